@@ -1,0 +1,72 @@
+"""Finds winning tickets: small networks inside a Keras model that train as well.
+
+    ticket = tf_lottery.find_ticket(model, dataset, rounds=15)
+
+Reference: Frankle & Carbin, "The Lottery Ticket Hypothesis", arXiv 1803.03635.
+"""
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+# tfmot needs tf_keras; `tf.keras` chooses at its first use (tfmot issue 1141).
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from tf_lottery.core import criteria as criteria
+    from tf_lottery.core.errors import PlanMismatchError as PlanMismatchError
+    from tf_lottery.core.errors import TicketError as TicketError
+    from tf_lottery.core.masks import Masks as Masks
+    from tf_lottery.core.plan import Plan as Plan
+    from tf_lottery.core.prune import prune as prune
+    from tf_lottery.core.records import Outcome as Outcome
+    from tf_lottery.core.records import Round as Round
+    from tf_lottery.core.ticket import Ticket as Ticket
+    from tf_lottery.pruning.rewind import RewindWeights as RewindWeights
+    from tf_lottery.pruning.schedule import LotterySchedule as LotterySchedule
+    from tf_lottery.search.find import find_ticket as find_ticket
+    from tf_lottery.search.find import one_shot as one_shot
+    from tf_lottery.search.rounds import run_rounds as run_rounds
+    from tf_lottery.training.data import Data as Data
+    from tf_lottery.training.trainer import Trainer as Trainer
+
+_MODULES = {
+    "criteria": "tf_lottery.core.criteria",
+    "report": "tf_lottery.report",
+    "zoo": "tf_lottery.zoo",
+}
+
+_NAMES = {
+    "Data": "tf_lottery.training.data",
+    "LotterySchedule": "tf_lottery.pruning.schedule",
+    "Masks": "tf_lottery.core.masks",
+    "Outcome": "tf_lottery.core.records",
+    "Plan": "tf_lottery.core.plan",
+    "PlanMismatchError": "tf_lottery.core.errors",
+    "RewindWeights": "tf_lottery.pruning.rewind",
+    "Round": "tf_lottery.core.records",
+    "Ticket": "tf_lottery.core.ticket",
+    "TicketError": "tf_lottery.core.errors",
+    "Trainer": "tf_lottery.training.trainer",
+    "find_ticket": "tf_lottery.search.find",
+    "one_shot": "tf_lottery.search.find",
+    "prune": "tf_lottery.core.prune",
+    "run_rounds": "tf_lottery.search.rounds",
+}
+
+__all__ = sorted([*_MODULES, *_NAMES])
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first used (PEP 562)."""
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'tf_lottery' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,18 @@
+"""The one place that imports TensorFlow, tf_keras and tfmot.
+
+tfmot works on tf_keras (Keras 2). The environment variable must be set before
+TensorFlow is imported for the first time, so that `tf.keras` is tf_keras too.
+"""
+
+import os
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+import tensorflow_model_optimization as tfmot
+import tf_keras as keras
+
+sparsity = tfmot.sparsity.keras
+
+__all__ = ["keras", "sparsity", "tf"]

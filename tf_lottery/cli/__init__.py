@@ -1,0 +1,1 @@
+"""The command line: `tf_lottery find | show | report | verify`."""

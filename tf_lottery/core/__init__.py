@@ -1,0 +1,1 @@
+"""NumPy only: masks, criteria, plans, tickets and their files."""

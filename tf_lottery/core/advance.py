@@ -1,0 +1,53 @@
+"""From a trained ticket to the next, sparser one: prune, then rewind."""
+
+from collections import ChainMap
+
+from tf_lottery.core import criteria
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.prune import prune
+from tf_lottery.core.records import Outcome, State
+from tf_lottery.core.ticket import Ticket
+
+
+def prune_ticket(ticket: Ticket, outcome: Outcome, plan: Plan) -> Ticket:
+    """The ticket of the next round: fewer weights, back at their earlier values.
+
+    The masks are decided from the trained weights, never from the rewound ones.
+
+    Raises:
+        RuntimeError: Masks that are not nested, or not of the planned size.
+    """
+    scores = criteria.get(plan.criterion)(ticket, outcome)
+    masks = prune(ticket.masks, scores, plan.rates(ticket.masks), scope=plan.scope)
+    number = ticket.round + 1
+    check_masks(masks, ticket.masks, number, plan)
+    step, state = starting_point(ticket, outcome, plan)
+    return Ticket(
+        masks, state, step, number, plan=plan, architecture=ticket.architecture
+    )
+
+
+def starting_point(ticket: Ticket, outcome: Outcome, plan: Plan) -> tuple[int, State]:
+    """The step and the state that the next ticket starts from.
+
+    An outcome that holds a state says where: round 0 of a late rewind, and every
+    round of fine-tuning. Otherwise the next ticket starts where this one did.
+    """
+    if plan.retrain == "lr_rewind":
+        return 0, ChainMap(outcome.weights, ticket.state)  # type: ignore[arg-type]
+    for step, state in outcome.states.items():
+        return step, state
+    return ticket.step, ticket.state
+
+
+def check_masks(masks: Masks, before: Masks, round: int, plan: Plan) -> None:
+    """Raises unless the masks are nested and exactly of the planned size."""
+    sizes = {path: mask.size for path, mask in masks.items()}
+    planned = plan.kept_at(round, sizes)
+    if not masks.issubset(before):
+        raise RuntimeError(f"A removed weight came back in round {round}.")
+    if masks.kept != planned:
+        raise RuntimeError(
+            f"Round {round} keeps {masks.kept} weights; the plan keeps {planned}."
+        )

@@ -1,0 +1,242 @@
+"""Files: named arrays with a JSON header, each array with its checksum.
+
+A file is a zip of `.npy` members that `numpy.load` can open too. Masks are
+stored as bits, pruned weights as their survivors, constant arrays as one value.
+Nothing is pickled, and a file appears whole or not at all.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.masks import Masks
+
+Array = NDArray[Any]
+PathLike = str | os.PathLike[str]
+
+FORMAT = 1
+_HEADER = "header.json"
+_DAMAGE = (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, TypeError)
+
+
+@contextlib.contextmanager
+def atomic(path: PathLike) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when all went well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=f".tmp{path.suffix}")
+    os.close(handle)
+    try:
+        os.chmod(name, 0o666 & ~_umask())
+        yield Path(name)
+        with open(name, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def write_json(path: PathLike, values: Mapping[str, Any]) -> None:
+    """Writes `values`, readable and whole. NaN is written as null."""
+    with atomic(path) as temporary:
+        text = json.dumps(_finite(values), indent=1, allow_nan=False)
+        temporary.write_text(text + "\n")
+
+
+def save(
+    path: PathLike,
+    arrays: Mapping[str, Array],
+    header: Mapping[str, Any],
+    masks: Masks | None = None,
+) -> "Archive":
+    """Writes arrays and header, and returns the file, whose arrays load lazily.
+
+    Args:
+        path: The file, replaced if it is there.
+        arrays: By name; names are `group/path`, and a path that `masks` has is
+            stored as its survivors where the rest is zero.
+        header: Plain values.
+        masks: Stored under `masks/`.
+    """
+    masks = masks or Masks({})
+    entries = {}
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
+        for name, array in _with_masks(arrays, masks):
+            encoding, stored = _encode(array, masks.get(name.partition("/")[2]))
+            entries[name] = {
+                "encoding": encoding,
+                "dtype": array.dtype.name,
+                "shape": list(array.shape),
+                "sha256": _sha256(stored),
+            }
+            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, stored, allow_pickle=False)
+        header = {**header, "format": FORMAT, "arrays": entries}
+        file.writestr(_HEADER, json.dumps(_finite(header), allow_nan=False))
+    return Archive(path)
+
+
+class Archive(Mapping[str, Array]):
+    """A file that `save` wrote: its arrays by name, each read when asked for.
+
+    Raises:
+        TicketError: The file is damaged, or not one of ours.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = Path(path)
+        try:
+            with zipfile.ZipFile(self.path) as file:
+                header = json.loads(file.read(_HEADER))
+            self._entries: dict[str, Any] = header.pop("arrays")
+            self.header: dict[str, Any] = header
+            known = header["format"] <= FORMAT
+        except FileNotFoundError:
+            raise
+        except _DAMAGE as error:
+            raise TicketError(
+                f"{self.path} is damaged, or was not written by tf_lottery: {error}."
+            ) from error
+        if not known:
+            raise TicketError(
+                f"{self.path} has format {header['format']}, and this tf_lottery reads "
+                f"up to {FORMAT}. Update tf_lottery."
+            )
+
+    def group(self, name: str) -> "Group":
+        """The arrays whose names start with `name/`, without that prefix."""
+        return Group(self, name)
+
+    @property
+    def masks(self) -> Masks:
+        """The masks of the file."""
+        return Masks(self.group("masks"))
+
+    def __getitem__(self, name: str) -> Array:
+        entry = self._entries[name]
+        try:
+            with zipfile.ZipFile(self.path) as file, file.open(f"{name}.npy") as member:
+                stored = np.lib.format.read_array(member, allow_pickle=False)
+        except _DAMAGE as error:
+            raise TicketError(
+                f"{self.path} is damaged in {name!r}: {error}."
+            ) from error
+        if _sha256(stored) != entry["sha256"]:
+            raise TicketError(
+                f"{self.path} is damaged: the checksum of {name!r} differs."
+            )
+        return self._decode(name, stored, entry)
+
+    def _decode(self, name: str, stored: Array, entry: Mapping[str, Any]) -> Array:
+        shape, dtype = tuple(entry["shape"]), _dtype(entry["dtype"])
+        if entry["encoding"] == "bits":
+            size = int(np.prod(shape))
+            return np.unpackbits(stored, count=size).reshape(shape).astype(bool)
+        stored = stored.view(dtype)
+        if entry["encoding"] == "constant":
+            return np.broadcast_to(stored.reshape(()), shape)
+        if entry["encoding"] == "survivors":
+            array = np.zeros(shape, dtype)
+            array[self[f"masks/{name.partition('/')[2]}"]] = stored
+            return array
+        return stored
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class Group(Mapping[str, Array]):
+    """The arrays of an archive under one name, by path."""
+
+    def __init__(self, archive: Archive, name: str) -> None:
+        self._archive = archive
+        self._names = {
+            n[len(name) + 1 :]: n for n in archive if n.startswith(f"{name}/")
+        }
+
+    def __getitem__(self, path: str) -> Array:
+        return self._archive[self._names[path]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def compact(array: Array) -> Array:
+    """The array; if it holds one value only, a read-only view of that value."""
+    if array.size < 2 or not (array == array.flat[0]).all():
+        return array
+    return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
+
+
+def _with_masks(
+    arrays: Mapping[str, Array], masks: Masks
+) -> Iterator[tuple[str, Array]]:
+    yield from ((f"masks/{path}", mask) for path, mask in masks.items())
+    # Not `items()`: a lazy mapping then holds one array at a time.
+    yield from ((name, np.asarray(arrays[name])) for name in arrays)
+
+
+def _encode(array: Array, mask: NDArray[np.bool_] | None) -> tuple[str, Array]:
+    if array.dtype == np.bool_:
+        return "bits", np.packbits(array)
+    if array.size > 1 and not any(array.strides):
+        return "constant", _storable(array.reshape(-1)[:1])
+    if mask is not None and mask.shape == array.shape and not array[~mask].any():
+        return "survivors", _storable(array[mask])
+    return "dense", _storable(array)
+
+
+def _storable(array: Array) -> Array:
+    """As integers of the same size where the .npy format lacks the type (bfloat16)."""
+    array = np.ascontiguousarray(array) if array.ndim else array
+    if array.dtype.kind != "V" and array.dtype.isbuiltin == 1:
+        return array
+    return array.view(f"u{array.dtype.itemsize}")
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes  # comes with TensorFlow
+
+        return np.dtype(getattr(ml_dtypes, name))
+
+
+def _sha256(array: Array) -> str:
+    # The view is flat, as a zero-dimensional array has no bytes to view.
+    return hashlib.sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
+
+
+def _finite(values: Any) -> Any:
+    """Values that strict JSON can hold: NaN and infinities become null."""
+    if isinstance(values, Mapping):
+        return {str(key): _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    if isinstance(values, float | np.floating):
+        return float(values) if np.isfinite(values) else None
+    return int(values) if isinstance(values, np.integer) else values
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

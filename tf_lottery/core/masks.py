@@ -1,0 +1,111 @@
+"""Masks say which weights a ticket keeps: one bool array a weight, True = kept.
+
+They are values: arrays cannot be written to, and every change makes new masks.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Mask = NDArray[np.bool_]
+
+
+class Masks(Mapping[str, Mask]):
+    """Read-only bool arrays by weight path; True is kept.
+
+    Args:
+        arrays: Weight path (`block1/conv/kernel`) to mask.
+
+    Example:
+        >>> masks = Masks({"dense/kernel": [[True, False], [True, True]]})
+        >>> masks.density, masks.kept, masks.size
+        (0.75, 3, 4)
+    """
+
+    def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
+        self._arrays = {path: _frozen(path, array) for path, array in arrays.items()}
+
+    @classmethod
+    def full(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Masks":
+        """The masks of a dense network: every weight is kept."""
+        return cls({path: np.ones(shape, bool) for path, shape in shapes.items()})
+
+    @property
+    def size(self) -> int:
+        """The number of prunable weights."""
+        return sum(mask.size for mask in self.values())
+
+    @property
+    def kept(self) -> int:
+        """The number of weights that survive."""
+        return sum(self.kept_by_layer().values())
+
+    @property
+    def density(self) -> float:
+        """The fraction that survives, 0 to 1 (the paper's P_m)."""
+        return self.kept / self.size
+
+    @property
+    def sparsity(self) -> float:
+        """The fraction that is removed, 0 to 1."""
+        return 1.0 - self.density
+
+    def by_layer(self) -> dict[str, float]:
+        """The density of each weight."""
+        return {path: kept / self[path].size for path, kept in self._kept_items()}
+
+    def kept_by_layer(self) -> dict[str, int]:
+        """The number of survivors of each weight."""
+        return dict(self._kept_items())
+
+    def issubset(self, other: "Masks") -> bool:
+        """Whether `other` keeps every weight that these masks keep."""
+        return self.keys() == other.keys() and all(
+            bool((self[path] <= other[path]).all()) for path in self
+        )
+
+    def digest(self) -> str:
+        """A SHA-256 over paths, shapes and bits, equal on every machine."""
+        sha = hashlib.sha256()
+        for path in sorted(self):
+            sha.update(f"{path}{self[path].shape}".encode())
+            sha.update(np.packbits(self[path]).tobytes())
+        return sha.hexdigest()
+
+    def _kept_items(self) -> Iterator[tuple[str, int]]:
+        return ((path, int(np.count_nonzero(mask))) for path, mask in self.items())
+
+    def __getitem__(self, path: str) -> Mask:
+        return self._arrays[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Masks)
+            and self.keys() == other.keys()
+            and all(np.array_equal(self[path], other[path]) for path in self)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.digest())
+
+    def __repr__(self) -> str:
+        return f"Masks({len(self)} weights, density {self.density:.4f})"
+
+
+def _frozen(path: str, array: ArrayLike) -> Mask:
+    mask = np.array(array)
+    if mask.dtype != np.bool_:
+        raise TypeError(
+            f"A mask must be a bool array, True = kept. Received: {path!r} of type "
+            f"{mask.dtype}."
+        )
+    mask.flags.writeable = False
+    return mask

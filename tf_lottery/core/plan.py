@@ -1,0 +1,268 @@
+"""The plan: every choice that defines the result of a search."""
+
+import dataclasses
+import fnmatch
+import hashlib
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tf_lottery.core.steps import Length, check_length, to_steps
+
+SCOPES = ("layerwise", "global")
+RETRAIN = ("rewind", "lr_rewind", "fine_tune")
+MODES = ("auto", "min", "max")
+# These choose among what was trained; training does not depend on them.
+_JUDGEMENT = ("rounds", "monitor", "mode", "tolerance")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search does; the defaults are the paper's.
+
+    Args:
+        rounds: Times that weights are pruned; round 0 is dense, so `rounds + 1`
+            networks are trained.
+        epochs: Length of each training in passes over the data.
+        steps: Length of each training in optimizer steps, instead of `epochs`.
+            It need not end on an epoch.
+        steps_per_epoch: As in Keras `fit`; needed for endless datasets.
+        batch_size: For data given as arrays (default 32, as in Keras).
+        evaluate_every: Steps between validation passes; None: each epoch's end.
+        pruning_rate: Fraction of the survivors that a round removes.
+        layer_rates: Other rates by weight path, layer path or pattern
+            (`{"logits": 0.1, "block1/*": 0.0}`); 0 leaves a layer alone. The
+            first key that matches counts.
+        scope: "layerwise" or "global" ranking.
+        criterion: A name in `tf_lottery.criteria`, or any callable
+            `(ticket, outcome) -> scores`.
+        rewind_to: Where survivors return to: 0 is the initialisation; a step,
+            "500it" or "2ep" is late rewinding (arXiv 1903.01611).
+        retrain: "rewind" (the paper), "lr_rewind" (final weights, schedule and
+            optimizer anew) or "fine_tune" (everything as it ended); see
+            arXiv 2003.02389.
+        monitor: The score that decides; default `val_` and the first compiled
+            metric, else `val_loss`.
+        mode: "min", "max", or "auto" for accuracy, AUC, loss and errors.
+        tolerance: How much worse than round 0 a score may be and still match.
+        seed: Data order, random criteria and model functions derive from it.
+
+    Raises:
+        ValueError: A value that cannot work, with what to write instead.
+
+    Example:
+        >>> plan = Plan(rounds=15, layer_rates={"logits": 0.1})
+        >>> sizes = {"a/kernel": 235200, "b/kernel": 30000, "logits/kernel": 1000}
+        >>> f"{plan.density_at(15, sizes):.3f}"
+        '0.036'
+    """
+
+    rounds: int = 15
+    epochs: int = 1
+    steps: int | None = None
+    steps_per_epoch: int | None = None
+    batch_size: int | None = None
+    evaluate_every: int | None = None
+    pruning_rate: float = 0.2
+    layer_rates: Mapping[str, float] = field(default_factory=dict)
+    scope: str = "layerwise"
+    criterion: str | Callable[..., Any] = "magnitude"
+    rewind_to: Length = 0
+    retrain: str = "rewind"
+    monitor: str | None = None
+    mode: str = "auto"
+    tolerance: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layer_rates", dict(self.layer_rates or {}))
+        for name in ("rounds", "epochs"):
+            _check_count(name, getattr(self, name))
+        for name in ("steps", "steps_per_epoch", "batch_size", "evaluate_every"):
+            if getattr(self, name) is not None:
+                _check_count(name, getattr(self, name))
+        _check_rates(self.pruning_rate, self.layer_rates, self.scope)
+        _check_choice("scope", self.scope, SCOPES)
+        _check_choice("retrain", self.retrain, RETRAIN)
+        _check_choice("mode", self.mode, MODES)
+        _check_criterion(self.criterion)
+        check_length("rewind_to", self.rewind_to)
+        if self.retrain != "rewind" and to_steps(self.rewind_to, 1) != 0:
+            raise ValueError(
+                '`rewind_to` only has a meaning with retrain="rewind". Received: '
+                f"rewind_to={self.rewind_to!r}, retrain={self.retrain!r}."
+            )
+        if not self.tolerance >= 0:
+            raise ValueError(
+                "`tolerance` must be >= 0, in units of the monitored score. "
+                f"Received: tolerance={self.tolerance!r}."
+            )
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(
+                f"`seed` must be an integer >= 0. Received: seed={self.seed!r}."
+            )
+
+    def rates(self, paths: Mapping[str, Any]) -> dict[str, float]:
+        """The pruning rate of each weight path.
+
+        Raises:
+            ValueError: A key of `layer_rates` that matches no path.
+        """
+        unmatched = [
+            k for k in self.layer_rates if not any(_matches(k, p) for p in paths)
+        ]
+        if unmatched:
+            raise ValueError(
+                "`layer_rates` must name prunable layers. Received: "
+                f"{', '.join(map(repr, unmatched))}, which match none of "
+                f"{', '.join(map(repr, paths))}."
+            )
+        return {path: self._rate(path) for path in paths}
+
+    def density_at(self, round: int, sizes: Mapping[str, int]) -> float:
+        """The density after `round` rounds, in closed form (PAPER: P_m).
+
+        Args:
+            round: How many times weights were pruned; 0 is dense.
+            sizes: The number of weights by path.
+        """
+        rates = self.rates(sizes)
+        kept = sum(size * (1 - rates[path]) ** round for path, size in sizes.items())
+        return kept / sum(sizes.values())
+
+    def kept_at(self, round: int, sizes: Mapping[str, int]) -> int:
+        """The exact number of survivors after `round` rounds.
+
+        The recurrence is `kept -= round(rate * kept)`, for each weight array or,
+        with global scope, for all of them together.
+        """
+        rates = self.rates(sizes)
+        groups = [(sizes[path], rate) for path, rate in rates.items()]
+        if self.scope == "global":
+            pruned = sum(size for size, rate in groups if rate)
+            left = sum(size for size, rate in groups if not rate)
+            groups = [(pruned, self.pruning_rate), (left, 0.0)]
+        return sum(_shrink(size, rate, round) for size, rate in groups)
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash over everything that training depends on."""
+        plan = {k: v for k, v in self.to_json().items() if k not in _JUDGEMENT}
+        text = json.dumps(plan, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def differences(self, other: "Plan") -> list[str]:
+        """The names of the fields, of those training depends on, that differ."""
+        mine, theirs = self.to_json(), other.to_json()
+        return [k for k in mine if mine[k] != theirs[k] and k not in _JUDGEMENT]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; a callable criterion as "module:name"."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if callable(self.criterion):
+            values["criterion"] = _name_of(self.criterion)
+        values["layer_rates"] = dict(self.layer_rates)
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Plan":
+        """The plan that `to_json` wrote; a criterion of your own is imported.
+
+        Raises:
+            ValueError: A criterion that cannot be imported here.
+        """
+        values = dict(values)
+        if ":" in values["criterion"]:
+            values["criterion"] = _import(values["criterion"])
+        return cls(**values)
+
+    def _rate(self, path: str) -> float:
+        keys = (key for key in self.layer_rates if _matches(key, path))
+        return next((self.layer_rates[key] for key in keys), self.pruning_rate)
+
+
+def _matches(key: str, path: str) -> bool:
+    """Whether a weight path, a path above it, or a pattern names the weight."""
+    parts = path.split("/")
+    above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    return any(fnmatch.fnmatchcase(name, key) for name in above)
+
+
+def _shrink(kept: int, rate: float, rounds: int) -> int:
+    for _ in range(rounds):
+        kept -= round(rate * kept)
+    return kept
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"`{name}` must be an integer >= 1. Received: {name}={value!r}."
+        )
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={value!r}."
+        )
+
+
+def _check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> None:
+    if not _is_fraction(rate) or rate == 0:
+        hint = f" For {rate} percent, write {rate / 100}." if _is_percent(rate) else ""
+        raise ValueError(
+            "`pruning_rate` must be a fraction in (0, 1). "
+            f"Received: pruning_rate={rate!r}.{hint}"
+        )
+    for key, value in layer_rates.items():
+        if not _is_fraction(value):
+            raise ValueError(
+                "`layer_rates` must be fractions in [0, 1); 0 leaves a layer alone. "
+                f"Received: {value!r} for {key!r}."
+            )
+        if scope == "global" and value != 0:
+            raise ValueError(
+                'With scope="global" all layers share `pruning_rate`, and '
+                "`layer_rates` may only be 0, to leave a layer alone. "
+                f"Received: {value!r} for {key!r}."
+            )
+
+
+def _is_fraction(rate: object) -> bool:
+    number = isinstance(rate, int | float) and not isinstance(rate, bool)
+    return number and 0 <= rate < 1  # type: ignore[operator]
+
+
+def _is_percent(rate: object) -> bool:
+    return isinstance(rate, int | float) and 1 <= rate < 100
+
+
+def _check_criterion(criterion: object) -> None:
+    if callable(criterion):
+        return
+    from tf_lottery.core import criteria
+
+    criteria.get(criterion)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _import(name: str) -> Callable[..., Any]:
+    module, _, qualname = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in qualname.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"The plan's criterion {name!r} cannot be imported here: {error}."
+        ) from error
+    function: Callable[..., Any] = found
+    return function

@@ -1,0 +1,30 @@
+"""Lengths of training: optimizer steps, or epochs of a known number of steps."""
+
+import re
+
+Length = int | str
+_PATTERN = re.compile(r"(\d+)(it|ep)")
+
+
+def check_length(name: str, length: Length) -> None:
+    """Raises unless `length` is a number of steps, "500it" or "2ep"."""
+    steps = isinstance(length, int) and not isinstance(length, bool) and length >= 0
+    if not steps and not (isinstance(length, str) and _PATTERN.fullmatch(length)):
+        raise ValueError(
+            f'`{name}` must be a number of steps >= 0, or like "500it" or "2ep". '
+            f"Received: {name}={length!r}."
+        )
+
+
+def to_steps(length: Length, steps_per_epoch: int) -> int:
+    """The number of optimizer steps.
+
+    Example:
+        >>> to_steps("2ep", 917), to_steps("500it", 917), to_steps(500, 917)
+        (1834, 500, 500)
+    """
+    if isinstance(length, int):
+        return length
+    match = _PATTERN.fullmatch(length)
+    assert match is not None, length
+    return int(match[1]) * (steps_per_epoch if match[2] == "ep" else 1)

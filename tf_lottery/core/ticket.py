@@ -1,0 +1,243 @@
+"""A ticket is a sparse network that is ready to train.
+
+It is a value: masks, the state that training starts from, and the step at
+which that state was taken. Everything else is a function of tickets.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tf_lottery.core import io
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History, Outcome, State, Weights
+
+if TYPE_CHECKING:
+    from tf_keras import Model
+
+_KIND = "ticket"
+
+
+@dataclass(frozen=True, eq=False)
+class Ticket:
+    """A sparse network ready to train.
+
+    Attributes:
+        masks: Which weights it keeps.
+        state: Everything training starts from, by path: weights (also those
+            that the masks remove), non-trainable variables, and under
+            `optimizer:` and `random:` the optimizer's variables and the random
+            generators.
+        step: The optimizer step at which the state was taken; 0 is the
+            initialisation.
+        round: How many times weights were pruned.
+        plan: The plan of its search.
+        architecture: The model and how it is compiled, as plain values.
+        outcome: What training it gave, once it is trained.
+        history: All rounds of its search; None for a ticket read from a file.
+        rows: One row a round (see `Round.row`), also in a ticket's file.
+        won: Whether it is a winning ticket: its score within `tolerance` of the
+            dense network's, its best step no later, its density at most 0.5.
+        reason: The verdict in words.
+
+    Example:
+        >>> masks = Masks({"dense/kernel": [[True, False]]})
+        >>> ticket = Ticket(masks, {"dense/kernel": np.float32([[0.5, 0.25]])})
+        >>> ticket.density, ticket.weights["dense/kernel"]
+        (0.5, array([[0.5, 0. ]], dtype=float32))
+    """
+
+    masks: Masks
+    state: State = field(repr=False)
+    step: int = 0
+    round: int = 0
+    plan: Plan | None = None
+    architecture: Mapping[str, Any] | None = field(default=None, repr=False)
+    outcome: Outcome | None = field(default=None, repr=False)
+    history: History | None = field(default=None, repr=False)
+    rows: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    won: bool = False
+    reason: str = ""
+
+    @property
+    def sparsity(self) -> float:
+        """The fraction of prunable weights that is removed."""
+        return self.masks.sparsity
+
+    @property
+    def density(self) -> float:
+        """The fraction of prunable weights that is kept."""
+        return self.masks.density
+
+    @functools.cached_property
+    def weights(self) -> Weights:
+        """The starting weights and non-trainable variables; removed ones are 0."""
+        names = [name for name in self.state if ":" not in name]
+        return {name: masked(self.state[name], self.masks.get(name)) for name in names}
+
+    def summary(self) -> str:
+        """The ticket in a few lines of text: verdict, then density by layer."""
+        lines = [
+            f"Ticket of round {self.round}: density {self.density:.1%}, step {self.step}"
+        ]
+        lines += [self.reason] if self.reason else []
+        width = max(len(path) for path in self.masks)
+        for path, kept in self.masks.kept_by_layer().items():
+            size = self.masks[path].size
+            lines.append(
+                f"  {path:{width}}  {kept:>11,} of {size:>11,}  {kept / size:7.2%}"
+            )
+        return "\n".join(lines)
+
+    def model(
+        self,
+        weights: str = "initial",
+        *,
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool = True,
+    ) -> "Model":
+        """A compiled Keras model whose pruned weights stay zero when trained.
+
+        Args:
+            weights: "initial" is the ticket, with the optimizer as it was then;
+                "best" the weights at minimum validation loss and "final" the
+                last ones, with a fresh optimizer.
+            custom_objects: For classes and functions that are not registered.
+            safe_mode: False allows Lambda layers, which run code from the file.
+
+        Raises:
+            TicketError: The file holds no such weights or no architecture.
+        """
+        from tf_lottery.pruning import restore
+
+        return restore.model(
+            self, weights, custom_objects=custom_objects, safe_mode=safe_mode
+        )
+
+    def apply(self, model: "Model", weights: str = "initial") -> "Model":
+        """A copy of `model` with the ticket's masks and weights.
+
+        The copy is compiled as `model` is, if it is, and its pruned weights stay
+        zero when trained. `model` is not changed.
+
+        Raises:
+            TicketError: The ticket was found on another model.
+        """
+        from tf_lottery.pruning import restore
+
+        return restore.apply(self, model, weights)
+
+    def verify(self) -> None:
+        """Checks the ticket against itself and its plan.
+
+        Masks and weights fit in shape, weights are finite and zero where the
+        masks remove them, and the masks' size is the plan's.
+
+        Raises:
+            TicketError: What does not hold, and where.
+        """
+        for path, mask in self.masks.items():
+            if path not in self.state or self.state[path].shape != mask.shape:
+                raise TicketError(
+                    f"The ticket has a mask for {path!r} but no such weight."
+                )
+        for kind, weights in self._all_weights().items():
+            for path in weights:
+                array = weights[path]
+                if not np.isfinite(array).all():
+                    raise TicketError(f"The {kind} weights of {path!r} are not finite.")
+                if path in self.masks and array[~self.masks[path]].any():
+                    raise TicketError(
+                        f"Pruned {kind} weights of {path!r} are not zero."
+                    )
+        if self.plan is not None:
+            sizes = {path: mask.size for path, mask in self.masks.items()}
+            planned = self.plan.kept_at(self.round, sizes)
+            if planned != self.masks.kept:
+                raise TicketError(
+                    f"The masks keep {self.masks.kept} weights, and the plan keeps "
+                    f"{planned} after {self.round} rounds."
+                )
+
+    def save(self, path: io.PathLike, *, overwrite: bool = False) -> None:
+        """Writes the ticket to one file: masks as bits, survivors, checksums.
+
+        Args:
+            path: The file, by convention `*.npz`.
+            overwrite: Whether to replace a file that is there.
+        """
+        if not overwrite and io.Path(path).exists():
+            raise FileExistsError(
+                f"{path} exists. Pass `overwrite=True` to replace it."
+            )
+        state = {n: self.weights.get(n, self.state[n]) for n in self.state}
+        groups = {"state": state}
+        if self.outcome:
+            groups |= {"best": self.outcome.best_weights, "final": self.outcome.weights}
+        arrays = {
+            f"{g}/{path}": group[path] for g, group in groups.items() for path in group
+        }
+        header = {
+            "kind": _KIND,
+            "step": self.step,
+            "round": self.round,
+            "plan": self.plan.to_json() if self.plan else None,
+            "architecture": self.architecture,
+            "outcome": self.outcome.record() if self.outcome else None,
+            "rows": list(self.rows),
+            "won": self.won,
+            "reason": self.reason,
+            "masks_digest": self.masks.digest(),
+        }
+        io.save(path, arrays, header, self.masks)
+
+    @classmethod
+    def load(cls, path: io.PathLike) -> "Ticket":
+        """The ticket that `save` wrote; its arrays load when asked for.
+
+        Raises:
+            TicketError: The file is damaged, or is no ticket.
+        """
+        archive = io.Archive(path)
+        header = archive.header
+        if header.get("kind") != _KIND:
+            raise TicketError(
+                f"{path} is no ticket. A search writes one as `ticket.npz`."
+            )
+        masks = archive.masks
+        if masks.digest() != header["masks_digest"]:
+            raise TicketError(f"{path} is damaged: the digest of its masks differs.")
+        outcome = header["outcome"] and Outcome(
+            weights=archive.group("final"),
+            best_weights=archive.group("best"),
+            **header["outcome"],
+        )
+        return cls(
+            masks,
+            archive.group("state"),
+            step=header["step"],
+            round=header["round"],
+            plan=Plan.from_json(header["plan"]) if header["plan"] else None,
+            architecture=header["architecture"],
+            outcome=outcome,
+            rows=tuple(header["rows"]),
+            won=header["won"],
+            reason=header["reason"],
+        )
+
+    def _all_weights(self) -> dict[str, Weights]:
+        groups = {"starting": self.weights}
+        if self.outcome:
+            groups |= {"best": self.outcome.best_weights, "final": self.outcome.weights}
+        return groups
+
+
+def masked(array: np.ndarray[Any, Any], mask: Any) -> np.ndarray[Any, Any]:
+    """The array with +0.0 where the mask removes it; without a mask, the array."""
+    # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
+    return array if mask is None else np.where(mask, array, array.dtype.type(0))

@@ -1,0 +1,1 @@
+"""The tfmot binding: which weights, the wrapped model, the schedule, the rewind."""

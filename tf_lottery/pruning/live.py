@@ -1,0 +1,160 @@
+"""The variables of a wrapped model by name, and how tickets get in and out.
+
+Names are those of a ticket's state: weight paths, `random:` generators and
+`optimizer:` variables. Assign between fits, never inside a training step.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import tf
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.io import compact
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.records import State
+from tf_lottery.core.ticket import masked
+from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.layers import named_layers, named_weights, unique
+from tf_lottery.pruning.wrap import mask_variables
+
+
+class Live:
+    """Reads and assigns the variables of a model in tfmot's wrappers.
+
+    Args:
+        model: A wrapped model: of `wrap`, or tfmot's own. Make it after
+            compiling, so that it finds the optimizer's variables.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.weights = named_weights(model)
+        by_weight = mask_variables(model)
+        self._masks = {
+            path: by_weight[weight.ref()]
+            for path, weight in self.weights.items()
+            if weight.ref() in by_weight
+        }
+        self.variables = dict(self.weights) | _generators(model)
+        self._slots: dict[str, tuple[str, Any]] = {}
+        if getattr(model, "optimizer", None) is not None:
+            self._add_optimizer(model.optimizer)
+        self._strategy = model.distribute_strategy
+        self._leaks = tf.function(self._find_leaks)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the prunable weights."""
+        return {path: tuple(self.weights[path].shape) for path in self._masks}
+
+    def read(self) -> State:
+        """A copy of everything; an array of one value takes no memory."""
+        return {name: compact(_array(v)) for name, v in self.variables.items()}
+
+    def read_weights(self) -> State:
+        """A copy of the weights and non-trainable variables."""
+        return {path: _array(weight) for path, weight in self.weights.items()}
+
+    def assign(self, state: State, masks: Masks) -> None:
+        """Sets variables and masks; pruned weights become +0.0, their slots neutral.
+
+        Raises:
+            TicketError: A state or masks of another model.
+            RuntimeError: A variable that does not hold what was assigned.
+        """
+        self._check(state, masks)
+        for path, variables in self._masks.items():
+            for variable in variables:
+                _assign(path, variable, masks[path].astype(variable.dtype.name))
+        for name in state:
+            _assign(name, self.variables[name], self._masked(name, state[name], masks))
+
+    def leaking(self) -> list[str]:
+        """The paths of weights that are pruned, but not zero."""
+        leaks = self._leaks().numpy()
+        return [path for path, leak in zip(self._masks, leaks, strict=True) if leak]
+
+    def _find_leaks(self) -> Any:
+        return tf.stack(
+            [
+                tf.reduce_any((mask[0] == 0) & (self.weights[path] != 0))
+                for path, mask in self._masks.items()
+            ]
+        )
+
+    def _masked(self, name: str, array: Any, masks: Masks) -> Any:
+        if name in self._slots:
+            path, neutral = self._slots[name]
+            return np.where(masks[path], array, neutral)
+        return masked(array, masks.get(name))
+
+    def _add_optimizer(self, optimizer: Any) -> None:
+        named = optimizers.variables(optimizer)
+        self.variables |= {f"optimizer:{name}": v for name, v in named.items()}
+        names = {id(variable): f"optimizer:{name}" for name, variable in named.items()}
+        for path in self._masks:
+            for slot in optimizers.slots(optimizer, self.weights[path]):
+                self._slots[names[id(slot.variable)]] = path, slot.neutral
+
+    def _check(self, state: Mapping[str, Any], masks: Masks) -> None:
+        if masks.keys() != self._masks.keys():
+            raise TicketError(_another_model("masks", masks.keys(), self._masks.keys()))
+        if not state.keys() <= self.variables.keys():
+            raise TicketError(_another_model("values", state.keys(), self.variables))
+        for path, shape in self.shapes.items():
+            if masks[path].shape != shape:
+                raise TicketError(
+                    f"This ticket was found on another model: its {path!r} has shape "
+                    f"{masks[path].shape}, the model's {shape}."
+                )
+
+
+def _generators(model: Any) -> dict[str, Any]:
+    """The states of the model's random generators that are variables."""
+    found: dict[str, Any] = {}
+    for path, layer in named_layers(model).items():
+        for part in layer._flatten_layers():
+            generator = getattr(part, "_random_generator", None)
+            state = getattr(getattr(generator, "_generator", None), "state", None)
+            if state is not None:
+                found[unique(f"random:{path}", found)] = state
+    return found
+
+
+def _array(variable: Any) -> Any:
+    return tf.convert_to_tensor(variable).numpy()
+
+
+def _assign(name: str, variable: Any, value: Any) -> None:
+    try:
+        variable.assign(value)
+    except ValueError as error:
+        raise TicketError(
+            f"This ticket was found on another model: {name!r} has shape "
+            f"{np.shape(value)} there and {tuple(variable.shape)} here."
+        ) from error
+    if not _same_bits(_array(variable), value):
+        raise RuntimeError(f"{name!r} does not hold what was assigned to it.")
+
+
+def _same_bits(held: Any, assigned: Any) -> bool:
+    held = np.asarray(held).reshape(-1)
+    assigned = np.asarray(assigned, held.dtype).reshape(-1)
+    # As bytes: -0.0 equals 0.0, and NaN does not equal itself.
+    return bool(np.array_equal(_bytes(held), _bytes(assigned)))
+
+
+def _bytes(array: Any) -> Any:
+    return np.ascontiguousarray(array).view(np.uint8)
+
+
+def _another_model(what: str, ticket: Any, model: Any) -> str:
+    extra = sorted(set(ticket) - set(model))
+    missing = sorted(set(model) - set(ticket))
+    found = f"it has {what} for {', '.join(map(repr, extra[:5]))}, which the model lacks"
+    lacks = f"it has no {what} for {', '.join(map(repr, missing[:5]))} of the model"
+    return (
+        f"This ticket was found on another model: {found if extra else lacks}. "
+        "Use `ticket.model()`."
+    )

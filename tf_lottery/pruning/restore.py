@@ -1,0 +1,66 @@
+"""Live Keras models of tickets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tf_lottery._keras import keras
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.records import State
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning.live import Live
+from tf_lottery.pruning.wrap import compile_like, wrap
+
+WEIGHTS = ("initial", "best", "final")
+
+
+def describe(model: Any) -> dict[str, Any]:
+    """The model and how it is compiled, as plain values that JSON can hold."""
+    described: dict[str, Any] = keras.saving.serialize_keras_object(model)
+    return described
+
+
+def model(
+    ticket: Ticket,
+    weights: str,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> Any:
+    """See `Ticket.model`."""
+    if ticket.architecture is None:
+        raise TicketError(
+            "This ticket holds no architecture. Use `ticket.apply(model)` instead."
+        )
+    rebuilt = keras.saving.deserialize_keras_object(
+        dict(ticket.architecture),
+        custom_objects=dict(custom_objects or {}),
+        safe_mode=safe_mode,
+    )
+    restored = apply(ticket, rebuilt, weights)
+    if weights == "initial":
+        Live(restored).assign(ticket.state, ticket.masks)
+    return restored
+
+
+def apply(ticket: Ticket, model: Any, weights: str) -> Any:
+    """See `Ticket.apply`."""
+    chosen = _weights(ticket, weights)
+    wrapped = wrap(model, seed=ticket.plan.seed if ticket.plan else 0)
+    Live(wrapped).assign(chosen, ticket.masks)
+    if model.optimizer is not None:
+        # Compiled after the weights are set: an average of them starts from these.
+        compile_like(wrapped, model)
+    return wrapped
+
+
+def _weights(ticket: Ticket, weights: str) -> State:
+    if weights not in WEIGHTS:
+        raise ValueError(
+            f"`weights` must be one of {', '.join(map(repr, WEIGHTS))}. "
+            f"Received: weights={weights!r}."
+        )
+    if weights == "initial":
+        return ticket.weights
+    if ticket.outcome is None:
+        raise TicketError(f"This ticket was not trained; it has no {weights!r} weights.")
+    return ticket.outcome.best_weights if weights == "best" else ticket.outcome.weights

@@ -1,0 +1,115 @@
+"""The rewind: a Keras callback that decides masks and goes back to earlier weights."""
+
+import warnings
+from typing import Any
+
+from tf_lottery._keras import sparsity
+from tf_lottery.core.advance import prune_ticket
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.records import Outcome
+from tf_lottery.core.steps import Length, check_length, to_steps
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning.live import Live
+from tf_lottery.pruning.schedule import LotterySchedule
+
+
+class RewindWeights(sparsity.UpdatePruningStep):  # type: ignore[misc]
+    """Prunes and rewinds at the end of each round of a `LotterySchedule`.
+
+    For one stock `fit` of a model from tfmot's `prune_low_magnitude`. At a
+    round's end the masks are decided from the trained weights; then weights,
+    statistics, optimizer and learning rate return to step `rewind_to`, and
+    training goes on. After the last round the last ticket is trained until `fit`
+    ends. Between two steps tfmot leaves pruned weights nonzero; `find_ticket`
+    does not.
+
+    Args:
+        schedule: The schedule that the model was wrapped with.
+        rewind_to: The step whose state returns, counted from the first step of
+            `fit`: a number, "500it" or "2ep"; no later than the first pruning.
+
+    Attributes:
+        tickets: The tickets so far; `tickets[n]` was pruned n times.
+
+    Raises:
+        ValueError: When training begins, if `steps_per_execution` hides a step
+            at which this callback has to act.
+    """
+
+    def __init__(self, schedule: LotterySchedule, rewind_to: Length = 0) -> None:
+        super().__init__()
+        check_length("rewind_to", rewind_to)
+        self.schedule = schedule
+        self.rewind_to = rewind_to
+        self.tickets: list[Ticket] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
+        self._require_schedule()
+        if hasattr(self.model.optimizer, "build"):
+            self.model.optimizer.build(self.model.trainable_variables)
+        else:
+            self.model.optimizer._create_all_weights(self.model.trainable_variables)
+        self._live = Live(self.model)
+        self._step = to_steps(self.rewind_to, self.params.get("steps") or 1)
+        self._boundaries = self.schedule.boundaries
+        self._check_visible([self._step, *self._boundaries])
+        self.tickets = []
+        self.schedule.attached.assign(True)
+        self._act(0)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._act(int(self.model._train_counter.numpy()))
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.schedule.attached.assign(False)
+        if self._boundaries:
+            warnings.warn(
+                f"Training ended before the pruning at step {self._boundaries[0]}: "
+                f"{len(self._boundaries)} of {self.schedule.plan.rounds} rounds were "
+                "not run. Train for longer, or plan fewer rounds.",
+                stacklevel=2,
+            )
+
+    def _act(self, step: int) -> None:
+        if not self.tickets and step == self._step:
+            masks = Masks.full(self._live.shapes)
+            self.tickets.append(
+                Ticket(masks, self._live.read(), step, plan=self.schedule.plan)
+            )
+        if self._boundaries and step == self._boundaries[0]:
+            del self._boundaries[0]
+            self._prune(step)
+
+    def _prune(self, step: int) -> None:
+        weights = self._live.read_weights()
+        outcome = Outcome(weights, weights, step, step, metrics={}, curves={})
+        ticket = prune_ticket(self.tickets[-1], outcome, self.schedule.plan)
+        self._live.assign(ticket.state, ticket.masks)
+        self.tickets.append(ticket)
+
+    def _require_schedule(self) -> None:
+        if any(w.pruning_schedule is self.schedule for w in self.prunable_layers):
+            return
+        raise ValueError(
+            "`RewindWeights` needs a model wrapped by `prune_low_magnitude(model, "
+            "pruning_schedule=schedule)` with the same `schedule` object. Received: "
+            f"a model with {len(self.prunable_layers)} wrapped layers."
+        )
+
+    def _check_visible(self, steps: list[int]) -> None:
+        """Raises if a step at which to act is inside a group of steps."""
+        if self._step > self._boundaries[0]:
+            raise ValueError(
+                "`rewind_to` must be no later than the first pruning, at step "
+                f"{self._boundaries[0]}. Received: rewind_to={self.rewind_to!r}."
+            )
+        execution = int(self.model._steps_per_execution.numpy())
+        epoch = self.params.get("steps")
+        hidden = [s for s in steps if (s % epoch if epoch else s) % execution]
+        if hidden:
+            raise ValueError(
+                "`steps_per_execution` must divide every step at which weights are "
+                f"pruned or kept for the rewind. Received: steps_per_execution="
+                f"{execution}, and steps {hidden}."
+            )

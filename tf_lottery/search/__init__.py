@@ -1,0 +1,1 @@
+"""Rounds of training and pruning, written to a run directory."""

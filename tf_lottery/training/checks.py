@@ -1,0 +1,119 @@
+"""What must hold of a model and its data before anything is trained."""
+
+import sys
+from typing import Any
+
+from tf_lottery._keras import keras, tf
+from tf_lottery.core.masks import Masks
+
+
+def check_model(model: Any) -> None:
+    """Raises unless the model is a compiled Sequential or functional tf_keras model.
+
+    Raises:
+        TypeError: Not a model, or one of Keras 3.
+        ValueError: Subclassed, or not compiled.
+    """
+    if not isinstance(model, keras.Model):
+        keras3 = sys.modules.get("keras")
+        if keras3 is not None and isinstance(model, getattr(keras3, "Model", ())):
+            raise TypeError(
+                "The model must be a tf_keras model, as tfmot cannot prune others. "
+                f"Received: a Keras {keras3.__version__} model. Make it after "
+                "`import tf_keras as keras`."
+            )
+        raise TypeError(
+            "`model` must be a compiled tf_keras model, or a function without "
+            f"arguments that returns one. Received: {type(model).__name__}."
+        )
+    if not isinstance(model, keras.Sequential) and not model._is_graph_network:
+        raise ValueError(
+            "The model must be Sequential or functional, so that it can be copied. "
+            f"Received: {type(model).__name__}, a subclassed model. Use its layers in "
+            "`keras.Model(inputs, outputs)`."
+        )
+    if not model._is_compiled:
+        raise ValueError(
+            "The model must be compiled, so that `find_ticket` knows its loss and "
+            "optimizer. Call `model.compile(...)` first."
+        )
+
+
+def check_prunable(masks: Masks, model: Any) -> None:
+    """Raises if there is nothing to prune."""
+    if not masks:
+        layers = ", ".join(f"{la.name} ({type(la).__name__})" for la in model.layers)
+        raise ValueError(
+            "The model must have a trainable kernel that can be pruned. "
+            f"Received: a model with none, of {layers}."
+        )
+
+
+def check_fits(model: Any, spec: Any, name: str) -> None:
+    """Raises unless a batch of that spec fits the compiled model.
+
+    The loss is traced on the specs, which also creates the metrics. Nothing is
+    computed.
+    """
+    x, y, sample_weight = _unpacked(spec, name)
+    _check_inputs(model, x, name)
+    outputs = tf.nest.map_structure(lambda t: t.type_spec, model.outputs)
+    outputs = outputs[0] if len(outputs) == 1 else outputs
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def evaluate(y: Any, outputs: Any, sample_weight: Any) -> Any:
+        model.compiled_metrics.update_state(y, outputs, sample_weight)
+        return model.compute_loss(None, y, outputs, sample_weight)
+
+    try:
+        evaluate.get_concrete_function(y, outputs, sample_weight)
+    except (ValueError, TypeError, KeyError, tf.errors.InvalidArgumentError) as error:
+        raise ValueError(
+            f"The targets of `{name}` must fit the model's outputs and loss. "
+            f"Received: targets {_shapes(y)} for outputs {_shapes(outputs)}. "
+            f"Keras says: {str(error).strip().splitlines()[-1].strip()}"
+        ) from error
+
+
+def _unpacked(spec: Any, name: str) -> Any:
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(
+            f"`{name}` must yield tuples (x, y) or (x, y, sample_weight). "
+            f"Received: elements {_shapes(spec)}."
+        )
+    return (*spec, None)[:3]
+
+
+def _check_inputs(model: Any, x: Any, name: str) -> None:
+    expected = {tensor.name: tensor.shape for tensor in model.inputs}
+    if isinstance(x, dict) and set(expected) <= set(x):
+        received = {key: x[key].shape for key in expected}
+    else:
+        received = dict(zip(expected, (t.shape for t in tf.nest.flatten(x)), strict=False))
+    fits = len(tf.nest.flatten(x)) >= len(expected) and all(
+        _compatible(expected[key], received[key]) for key in expected
+    )
+    if not fits:
+        raise ValueError(
+            f"The batches of `{name}` must fit the model's inputs "
+            f"{[_text(shape) for shape in expected.values()]}. Received: "
+            f"{_shapes(x)}. Is the dataset batched?"
+        )
+
+
+def _compatible(expected: Any, received: Any) -> bool:
+    if received.rank is None or expected.is_compatible_with(received):
+        return True
+    # Keras adds or drops a last axis of size 1.
+    if expected.rank == received.rank + 1 and expected[-1] == 1:
+        return bool(expected[:-1].is_compatible_with(received))
+    dropped = received.rank == expected.rank + 1 and received[-1] == 1
+    return dropped and bool(received[:-1].is_compatible_with(expected))
+
+
+def _shapes(spec: Any) -> Any:
+    return tf.nest.map_structure(lambda t: _text(t.shape), spec)
+
+
+def _text(shape: Any) -> str:
+    return str(tuple(shape)) if shape.rank is not None else "(?)"

@@ -1,0 +1,245 @@
+"""Data: the forms that a user may pass, and one feed of batches for training.
+
+A feed knows how many batches an epoch has and opens an iterator at any step.
+Arrays are shuffled here, by seed and pass, equal in every round; a dataset of
+the user's is taken as it is, one iterator a pass.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import tf
+from tf_lottery.core.plan import Plan
+
+_DEFAULT_BATCH_SIZE = 32  # as in Keras `fit`
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training, validation and test data: what a recipe's `dataset(seed)` returns.
+
+    Each is a batched `tf.data.Dataset` or arrays `(x, y[, sample_weight])`.
+    Validation decides (the step and the winner), test only reports.
+    """
+
+    train: Any
+    validation: Any = None
+    test: Any = None
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Training batches that can be opened at any step.
+
+    Attributes:
+        steps_per_epoch: Optimizer steps an epoch.
+        pass_length: Steps until an iterator ends; None if it never does.
+        spec: The element spec of a batch.
+        make: From a step to a dataset whose first batch is that of the step.
+        ordered_by_step: Whether `make` gives the same batches for the same step;
+            a dataset of the user's has an order of its own for each iterator.
+    """
+
+    steps_per_epoch: int
+    pass_length: int | None
+    spec: Any
+    make: Callable[[int], Any]
+    ordered_by_step: bool
+
+    def open(self, step: int) -> Iterator[Any]:
+        """An iterator whose first batch is that of `step`."""
+        strategy = tf.distribute.get_strategy()
+        dataset = strategy.experimental_distribute_dataset(self.make(step))
+        batches: Iterator[Any] = iter(dataset)
+        return batches
+
+    def used_up(self, start: int, step: int) -> int:
+        """How many iterators a training from `start` has left behind at `step`."""
+        if self.ordered_by_step or self.pass_length is None:
+            return 0
+        return step // self.pass_length - start // self.pass_length
+
+    def opened(self, start: int, stop: int) -> int:
+        """How many iterators a training from `start` to `stop` has opened."""
+        if self.ordered_by_step:
+            return 0
+        current = self.pass_length is None or stop % self.pass_length > 0
+        return self.used_up(start, stop) + current
+
+    def forward(self, passes: int) -> None:
+        """Advances a seeded shuffle by the iterators opened before a resume."""
+        for _ in range(passes):
+            iter(self.make(0))
+
+
+def resolve(dataset: Any, validation: Any, test: Any, plan: Plan) -> Data:
+    """The data in one form; a function of the seed is called here.
+
+    Raises:
+        ValueError: Validation or test data given twice.
+    """
+    if callable(dataset) and not isinstance(dataset, tf.data.Dataset):
+        dataset = dataset(plan.seed)
+    if not isinstance(dataset, Data):
+        return Data(dataset, validation, test)
+    if validation is not None and dataset.validation is not None:
+        raise ValueError(
+            "`validation_data` must be given once: in the `Data` that `dataset` is, or "
+            "as an argument. Received: both."
+        )
+    return Data(
+        dataset.train,
+        dataset.validation if validation is None else validation,
+        dataset.test if test is None else test,
+    )
+
+
+def feed(train: Any, plan: Plan) -> Feed:
+    """The feed of training batches.
+
+    Raises:
+        TypeError: Neither a dataset nor arrays.
+        ValueError: Empty data, or data whose length must be given.
+    """
+    if isinstance(train, tf.data.Dataset):
+        if plan.batch_size is not None:
+            raise ValueError(
+                "`batch_size` is for arrays; a dataset is batched already. "
+                f"Received: batch_size={plan.batch_size} with a tf.data.Dataset."
+            )
+        return _dataset_feed(train, plan)
+    return _array_feed(_checked_arrays("dataset", train), plan)
+
+
+def evaluation_data(name: str, data: Any, plan: Plan) -> Any:
+    """Validation or test data as a finite, batched dataset.
+
+    Raises:
+        ValueError: Empty or endless data.
+    """
+    if data is None:
+        return None
+    if not isinstance(data, tf.data.Dataset):
+        arrays = _checked_arrays(name, data)
+        data = tf.data.Dataset.from_tensor_slices(arrays)
+        data = data.batch(plan.batch_size or _DEFAULT_BATCH_SIZE)
+    length = int(data.cardinality())
+    if length == 0 or length == tf.data.INFINITE_CARDINALITY:
+        found = "an empty dataset" if length == 0 else "an endless one"
+        raise ValueError(
+            f"`{name}` must have at least one batch, and an end. Received: {found}."
+        )
+    return data
+
+
+def is_unseeded(dataset: Any) -> bool:
+    """Whether a dataset shuffles or draws without a seed, so cannot be repeated."""
+    if not isinstance(dataset, tf.data.Dataset):
+        return False
+    seeds = getattr(dataset, "_seed", None), getattr(dataset, "_seed2", None)
+    if all(seed is not None and int(seed) == 0 for seed in seeds):
+        return True
+    function = getattr(getattr(dataset, "_map_func", None), "function", None)
+    if function is not None and any(map(_draws, function.graph.get_operations())):
+        return True
+    return any(is_unseeded(source) for source in dataset._inputs())
+
+
+def _draws(operation: Any) -> bool:
+    seeds = {"seed", "seed2"}
+    names = {attribute.name for attribute in operation.op_def.attr}
+    return seeds <= names and not any(operation.get_attr(name) for name in seeds)
+
+
+def _dataset_feed(train: Any, plan: Plan) -> Feed:
+    length = int(train.cardinality())
+    if length == 0:
+        raise ValueError("`dataset` must have at least one batch. Received: none.")
+    if length == tf.data.UNKNOWN_CARDINALITY:
+        raise ValueError(
+            "The number of batches of `dataset` must be known. Received: a dataset of "
+            "unknown cardinality. Append `.apply(tf.data.experimental."
+            "assert_cardinality(n))`, or `.repeat()` and pass `steps_per_epoch`."
+        )
+    endless = length == tf.data.INFINITE_CARDINALITY
+    if endless and plan.steps_per_epoch is None:
+        raise ValueError(
+            "An endless dataset needs `steps_per_epoch`, or it never ends an epoch. "
+            "Received: steps_per_epoch=None."
+        )
+
+    def make(step: int) -> Any:
+        offset = step if endless else step % length
+        return train.skip(offset) if offset else train
+
+    return Feed(
+        steps_per_epoch=plan.steps_per_epoch or length,
+        pass_length=None if endless else length,
+        spec=train.element_spec,
+        make=make,
+        ordered_by_step=False,
+    )
+
+
+def _array_feed(arrays: Any, plan: Plan) -> Feed:
+    size = len(tf.nest.flatten(arrays)[0])
+    batch = plan.batch_size or _DEFAULT_BATCH_SIZE
+    length = -(-size // batch)
+    tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    made: dict[int, Any] = {}
+
+    def order(number: Any) -> Any:
+        seed = tf.stack([tf.cast(plan.seed, tf.int64), number])
+        # Stateless, so the order depends on the seed and the pass alone.
+        positions = tf.random.experimental.stateless_shuffle(tf.range(size), seed)
+        return tf.data.Dataset.from_tensor_slices(positions).batch(batch)
+
+    def gather(positions: Any) -> Any:
+        return tf.nest.map_structure(lambda t: tf.gather(t, positions), tensors)
+
+    def make(step: int) -> Any:
+        number, offset = divmod(step, length)
+        if step not in made:
+            numbers = tf.data.Dataset.range(number, 2**62)
+            batches = numbers.flat_map(order).skip(offset)
+            made[step] = batches.map(gather).prefetch(8)
+        return made[step]
+
+    return Feed(
+        steps_per_epoch=plan.steps_per_epoch or length,
+        pass_length=None,
+        spec=make(0).element_spec,
+        make=make,
+        ordered_by_step=True,
+    )
+
+
+def _checked_arrays(name: str, data: Any) -> Any:
+    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
+        raise TypeError(
+            f"`{name}` must be a batched tf.data.Dataset, arrays (x, y) or (x, y, "
+            "sample_weight), or a function of the seed that returns one of them. "
+            f"Received: {type(data).__name__}."
+        )
+    arrays = tuple(tf.nest.map_structure(_array, part) for part in data)
+    sizes = {len(array) for array in tf.nest.flatten(arrays)}
+    if len(sizes) != 1 or sizes == {0}:
+        raise ValueError(
+            f"The arrays of `{name}` must be of one length, at least 1. "
+            f"Received: lengths {sorted(sizes)}."
+        )
+    return arrays
+
+
+def _array(value: Any) -> Any:
+    array = np.asarray(value)
+    if array.ndim == 0 or array.dtype == object:
+        raise TypeError(
+            "Data must be arrays of numbers with one row an example. "
+            f"Received: {value!r}."
+        )
+    # As Keras does: its layers compute in float32.
+    return array.astype(np.float32) if array.dtype == np.float64 else array

@@ -1,0 +1,97 @@
+"""The record of one training while it goes on; it can be written and continued."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.core import io
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.records import State, Weights
+
+# A checkpoint may take this share of the time since the last one.
+_SHARE = 0.05
+
+
+@dataclass
+class Run:
+    """What a training has seen so far.
+
+    Attributes:
+        step: The optimizer step, counted from the initialisation.
+        curves: Lists of equal length, one value a validation pass.
+        best_step: The step of minimum validation loss so far.
+        best_loss: The validation loss there.
+        best_metrics: All values there.
+        best_weights: The weights there; the only copy that is kept.
+        states: Full states where later tickets start.
+        seconds: Time spent before the run was continued.
+    """
+
+    step: int
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    best_step: int = -1
+    best_loss: float = np.inf
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    best_weights: Weights = field(default_factory=dict)
+    states: dict[int, State] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def note(self, values: dict[str, float]) -> None:
+        """Appends the values of a validation pass to the curves."""
+        for name, value in {"step": self.step, **values}.items():
+            self.curves.setdefault(name, []).append(value)
+
+
+class Checkpoint:
+    """The file from which a training continues after it was stopped.
+
+    Writing is skipped where it would take more than a twentieth of the time
+    since the last one.
+
+    Args:
+        path: The file; it is there only while the training goes on.
+        masks: Those of the ticket that is trained.
+    """
+
+    def __init__(self, path: io.PathLike, masks: Masks) -> None:
+        self.path = io.Path(path)
+        self._masks = masks
+        self._cost = 0.0
+        self._written = time.monotonic()
+
+    def load(self) -> tuple[Run, State] | None:
+        """The run so far and the state to continue from, if there is one."""
+        if not self.path.exists():
+            return None
+        archive = io.Archive(self.path)
+        header = archive.header
+        if header["masks_digest"] != self._masks.digest():
+            return None  # of another ticket
+        run = Run(**header["run"])
+        run.best_weights = dict(archive.group("best"))
+        run.states = {k: dict(archive.group(f"at{k}")) for k in header["states"]}
+        return run, archive.group("state")
+
+    def save(self, run: Run, live: Any) -> None:
+        """Writes the run and the state that `live.read()` gives, if it is time."""
+        started = time.monotonic()
+        if self._cost > _SHARE * (started - self._written):
+            return
+        groups = {"state": live.read(), "best": run.best_weights}
+        groups |= {f"at{step}": state for step, state in run.states.items()}
+        arrays = {f"{g}/{name}": group[name] for g, group in groups.items() for name in group}
+        fields = ("step", "curves", "best_step", "best_loss", "best_metrics", "seconds")
+        header = {
+            "run": {name: getattr(run, name) for name in fields},
+            "states": list(run.states),
+            "masks_digest": self._masks.digest(),
+        }
+        io.save(self.path, arrays, header, self._masks)
+        self._written = time.monotonic()
+        self._cost = self._written - started
+
+    def remove(self) -> None:
+        """Removes the file of a training that is finished."""
+        self.path.unlink(missing_ok=True)
