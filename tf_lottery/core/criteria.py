@@ -48,7 +48,7 @@ def random(ticket: Ticket, outcome: Outcome) -> Scores:
     }
 
 
-_NAMED: dict[str, Criterion] = {
+NAMES: dict[str, Criterion] = {
     function.__name__: function
     for function in (magnitude, initial_magnitude, magnitude_increase, movement, random)
 }
@@ -62,9 +62,9 @@ def get(criterion: str | Criterion) -> Criterion:
     """
     if callable(criterion):
         return criterion
-    if criterion not in _NAMED:
+    if criterion not in NAMES:
         raise ValueError(
-            f"`criterion` must be one of {', '.join(map(repr, _NAMED))}, or a callable "
+            f"`criterion` must be one of {', '.join(map(repr, NAMES))}, or a callable "
             f"(ticket, outcome) -> scores. Received: criterion={criterion!r}."
         )
-    return _NAMED[criterion]
+    return NAMES[criterion]

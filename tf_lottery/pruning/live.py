@@ -152,7 +152,9 @@ def _bytes(array: Any) -> Any:
 def _another_model(what: str, ticket: Any, model: Any) -> str:
     extra = sorted(set(ticket) - set(model))
     missing = sorted(set(model) - set(ticket))
-    found = f"it has {what} for {', '.join(map(repr, extra[:5]))}, which the model lacks"
+    found = (
+        f"it has {what} for {', '.join(map(repr, extra[:5]))}, which the model lacks"
+    )
     lacks = f"it has no {what} for {', '.join(map(repr, missing[:5]))} of the model"
     return (
         f"This ticket was found on another model: {found if extra else lacks}. "

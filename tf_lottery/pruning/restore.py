@@ -62,5 +62,7 @@ def _weights(ticket: Ticket, weights: str) -> State:
     if weights == "initial":
         return ticket.weights
     if ticket.outcome is None:
-        raise TicketError(f"This ticket was not trained; it has no {weights!r} weights.")
+        raise TicketError(
+            f"This ticket was not trained; it has no {weights!r} weights."
+        )
     return ticket.outcome.best_weights if weights == "best" else ticket.outcome.weights

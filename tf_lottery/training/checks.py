@@ -89,7 +89,9 @@ def _check_inputs(model: Any, x: Any, name: str) -> None:
     if isinstance(x, dict) and set(expected) <= set(x):
         received = {key: x[key].shape for key in expected}
     else:
-        received = dict(zip(expected, (t.shape for t in tf.nest.flatten(x)), strict=False))
+        received = dict(
+            zip(expected, (t.shape for t in tf.nest.flatten(x)), strict=False)
+        )
     fits = len(tf.nest.flatten(x)) >= len(expected) and all(
         _compatible(expected[key], received[key]) for key in expected
     )

@@ -81,7 +81,9 @@ class Checkpoint:
             return
         groups = {"state": live.read(), "best": run.best_weights}
         groups |= {f"at{step}": state for step, state in run.states.items()}
-        arrays = {f"{g}/{name}": group[name] for g, group in groups.items() for name in group}
+        arrays = {
+            f"{g}/{name}": group[name] for g, group in groups.items() for name in group
+        }
         fields = ("step", "curves", "best_step", "best_loss", "best_metrics", "seconds")
         header = {
             "run": {name: getattr(run, name) for name in fields},

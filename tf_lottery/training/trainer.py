@@ -233,10 +233,7 @@ class Trainer:
                 "time and finds the best step afterwards. Pass "
                 "`allow_early_stop=True` to stop all the same."
             )
-        outcome = self._outcome(ticket, run)
-        if checkpoint:
-            checkpoint.remove()
-        return outcome
+        return self._outcome(ticket, run)
 
     def _look(self, ticket: Ticket, run: Run, logs: Logs, callbacks: Any) -> None:
         """What happens between two groups of steps: keep states, evaluate."""
@@ -295,7 +292,9 @@ class Trainer:
     def _next_look(self, step: int) -> int:
         every = self.plan.evaluate_every or self.steps_per_epoch
         following = (step // every + 1) * every
-        return min(following, self.rewind_step) if step < self.rewind_step else following
+        return (
+            min(following, self.rewind_step) if step < self.rewind_step else following
+        )
 
     def _is_validation_step(self, step: int) -> bool:
         every = self.plan.evaluate_every or self.steps_per_epoch

@@ -1,0 +1,56 @@
+"""Flags that override a recipe's plan, one for each field."""
+
+import dataclasses
+from typing import Any
+
+from tf_lottery.core.criteria import NAMES as CRITERIA
+from tf_lottery.core.plan import MODES, RETRAIN, SCOPES, Plan
+
+_HELP: dict[str, dict[str, Any]] = {
+    "rounds": {"type": int, "help": "times that weights are pruned"},
+    "epochs": {"type": int, "help": "length of a training in epochs"},
+    "steps": {"type": int, "help": "length of a training in steps, instead"},
+    "steps_per_epoch": {"type": int, "help": "as in Keras fit"},
+    "batch_size": {"type": int, "help": "for recipes that give arrays"},
+    "evaluate_every": {"type": int, "help": "steps between validation passes"},
+    "pruning_rate": {"type": float, "help": "fraction of the survivors, 0 to 1"},
+    "layer_rates": {"type": str, "help": "like logits=0.1,block1/*=0"},
+    "scope": {"choices": SCOPES},
+    "criterion": {"choices": CRITERIA},
+    "rewind_to": {"type": str, "help": "a step, or like 500it or 2ep"},
+    "retrain": {"choices": RETRAIN},
+    "monitor": {"type": str, "help": "the score that decides, like val_accuracy"},
+    "mode": {"choices": MODES},
+    "tolerance": {"type": float, "help": "how much worse than dense still matches"},
+    "seed": {"type": int, "help": "an integer"},
+}
+
+
+def add(parser: Any) -> None:
+    """Adds a flag for each field of `Plan`."""
+    group = parser.add_argument_group("plan", "What the recipe's PLAN says otherwise.")
+    for name, options in _HELP.items():
+        group.add_argument(f"--{name}", **options)
+
+
+def override(plan: Plan, arguments: Any) -> Plan:
+    """The plan with the flags that were given."""
+    given = {name: getattr(arguments, name) for name in _HELP}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if "layer_rates" in changes:
+        changes["layer_rates"] = _rates(changes["layer_rates"])
+    if str(changes.get("rewind_to", "")).isdigit():
+        changes["rewind_to"] = int(changes["rewind_to"])
+    if "epochs" in changes and "steps" not in changes:
+        changes["steps"] = None
+    return dataclasses.replace(plan, **changes)
+
+
+def _rates(text: str) -> dict[str, float]:
+    try:
+        pairs = (pair.rsplit("=", 1) for pair in text.split(",") if pair)
+        return {key: float(value) for key, value in pairs}
+    except ValueError as error:
+        raise ValueError(
+            f"`--layer_rates` must be like logits=0.1,block1/*=0. Received: {text!r}."
+        ) from error

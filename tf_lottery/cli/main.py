@@ -1,0 +1,102 @@
+"""The command `tf_lottery`: parses, and calls what does the work."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from absl import app, flags
+from absl.flags import argparse_flags
+
+from tf_lottery import __version__
+from tf_lottery.cli import flags as plan_flags
+
+_MISTAKES = (ValueError, TypeError, OSError, FloatingPointError)
+
+
+def run() -> None:
+    """Entry point of the command line."""
+    app.run(main, flags_parser=parse)
+
+
+def parse(argv: Sequence[str]) -> Any:
+    """The arguments, with flag files read (`--flagfile`, after the command)."""
+    parser = argparse_flags.ArgumentParser(
+        prog="tf_lottery",
+        description="Finds lottery tickets in Keras models.",
+        # absl's own flags are accepted, and not listed.
+        inherited_absl_flags=None,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_add_find, _add_show, _add_report, _add_verify):
+        add(commands)
+    flags.FLAGS.mark_as_parsed()
+    return parser.parse_args(argv[1:])
+
+
+def main(arguments: Any) -> None:
+    """Runs a command; a mistake of the user's ends in one line."""
+    from tf_lottery.cli import commands
+
+    try:
+        getattr(commands, arguments.command)(arguments)
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. The same command continues where it was.")
+    except _MISTAKES as error:
+        if arguments.debug:
+            raise
+        sys.exit(f"tf_lottery {arguments.command}: {error}")
+
+
+def _add_find(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "find",
+        "finds a winning ticket of a recipe",
+        "Trains, prunes and rewinds as the recipe's PLAN says, writes everything to a "
+        "run directory, and continues there when it is called again.",
+    )
+    parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
+    parser.add_argument("--run_dir", help="default: runs/NAME_OF_THE_RECIPE")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace another search in run_dir"
+    )
+    parser.add_argument(
+        "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
+    )
+    plan_flags.add(parser)
+
+
+def _add_show(commands: Any) -> None:
+    parser = _command(commands, "show", "prints a run directory or a ticket file")
+    parser.add_argument("path", help="a run directory, or a ticket.npz")
+
+
+def _add_report(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "report",
+        "writes the table, the figures and the numbers of a search",
+        "Writes summary.csv, summary.json and accuracy.png into the run directory.",
+    )
+    parser.add_argument("run_dir")
+
+
+def _add_verify(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "verify",
+        "derives every mask again from the saved weights, and checks every hash",
+    )
+    parser.add_argument("path", help="a run directory, or a ticket.npz")
+
+
+def _command(commands: Any, name: str, help: str, description: str = "") -> Any:
+    parser = commands.add_parser(
+        name,
+        help=help,
+        description=description or f"{help[0].upper()}{help[1:]}.",
+        inherited_absl_flags=flags.FlagValues(),
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser

@@ -1,0 +1,213 @@
+"""`find_ticket`: a search from a Keras model to its winning ticket."""
+
+import dataclasses
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tf_lottery.core.io import PathLike
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History, Round
+from tf_lottery.core.steps import Length
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.search.progress import Progress
+from tf_lottery.search.recorded import Recorded
+from tf_lottery.search.rounds import run_rounds
+from tf_lottery.search.store import Store, describe
+from tf_lottery.search.winner import choose, maximizes
+from tf_lottery.training.trainer import Callbacks, Trainer
+
+
+def find_ticket(
+    model: Any,
+    dataset: Any,
+    rounds: int = 15,
+    *,
+    epochs: int = 1,
+    steps: int | None = None,
+    steps_per_epoch: int | None = None,
+    batch_size: int | None = None,
+    validation_data: Any = None,
+    test_data: Any = None,
+    evaluate_every: int | None = None,
+    pruning_rate: float = 0.2,
+    layer_rates: Mapping[str, float] | None = None,
+    scope: str = "layerwise",
+    criterion: str | Callable[..., Any] = "magnitude",
+    rewind_to: Length = 0,
+    retrain: str = "rewind",
+    seed: int = 0,
+    monitor: str | None = None,
+    mode: str = "auto",
+    tolerance: float = 0.0,
+    run_dir: PathLike | None = None,
+    overwrite: bool = False,
+    callbacks: Callbacks = (),
+    allow_early_stop: bool = False,
+    verbose: int = 1,
+) -> Ticket:
+    """Finds a winning ticket: a sparse network that trains as well as the dense one.
+
+    Trains, prunes the smallest weights, rewinds the survivors to their first
+    values, and repeats. `model` is never changed.
+
+    Args:
+        model: A compiled Sequential or functional tf_keras model, or a function
+            without arguments that returns one, called under the seed.
+        dataset: A batched `tf.data.Dataset`; arrays `(x, y[, sample_weight])`,
+            shuffled by seed and epoch, equally in every round; or a function of
+            the seed that returns one of them or a `tf_lottery.Data`.
+        rounds: How many times weights are pruned; `rounds + 1` networks are
+            trained.
+        epochs, steps_per_epoch, batch_size: As in Keras `fit`.
+        steps: The length of a training in optimizer steps, instead of `epochs`.
+        validation_data: As in Keras `fit`; it decides. Without it the training
+            score is used, and no ticket can win.
+        test_data: Evaluated once a training, at the weights of minimum
+            validation loss and at the final ones; it never decides.
+        evaluate_every: Steps between validation passes; default: epochs' ends.
+        pruning_rate, layer_rates, scope, criterion, rewind_to, retrain, seed,
+            monitor, mode, tolerance: See `tf_lottery.Plan`.
+        run_dir: Where the search is written, and from where the same call
+            continues after it was stopped. None: a temporary directory.
+        overwrite: Whether to replace another search in `run_dir`.
+        callbacks: Keras callbacks, or a function `(round, replicate, control)`
+            that returns them; each training is one `fit` to them.
+        allow_early_stop: Whether a callback may end a training early.
+        verbose: 0 silent, 1 bars and lines, 2 lines.
+
+    Returns:
+        The sparsest winning ticket; else the sparsest whose score matches the
+        dense network's; else the best pruned one. `ticket.won` says which, and a
+        warning why it did not win.
+
+    Raises:
+        TypeError, ValueError: An argument that cannot work, before training.
+        PlanMismatchError: `run_dir` holds another search.
+        FloatingPointError: A loss became NaN.
+
+    Example:
+        ```python
+        ticket = tf_lottery.find_ticket(
+            model, (x, y), rounds=5, epochs=3, validation_data=(x_val, y_val)
+        )
+        ticket.model().fit(x, y)  # pruned weights stay zero
+        ```
+
+    Reference: Frankle & Carbin, arXiv 1803.03635, strategy 1.
+    """
+    plan = Plan(
+        rounds=rounds,
+        epochs=epochs,
+        steps=steps,
+        steps_per_epoch=steps_per_epoch,
+        batch_size=batch_size,
+        evaluate_every=evaluate_every,
+        pruning_rate=pruning_rate,
+        layer_rates=layer_rates or {},
+        scope=scope,
+        criterion=criterion,
+        rewind_to=rewind_to,
+        retrain=retrain,
+        seed=seed,
+        monitor=monitor,
+        mode=mode,
+        tolerance=tolerance,
+    )
+    trainer = Trainer(
+        model,
+        dataset,
+        plan,
+        validation_data=validation_data,
+        test_data=test_data,
+        callbacks=callbacks,
+        allow_early_stop=allow_early_stop,
+    )
+    return search(trainer, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
+
+
+def one_shot(
+    model: Any, dataset: Any, sparsity: float = 0.8, **arguments: Any
+) -> Ticket:
+    """Finds a ticket in one round: trains, prunes once, rewinds and trains again.
+
+    Args:
+        model, dataset: See `find_ticket`.
+        sparsity: The fraction of the weights to remove.
+        **arguments: Those of `find_ticket`, but `rounds` and `pruning_rate`.
+    """
+    return find_ticket(model, dataset, 1, pruning_rate=sparsity, **arguments)
+
+
+def search(
+    trainer: Trainer,
+    *,
+    run_dir: PathLike | None = None,
+    overwrite: bool = False,
+    verbose: int = 1,
+) -> Ticket:
+    """Runs or continues the search of a trainer, and returns its ticket.
+
+    See `find_ticket` for the arguments.
+    """
+    plan = trainer.plan
+    monitor = plan.monitor or trainer.monitors[0]
+    maximize = maximizes(monitor, plan)
+    progress = Progress(verbose, plan.rounds, trainer.steps)
+    facts = describe(
+        plan,
+        trainer.architecture,
+        trainer.data_spec,
+        monitor=monitor,
+        maximize=maximize,
+    )
+    temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
+    store = Store(run_dir or temporary.name)  # type: ignore[union-attr]
+    with store.open(facts, overwrite=overwrite):
+        _introduce(trainer, progress, store)
+        rounds: list[Round] = []
+        for round in run_rounds(Recorded(trainer, store, progress), plan):
+            rounds.append(round)
+            progress.line(round, monitor)
+        # The history keeps a temporary directory alive, as arrays load from there.
+        history = History(tuple(rounds), plan, monitor, maximize, temporary)
+        ticket = chosen(history)
+        ticket.save(store.path / "ticket.npz", overwrite=True)
+    if ticket.won:
+        progress.say(ticket.reason)
+    return ticket
+
+
+def chosen(history: History) -> Ticket:
+    """The ticket that a search returns, with what the search found out about it."""
+    choice = choose(history)
+    if not choice.won:
+        warnings.warn(choice.reason, stacklevel=4)
+    round = history[choice.number]
+    return dataclasses.replace(
+        round.ticket,
+        outcome=round.outcome,
+        history=history,
+        rows=tuple(history.rows()),
+        won=choice.won,
+        reason=choice.reason,
+    )
+
+
+def _introduce(trainer: Trainer, progress: Progress, store: Store) -> None:
+    """Says what the search will do, and what it will not."""
+    if trainer.skipped:
+        progress.say(f"Not pruned, as tfmot cannot: {', '.join(trainer.skipped)}")
+    if not trainer.repeatable:
+        progress.say(
+            "The dataset shuffles or draws without a seed: this search can be resumed "
+            "but not repeated."
+        )
+    if not trainer.has_validation:
+        warnings.warn(
+            "Without `validation_data` the training score decides, and no ticket can "
+            "be called winning.",
+            stacklevel=4,
+        )
+    progress.begin(store.finished(), str(store.path))

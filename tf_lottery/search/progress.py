@@ -1,0 +1,103 @@
+"""What a user sees of a search: its cost, a bar inside a round, a line a round."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+import rich.console
+import rich.progress
+
+from tf_lottery.core.records import Round
+from tf_lottery.core.ticket import Ticket
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+class Progress:
+    """Shows a search on the terminal.
+
+    Args:
+        verbose: As in Keras: 0 is silent, 1 has a bar inside a round and a line
+            for each, 2 only the lines.
+        rounds: How many rounds are planned.
+        steps: The last step of a training.
+    """
+
+    def __init__(self, verbose: int, rounds: int, steps: int) -> None:
+        self._verbose = verbose
+        self._rounds = rounds
+        self._steps = steps
+        self._trained: list[float] = []
+        self._console = rich.console.Console(highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Prints a line, unless silent."""
+        if self._verbose:
+            self._console.print(text, markup=False)
+
+    def begin(self, finished: int, where: str) -> None:
+        """Says what the search costs."""
+        total = self._rounds + 1
+        done = f"{min(finished, total)} done already; " if finished else ""
+        self.say(
+            f"{total} trainings of {self._steps:,} steps; {done}run directory: {where}"
+        )
+
+    @contextlib.contextmanager
+    def training(self, ticket: Ticket) -> Iterator[Report]:
+        """A bar for the training of a ticket; yields what moves it."""
+        started = time.monotonic()
+        with self._bar() as bar:
+            label = f"round {ticket.round}/{self._rounds}"
+            task = bar.add_task(
+                label, total=self._steps, completed=ticket.step, metrics=""
+            )
+
+            def report(step: int, logs: dict[str, float]) -> None:
+                shown = (f"{k}: {v:.4f}" for k, v in logs.items() if k != "round")
+                bar.update(task, completed=step, metrics=" - ".join(shown))
+
+            yield report
+        self._trained.append(time.monotonic() - started)
+
+    def line(self, round: Round, monitor: str) -> None:
+        """Says how a round went, and how long the rest will take."""
+        outcome = round.outcome
+        test = "test_" + monitor.removeprefix("val_")
+        scores = "  ".join(
+            f"{name} {outcome.metrics[name]:.4f}"
+            for name in (monitor, test)
+            if name in outcome.metrics
+        )
+        self.say(
+            f"round {round.number:>2}/{self._rounds}  density {round.ticket.density:6.1%}  "
+            f"{scores}  best step {outcome.best_step:>6,}  {outcome.seconds:5.1f} s"
+            f"{self._left(round.number)}"
+        )
+
+    def _left(self, number: int) -> str:
+        if not self._trained or number == self._rounds:
+            return ""
+        seconds = (self._rounds - number) * sum(self._trained) / len(self._trained)
+        return f"  {_duration(seconds)} left"
+
+    def _bar(self) -> rich.progress.Progress:
+        columns = rich.progress
+        return columns.Progress(
+            columns.TextColumn("{task.description}"),
+            columns.MofNCompleteColumn(),
+            columns.BarColumn(bar_width=30),
+            columns.TimeRemainingColumn(compact=True),
+            columns.TextColumn("{task.fields[metrics]}", markup=False),
+            console=self._console,
+            transient=True,
+            disable=self._verbose != 1 or not self._console.is_terminal,
+        )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,266 @@
+"""The run directory: what a search has done, so that nothing is done twice.
+
+    plan.json                     plan, model and data by their hashes, versions
+    replicate_0/round_00/         ticket.npz  outcome.npz  metrics.json
+    ticket.npz                    the ticket that was returned
+
+A round exists when its `metrics.json` exists; it is written last. Only the masks
+of later tickets are written, as their states follow from the rounds before.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from tf_lottery.core import io
+from tf_lottery.core.advance import starting_point
+from tf_lottery.core.errors import PlanMismatchError, TicketError
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History, Outcome, Round
+from tf_lottery.core.ticket import Ticket
+
+_PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "tensorflow-model-optimization")
+_OURS = ("plan.json", "ticket.npz", "summary.*", "accuracy.png", "report.html")
+
+
+class Store:
+    """Reads and writes a run directory.
+
+    Args:
+        path: The directory; made when it is opened.
+    """
+
+    def __init__(self, path: io.PathLike) -> None:
+        self.path = Path(path)
+
+    @contextlib.contextmanager
+    def open(self, facts: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
+        """Locks the directory for a search and checks that it is this search's.
+
+        Args:
+            facts: What `plan.json` holds of the search, see `describe`.
+            overwrite: Whether to remove another search.
+
+        Raises:
+            PlanMismatchError: It holds another search.
+            ValueError: It cannot be written, or another process uses it.
+        """
+        self._make()
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise ValueError(
+                f"{self.path} is in use by another search. Wait for it to end, or pass "
+                "another `run_dir`."
+            ) from error
+        with lock:
+            if overwrite:
+                self._clear()
+            if (self.path / "plan.json").exists():
+                _compare(self.facts(), facts, self.path)
+            elif self._rounds_dir().exists():
+                raise ValueError(
+                    f"{self.path} holds rounds without a plan.json, so they cannot be "
+                    "continued. Pass `overwrite=True`, or another `run_dir`."
+                )
+            io.write_json(self.path / "plan.json", facts)
+            yield
+
+    def facts(self) -> dict[str, Any]:
+        """What `plan.json` holds.
+
+        Raises:
+            TicketError: There is no readable plan.json.
+        """
+        try:
+            facts: dict[str, Any] = json.loads((self.path / "plan.json").read_text())
+        except FileNotFoundError as error:
+            raise TicketError(
+                f"{self.path} is no run directory: no plan.json."
+            ) from error
+        except ValueError as error:
+            raise TicketError(
+                f"{self.path / 'plan.json'} is damaged: {error}."
+            ) from error
+        return facts
+
+    def round_dir(self, number: int) -> Path:
+        """The directory of a round."""
+        return self._rounds_dir() / f"round_{number:02d}"
+
+    def has_outcome(self, number: int) -> bool:
+        """Whether a round is finished."""
+        return (self.round_dir(number) / "metrics.json").exists()
+
+    def finished(self) -> int:
+        """How many rounds are finished, without a gap."""
+        number = 0
+        while self.has_outcome(number):
+            number += 1
+        return number
+
+    def dense(self, plan: Plan) -> Ticket | None:
+        """The ticket of round 0, if it was written."""
+        path = self.round_dir(0) / "ticket.npz"
+        if not path.exists():
+            return None
+        archive = io.Archive(path)
+        architecture = archive.header["architecture"]
+        state = archive.group("state")
+        return Ticket(archive.masks, state, plan=plan, architecture=architecture)
+
+    def save_ticket(self, ticket: Ticket) -> None:
+        """Writes the masks of a ticket; of the dense one also its state."""
+        arrays = {}
+        header = {"step": ticket.step, "masks_digest": ticket.masks.digest()}
+        if ticket.round == 0:
+            arrays = {f"state/{name}": ticket.state[name] for name in ticket.state}
+            header["architecture"] = ticket.architecture
+        path = self.round_dir(ticket.round) / "ticket.npz"
+        io.save(path, arrays, header, ticket.masks)
+
+    def save_outcome(self, ticket: Ticket, outcome: Outcome) -> Outcome:
+        """Writes an outcome, and returns it with arrays that load from disk."""
+        directory = self.round_dir(ticket.round)
+        groups = {"final": outcome.weights, "best": outcome.best_weights}
+        groups |= {f"at{step}": state for step, state in outcome.states.items()}
+        arrays = {f"{g}/{n}": group[n] for g, group in groups.items() for n in group}
+        header = {"states": list(outcome.states), "masks_digest": ticket.masks.digest()}
+        io.save(directory / "outcome.npz", arrays, header, ticket.masks)
+        row = Round(ticket.round, ticket, outcome).row()
+        record = {"row": row, "outcome": outcome.record()}
+        record["masks_digest"] = ticket.masks.digest()
+        io.write_json(directory / "metrics.json", record)
+        return self.outcome(ticket)
+
+    def outcome(self, ticket: Ticket) -> Outcome:
+        """The outcome of a finished round.
+
+        Raises:
+            TicketError: It belongs to other masks, or is damaged.
+        """
+        directory = self.round_dir(ticket.round)
+        try:
+            record = json.loads((directory / "metrics.json").read_text())
+            archive = io.Archive(directory / "outcome.npz")
+        except (FileNotFoundError, ValueError) as error:
+            raise TicketError(f"{directory} is damaged: {error}.") from error
+        for found in (record["masks_digest"], archive.header["masks_digest"]):
+            if found != ticket.masks.digest():
+                raise TicketError(
+                    f"{directory} holds the outcome of other masks than those that "
+                    "follow from the rounds before. Remove it to train it again."
+                )
+        states = {k: archive.group(f"at{k}") for k in archive.header["states"]}
+        return Outcome(
+            weights=archive.group("final"),
+            best_weights=archive.group("best"),
+            states=states,
+            **record["outcome"],
+        )
+
+    def history(self) -> History:
+        """The finished rounds, read without TensorFlow; arrays load lazily.
+
+        Raises:
+            TicketError: It is no run directory, or damaged.
+        """
+        facts = self.facts()
+        plan = Plan.from_json(facts["plan"])
+        rounds: list[Round] = []
+        for number in range(min(self.finished(), plan.rounds + 1)):
+            ticket = self._ticket(plan, rounds[-1] if rounds else None)
+            rounds.append(Round(number, ticket, self.outcome(ticket)))
+        return History(tuple(rounds), plan, facts["monitor"], facts["maximize"])
+
+    def _ticket(self, plan: Plan, before: Round | None) -> Ticket:
+        if before is None:
+            dense = self.dense(plan)
+            if dense is None:
+                raise TicketError(f"{self.round_dir(0)} has no ticket.npz.")
+            return dense
+        number = before.number + 1
+        masks = io.Archive(self.round_dir(number) / "ticket.npz").masks
+        step, state = starting_point(before.ticket, before.outcome, plan)
+        architecture = before.ticket.architecture
+        return Ticket(masks, state, step, number, plan, architecture)
+
+    def _rounds_dir(self) -> Path:
+        return self.path / "replicate_0"
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with io.atomic(self.path / ".writable"):
+                pass
+            (self.path / ".writable").unlink()
+        except OSError as error:
+            raise ValueError(
+                f"`run_dir` must be a directory that can be written. Received: "
+                f"{os.fspath(self.path)!r} ({error.strerror})."
+            ) from error
+
+    def _clear(self) -> None:
+        """Removes a search, and no file of anyone else."""
+        for pattern in _OURS:
+            for path in self.path.glob(pattern):
+                path.unlink()
+        if self._rounds_dir().exists():
+            shutil.rmtree(self._rounds_dir())
+
+
+def describe(
+    plan: Plan, architecture: Mapping[str, Any], data_spec: str, **more: Any
+) -> dict[str, Any]:
+    """What `plan.json` holds: the plan, hashes of model and data, and versions."""
+    model = {k: v for k, v in architecture.items() if k != "compile_config"}
+    return {
+        "plan": plan.to_json(),
+        "fingerprint": plan.fingerprint,
+        "architecture": _digest(model),
+        "compile_config": _digest(architecture.get("compile_config")),
+        "data_spec": data_spec,
+        "versions": {name: _version(name) for name in _PACKAGES},
+        **more,
+    }
+
+
+def _compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> None:
+    """Raises if a run directory belongs to another search."""
+    there, here = theirs["plan"], ours["plan"]
+    for name in Plan.from_json(there).differences(Plan.from_json(here)):
+        _raise_mismatch(path, "plan", f"`{name}`", repr(there[name]), repr(here[name]))
+    for name, what in {
+        "architecture": "the model's layers (or their names)",
+        "compile_config": "the model's optimizer, loss or metrics",
+        "data_spec": "the shape or type of a batch",
+    }.items():
+        if theirs[name] != ours[name]:
+            _raise_mismatch(path, name, what, theirs[name], ours[name])
+
+
+def _raise_mismatch(path: Path, kind: str, what: str, there: str, here: str) -> None:
+    raise PlanMismatchError(
+        f"{path} holds a search with another {kind.replace('_', ' ')}: {what} is {there} "
+        f"there and {here} here. Pass `overwrite=True`, or another `run_dir`."
+    )
+
+
+def _digest(values: Any) -> str:
+    text = json.dumps(values, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _version(package: str) -> str | None:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
+    return None
