@@ -1,8 +1,11 @@
 """What the commands do. TensorFlow is imported by `find` alone."""
 
+import contextlib
 import importlib.util
+import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,12 +23,17 @@ _RECIPE = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a 
 
 def find(arguments: Any) -> None:
     """Finds a ticket of a recipe, and reports it."""
+    with _no_stderr():
+        # TensorFlow greets with lines that no setting silences.
+        from tf_lottery._keras import tf
+
+        tf.config.list_logical_devices()
+    from tf_lottery.search.find import search
+    from tf_lottery.training.trainer import Trainer
+
     recipe = load_recipe(arguments.recipe)
     plan = flags.override(recipe.PLAN, arguments)
     run_dir = Path(arguments.run_dir or f"runs/{Path(arguments.recipe).stem}")
-
-    from tf_lottery.search.find import search
-    from tf_lottery.training.trainer import Trainer
 
     trainer = Trainer(recipe.model, recipe.dataset, plan)
     search(
@@ -89,6 +97,20 @@ def load_recipe(path: str) -> ModuleType:
     return recipe
 
 
+@contextlib.contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Nothing on the standard error stream, of native code neither."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _report(run_dir: Path) -> None:
     history = Store(run_dir).history()
     _print_table(run_dir)
@@ -109,7 +131,7 @@ def _print_table(run_dir: Path) -> None:
 
 
 def _print_files(run_dir: Path) -> None:
-    print(f"\n{'run directory':14} {run_dir}")
+    print(f"\n{'run directory':15} {run_dir}")
     for name, what in {
         "summary.csv": "numbers",
         "summary.json": "numbers, curves",
@@ -117,4 +139,4 @@ def _print_files(run_dir: Path) -> None:
         "ticket.npz": "ticket",
     }.items():
         if (run_dir / name).exists():
-            print(f"{what:14} {run_dir / name}")
+            print(f"{what:15} {run_dir / name}")

@@ -1,10 +1,11 @@
 """The command `tf_lottery`: parses, and calls what does the work."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 from absl.flags import argparse_flags
 
 from tf_lottery import __version__
@@ -23,14 +24,11 @@ def parse(argv: Sequence[str]) -> Any:
     parser = argparse_flags.ArgumentParser(
         prog="tf_lottery",
         description="Finds lottery tickets in Keras models.",
-        # absl's own flags are accepted, and not listed.
-        inherited_absl_flags=None,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_find, _add_show, _add_report, _add_verify):
         add(commands)
-    flags.FLAGS.mark_as_parsed()
     return parser.parse_args(argv[1:])
 
 
@@ -38,6 +36,9 @@ def main(arguments: Any) -> None:
     """Runs a command; a mistake of the user's ends in one line."""
     from tf_lottery.cli import commands
 
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # tfds logs each file it reads
+    warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
     try:
         getattr(commands, arguments.command)(arguments)
     except KeyboardInterrupt:
@@ -96,7 +97,6 @@ def _command(commands: Any, name: str, help: str, description: str = "") -> Any:
         name,
         help=help,
         description=description or f"{help[0].upper()}{help[1:]}.",
-        inherited_absl_flags=flags.FlagValues(),
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

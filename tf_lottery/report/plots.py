@@ -60,7 +60,7 @@ def _draw_steps(axes: "Axes", history: History, densities: list[float]) -> None:
     axes.axhline(steps[0], color="grey", lw=1, ls=":")
     _mark_choice(axes, history, densities, steps)
     axes.set_ylabel("step of min. validation loss")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(steps))
     axes.set_xlabel("weights remaining, percent")
 
 

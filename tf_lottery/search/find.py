@@ -124,7 +124,12 @@ def find_ticket(
         callbacks=callbacks,
         allow_early_stop=allow_early_stop,
     )
-    return search(trainer, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
+    ticket = search(trainer, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
+    if not ticket.won:
+        warnings.warn(ticket.reason, stacklevel=2)
+    elif verbose:
+        print(ticket.reason)
+    return ticket
 
 
 def one_shot(
@@ -149,7 +154,8 @@ def search(
 ) -> Ticket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
-    See `find_ticket` for the arguments.
+    Like `find_ticket`, for a trainer that is there already; whether the ticket
+    won, it only says in `ticket.won`.
     """
     plan = trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
@@ -174,16 +180,12 @@ def search(
         history = History(tuple(rounds), plan, monitor, maximize, temporary)
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)
-    if ticket.won:
-        progress.say(ticket.reason)
     return ticket
 
 
 def chosen(history: History) -> Ticket:
     """The ticket that a search returns, with what the search found out about it."""
     choice = choose(history)
-    if not choice.won:
-        warnings.warn(choice.reason, stacklevel=4)
     round = history[choice.number]
     return dataclasses.replace(
         round.ticket,
