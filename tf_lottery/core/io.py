@@ -56,7 +56,7 @@ def write_json(path: PathLike, values: Mapping[str, Any]) -> None:
 
 def save(
     path: PathLike,
-    arrays: Mapping[str, Array],
+    groups: Mapping[str, Mapping[str, Array]],
     header: Mapping[str, Any],
     masks: Masks | None = None,
 ) -> "Archive":
@@ -64,24 +64,26 @@ def save(
 
     Args:
         path: The file, replaced if it is there.
-        arrays: By name; names are `group/path`, and a path that `masks` has is
-            stored as its survivors where the rest is zero.
+        groups: Arrays by path, by the name of their group. A path that `masks`
+            has is stored as its survivors where the rest is zero.
         header: Plain values.
-        masks: Stored under `masks/`.
+        masks: Stored as the group "masks".
     """
     masks = masks or Masks({})
     entries = {}
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
-        for name, array in _with_masks(arrays, masks):
-            encoding, stored = _encode(array, masks.get(name.partition("/")[2]))
-            entries[name] = {
-                "encoding": encoding,
-                "dtype": array.dtype.name,
-                "shape": list(array.shape),
-                "sha256": _sha256(stored),
-            }
-            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, stored, allow_pickle=False)
+        for group, arrays in {"masks": masks, **groups}.items():
+            for name in arrays:  # not `items()`: a lazy mapping then reads one by one
+                array = np.asarray(arrays[name])
+                encoding, stored = _encode(array, masks.get(name))
+                entries[f"{group}/{name}"] = {
+                    "encoding": encoding,
+                    "dtype": array.dtype.name,
+                    "shape": list(array.shape),
+                    "sha256": _sha256(stored),
+                }
+                with file.open(f"{group}/{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, stored, allow_pickle=False)
         header = {**header, "format": FORMAT, "arrays": entries}
         file.writestr(_HEADER, json.dumps(_finite(header), allow_nan=False))
     return Archive(path)
@@ -185,14 +187,6 @@ def compact(array: Array) -> Array:
     return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
 
 
-def _with_masks(
-    arrays: Mapping[str, Array], masks: Masks
-) -> Iterator[tuple[str, Array]]:
-    yield from ((f"masks/{path}", mask) for path, mask in masks.items())
-    # Not `items()`: a lazy mapping then holds one array at a time.
-    yield from ((name, np.asarray(arrays[name])) for name in arrays)
-
-
 def _encode(array: Array, mask: NDArray[np.bool_] | None) -> tuple[str, Array]:
     if array.dtype == np.bool_:
         return "bits", np.packbits(array)
@@ -217,7 +211,8 @@ def _dtype(name: str) -> np.dtype[Any]:
     except TypeError:
         import ml_dtypes  # comes with TensorFlow
 
-        return np.dtype(getattr(ml_dtypes, name))
+        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return found
 
 
 def _sha256(array: Array) -> str:

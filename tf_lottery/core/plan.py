@@ -241,9 +241,7 @@ def _is_percent(rate: object) -> bool:
     return isinstance(rate, int | float) and 1 <= rate < 100
 
 
-def _check_criterion(criterion: object) -> None:
-    if callable(criterion):
-        return
+def _check_criterion(criterion: str | Callable[..., Any]) -> None:
     from tf_lottery.core import criteria
 
     criteria.get(criterion)

@@ -7,6 +7,7 @@ which that state was taken. Everything else is a function of tickets.
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,9 +83,7 @@ class Ticket:
 
     def summary(self) -> str:
         """The ticket in a few lines of text: verdict, then density by layer."""
-        lines = [
-            f"Ticket of round {self.round}: density {self.density:.1%}, step {self.step}"
-        ]
+        lines = [f"Ticket of round {self.round}: density {self.density:.1%}"]
         lines += [self.reason] if self.reason else []
         width = max(len(path) for path in self.masks)
         for path, kept in self.masks.kept_by_layer().items():
@@ -171,17 +170,14 @@ class Ticket:
             path: The file, by convention `*.npz`.
             overwrite: Whether to replace a file that is there.
         """
-        if not overwrite and io.Path(path).exists():
+        if not overwrite and Path(path).exists():
             raise FileExistsError(
                 f"{path} exists. Pass `overwrite=True` to replace it."
             )
         state = {n: self.weights.get(n, self.state[n]) for n in self.state}
-        groups = {"state": state}
+        groups: dict[str, State] = {"state": state}
         if self.outcome:
             groups |= {"best": self.outcome.best_weights, "final": self.outcome.weights}
-        arrays = {
-            f"{g}/{path}": group[path] for g, group in groups.items() for path in group
-        }
         header = {
             "kind": _KIND,
             "step": self.step,
@@ -194,7 +190,7 @@ class Ticket:
             "reason": self.reason,
             "masks_digest": self.masks.digest(),
         }
-        io.save(path, arrays, header, self.masks)
+        io.save(path, groups, header, self.masks)
 
     @classmethod
     def load(cls, path: io.PathLike) -> "Ticket":

@@ -99,7 +99,7 @@ def hold_last_rate(optimizer: Any, steps: int) -> None:
 
 
 @keras.saving.register_keras_serializable("tf_lottery")
-class LastRate(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+class LastRate(keras.optimizers.schedules.LearningRateSchedule):
     """Follows a schedule up to a step and keeps its last rate from there on.
 
     Fine-tuning continues with the last learning rate (arXiv 2003.02389), while

@@ -13,7 +13,7 @@ from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.schedule import LotterySchedule
 
 
-class RewindWeights(sparsity.UpdatePruningStep):  # type: ignore[misc]
+class RewindWeights(sparsity.UpdatePruningStep):
     """Prunes and rewinds at the end of each round of a `LotterySchedule`.
 
     For one stock `fit` of a model from tfmot's `prune_low_magnitude`. At a

@@ -18,7 +18,7 @@ _ALONE = (
 
 
 @keras.saving.register_keras_serializable("tf_lottery")
-class LotterySchedule(sparsity.PruningSchedule):  # type: ignore[misc]
+class LotterySchedule(sparsity.PruningSchedule):
     """Holds masks through training; `RewindWeights` decides them at each round's end.
 
     Args:
@@ -86,7 +86,7 @@ class LotterySchedule(sparsity.PruningSchedule):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable("tf_lottery")
-class HeldMasks(sparsity.PruningSchedule):  # type: ignore[misc]
+class HeldMasks(sparsity.PruningSchedule):
     """Never ranks: the masks of a model that `find_ticket` trains."""
 
     def __init__(self) -> None:

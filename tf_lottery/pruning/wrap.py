@@ -16,7 +16,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 
 from tf_lottery._keras import keras, sparsity, tf
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.layers import Wrapper, prunable_weights
+from tf_lottery.pruning.layers import prunable_weights
 from tf_lottery.pruning.schedule import HeldMasks
 
 
@@ -93,7 +93,7 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
         model.compile(**config | changes)
 
 
-class _KernelsOnly(sparsity.PruningPolicy):  # type: ignore[misc]
+class _KernelsOnly(sparsity.PruningPolicy):
     """Wraps the layers that have a weight to prune, and lets all others be."""
 
     def allow_pruning(self, layer: Any) -> bool:

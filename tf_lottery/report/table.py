@@ -2,6 +2,7 @@
 
 import io
 
+import rich.box
 import rich.console
 import rich.table
 
@@ -18,7 +19,7 @@ def table(history: History, width: int = 88) -> str:
     """
     chosen = choose(history).number
     columns = _columns(history)
-    view = rich.table.Table(box=rich.table.box.SIMPLE_HEAD)
+    view = rich.table.Table(box=rich.box.SIMPLE_HEAD)
     for name in columns:
         view.add_column(name, justify="right")
     view.add_column("")

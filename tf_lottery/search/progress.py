@@ -70,8 +70,9 @@ class Progress:
             if name in outcome.metrics
         )
         self.say(
-            f"round {round.number:>2}/{self._rounds}  density {round.ticket.density:6.1%}  "
-            f"{scores}  best step {outcome.best_step:>6,}  {outcome.seconds:5.1f} s"
+            f"round {round.number:>2}/{self._rounds}  "
+            f"density {round.ticket.density:6.1%}  {scores}  "
+            f"best step {outcome.best_step:>6,}  {outcome.seconds:5.1f} s"
             f"{self._left(round.number)}"
         )
 

@@ -120,24 +120,23 @@ class Store:
 
     def save_ticket(self, ticket: Ticket) -> None:
         """Writes the masks of a ticket; of the dense one also its state."""
-        arrays = {}
-        header = {"step": ticket.step, "masks_digest": ticket.masks.digest()}
+        groups = {"state": ticket.state} if ticket.round == 0 else {}
+        header: dict[str, Any] = {"step": ticket.step}
+        header["masks_digest"] = ticket.masks.digest()
         if ticket.round == 0:
-            arrays = {f"state/{name}": ticket.state[name] for name in ticket.state}
             header["architecture"] = ticket.architecture
         path = self.round_dir(ticket.round) / "ticket.npz"
-        io.save(path, arrays, header, ticket.masks)
+        io.save(path, groups, header, ticket.masks)
 
     def save_outcome(self, ticket: Ticket, outcome: Outcome) -> Outcome:
         """Writes an outcome, and returns it with arrays that load from disk."""
         directory = self.round_dir(ticket.round)
         groups = {"final": outcome.weights, "best": outcome.best_weights}
         groups |= {f"at{step}": state for step, state in outcome.states.items()}
-        arrays = {f"{g}/{n}": group[n] for g, group in groups.items() for n in group}
         header = {"states": list(outcome.states), "masks_digest": ticket.masks.digest()}
-        io.save(directory / "outcome.npz", arrays, header, ticket.masks)
+        io.save(directory / "outcome.npz", groups, header, ticket.masks)
         row = Round(ticket.round, ticket, outcome).row()
-        record = {"row": row, "outcome": outcome.record()}
+        record: dict[str, Any] = {"row": row, "outcome": outcome.record()}
         record["masks_digest"] = ticket.masks.digest()
         io.write_json(directory / "metrics.json", record)
         return self.outcome(ticket)
@@ -250,8 +249,8 @@ def _compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> 
 
 def _raise_mismatch(path: Path, kind: str, what: str, there: str, here: str) -> None:
     raise PlanMismatchError(
-        f"{path} holds a search with another {kind.replace('_', ' ')}: {what} is {there} "
-        f"there and {here} here. Pass `overwrite=True`, or another `run_dir`."
+        f"{path} holds a search with another {kind.replace('_', ' ')}: {what} is "
+        f"{there} there and {here} here. Pass `overwrite=True`, or another `run_dir`."
     )
 
 

@@ -93,13 +93,15 @@ def _why_only_matches(history: History, number: int) -> str:
         lacks = f"it keeps more than {MAX_DENSITY:.0%} of the weights"
     else:
         lacks = f"it {_steps(history, number)}"
-    return f"The ticket matches but does not win: {_compared(history, number)}, but {lacks}."
+    compared = _compared(history, number)
+    return f"The ticket matches but does not win: {compared}, but {lacks}."
 
 
 def _compared(history: History, number: int) -> str:
     density = history[number].ticket.density
     ours, dense = history.score(number), history.score(0)
-    return f"{density:.1%} of the weights, {history.monitor} {ours:.4f} (dense {dense:.4f})"
+    score = f"{history.monitor} {ours:.4f} (dense {dense:.4f})"
+    return f"{density:.1%} of the weights, {score}"
 
 
 def _steps(history: History, number: int) -> str:

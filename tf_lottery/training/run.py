@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: io.PathLike, masks: Masks) -> None:
-        self.path = io.Path(path)
+        self.path = Path(path)
         self._masks = masks
         self._cost = 0.0
         self._written = time.monotonic()
@@ -81,16 +82,13 @@ class Checkpoint:
             return
         groups = {"state": live.read(), "best": run.best_weights}
         groups |= {f"at{step}": state for step, state in run.states.items()}
-        arrays = {
-            f"{g}/{name}": group[name] for g, group in groups.items() for name in group
-        }
         fields = ("step", "curves", "best_step", "best_loss", "best_metrics", "seconds")
         header = {
             "run": {name: getattr(run, name) for name in fields},
             "states": list(run.states),
             "masks_digest": self._masks.digest(),
         }
-        io.save(self.path, arrays, header, self._masks)
+        io.save(self.path, groups, header, self._masks)
         self._written = time.monotonic()
         self._cost = self._written - started
 

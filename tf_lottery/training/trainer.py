@@ -197,7 +197,7 @@ class Trainer:
             checks.check_fits(self.model, self._test.element_spec, "test_data")
         if self.rewind_step >= self.steps:
             raise ValueError(
-                f"`rewind_to` must be before the end of training, at step {self.steps}. "
+                f"`rewind_to` must be before the last step of training, {self.steps}. "
                 f"Received: rewind_to={self.plan.rewind_to!r}."
             )
         if self.plan.monitor not in (None, *self.monitors):
@@ -320,15 +320,15 @@ class Trainer:
         return callback_list(callbacks, self.model, epochs, self.steps_per_epoch)
 
 
-class _WriteCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]
+class _WriteCheckpoint(keras.callbacks.Callback):
     """Comes last, so that what other callbacks change at an epoch's end is kept."""
 
     def __init__(self, checkpoint: Checkpoint, run: Run, live: Live) -> None:
         super().__init__()
-        self._write = lambda: checkpoint.save(run, live)
+        self._checkpoint, self._run, self._live = checkpoint, run, live
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._write()
+        self._checkpoint.save(self._run, self._live)
 
 
 def _called(model: Any, seed: int) -> Any:
