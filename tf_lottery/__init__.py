@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tf_lottery.search.find import one_shot as one_shot
     from tf_lottery.search.rounds import run_rounds as run_rounds
     from tf_lottery.training.data import Data as Data
+    from tf_lottery.training.gradient import gradient as gradient
     from tf_lottery.training.trainer import Trainer as Trainer
 
 _MODULES = {
@@ -51,6 +52,7 @@ _NAMES = {
     "TicketError": "tf_lottery.core.errors",
     "Trainer": "tf_lottery.training.trainer",
     "find_ticket": "tf_lottery.search.find",
+    "gradient": "tf_lottery.training.gradient",
     "one_shot": "tf_lottery.search.find",
     "prune": "tf_lottery.core.prune",
     "run_rounds": "tf_lottery.search.rounds",

@@ -127,6 +127,8 @@ def _print_table(run_dir: Path) -> None:
     if not len(history):
         raise ValueError(f"{run_dir} holds no finished round yet.")
     print(table(history, shutil.get_terminal_size((88, 24)).columns))
+    if len(history) <= history.plan.rounds:
+        print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
     print(choose(history).reason)
 
 

@@ -170,8 +170,7 @@ class Plan:
     def from_json(cls, values: Mapping[str, Any]) -> "Plan":
         """The plan that `to_json` wrote; a criterion of your own is imported.
 
-        Raises:
-            ValueError: A criterion that cannot be imported here.
+        One that cannot be imported here raises when it is called.
         """
         values = dict(values)
         if ":" in values["criterion"]:
@@ -248,19 +247,34 @@ def _check_criterion(criterion: str | Callable[..., Any]) -> None:
 
 
 def _name_of(function: Callable[..., Any]) -> str:
+    if isinstance(function, _Missing):
+        return function.name
     kind = function if hasattr(function, "__qualname__") else type(function)
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _import(name: str) -> Callable[..., Any]:
+    """The callable of that name, or one that says why it cannot be called."""
     module, _, qualname = name.partition(":")
     try:
         found: Any = importlib.import_module(module)
         for part in qualname.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"The plan's criterion {name!r} cannot be imported here: {error}."
-        ) from error
+        return _Missing(name, error)
     function: Callable[..., Any] = found
     return function
+
+
+class _Missing:
+    """A criterion of a search elsewhere: its results can be read, not repeated."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name = name
+        self._error = error
+
+    def __call__(self, *_: Any) -> Any:
+        raise ValueError(
+            f"The criterion {self.name!r} cannot be imported here: {self._error}. "
+            "Masks that it decided cannot be derived again without it."
+        )

@@ -5,6 +5,7 @@ which that state was taken. Everything else is a function of tickets.
 """
 
 import functools
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,8 +175,9 @@ class Ticket:
             raise FileExistsError(
                 f"{path} exists. Pass `overwrite=True` to replace it."
             )
-        state = {n: self.weights.get(n, self.state[n]) for n in self.state}
-        groups: dict[str, State] = {"state": state}
+        # Masked weights before the others; a chain reads one array at a time.
+        state: State = ChainMap(self.weights, self.state)  # type: ignore[arg-type]
+        groups = {"state": state}
         if self.outcome:
             groups |= {"best": self.outcome.best_weights, "final": self.outcome.weights}
         header = {

@@ -1,0 +1,47 @@
+"""The criterion that needs data: how much the loss depends on each weight."""
+
+from typing import Any
+
+from tf_lottery._keras import tf
+from tf_lottery.core.criteria import Criterion
+from tf_lottery.core.prune import Scores
+from tf_lottery.core.records import Outcome
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning.live import Live
+from tf_lottery.pruning.wrap import compile_like, wrap
+from tf_lottery.training import checks
+
+
+def gradient(model: Any, batch: Any) -> Criterion:
+    """A criterion that scores |w * dL/dw| of the trained weights on a batch.
+
+    Args:
+        model: The compiled model that is searched; it is not changed.
+        batch: A tuple `(x, y[, sample_weight])`.
+
+    Example:
+        ```python
+        criterion = tf_lottery.gradient(model, (x[:1000], y[:1000]))
+        find_ticket(model, (x, y), criterion=criterion)
+        ```
+
+    Reference: SNIP, arXiv 1810.02340, here applied after training.
+    """
+    checks.check_model(model)
+    copy = wrap(model)
+    compile_like(copy, model)
+    live = Live(copy)
+    tensors = tf.nest.map_structure(tf.convert_to_tensor, tuple(batch))
+    x, y, sample_weight = (*tensors, None)[:3]
+
+    def weight_times_gradient(ticket: Ticket, outcome: Outcome) -> Scores:
+        live.assign(outcome.weights, ticket.masks)
+        weights = [live.weights[path] for path in ticket.masks]
+        with tf.GradientTape() as tape:
+            outputs = copy(x, training=False)
+            loss = copy.compute_loss(x, y, outputs, sample_weight)
+        products = zip(weights, tape.gradient(loss, weights), strict=True)
+        scores = [tf.abs(w * g).numpy() for w, g in products]
+        return dict(zip(ticket.masks, scores, strict=True))
+
+    return weight_times_gradient
