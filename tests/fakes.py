@@ -1,0 +1,146 @@
+"""A trainer that does arithmetic instead of training: milliseconds, no TensorFlow."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History, Outcome, Round
+from tf_lottery.core.steps import to_steps
+from tf_lottery.core.ticket import Ticket, masked
+
+SHAPES = {"dense/kernel": (6, 5), "block/dense_1/kernel": (5, 4), "logits/kernel": (4,)}
+STEPS = 100
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: nothing here may catch it."""
+
+
+class FakeTrainer:
+    """Gives each ticket weights by chance, by the seed, the ticket and the data read.
+
+    Like a seeded `tf.data` shuffle, the data of a training depend on how many
+    trainings came before: a search that resumes must say what it skips.
+
+    Args:
+        plan: How to "train".
+        shapes: Of the prunable weights, by path.
+        scores: The validation accuracy of each round.
+        train_as: Gives the final weight of (path, mask, start), if not by chance.
+        die_in: Dies in the training of this round.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        shapes: Mapping[str, tuple[int, ...]] = SHAPES,
+        *,
+        scores: Sequence[float] = (),
+        train_as: Callable | None = None,
+        die_in: int | None = None,
+    ):
+        self.plan = plan
+        self.shapes = shapes
+        self.trained: list[Ticket] = []
+        self.die_in = die_in
+        self.opened = 0
+        self._scores = scores
+        self._train_as = train_as
+
+    @property
+    def rounds_trained(self) -> list[int]:
+        return [ticket.round for ticket in self.trained]
+
+    def dense(self) -> Ticket:
+        draw = np.random.default_rng(self.plan.seed)
+        state = {
+            p: draw.normal(size=s).astype("float32") for p, s in self.shapes.items()
+        }
+        state["dense/bias"] = draw.normal(size=5).astype("float32")
+        state["norm/moving_mean"] = np.zeros(5, np.float32)
+        state["optimizer:iterations"] = np.array(0)
+        state |= {f"optimizer:m/{p}": np.zeros(s, "f4") for p, s in self.shapes.items()}
+        masks = Masks.full(self.shapes)
+        return Ticket(masks, state, plan=self.plan, architecture={"model": "fake"})
+
+    def train(self, ticket, *, checkpoint=None, report=None) -> Outcome:
+        if ticket.round == self.die_in:
+            raise Killed
+        self.trained.append(ticket)
+        # Later states must follow from what the ticket says, not from its number.
+        end = self._state_at(ticket, STEPS)
+        best = self._state_at(ticket, STEPS // 2)
+        states = {}
+        rewind = to_steps(self.plan.rewind_to, 10)
+        if self.plan.retrain == "fine_tune":
+            states = {0: end}
+        elif ticket.step < rewind:
+            states = {rewind: self._state_at(ticket, rewind)}
+        self.opened += 1
+        if report:
+            report(STEPS, {"loss": 0.5})
+        score = self._scores[ticket.round] if self._scores else 0.9
+        metrics = {
+            "val_loss": 0.5,
+            "val_accuracy": score,
+            "test_accuracy": score - 0.01,
+        }
+        return Outcome(
+            weights=_weights(end),
+            best_weights=_weights(best),
+            best_step=STEPS // 2,
+            last_step=STEPS,
+            metrics=metrics,
+            curves={"step": [STEPS // 2, STEPS], "val_loss": [0.5, 0.6]},
+            seconds=0.5,
+            states=states,
+        )
+
+    def skip(self, ticket, outcome) -> None:
+        self.opened += 1
+
+    def _state_at(self, ticket: Ticket, step: int) -> dict[str, np.ndarray]:
+        state = {}
+        for name in ticket.state:
+            start = ticket.state[name]
+            key = [self.plan.seed, self.opened, step, zlib.crc32(name.encode())]
+            key.append(zlib.crc32(np.ascontiguousarray(start).tobytes()))
+            noise = np.random.default_rng(key).normal(size=start.shape)
+            state[name] = (start + noise).astype(start.dtype)
+            mask = ticket.masks.get(name)
+            if mask is not None and self._train_as:
+                state[name] = self._train_as(name, mask, start)
+            state[name] = masked(state[name], mask)
+        state["optimizer:iterations"] = np.array(step)
+        return state
+
+
+def _weights(state):
+    return {name: array for name, array in state.items() if ":" not in name}
+
+
+def outcome(weights, **changes) -> Outcome:
+    """An outcome that ends with these weights."""
+    values = {
+        "weights": weights,
+        "best_weights": weights,
+        "best_step": 50,
+        "last_step": 100,
+        "metrics": {"val_accuracy": 0.9, "val_loss": 0.3},
+        "curves": {"step": [50, 100], "val_loss": [0.3, 0.4]},
+    }
+    return Outcome(**{**values, **changes})
+
+
+def history(rows, *, plan=None, monitor="val_accuracy", maximize=True) -> History:
+    """A history of (density, score, best step), one a round."""
+    plan = plan or Plan()
+    rounds = []
+    for number, (density, score, best_step) in enumerate(rows):
+        masks = Masks({"dense/kernel": np.arange(1000) < round(1000 * density)})
+        result = outcome({}, metrics={monitor: score}, best_step=best_step)
+        rounds.append(Round(number, Ticket(masks, {}, round=number), result))
+    return History(tuple(rounds), plan, monitor, maximize)
