@@ -1,0 +1,318 @@
+"""A ticket is a value that survives its file, and says when it is not whole."""
+
+import dataclasses
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.fakes import FakeTrainer, outcome
+from tests.strategies import masked_scores
+from tf_lottery.core import io
+from tf_lottery.core.advance import prune_ticket
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.ticket import Ticket, masked
+
+K = "dense/kernel"
+
+
+def trained(rounds=2, plan=None, **changes):
+    """A ticket of that round, with its outcome."""
+    plan = plan or Plan(layer_rates={"logits": 0.5})
+    trainer = FakeTrainer(plan)
+    ticket = trainer.dense()
+    for _ in range(rounds):
+        ticket = prune_ticket(ticket, trainer.train(ticket), plan)
+    changes = {"outcome": trainer.train(ticket), **changes}
+    return dataclasses.replace(ticket, **changes)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "ticket.npz"
+
+
+# The value.
+
+
+def test_density_and_sparsity_are_those_of_the_masks():
+    ticket = Ticket(Masks({"k": [True, False, False, False]}), {})
+    assert (ticket.density, ticket.sparsity) == (0.25, 0.75)
+
+
+def test_weights_are_the_state_without_the_optimizer_and_zero_where_removed():
+    ticket = trained()
+    assert set(ticket.weights) == {n for n in ticket.state if ":" not in n}
+    assert not ticket.weights[K][~ticket.masks[K]].any()
+    assert (ticket.weights[K] == ticket.state[K])[ticket.masks[K]].all()
+    assert ticket.state[K][~ticket.masks[K]].all()
+
+
+@given(masked_scores())
+def test_masked_weights_are_plus_zero_and_the_others_keep_every_bit(drawn):
+    masks, arrays = drawn
+    for path, mask in masks.items():
+        found = masked(arrays[path], mask)
+        assert found.dtype == arrays[path].dtype
+        assert found[mask].tobytes() == arrays[path][mask].tobytes()
+        assert found[~mask].tobytes() == bytes(found[~mask].nbytes)
+
+
+def test_summary_says_round_density_verdict_and_every_layer():
+    text = trained(won=True, reason="A winning ticket: because.").summary()
+    assert "round 2" in text
+    assert "A winning ticket: because." in text
+    for path, kept in trained().masks.kept_by_layer().items():
+        line = next(line for line in text.splitlines() if path in line)
+        assert str(kept) in line.replace(",", "").split()
+
+
+# The file.
+
+
+def assert_same(one, other):
+    assert list(one) == list(other)
+    for name in one:
+        assert one[name].dtype == other[name].dtype, name
+        assert np.array_equal(one[name], other[name]), name
+
+
+def test_a_ticket_survives_its_file(path):
+    rows = ({"round": 0, "density": 1.0}, {"round": 1, "density": 0.8})
+    ticket = trained(rows=rows, won=True, reason="because")
+    ticket.save(path)
+    loaded = Ticket.load(path)
+    assert loaded.masks == ticket.masks
+    assert list(loaded.masks) == list(ticket.masks)
+    for name in ("step", "round", "plan", "architecture", "rows", "won", "reason"):
+        assert getattr(loaded, name) == getattr(ticket, name), name
+    assert loaded.outcome.record() == ticket.outcome.record()
+    assert set(loaded.state) == set(ticket.state)
+    assert_same(dict(loaded.weights), {n: ticket.weights[n] for n in loaded.weights})
+    assert_same(dict(loaded.outcome.weights), ticket.outcome.weights)
+    assert_same(dict(loaded.outcome.best_weights), ticket.outcome.best_weights)
+
+
+def test_the_optimizer_survives_whole_also_under_removed_weights(path):
+    ticket = trained(plan=Plan(rewind_to=20))
+    ticket.save(path)
+    loaded = Ticket.load(path)
+    for name in (n for n in ticket.state if ":" in n):
+        assert (loaded.state[name] == ticket.state[name]).all()
+
+
+def test_a_ticket_without_plan_outcome_or_rows_survives(path):
+    ticket = Ticket(Masks({"k": [True, False]}), {"k": np.float32([1, 2])})
+    ticket.save(path)
+    loaded = Ticket.load(path)
+    assert (loaded.plan, loaded.outcome, loaded.rows) == (None, None, ())
+    assert loaded.weights["k"].tolist() == [1, 0]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(masked_scores())
+def test_any_masks_and_weights_survive(path, drawn):
+    masks, weights = drawn
+    ticket = Ticket(masks, weights)
+    ticket.save(path, overwrite=True)
+    loaded = Ticket.load(path)
+    assert loaded.masks == masks
+    assert_same(dict(loaded.weights), ticket.weights)
+
+
+def test_a_file_written_twice_holds_the_same(path, tmp_path):
+    trained().save(path)
+    Ticket.load(path).save(tmp_path / "again.npz")
+    one, two = io.Archive(path), io.Archive(tmp_path / "again.npz")
+    assert one.header == two.header
+    assert_same(dict(one), dict(two))
+
+
+def test_a_loaded_ticket_can_replace_its_own_file(path):
+    ticket = trained()
+    ticket.save(path)
+    loaded = Ticket.load(path)
+    loaded.save(path, overwrite=True)
+    assert_same(dict(Ticket.load(path).weights), dict(loaded.weights))
+
+
+def test_a_file_that_is_there_is_not_overwritten_unless_asked(path):
+    path.write_text("precious")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        trained().save(path)
+    assert path.read_text() == "precious"
+    trained().save(path, overwrite=True)
+    assert Ticket.load(path).round == 2
+
+
+def test_loading_reads_no_weights(path, monkeypatch):
+    trained().save(path)
+    reads = []
+    read_array = np.lib.format.read_array
+    monkeypatch.setattr(
+        np.lib.format,
+        "read_array",
+        lambda member, **k: reads.append(member.name) or read_array(member, **k),
+    )
+    Ticket.load(path)
+    assert reads
+    assert all(name.startswith("masks/") for name in reads)
+
+
+@pytest.mark.parametrize("kind", [None, "model"])
+def test_a_file_of_another_kind_is_an_error_that_names_it(path, kind):
+    io.save(path, {}, {"kind": kind})
+    with pytest.raises(TicketError, match=r"ticket\.npz is no ticket"):
+        Ticket.load(path)
+
+
+def test_a_missing_file_is_missing(path):
+    with pytest.raises(FileNotFoundError):
+        Ticket.load(path)
+
+
+def test_masks_of_another_ticket_are_an_error(path):
+    ticket = trained()
+    ticket.save(path)
+    archive = io.Archive(path)
+    other = Masks({**ticket.masks, K: ~ticket.masks[K]})
+    groups = {name: dict(archive.group(name)) for name in ("state", "best", "final")}
+    io.save(path, groups, archive.header, other)
+    with pytest.raises(TicketError, match="digest of its masks differs"):
+        Ticket.load(path)
+
+
+@pytest.mark.parametrize(
+    "missing", ["step", "round", "plan", "outcome", "masks_digest"]
+)
+def test_a_header_that_lacks_something_is_an_error(path, missing):
+    ticket = trained()
+    ticket.save(path)
+    header = {k: v for k, v in io.Archive(path).header.items() if k != missing}
+    io.save(path, {"state": ticket.state}, header, ticket.masks)
+    with pytest.raises(TicketError):
+        Ticket.load(path)
+
+
+def test_a_plan_of_a_later_version_is_an_error_that_names_the_file(path):
+    ticket = trained()
+    ticket.save(path)
+    header = io.Archive(path).header
+    header["plan"]["granularity"] = "filter"
+    io.save(path, {"state": ticket.state}, header, ticket.masks)
+    with pytest.raises(TicketError, match=r"ticket\.npz"):
+        Ticket.load(path)
+
+
+def test_a_ticket_of_a_local_criterion_survives_its_file(path):
+    plan = Plan(criterion=lambda ticket, result: result.weights)
+    trained(plan=plan).save(path)
+    assert Ticket.load(path).density == trained(plan=plan).density
+
+
+def test_a_ticket_of_an_infinite_tolerance_survives_its_file(path):
+    try:
+        plan = Plan(tolerance=float("inf"))
+    except ValueError:
+        return
+    trained(plan=plan).save(path)
+    assert Ticket.load(path).plan == plan
+
+
+def test_bug_of_nni_2559_the_file_is_not_the_ticket(path):
+    ticket = trained()
+    ticket.save(path)
+    with zipfile.ZipFile(path) as file:
+        file.extractall(path.parent / "members")
+    bits = np.load(path.parent / "members" / "masks" / f"{K}.npy")
+    assert np.unpackbits(bits).sum() == ticket.masks[K].sum()
+    survivors = np.load(path.parent / "members" / "state" / f"{K}.npy")
+    assert (survivors == ticket.state[K][ticket.masks[K]]).all()
+
+
+# `verify`.
+
+
+def test_a_whole_ticket_verifies_before_and_after_its_file(path):
+    for plan in (Plan(), Plan(scope="global"), Plan(rewind_to=20)):
+        ticket = trained(plan=plan)
+        ticket.verify()
+        ticket.save(path, overwrite=True)
+        Ticket.load(path).verify()
+
+
+def broken(name, value):
+    """The weights of a trained ticket with one array replaced, or removed."""
+    weights = dict(trained().outcome.weights)
+    weights[name] = value
+    return {n: array for n, array in weights.items() if array is not None}
+
+
+def revived():
+    ticket = trained()
+    weights = ticket.outcome.weights[K].copy()
+    weights.flat[np.flatnonzero(~ticket.masks[K])[0]] = 1e-30
+    return weights
+
+
+def without(*names):
+    return {n: a for n, a in trained().state.items() if n not in names}
+
+
+def moved():
+    """Masks of the right size, with one weight in the wrong layer."""
+    masks = {path: mask.copy() for path, mask in trained().masks.items()}
+    masks[K].flat[np.flatnonzero(masks[K])[0]] = False
+    masks["logits/kernel"].flat[np.flatnonzero(~masks["logits/kernel"])[0]] = True
+    return Masks(masks)
+
+
+WHOLE = trained().outcome.weights[K]
+NAN = np.full((6, 5), np.nan, "f4")
+CORRUPT = {
+    "weight missing": ({"state": without(K)}, K),
+    "shape": ({"state": {**without(), K: np.zeros((5, 6))}}, K),
+    "nan": ({"state": {**without(), K: NAN}}, K),
+    "bias nan": ({"state": {**without(), "dense/bias": NAN}}, "dense/bias"),
+    "final nan": ({"outcome": outcome(broken(K, NAN))}, K),
+    "final revived": ({"outcome": outcome(broken(K, revived()))}, K),
+    "final missing": ({"outcome": outcome(broken(K, None))}, K),
+    "final shape": ({"outcome": outcome(broken(K, np.zeros((5, 6))))}, K),
+    "best revived": (
+        {"outcome": outcome(broken(K, WHOLE), best_weights=broken(K, revived()))},
+        K,
+    ),
+    "too sparse": ({"round": 1}, "keep"),
+    "too dense": ({"round": 3}, "keep"),
+    "moved": ({"masks": moved(), "outcome": None}, "logits/kernel"),
+}
+
+
+@pytest.mark.parametrize("kind", CORRUPT)
+def test_verify_finds(kind):
+    changes, named = CORRUPT[kind]
+    ticket = trained(**changes)
+    with pytest.raises(TicketError, match=named):
+        ticket.verify()
+
+
+def test_verify_finds_masks_of_another_plan():
+    ticket = dataclasses.replace(trained(), plan=Plan(pruning_rate=0.5))
+    with pytest.raises(TicketError, match="plan keeps"):
+        ticket.verify()
+
+
+@pytest.mark.parametrize("member", ["state/dense/bias", f"final/{K}", f"best/{K}"])
+def test_verify_finds_a_damaged_array_in_the_file(path, member):
+    trained().save(path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as file:
+        stored = file.read(f"{member}.npy")[-8:]
+    damaged = whole.replace(stored, bytes(byte ^ 1 for byte in stored))
+    assert damaged != whole
+    path.write_bytes(damaged)
+    with pytest.raises(TicketError, match=member):
+        Ticket.load(path).verify()
