@@ -98,10 +98,8 @@ class Live:
                 self._slots[names[id(slot.variable)]] = path, slot.neutral
 
     def _check(self, state: Mapping[str, Any], masks: Masks) -> None:
-        if masks.keys() != self._masks.keys():
-            raise TicketError(_another_model("masks", masks.keys(), self._masks.keys()))
-        if not state.keys() <= self.variables.keys():
-            raise TicketError(_another_model("values", state.keys(), self.variables))
+        _check_names("masks", masks, needed=self._masks, known=self._masks)
+        _check_names("values", state, needed=self.weights, known=self.variables)
         for path, shape in self.shapes.items():
             if masks[path].shape != shape:
                 raise TicketError(
@@ -149,14 +147,22 @@ def _bytes(array: Any) -> Any:
     return np.ascontiguousarray(array).view(np.uint8)
 
 
-def _another_model(what: str, ticket: Any, model: Any) -> str:
-    extra = sorted(set(ticket) - set(model))
-    missing = sorted(set(model) - set(ticket))
-    found = (
-        f"it has {what} for {', '.join(map(repr, extra[:5]))}, which the model lacks"
+def _check_names(
+    what: str, ticket: Mapping[str, Any], *, needed: Any, known: Any
+) -> None:
+    """Raises unless the ticket has all that is needed, and only what is known."""
+    extra = [name for name in ticket if name not in known]
+    missing = [name for name in needed if name not in ticket]
+    if extra:
+        differs = f"it has {what} for {_some(extra)}, which the model lacks"
+    elif missing:
+        differs = f"it has no {what} for {_some(missing)} of the model"
+    else:
+        return
+    raise TicketError(
+        f"This ticket was found on another model: {differs}. Use `ticket.model()`."
     )
-    lacks = f"it has no {what} for {', '.join(map(repr, missing[:5]))} of the model"
-    return (
-        f"This ticket was found on another model: {found if extra else lacks}. "
-        "Use `ticket.model()`."
-    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:5]))

@@ -9,7 +9,7 @@ is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
 import contextlib
 import random
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
@@ -27,17 +27,19 @@ def wrap(model: Any, seed: int = 0) -> Any:
     generators that are variables, seeded by `seed`, so that their state can be
     saved: tf_keras' default generator cannot be resumed.
     """
-    with model.distribute_strategy.scope(), _policy("float32"):
-        # Under a mixed policy tfmot would wrap in another precision (FACTS).
-        wrapped = sparsity.prune_low_magnitude(
-            copy_model(model, seed),
-            pruning_schedule=HeldMasks(),
-            pruning_policy=_KernelsOnly(),
-        )
+    with model.distribute_strategy.scope():
+        copied = copy_model(model, seed)
+        trainable = {id(weight) for weight in copied.trainable_weights}
+
+        def wrap_layer(layer: Any) -> Any:
+            weights = prunable_weights(layer)
+            # A layer in a frozen model is trainable only by its own flag.
+            pruned = any(id(weight) in trainable for weight in weights)
+            return _wrap_layer(layer) if pruned else layer
+
+        wrapped = _clone(copied, wrap_layer)
     # Losses and metrics may be given by the names of the outputs.
     wrapped.output_names = list(model.output_names)
-    for wrapper in wrappers(wrapped):
-        _call_layer_only(wrapper)
     _hold_when_compiled(wrapped)
     return wrapped
 
@@ -59,19 +61,8 @@ def mask_variables(model: Any) -> dict[Any, list[Any]]:
 
 def copy_model(model: Any, seed: int = 0) -> Any:
     """A copy of a built model with its weights; shared layers stay shared."""
-    copies: dict[int, Any] = {}
-
-    def copy(layer: Any) -> Any:
-        if id(layer) not in copies:
-            nested = isinstance(layer, keras.Model)
-            copies[id(layer)] = clone(layer) if nested else _copy_layer(layer)
-        return copies[id(layer)]
-
-    def clone(layer: Any) -> Any:
-        return keras.models.clone_model(layer, clone_function=copy)
-
-    with _policy(model.dtype_policy), _variable_generators(seed):
-        copied = clone(model)
+    with _variable_generators(seed):
+        copied = _clone(model, _copy_layer)
     for mine, theirs in zip(copied.weights, model.weights, strict=True):
         mine.assign(theirs)
     return copied
@@ -93,14 +84,34 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
         model.compile(**config | changes)
 
 
-class _KernelsOnly(sparsity.PruningPolicy):
-    """Wraps the layers that have a weight to prune, and lets all others be."""
+def _clone(model: Any, clone_layer: Callable[[Any], Any]) -> Any:
+    """`clone_model` that keeps shared layers, nested models, flags and policies."""
+    clones: dict[int, Any] = {}
 
-    def allow_pruning(self, layer: Any) -> bool:
-        return bool(prunable_weights(layer))
+    def clone(layer: Any) -> Any:
+        if id(layer) not in clones:
+            nested = isinstance(layer, keras.Model)
+            clones[id(layer)] = clone_nested(layer) if nested else clone_layer(layer)
+        return clones[id(layer)]
 
-    def ensure_model_supports_pruning(self, model: Any) -> None:
-        pass
+    def clone_nested(layer: Any) -> Any:
+        with _policy(layer.dtype_policy):
+            cloned = keras.models.clone_model(layer, clone_function=clone)
+        # Not `trainable`: that would set the flags of the layers inside, too.
+        cloned._trainable = layer._trainable
+        return cloned
+
+    return clone_nested(model)
+
+
+def _wrap_layer(layer: Any) -> Any:
+    """The layer in tfmot's wrapper, which calls it and does nothing else."""
+    # In float32: tfmot would give the wrapper the global policy, and compute in it.
+    wrapper = sparsity.prune_low_magnitude(
+        layer, pruning_schedule=HeldMasks(), dtype="float32"
+    )
+    _call_layer_only(wrapper)
+    return wrapper
 
 
 def _call_layer_only(wrapper: Any) -> None:

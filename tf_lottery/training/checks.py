@@ -57,8 +57,7 @@ def check_fits(model: Any, spec: Any, name: str) -> None:
     """
     x, y, sample_weight = _unpacked(spec, name)
     _check_inputs(model, x, name)
-    outputs = tf.nest.map_structure(lambda t: t.type_spec, model.outputs)
-    outputs = outputs[0] if len(outputs) == 1 else outputs
+    outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
 
     @tf.function  # type: ignore[untyped-decorator]
     def evaluate(y: Any, outputs: Any, sample_weight: Any) -> Any:

@@ -224,7 +224,7 @@ def _checked_arrays(name: str, data: Any) -> Any:
             "sample_weight), or a function of the seed that returns one of them. "
             f"Received: {type(data).__name__}."
         )
-    arrays = tuple(tf.nest.map_structure(_array, part) for part in data)
+    arrays = tuple(map(_arrays, data))
     sizes = {len(array) for array in tf.nest.flatten(arrays)}
     if len(sizes) != 1 or sizes == {0}:
         raise ValueError(
@@ -232,6 +232,15 @@ def _checked_arrays(name: str, data: Any) -> Any:
             f"Received: lengths {sorted(sizes)}."
         )
     return arrays
+
+
+def _arrays(value: Any) -> Any:
+    """One array, or a structure of them; a list of arrays is several inputs."""
+    if isinstance(value, dict):
+        return {name: _arrays(part) for name, part in value.items()}
+    if isinstance(value, list | tuple) and all(np.ndim(part) > 0 for part in value):
+        return tuple(map(_arrays, value))
+    return _array(value)
 
 
 def _array(value: Any) -> Any:

@@ -345,7 +345,7 @@ def _built(model: Any, spec: Any, seed: int) -> Any:
         return model
     with seeded(derive(seed, "model")), model.distribute_strategy.scope():
         built = type(model).from_config(model.get_config())
-        built.build(spec[0].shape)
+        built.build((None, *spec[0].shape[1:]))
         compile_like(built, model)
     return built
 
