@@ -1,0 +1,160 @@
+import dataclasses
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.fakes import SHAPES, FakeTrainer
+from tf_lottery import Plan, Ticket
+from tf_lottery.cli import flags
+from tf_lottery.cli import main as cli
+from tf_lottery.search.rounds import run_rounds
+from tf_lottery.search.store import Store, describe
+
+
+def run(*arguments):
+    return cli.main(cli.parse(["tf_lottery", *map(str, arguments)]))
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """A finished search by the fake trainer."""
+    plan, path = Plan(rounds=3), tmp_path_factory.mktemp("run")
+    store, trainer = Store(path), FakeTrainer(plan)
+    facts = describe(plan, {}, "spec", monitor="val_accuracy", maximize=True)
+    with store.open(facts, overwrite=False):
+        for round in run_rounds(trainer, plan):
+            store.save_ticket(round.ticket)
+            outcome = store.save_outcome(round.ticket, round.outcome)
+        ticket = dataclasses.replace(round.ticket, outcome=outcome)
+        ticket.save(path / "ticket.npz")
+    return path
+
+
+def test_help_answers_within_a_second_without_tensorflow():
+    code = "import sys; from tf_lottery.cli.main import parse\n"
+    code += "try: parse(['tf_lottery', '--help'])\n"
+    code += "finally: print('tensorflow' in sys.modules, file=sys.stderr)"
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+        times.append(time.monotonic() - start)
+    assert b"verify" in done.stdout
+    assert done.stderr.split()[-1] == b"False"
+    assert min(times) < 1
+
+
+def test_show_report_and_verify_do_without_tensorflow(run_dir):
+    code = f"""
+import sys
+from tf_lottery.cli.main import main, parse
+for command in ("show", "report", "verify"):
+    main(parse(["tf_lottery", command, {str(run_dir)!r}]))
+main(parse(["tf_lottery", "show", {str(run_dir / "ticket.npz")!r}]))
+assert "tensorflow" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "everything holds" in done.stdout
+    assert (run_dir / "accuracy.png").exists()
+
+
+def test_show_prints_a_ticket_by_layer(run_dir, capsys):
+    run("show", run_dir / "ticket.npz")
+    printed = capsys.readouterr().out
+    assert all(path in printed for path in SHAPES)
+
+
+def test_verify_finds_masks_that_do_not_follow_from_the_weights(tmp_path, run_dir):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(run_dir, copy)
+    store = Store(copy)
+    history = store.history()
+    last = history[3]
+    moved = {path: np.roll(mask, 1) for path, mask in last.ticket.masks.items()}
+    forged = dataclasses.replace(
+        last.ticket, masks=type(last.ticket.masks)(moved), state=last.ticket.state
+    )
+    zeros = {p: np.zeros_like(last.outcome.weights[p]) for p in last.outcome.weights}
+    outcome = dataclasses.replace(last.outcome, weights=zeros, best_weights=zeros)
+    store.save_ticket(forged)
+    store.save_outcome(forged, outcome)
+    with pytest.raises(SystemExit, match="round 3 do not follow"):
+        run("verify", copy)
+
+
+def test_verify_finds_a_flipped_bit(tmp_path, run_dir):
+    content = bytearray((run_dir / "ticket.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "ticket.npz").write_bytes(content)
+    with pytest.raises(SystemExit, match="damaged"):
+        run("verify", tmp_path / "ticket.npz")
+
+
+@pytest.mark.parametrize("command", ["show", "report", "verify"])
+def test_a_path_that_is_no_search_is_one_line(command, tmp_path):
+    with pytest.raises(SystemExit, match="no run directory") as stopped:
+        run(command, tmp_path)
+    assert "\n" not in str(stopped.value)
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    with pytest.raises(ValueError, match="no run directory"):
+        run("show", tmp_path, "--debug")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "PLAN"),
+        ("PLAN = 3\nmodel = dataset = print", "a PLAN that is a tf_lottery.Plan"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
+    from tf_lottery.cli.commands import load_recipe
+
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_recipe(str(recipe))
+
+
+def test_flags_override_the_plan_and_a_flag_file_holds_them(tmp_path):
+    file = tmp_path / "small.flags"
+    file.write_text("# small\n--rounds=3\n--layer_rates=logits=0.1,b*/x=0\n")
+    arguments = cli.parse(
+        ["tf_lottery", "find", "r.py", f"--flagfile={file}", "--rewind_to=7"]
+    )
+    plan = flags.override(Plan(steps=100, pruning_rate=0.3), arguments)
+    assert plan == Plan(
+        rounds=3,
+        steps=100,
+        pruning_rate=0.3,
+        layer_rates={"logits": 0.1, "b*/x": 0.0},
+        rewind_to=7,
+    )
+
+
+def test_epochs_take_the_place_of_a_recipes_steps():
+    arguments = cli.parse(["tf_lottery", "find", "r.py", "--epochs=2"])
+    assert flags.override(Plan(steps=100), arguments) == Plan(epochs=2)
+
+
+def test_every_field_of_a_plan_has_a_flag():
+    arguments = vars(cli.parse(["tf_lottery", "find", "r.py"]))
+    assert {field.name for field in dataclasses.fields(Plan)} <= arguments.keys()
+
+
+def test_layer_rates_that_cannot_be_read_are_one_line():
+    arguments = cli.parse(["tf_lottery", "find", "r.py", "--layer_rates=logits"])
+    with pytest.raises(ValueError, match=r"like logits=0\.1"):
+        flags.override(Plan(), arguments)
+
+
+def test_the_ticket_file_of_a_run_loads(run_dir):
+    assert Ticket.load(run_dir / "ticket.npz").round == 3
