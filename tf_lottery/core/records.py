@@ -43,6 +43,17 @@ class Outcome:
     seconds: float = 0.0
     states: Mapping[int, State] = field(default_factory=dict)
 
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any], **arrays: Any) -> "Outcome":
+        """The outcome that `record` described, with its arrays."""
+        values = dict(record)
+        values["metrics"] = {k: _number(v) for k, v in record["metrics"].items()}
+        values["curves"] = {
+            name: [_number(value) for value in curve]
+            for name, curve in record["curves"].items()
+        }
+        return cls(**values, **arrays)
+
     def record(self) -> dict[str, Any]:
         """Everything but the arrays, as plain values."""
         return {
@@ -113,3 +124,7 @@ class History(Sequence[Round]):
 
     def __len__(self) -> int:
         return len(self.rounds)
+
+
+def _number(value: Any) -> Any:
+    return np.nan if value is None else value  # JSON has no NaN

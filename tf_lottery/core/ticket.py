@@ -210,10 +210,10 @@ class Ticket:
         masks = archive.masks
         if masks.digest() != header["masks_digest"]:
             raise TicketError(f"{path} is damaged: the digest of its masks differs.")
-        outcome = header["outcome"] and Outcome(
+        outcome = header["outcome"] and Outcome.of_record(
+            header["outcome"],
             weights=archive.group("final"),
             best_weights=archive.group("best"),
-            **header["outcome"],
         )
         return cls(
             masks,

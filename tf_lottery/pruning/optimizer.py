@@ -85,6 +85,18 @@ def copy(optimizer: Any) -> Any:
     return type(optimizer).from_config(optimizer.get_config())
 
 
+def finalize(model: Any) -> bool:
+    """Ends a training as Keras `fit` does; True if it changed the weights.
+
+    An optimizer with `use_ema` then gives the weights their averages.
+    """
+    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not getattr(inner, "use_ema", False):
+        return False
+    inner.finalize_variable_values(model.trainable_variables)
+    return True
+
+
 def hold_last_rate(optimizer: Any, steps: int) -> None:
     """Makes a learning rate schedule keep its value from step `steps - 1` on."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)

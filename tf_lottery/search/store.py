@@ -160,11 +160,11 @@ class Store:
                     "follow from the rounds before. Remove it to train it again."
                 )
         states = {k: archive.group(f"at{k}") for k in archive.header["states"]}
-        return Outcome(
+        return Outcome.of_record(
+            record["outcome"],
             weights=archive.group("final"),
             best_weights=archive.group("best"),
             states=states,
-            **record["outcome"],
         )
 
     def history(self) -> History:
@@ -239,7 +239,7 @@ def _compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> 
     for name in Plan.from_json(there).differences(Plan.from_json(here)):
         _raise_mismatch(path, "plan", f"`{name}`", repr(there[name]), repr(here[name]))
     for name, what in {
-        "architecture": "the model's layers (or their names)",
+        "architecture": "the model's layers, or their names,",
         "compile_config": "the model's optimizer, loss or metrics",
         "data_spec": "the shape or type of a batch",
     }.items():

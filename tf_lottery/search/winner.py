@@ -5,6 +5,7 @@ network's. It wins when also its step of minimum validation loss is no later and
 it keeps at most half of the weights. Test figures never decide.
 """
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -78,8 +79,12 @@ def _is_early_and_small(history: History, number: int) -> bool:
 def _best(history: History) -> int:
     """The pruned round with the best score; of equal ones the sparsest."""
     sign = 1 if history.maximize else -1
-    scored = [(sign * history.score(n), n) for n in range(1, len(history))]
-    return max(scored)[1]
+
+    def rank(number: int) -> tuple[float, int]:
+        score = sign * history.score(number)
+        return (-math.inf if math.isnan(score) else score), number
+
+    return max(range(1, len(history)), key=rank)
 
 
 def _why_won(history: History, number: int) -> str:

@@ -43,8 +43,8 @@ class Loop:
         callbacks: Any,
         next_look: Callable[[int], int],
         look: Callable[[int, Logs], None],
-    ) -> int:
-        """Trains from step `start` to `stop`, and returns the last step.
+    ) -> None:
+        """Trains from step `start` to `stop`.
 
         Args:
             start: The step to start from; callbacks see its epoch.
@@ -79,7 +79,6 @@ class Loop:
             new_epoch = step % epoch_length == 0
             if new_epoch or step == stop or self._model.stop_training:
                 callbacks.on_epoch_end(epoch, logs)
-        return step
 
     def evaluate(self, dataset: Any, callbacks: Any = None) -> Logs:
         """The metrics on a dataset; training metrics go on as if nothing was."""

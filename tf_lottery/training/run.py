@@ -27,6 +27,7 @@ class Run:
         best_metrics: All values there.
         best_weights: The weights there; the only copy that is kept.
         states: Full states where later tickets start.
+        logs: The last training metrics.
         seconds: Time spent before the run was continued.
     """
 
@@ -37,10 +38,17 @@ class Run:
     best_metrics: dict[str, float] = field(default_factory=dict)
     best_weights: Weights = field(default_factory=dict)
     states: dict[int, State] = field(default_factory=dict)
+    logs: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
     def note(self, values: dict[str, float]) -> None:
-        """Appends the values of a validation pass to the curves."""
+        """Appends the values of a validation pass to the curves.
+
+        Of two passes at one step the second counts.
+        """
+        if self.curves.get("step", [])[-1:] == [self.step]:
+            for curve in self.curves.values():
+                del curve[-1]
         for name, value in {"step": self.step, **values}.items():
             self.curves.setdefault(name, []).append(value)
 
@@ -71,6 +79,8 @@ class Checkpoint:
         if header["masks_digest"] != self._masks.digest():
             return None  # of another ticket
         run = Run(**header["run"])
+        if run.best_loss is None:  # JSON has no infinity
+            run.best_loss = np.inf
         run.best_weights = dict(archive.group("best"))
         run.states = {k: dict(archive.group(f"at{k}")) for k in header["states"]}
         return run, archive.group("state")
@@ -82,7 +92,8 @@ class Checkpoint:
             return
         groups = {"state": live.read(), "best": run.best_weights}
         groups |= {f"at{step}": state for step, state in run.states.items()}
-        fields = ("step", "curves", "best_step", "best_loss", "best_metrics", "seconds")
+        fields: tuple[str, ...] = ("step", "curves", "logs", "seconds")
+        fields += ("best_step", "best_loss", "best_metrics")
         header = {
             "run": {name: getattr(run, name) for name in fields},
             "states": list(run.states),

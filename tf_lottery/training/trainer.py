@@ -216,7 +216,8 @@ class Trainer:
         started = time.monotonic() - run.seconds
 
         def look(step: int, logs: Logs) -> None:
-            run.step, run.seconds = step, time.monotonic() - started
+            run.step, run.logs = step, logs
+            run.seconds = time.monotonic() - started
             self._look(ticket, run, logs, callbacks)
             if report:
                 report(step, logs)
@@ -224,16 +225,19 @@ class Trainer:
         callbacks = self._callback_list(ticket, run, checkpoint)
         self.model._train_counter.assign(run.step)
         callbacks.on_train_begin()
-        last = self._loop.run(run.step, self.steps, callbacks, self._next_look, look)
+        self._loop.run(run.step, self.steps, callbacks, self._next_look, look)
+        averaged = optimizers.finalize(self.model)
         callbacks.on_train_end()
-        if last < self.steps and not self._allow_early_stop:
+        if run.step < self.steps and not self._allow_early_stop:
             raise RuntimeError(
                 f"A callback stopped the training of round {ticket.round} at step "
-                f"{last} of {self.steps}. A search trains every ticket for the same "
-                "time and finds the best step afterwards. Pass "
+                f"{run.step} of {self.steps}. A search trains every ticket for the "
+                "same time and finds the best step afterwards. Pass "
                 "`allow_early_stop=True` to stop all the same."
             )
-        return self._outcome(ticket, run)
+        if averaged or run.curves.get("step", [])[-1:] != [run.step]:
+            self._validate(ticket, run, dict(run.logs), callbacks)
+        return self._outcome(ticket, run, averaged)
 
     def _look(self, ticket: Ticket, run: Run, logs: Logs, callbacks: Any) -> None:
         """What happens between two groups of steps: keep states, evaluate."""
@@ -252,31 +256,31 @@ class Trainer:
         _check_number(loss, logs, ticket, run)
         self._check_masked(ticket, run)
         run.note(logs)
-        if logs[loss] < run.best_loss:
+        if run.best_step < 0 or logs[loss] < run.best_loss:
             run.best_weights = {}  # frees the last copy before the next is made
             run.best_weights = self._live.read_weights()
             run.best_step, run.best_loss = run.step, logs[loss]
             run.best_metrics = dict(logs)
 
-    def _outcome(self, ticket: Ticket, run: Run) -> Outcome:
-        last_step, metrics = run.curves["step"][-1], dict(run.best_metrics)
+    def _outcome(self, ticket: Ticket, run: Run, averaged: bool) -> Outcome:
+        self._check_masked(ticket, run)
+        metrics = dict(run.best_metrics)
         metrics |= {f"final_{k}": v[-1] for k, v in run.curves.items() if k != "step"}
+        ends_best = run.best_step == run.step and not averaged
         states = dict(run.states)
         if self.plan.retrain == "fine_tune":
             states[0] = self._live.read()
-        weights = run.best_weights
-        if run.best_step != last_step:
-            weights = self._live.read_weights()
+        weights = run.best_weights if ends_best else self._live.read_weights()
         final = self._evaluate("test_", self._test)
         metrics |= {f"final_{name}": value for name, value in final.items()}
-        if run.best_step != last_step and final:
+        if final and not ends_best:
             self._live.assign(run.best_weights, ticket.masks)
             final = self._evaluate("test_", self._test)
         return Outcome(
             weights=weights,
             best_weights=run.best_weights,
             best_step=run.best_step,
-            last_step=int(last_step),
+            last_step=run.step,
             metrics=metrics | final,
             curves=run.curves,
             seconds=run.seconds,
