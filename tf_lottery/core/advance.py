@@ -43,11 +43,7 @@ def starting_point(ticket: Ticket, outcome: Outcome, plan: Plan) -> tuple[int, S
 
 def check_masks(masks: Masks, before: Masks, round: int, plan: Plan) -> None:
     """Raises unless the masks are nested and exactly of the planned size."""
-    sizes = {path: mask.size for path, mask in masks.items()}
-    planned = plan.kept_at(round, sizes)
     if not masks.issubset(before):
         raise RuntimeError(f"A removed weight came back in round {round}.")
-    if masks.kept != planned:
-        raise RuntimeError(
-            f"Round {round} keeps {masks.kept} weights; the plan keeps {planned}."
-        )
+    if error := plan.miscount(round, masks):
+        raise RuntimeError(error)

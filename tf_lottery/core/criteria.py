@@ -62,7 +62,7 @@ def get(criterion: str | Criterion) -> Criterion:
     """
     if callable(criterion):
         return criterion
-    if criterion not in NAMES:
+    if not isinstance(criterion, str) or criterion not in NAMES:
         raise ValueError(
             f"`criterion` must be one of {', '.join(map(repr, NAMES))}, or a callable "
             f"(ticket, outcome) -> scores. Received: criterion={criterion!r}."

@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.masks import Mask, Masks
 
 Array = NDArray[Any]
 PathLike = str | os.PathLike[str]
 
 FORMAT = 1
 _HEADER = "header.json"
-_DAMAGE = (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, TypeError)
+# What zipfile, JSON, NumPy and our own decoding raise on damaged files.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    IndexError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OSError,
+    RuntimeError,  # and NotImplementedError
+)
 
 
 @contextlib.contextmanager
@@ -74,16 +87,8 @@ def save(
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
         for group, arrays in {"masks": masks, **groups}.items():
             for name in arrays:  # not `items()`: a lazy mapping then reads one by one
-                array = np.asarray(arrays[name])
-                encoding, stored = _encode(array, masks.get(name))
-                entries[f"{group}/{name}"] = {
-                    "encoding": encoding,
-                    "dtype": array.dtype.name,
-                    "shape": list(array.shape),
-                    "sha256": _sha256(stored),
-                }
-                with file.open(f"{group}/{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, stored, allow_pickle=False)
+                entry = _write(file, f"{group}/{name}", arrays[name], masks.get(name))
+                entries[f"{group}/{name}"] = entry
         header = {**header, "format": FORMAT, "arrays": entries}
         file.writestr(_HEADER, json.dumps(_finite(header), allow_nan=False))
     return Archive(path)
@@ -98,22 +103,14 @@ class Archive(Mapping[str, Array]):
 
     def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
-        try:
-            with zipfile.ZipFile(self.path) as file:
-                header = json.loads(file.read(_HEADER))
-            self._entries: dict[str, Any] = header.pop("arrays")
-            self.header: dict[str, Any] = header
-            known = header["format"] <= FORMAT
-        except FileNotFoundError:
-            raise
-        except _DAMAGE as error:
-            raise TicketError(
-                f"{self.path} is damaged, or was not written by tf_lottery: {error}."
-            ) from error
+        with self._reading(), zipfile.ZipFile(self.path) as file:
+            self.header: dict[str, Any] = json.loads(file.read(_HEADER))
+            self._entries: dict[str, Any] = dict(self.header.pop("arrays").items())
+            known = self.header["format"] <= FORMAT
         if not known:
             raise TicketError(
-                f"{self.path} has format {header['format']}, and this tf_lottery reads "
-                f"up to {FORMAT}. Update tf_lottery."
+                f"{self.path} has format {self.header['format']}, and this tf_lottery "
+                f"reads up to {FORMAT}. Update tf_lottery."
             )
 
     def group(self, name: str) -> "Group":
@@ -127,32 +124,43 @@ class Archive(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         entry = self._entries[name]
-        try:
+        with self._reading(name):
             with zipfile.ZipFile(self.path) as file, file.open(f"{name}.npy") as member:
                 stored = np.lib.format.read_array(member, allow_pickle=False)
+            if _sha256(stored) != entry["sha256"]:
+                raise ValueError("its checksum differs")
+            return self._decode(name, stored, entry)
+
+    @contextlib.contextmanager
+    def _reading(self, name: str = "") -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
         except _DAMAGE as error:
-            raise TicketError(
-                f"{self.path} is damaged in {name!r}: {error}."
-            ) from error
-        if _sha256(stored) != entry["sha256"]:
-            raise TicketError(
-                f"{self.path} is damaged: the checksum of {name!r} differs."
-            )
-        return self._decode(name, stored, entry)
+            where = f" in {name!r}" if name else ", or was not written by tf_lottery"
+            raise TicketError(f"{self.path} is damaged{where}: {error}.") from error
 
     def _decode(self, name: str, stored: Array, entry: Mapping[str, Any]) -> Array:
         shape, dtype = tuple(entry["shape"]), _dtype(entry["dtype"])
-        if entry["encoding"] == "bits":
+        encoding = entry["encoding"]
+        if encoding == "bits":
             size = int(np.prod(shape))
+            _check_equal(len(stored), -(-size // 8))
             return np.unpackbits(stored, count=size).reshape(shape).astype(bool)
         stored = stored.view(dtype)
-        if entry["encoding"] == "constant":
+        if encoding == "constant":
             return np.broadcast_to(stored.reshape(()), shape)
-        if entry["encoding"] == "survivors":
+        if encoding == "survivors":
             array = np.zeros(shape, dtype)
             array[self[f"masks/{name.partition('/')[2]}"]] = stored
             return array
+        _check_equal(encoding, "dense")
+        _check_equal(stored.shape, shape)
         return stored
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -173,6 +181,9 @@ class Group(Mapping[str, Array]):
     def __getitem__(self, path: str) -> Array:
         return self._archive[self._names[path]]
 
+    def __contains__(self, path: object) -> bool:
+        return path in self._names
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
@@ -182,12 +193,43 @@ class Group(Mapping[str, Array]):
 
 def compact(array: Array) -> Array:
     """The array; if it holds one value only, a read-only view of that value."""
-    if array.size < 2 or not (array == array.flat[0]).all():
+    if array.size < 2 or array.dtype == object:
+        return array
+    bits = _bits(array)
+    if not (bits == bits[0]).all():
         return array
     return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
 
 
-def _encode(array: Array, mask: NDArray[np.bool_] | None) -> tuple[str, Array]:
+def _bits(array: Array) -> Array:
+    """The values as integers, one row each: 0.0 and -0.0 differ, NaNs compare."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(f"u{min(flat.itemsize, 8)}").reshape(array.size, -1)
+
+
+def _write(
+    file: zipfile.ZipFile, name: str, array: Array, mask: Mask | None
+) -> dict[str, Any]:
+    """Writes an array as a member of the file, and returns its entry."""
+    array = np.asarray(array)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    encoding, stored = _encode(array, mask)
+    with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array(member, stored, allow_pickle=False)
+    return {
+        "encoding": encoding,
+        "dtype": array.dtype.name,
+        "shape": list(array.shape),
+        "sha256": _sha256(stored),
+    }
+
+
+def _check_equal(found: object, expected: object) -> None:
+    if found != expected:
+        raise ValueError(f"{found} where {expected} was expected")
+
+
+def _encode(array: Array, mask: Mask | None) -> tuple[str, Array]:
     if array.dtype == np.bool_:
         return "bits", np.packbits(array)
     if array.size > 1 and not any(array.strides):

@@ -63,7 +63,9 @@ class Masks(Mapping[str, Mask]):
     def issubset(self, other: "Masks") -> bool:
         """Whether `other` keeps every weight that these masks keep."""
         return self.keys() == other.keys() and all(
-            bool((self[path] <= other[path]).all()) for path in self
+            self[path].shape == other[path].shape
+            and bool((self[path] <= other[path]).all())
+            for path in self
         )
 
     def digest(self) -> str:

@@ -5,10 +5,13 @@ import fnmatch
 import hashlib
 import importlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.prune import groups
 from tf_lottery.core.steps import Length, check_length, to_steps
 
 SCOPES = ("layerwise", "global")
@@ -77,7 +80,12 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layer_rates", dict(self.layer_rates or {}))
+        if not isinstance(self.layer_rates, Mapping):
+            raise TypeError(
+                '`layer_rates` must be a dict, like {"logits": 0.1}. '
+                f"Received: layer_rates={self.layer_rates!r}."
+            )
+        object.__setattr__(self, "layer_rates", dict(self.layer_rates))
         for name in ("rounds", "epochs"):
             _check_count(name, getattr(self, name))
         for name in ("steps", "steps_per_epoch", "batch_size", "evaluate_every"):
@@ -94,9 +102,9 @@ class Plan:
                 '`rewind_to` only has a meaning with retrain="rewind". Received: '
                 f"rewind_to={self.rewind_to!r}, retrain={self.retrain!r}."
             )
-        if not self.tolerance >= 0:
+        if not _is_number(self.tolerance) or not 0 <= self.tolerance < math.inf:
             raise ValueError(
-                "`tolerance` must be >= 0, in units of the monitored score. "
+                "`tolerance` must be a number >= 0, in units of the monitored score. "
                 f"Received: tolerance={self.tolerance!r}."
             )
         if not isinstance(self.seed, int) or self.seed < 0:
@@ -133,30 +141,57 @@ class Plan:
         return kept / sum(sizes.values())
 
     def kept_at(self, round: int, sizes: Mapping[str, int]) -> int:
-        """The exact number of survivors after `round` rounds.
+        """The exact number of survivors after `round` rounds."""
+        return sum(kept for _, kept in self.groups_at(round, sizes))
+
+    def groups_at(
+        self, round: int, sizes: Mapping[str, int]
+    ) -> list[tuple[list[str], int]]:
+        """The paths that are ranked together, and how many of their weights survive.
 
         The recurrence is `kept -= round(rate * kept)`, for each weight array or,
-        with global scope, for all of them together.
+        with global scope, for all that lose weights together.
         """
-        rates = self.rates(sizes)
-        groups = [(sizes[path], rate) for path, rate in rates.items()]
-        if self.scope == "global":
-            pruned = sum(size for size, rate in groups if rate)
-            left = sum(size for size, rate in groups if not rate)
-            groups = [(pruned, self.pruning_rate), (left, 0.0)]
-        return sum(_shrink(size, rate, round) for size, rate in groups)
+        return [
+            (paths, _shrink(sum(sizes[path] for path in paths), rate, round))
+            for paths, rate in groups(self.rates(sizes), self.scope)
+        ]
+
+    def miscount(self, round: int, masks: Masks) -> str:
+        """What is wrong with the number of survivors after a round; else empty."""
+        sizes = {path: mask.size for path, mask in masks.items()}
+        kept = masks.kept_by_layer()
+        wrong = [
+            f"{sum(kept[path] for path in paths)} of {', '.join(paths)}, planned {plan}"
+            for paths, plan in self.groups_at(round, sizes)
+            if sum(kept[path] for path in paths) != plan
+        ]
+        planned = self.kept_at(round, sizes)
+        if not wrong:
+            return ""
+        return (
+            f"Round {round} keeps {masks.kept} weights; the plan keeps {planned}. "
+            f"It keeps {'; '.join(wrong)}."
+        )
 
     @property
     def fingerprint(self) -> str:
         """A short hash over everything that training depends on."""
-        plan = {k: v for k, v in self.to_json().items() if k not in _JUDGEMENT}
-        text = json.dumps(plan, sort_keys=True)
+        # Not sorted: of the layer rates, the first that matches counts.
+        text = json.dumps(
+            {k: v for k, v in self.to_json().items() if k not in _JUDGEMENT}
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: "Plan") -> list[str]:
         """The names of the fields, of those training depends on, that differ."""
         mine, theirs = self.to_json(), other.to_json()
-        return [k for k in mine if mine[k] != theirs[k] and k not in _JUDGEMENT]
+        return [
+            name
+            for name in mine
+            if json.dumps(mine[name]) != json.dumps(theirs[name])
+            and name not in _JUDGEMENT
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; a callable criterion as "module:name"."""
@@ -168,13 +203,14 @@ class Plan:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Plan":
-        """The plan that `to_json` wrote; a criterion of your own is imported.
+        """The plan that `to_json` wrote.
 
-        One that cannot be imported here raises when it is called.
+        A criterion of your own is imported when it is called, not before: a
+        plan may come from anyone's file.
         """
         values = dict(values)
         if ":" in values["criterion"]:
-            values["criterion"] = _import(values["criterion"])
+            values["criterion"] = _Named(values["criterion"])
         return cls(**values)
 
     def _rate(self, path: str) -> float:
@@ -218,9 +254,10 @@ def _check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> N
             f"Received: pruning_rate={rate!r}.{hint}"
         )
     for key, value in layer_rates.items():
-        if not _is_fraction(value):
+        if not isinstance(key, str) or not _is_fraction(value):
             raise ValueError(
-                "`layer_rates` must be fractions in [0, 1); 0 leaves a layer alone. "
+                "`layer_rates` must map names of layers to fractions in [0, 1); 0 "
+                "leaves a layer alone. "
                 f"Received: {value!r} for {key!r}."
             )
         if scope == "global" and value != 0:
@@ -232,12 +269,15 @@ def _check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> N
 
 
 def _is_fraction(rate: object) -> bool:
-    number = isinstance(rate, int | float) and not isinstance(rate, bool)
-    return number and 0 <= rate < 1  # type: ignore[operator]
+    return _is_number(rate) and 0 <= rate < 1
 
 
-def _is_percent(rate: object) -> bool:
-    return isinstance(rate, int | float) and 1 <= rate < 100
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_percent(rate: object) -> TypeGuard[float]:
+    return _is_number(rate) and 1 <= rate < 100
 
 
 def _check_criterion(criterion: str | Callable[..., Any]) -> None:
@@ -247,34 +287,38 @@ def _check_criterion(criterion: str | Callable[..., Any]) -> None:
 
 
 def _name_of(function: Callable[..., Any]) -> str:
-    if isinstance(function, _Missing):
+    if isinstance(function, _Named):
         return function.name
     kind = function if hasattr(function, "__qualname__") else type(function)
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _import(name: str) -> Callable[..., Any]:
-    """The callable of that name, or one that says why it cannot be called."""
-    module, _, qualname = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in qualname.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        return _Missing(name, error)
-    function: Callable[..., Any] = found
-    return function
+class _Named:
+    """A criterion known by its name, "module:function"."""
 
-
-class _Missing:
-    """A criterion of a search elsewhere: its results can be read, not repeated."""
-
-    def __init__(self, name: str, error: Exception) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self._error = error
 
-    def __call__(self, *_: Any) -> Any:
-        raise ValueError(
-            f"The criterion {self.name!r} cannot be imported here: {self._error}. "
-            "Masks that it decided cannot be derived again without it."
+    def __call__(self, *arguments: Any) -> Any:
+        module, _, qualname = self.name.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in qualname.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(self._unknown(str(error))) from error
+        if isinstance(found, type):
+            raise ValueError(self._unknown("the settings of its class are not known"))
+        return found(*arguments)
+
+    def _unknown(self, why: str) -> str:
+        return (
+            f"The criterion {self.name!r} cannot be imported here: {why}. Masks that "
+            "it decided cannot be derived again without it."
         )
+
+    def __eq__(self, other: object) -> bool:
+        return callable(other) and _name_of(other) == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)

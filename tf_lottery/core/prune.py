@@ -47,7 +47,7 @@ def prune(
     rates = rates_by_path(masks, rate)
     _check_scores(masks, scores)
     pruned = dict(masks)
-    for group, group_rate in _groups(rates, scope):
+    for group, group_rate in groups(rates, scope):
         kept = sum(np.count_nonzero(masks[path]) for path in group)
         pruned |= _drop(
             {path: masks[path] for path in group}, scores, round(group_rate * kept)
@@ -71,21 +71,23 @@ def rates_by_path(masks: Mapping[str, object], rate: Rate) -> dict[str, float]:
     return rates
 
 
-def _groups(rates: Mapping[str, float], scope: str) -> list[tuple[list[str], float]]:
-    """What is ranked together, and the rate at which it loses weights."""
-    pruned = {path: rate for path, rate in rates.items() if rate > 0}
+def groups(rates: Mapping[str, float], scope: str) -> list[tuple[list[str], float]]:
+    """The paths that are ranked together, and the rate at which they lose weights."""
     if scope == "layerwise":
-        return [([path], rate) for path, rate in pruned.items()]
+        return [([path], rate) for path, rate in rates.items()]
     if scope != "global":
         raise ValueError(
             f'`scope` must be "layerwise" or "global". Received: scope={scope!r}.'
         )
-    if len(set(pruned.values())) > 1:
+    by_rate: dict[float, list[str]] = {}
+    for path, rate in rates.items():
+        by_rate.setdefault(rate, []).append(path)
+    if len(by_rate.keys() - {0}) > 1:
         raise ValueError(
             'With scope="global" all weights share one rate; others may only be 0. '
-            f"Received: {pruned}."
+            f"Received: {dict(rates)}."
         )
-    return [(list(pruned), rate) for rate in set(pruned.values())]
+    return [(paths, rate) for rate, paths in by_rate.items()]
 
 
 def _drop(masks: Mapping[str, Mask], scores: Scores, count: int) -> dict[str, Mask]:
@@ -99,9 +101,9 @@ def _drop(masks: Mapping[str, Mask], scores: Scores, count: int) -> dict[str, Ma
     del survivors
     pruned = {}
     for path, mask in masks.items():
-        kept = mask & (scores[path] >= threshold)
+        kept = np.asarray(mask & (scores[path] >= threshold))
         tied = np.flatnonzero(kept & (scores[path] == threshold))[:ties]
-        kept.reshape(-1)[tied] = False
+        kept.flat[tied] = False
         ties -= len(tied)
         pruned[path] = kept
     return pruned

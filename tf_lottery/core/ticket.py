@@ -141,28 +141,14 @@ class Ticket:
         Raises:
             TicketError: What does not hold, and where.
         """
-        for path, mask in self.masks.items():
-            if path not in self.state or self.state[path].shape != mask.shape:
-                raise TicketError(
-                    f"The ticket has a mask for {path!r} but no such weight."
-                )
-        for kind, weights in self._all_weights().items():
-            for path in weights:
-                array = weights[path]
-                if not np.isfinite(array).all():
-                    raise TicketError(f"The {kind} weights of {path!r} are not finite.")
-                if path in self.masks and array[~self.masks[path]].any():
-                    raise TicketError(
-                        f"Pruned {kind} weights of {path!r} are not zero."
-                    )
-        if self.plan is not None:
-            sizes = {path: mask.size for path, mask in self.masks.items()}
-            planned = self.plan.kept_at(self.round, sizes)
-            if planned != self.masks.kept:
-                raise TicketError(
-                    f"The masks keep {self.masks.kept} weights, and the plan keeps "
-                    f"{planned} after {self.round} rounds."
-                )
+        _check_weights("starting weights", self.state, self.masks)
+        if self.outcome:
+            for kind in ("weights", "best_weights"):
+                trained: Weights = getattr(self.outcome, kind)
+                _check_weights(kind, trained, self.masks)
+                _check_pruned(kind, trained, self.masks)
+        if self.plan and (error := self.plan.miscount(self.round, self.masks)):
+            raise TicketError(error)
 
     def save(self, path: io.PathLike, *, overwrite: bool = False) -> None:
         """Writes the ticket to one file: masks as bits, survivors, checksums.
@@ -202,14 +188,25 @@ class Ticket:
             TicketError: The file is damaged, or is no ticket.
         """
         archive = io.Archive(path)
-        header = archive.header
-        if header.get("kind") != _KIND:
+        if archive.header.get("kind") != _KIND:
             raise TicketError(
                 f"{path} is no ticket. A search writes one as `ticket.npz`."
             )
         masks = archive.masks
-        if masks.digest() != header["masks_digest"]:
+        try:
+            ticket = cls._of_header(archive, masks)
+            digest = archive.header["masks_digest"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise TicketError(
+                f"{path} is damaged, or of another version of tf_lottery: {error!r}."
+            ) from error
+        if masks.digest() != digest:
             raise TicketError(f"{path} is damaged: the digest of its masks differs.")
+        return ticket
+
+    @classmethod
+    def _of_header(cls, archive: io.Archive, masks: Masks) -> "Ticket":
+        header = archive.header
         outcome = header["outcome"] and Outcome.of_record(
             header["outcome"],
             weights=archive.group("final"),
@@ -228,11 +225,23 @@ class Ticket:
             reason=header["reason"],
         )
 
-    def _all_weights(self) -> dict[str, Weights]:
-        groups = {"starting": self.weights}
-        if self.outcome:
-            groups |= {"best": self.outcome.best_weights, "final": self.outcome.weights}
-        return groups
+
+def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:
+    for path, mask in masks.items():
+        if path not in weights or weights[path].shape != mask.shape:
+            raise TicketError(
+                f"The ticket has a mask for {path!r}, and its {kind} have no array of "
+                f"that shape, {mask.shape}."
+            )
+    for path in weights:
+        if not np.isfinite(weights[path]).all():
+            raise TicketError(f"The {kind} of {path!r} are not finite.")
+
+
+def _check_pruned(kind: str, weights: Weights, masks: Masks) -> None:
+    for path, mask in masks.items():
+        if weights[path][~mask].any():
+            raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
 
 
 def masked(array: np.ndarray[Any, Any], mask: Any) -> np.ndarray[Any, Any]:

@@ -54,9 +54,8 @@ class Store:
             ValueError: It cannot be written, or another process uses it.
         """
         self._make()
-        lock = filelock.FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0)
+            lock = filelock.FileLock(self.path / ".lock").acquire(timeout=0)
         except filelock.Timeout as error:
             raise ValueError(
                 f"{self.path} is in use by another search. Wait for it to end, or pass "
@@ -65,13 +64,7 @@ class Store:
         with lock:
             if overwrite:
                 self._clear()
-            if (self.path / "plan.json").exists():
-                _compare(self.facts(), facts, self.path)
-            elif self._rounds_dir().exists():
-                raise ValueError(
-                    f"{self.path} holds rounds without a plan.json, so they cannot be "
-                    "continued. Pass `overwrite=True`, or another `run_dir`."
-                )
+            self._check(facts)
             io.write_json(self.path / "plan.json", facts)
             yield
 
@@ -174,7 +167,13 @@ class Store:
             TicketError: It is no run directory, or damaged.
         """
         facts = self.facts()
-        plan = Plan.from_json(facts["plan"])
+        try:
+            plan = Plan.from_json(facts["plan"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise TicketError(
+                f"{self.path / 'plan.json'} is damaged, or of another version of "
+                f"tf_lottery: {error!r}."
+            ) from error
         rounds: list[Round] = []
         for number in range(min(self.finished(), plan.rounds + 1)):
             ticket = self._ticket(plan, rounds[-1] if rounds else None)
@@ -208,6 +207,16 @@ class Store:
                 f"{os.fspath(self.path)!r} ({error.strerror})."
             ) from error
 
+    def _check(self, facts: Mapping[str, Any]) -> None:
+        """Raises if the directory holds another search."""
+        if (self.path / "plan.json").exists():
+            _compare(self.facts(), facts, self.path)
+        elif self._rounds_dir().exists():
+            raise ValueError(
+                f"{self.path} holds rounds without a plan.json, so they cannot be "
+                "continued. Pass `overwrite=True`, or another `run_dir`."
+            )
+
     def _clear(self) -> None:
         """Removes a search, and no file of anyone else."""
         for pattern in _OURS:
@@ -221,16 +230,41 @@ def describe(
     plan: Plan, architecture: Mapping[str, Any], data_spec: str, **more: Any
 ) -> dict[str, Any]:
     """What `plan.json` holds: the plan, hashes of model and data, and versions."""
-    model = {k: v for k, v in architecture.items() if k != "compile_config"}
     return {
         "plan": plan.to_json(),
         "fingerprint": plan.fingerprint,
-        "architecture": _digest(model),
+        "architecture": _digest(_without_own_names(architecture)),
         "compile_config": _digest(architecture.get("compile_config")),
         "data_spec": data_spec,
         "versions": {name: _version(name) for name in _PACKAGES},
         **more,
     }
+
+
+def _without_own_names(architecture: Mapping[str, Any]) -> Any:
+    """The layers, without the names of the model and its inputs.
+
+    Keras counts unnamed models and inputs, so a model that is made again in the
+    same process has other ones, and no weight is called after them.
+    """
+    layers = {k: v for k, v in architecture.items() if k != "compile_config"}
+    config = layers.get("config", {})
+    inputs = [
+        layer["config"]["name"]
+        for layer in config.get("layers", ())
+        if layer["class_name"] == "InputLayer"
+    ]
+    return _renamed(
+        layers, {n: f"own {i}" for i, n in enumerate([config.get("name"), *inputs])}
+    )
+
+
+def _renamed(values: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(values, Mapping):
+        return {key: _renamed(value, names) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_renamed(value, names) for value in values]
+    return names.get(values, values) if isinstance(values, str) else values
 
 
 def _compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> None:

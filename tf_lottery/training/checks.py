@@ -14,14 +14,8 @@ def check_model(model: Any) -> None:
         TypeError: Not a model, or one of Keras 3.
         ValueError: Subclassed, or not compiled.
     """
+    check_keras(model)
     if not isinstance(model, keras.Model):
-        keras3 = sys.modules.get("keras")
-        if keras3 is not None and isinstance(model, getattr(keras3, "Model", ())):
-            raise TypeError(
-                "The model must be a tf_keras model, as tfmot cannot prune others. "
-                f"Received: a Keras {keras3.__version__} model. Make it after "
-                "`import tf_keras as keras`."
-            )
         raise TypeError(
             "`model` must be a compiled tf_keras model, or a function without "
             f"arguments that returns one. Received: {type(model).__name__}."
@@ -36,6 +30,19 @@ def check_model(model: Any) -> None:
         raise ValueError(
             "The model must be compiled, so that `find_ticket` knows its loss and "
             "optimizer. Call `model.compile(...)` first."
+        )
+
+
+def check_keras(model: Any) -> None:
+    """Raises if the model is made by Keras 3."""
+    keras3 = sys.modules.get("keras")
+    if isinstance(model, keras.Model) or keras3 is None:
+        return
+    if isinstance(model, getattr(keras3, "Model", ())):
+        raise TypeError(
+            "The model must be a tf_keras model, as tfmot cannot prune others. "
+            f"Received: a Keras {keras3.__version__} model. Make it after "
+            "`import tf_keras as keras`."
         )
 
 

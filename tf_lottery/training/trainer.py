@@ -68,7 +68,8 @@ class Trainer:
         allow_early_stop: bool = False,
     ) -> None:
         self.plan = plan
-        self._callbacks = callbacks
+        single = isinstance(callbacks, keras.callbacks.Callback)
+        self._callbacks: Callbacks = [callbacks] if single else callbacks
         self._allow_early_stop = allow_early_stop
         self._opened_before = 0
         model = _called(model, plan.seed)
@@ -337,6 +338,7 @@ class _WriteCheckpoint(keras.callbacks.Callback):
 
 def _called(model: Any, seed: int) -> Any:
     """The model; a function is called under the seed, with names from the start."""
+    checks.check_keras(model)
     if isinstance(model, keras.Model) or not callable(model):
         return model
     with seeded(derive(seed, "model")):
