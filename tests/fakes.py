@@ -10,6 +10,8 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Outcome, Round
 from tf_lottery.core.steps import to_steps
 from tf_lottery.core.ticket import Ticket, masked
+from tf_lottery.search.rounds import run_rounds
+from tf_lottery.search.store import Store, describe
 
 SHAPES = {"dense/kernel": (6, 5), "block/dense_1/kernel": (5, 4), "logits/kernel": (4,)}
 STEPS = 100
@@ -47,6 +49,7 @@ class FakeTrainer:
         self.trained: list[Ticket] = []
         self.die_in = die_in
         self.opened = 0
+        self.checkpoints = []
         self._scores = scores
         self._train_as = train_as
 
@@ -80,6 +83,9 @@ class FakeTrainer:
         elif ticket.step < rewind:
             states = {rewind: self._state_at(ticket, rewind)}
         self.opened += 1
+        if checkpoint:
+            self.checkpoints.append(checkpoint.path)
+            checkpoint.path.touch()
         if report:
             report(STEPS, {"loss": 0.5})
         score = self._scores[ticket.round] if self._scores else 0.9
@@ -120,6 +126,23 @@ class FakeTrainer:
 
 def _weights(state):
     return {name: array for name, array in state.items() if ":" not in name}
+
+
+def facts(plan: Plan, **changes) -> dict:
+    """What a run directory holds of a search with a fake trainer."""
+    of = {"architecture": {"model": "fake", "compile_config": "adam"}, "data_spec": "x"}
+    of |= {"monitor": "val_accuracy", "maximize": True}
+    return describe(plan, **{**of, **changes})
+
+
+def written(path, plan: Plan, **trainer) -> Store:
+    """A run directory with all rounds of a search."""
+    store = Store(path)
+    with store.open(facts(plan), overwrite=False):
+        for round in run_rounds(FakeTrainer(plan, **trainer), plan):
+            store.save_ticket(round.ticket)
+            store.save_outcome(round.ticket, round.outcome)
+    return store
 
 
 def outcome(weights, **changes) -> Outcome:

@@ -1,0 +1,42 @@
+"""What a user sees of a search, in a terminal that is none."""
+
+import dataclasses
+
+import numpy as np
+
+from tests.fakes import history
+from tf_lottery.search.progress import Progress
+
+
+def line(capsys, **metrics):
+    round = history([(1.0, 0.9, 50), (0.8, 0.9, 40)])[1]
+    outcome = dataclasses.replace(round.outcome, metrics=metrics, seconds=2.5)
+    Progress(2, 15, 1000).line(
+        dataclasses.replace(round, outcome=outcome), "val_accuracy"
+    )
+    return capsys.readouterr().out
+
+
+def test_a_line_says_round_density_scores_step_and_seconds(capsys):
+    text = line(capsys, val_accuracy=0.91, test_accuracy=0.9)
+    for part in ("1/15", "80.0%", "val_accuracy 0.9100", "test_accuracy 0.9000", "40"):
+        assert part in text
+    assert "2.5 s" in text
+
+
+def test_a_score_that_is_no_number_does_not_stop_the_search(capsys):
+    assert "val_accuracy nan" in line(capsys, val_accuracy=np.nan)
+
+
+def test_silent_says_nothing(capsys):
+    progress = Progress(0, 15, 1000)
+    progress.begin(3, "runs/lenet")
+    progress.say("hello")
+    assert capsys.readouterr().out == ""
+
+
+def test_the_beginning_says_the_cost_and_what_is_done_already(capsys):
+    Progress(1, 15, 2000).begin(3, "runs/lenet")
+    text = capsys.readouterr().out
+    for part in ("16 trainings", "2,000 steps", "3 done already", "runs/lenet"):
+        assert part in text

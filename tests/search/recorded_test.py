@@ -1,0 +1,241 @@
+"""A search that was killed continues, and ends as if it had not been.
+
+`recorded` imports the trainer, and so TensorFlow: this is the one file of the
+search that does. Nothing here is trained by it.
+"""
+
+import contextlib
+import os
+
+import numpy as np
+import pytest
+
+from tests.fakes import FakeTrainer, Killed, facts
+from tf_lottery.core import io
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.plan import Plan
+from tf_lottery.search.progress import Progress
+from tf_lottery.search.recorded import Recorded
+from tf_lottery.search.rounds import run_rounds
+from tf_lottery.search.store import Store
+
+PLANS = [
+    Plan(rounds=3),
+    Plan(rounds=3, rewind_to=20),
+    Plan(rounds=3, retrain="lr_rewind"),
+    Plan(rounds=3, retrain="fine_tune"),
+    Plan(rounds=3, criterion="random"),
+]
+each_plan = pytest.mark.parametrize(
+    "plan", PLANS, ids=["rewind", "late rewind", "lr_rewind", "fine_tune", "random"]
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_waiting_for_the_disk():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+def search(path, trainer, verbose=0):
+    """Runs or continues a search; the rounds until it ended or was killed."""
+    store, plan = Store(path), trainer.plan
+    rounds = []
+    with contextlib.suppress(Killed), store.open(facts(plan), overwrite=False):
+        recorded = Recorded(trainer, store, Progress(verbose, plan.rounds, 100))
+        for round in run_rounds(recorded, plan):
+            rounds.append(round)
+    return rounds
+
+
+def contents(path):
+    """What a run directory says of a search, but for what only time changes."""
+    found = {}
+    for round in Store(path).history():
+        outcome, ticket = round.outcome, round.ticket
+        arrays = [ticket.state, outcome.weights, outcome.best_weights]
+        arrays += list(outcome.states.values())
+        found[round.number] = (
+            ticket.masks.digest(),
+            ticket.step,
+            outcome.record(),
+            [{name: a[name].tobytes() for name in a} for a in arrays],
+        )
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Runs a search that nothing disturbs, once for each plan."""
+    found = {}
+
+    def run(plan):
+        if str(plan) not in found:
+            path, trainer = tmp_path_factory.mktemp("whole"), FakeTrainer(plan)
+            rounds = search(path, trainer)
+            assert trainer.rounds_trained == list(range(plan.rounds + 1))
+            found[str(plan)] = rounds, contents(path)
+        return found[str(plan)]
+
+    return run
+
+
+@each_plan
+def test_a_recorded_search_gives_what_one_in_memory_gives(whole, plan):
+    in_memory = list(run_rounds(FakeTrainer(plan), plan))
+    recorded, _ = whole(plan)
+    for one, two in zip(in_memory, recorded, strict=True):
+        assert one.ticket.masks == two.ticket.masks
+        assert one.outcome.record() == two.outcome.record()
+
+
+@each_plan
+@pytest.mark.parametrize("number", range(4))
+def test_killed_in_a_round_it_trains_only_what_is_missing(
+    tmp_path, whole, plan, number
+):
+    assert len(search(tmp_path / "run", FakeTrainer(plan, die_in=number))) == number
+    again = FakeTrainer(plan)
+    rounds = search(tmp_path / "run", again)
+    assert again.rounds_trained == [0, 1, 2, 3][number:]
+    expected, expected_contents = whole(plan)
+    assert [r.ticket.masks for r in rounds] == [r.ticket.masks for r in expected]
+    assert contents(tmp_path / "run") == expected_contents
+
+
+def dying(number, when):
+    """Dies at a numbered write: before the file takes its place, or right after."""
+    atomic, writes = io.atomic, iter(range(1, 1000))
+
+    @contextlib.contextmanager
+    def written(path):
+        due = next(writes) == number
+        with atomic(path) as temporary:
+            yield temporary
+            if due and when == "before":
+                raise Killed
+        if due:
+            raise Killed
+
+    return written
+
+
+# Two writes open the directory; then each of three rounds has three.
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("number", range(1, 12))
+def test_killed_at_any_write_it_ends_with_the_same_files(
+    tmp_path, whole, monkeypatch, number, when
+):
+    plan = Plan(rounds=2, rewind_to=20)
+    _, expected = whole(plan)
+    killed, again = FakeTrainer(plan), FakeTrainer(plan)
+    with monkeypatch.context() as patched:
+        patched.setattr(io, "atomic", dying(number, when))
+        assert len(search(tmp_path / "run", killed)) < 3
+    assert len(search(tmp_path / "run", again)) == 3
+    assert contents(tmp_path / "run") == expected
+    # At most the round that was being written is trained twice.
+    assert len(set(killed.rounds_trained) & set(again.rounds_trained)) <= 1
+
+
+def test_a_finished_search_trains_nothing(tmp_path):
+    search(tmp_path, FakeTrainer(PLANS[0]))
+    again = FakeTrainer(PLANS[0])
+    rounds = search(tmp_path, again)
+    assert again.trained == []
+    assert [round.number for round in rounds] == [0, 1, 2, 3]
+
+
+def test_more_rounds_go_on_from_the_last(tmp_path):
+    search(tmp_path / "run", FakeTrainer(Plan(rounds=1)))
+    more = FakeTrainer(Plan(rounds=3))
+    rounds = search(tmp_path / "run", more)
+    assert more.rounds_trained == [2, 3]
+    at_once = search(tmp_path / "at once", FakeTrainer(Plan(rounds=3)))
+    assert rounds[-1].ticket.masks == at_once[-1].ticket.masks
+
+
+def test_arrays_come_from_the_directory_and_not_from_memory(tmp_path):
+    rounds = search(tmp_path, FakeTrainer(PLANS[1]))
+    for round in rounds:
+        assert isinstance(round.outcome.weights, io.Group)
+        assert isinstance(round.ticket.state, io.Group)
+
+
+def test_initial_weights_come_from_the_directory_and_others_are_reported(
+    tmp_path, capsys
+):
+    class OtherWeights(FakeTrainer):
+        def dense(self):
+            ticket = super().dense()
+            return type(ticket)(
+                ticket.masks,
+                {n: a + 1 for n, a in ticket.state.items()},
+                plan=self.plan,
+            )
+
+    plan = Plan(rounds=1)
+    expected = search(tmp_path, FakeTrainer(plan))
+    capsys.readouterr()
+    rounds = search(tmp_path, OtherWeights(plan), verbose=2)
+    assert "initial weights are those of the run directory" in capsys.readouterr().out
+    assert rounds[1].ticket.masks == expected[1].ticket.masks
+
+
+def test_the_same_initial_weights_are_not_reported(tmp_path, capsys):
+    plan = Plan(rounds=1)
+    search(tmp_path, FakeTrainer(plan))
+    search(tmp_path, FakeTrainer(plan), verbose=2)
+    assert "initial weights" not in capsys.readouterr().out
+
+
+def test_a_model_of_other_shapes_is_an_error(tmp_path):
+    plan = Plan(rounds=1)
+    search(tmp_path, FakeTrainer(plan))
+    with pytest.raises(TicketError, match="another model"):
+        search(tmp_path, FakeTrainer(plan, shapes={"dense/kernel": (2, 2)}))
+
+
+def test_each_round_has_a_checkpoint_of_its_own_which_goes_when_it_is_finished(
+    tmp_path,
+):
+    trainer = FakeTrainer(PLANS[0])
+    search(tmp_path, trainer)
+    assert [path.parent.name for path in trainer.checkpoints] == [
+        f"round_{number:02d}" for number in range(4)
+    ]
+    assert not list(tmp_path.rglob("checkpoint*"))
+
+
+def test_a_round_changed_by_hand_is_trained_no_further(tmp_path):
+    plan = Plan(rounds=3)
+    search(tmp_path, FakeTrainer(plan, die_in=2))
+    path = Store(tmp_path).round_dir(0) / "outcome.npz"
+    archive = io.Archive(path)
+    weights = dict(archive.group("final"))
+    weights["dense/kernel"] = np.linspace(1, 2, 30, dtype="f4").reshape(6, 5)
+    io.save(path, {"final": weights, "best": weights}, archive.header, archive.masks)
+    with pytest.raises(TicketError, match="other masks"):
+        search(tmp_path, FakeTrainer(plan))
+
+
+# The bug museum (PEERS.md).
+
+
+def test_bug_of_distiller_76_resume_loses_the_masks(tmp_path):
+    plan = Plan(rounds=3)
+    before = search(tmp_path, FakeTrainer(plan, die_in=3))[-1].ticket.masks
+    rounds = search(tmp_path, FakeTrainer(plan))
+    assert rounds[2].ticket.masks == before
+    assert rounds[3].ticket.masks.issubset(before)
+    assert rounds[3].ticket.masks.kept < before.kept
+
+
+def test_bug_of_keras_tuner_439_an_interrupted_search_starts_from_zero(tmp_path):
+    trained = []
+    for number in (1, 2, 3, None):
+        trainer = FakeTrainer(Plan(rounds=3), die_in=number)
+        search(tmp_path, trainer)
+        trained += trainer.rounds_trained
+    assert trained == [0, 1, 2, 3]

@@ -1,0 +1,144 @@
+"""`verify` derives a search again, and finds what does not follow."""
+
+import numpy as np
+import pytest
+
+from tests.fakes import facts, written
+from tf_lottery.core import io
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
+from tf_lottery.search.store import Store
+from tf_lottery.search.verify import verify
+
+K = "dense/kernel"
+
+
+@pytest.fixture
+def run(tmp_path):
+    return written(tmp_path, Plan(rounds=2, rewind_to=20)).path
+
+
+def file_of(run, number, name):
+    return run / "replicate_0" / f"round_{number:02d}" / name
+
+
+def rewritten(path, change):
+    """The file written anew, with right checksums, after a change to its groups."""
+    archive = io.Archive(path)
+    names = {name.partition("/")[0] for name in archive} - {"masks"}
+    groups = {name: dict(archive.group(name)) for name in names}
+    masks = {path: mask.copy() for path, mask in archive.masks.items()}
+    change(groups, masks)
+    io.save(path, groups, archive.header, Masks(masks))
+
+
+def fails(run, message):
+    with pytest.raises(TicketError, match=message):
+        list(verify(run))
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan(rounds=3),
+        Plan(rounds=2, rewind_to=20),
+        Plan(rounds=2, retrain="lr_rewind"),
+        Plan(rounds=2, retrain="fine_tune"),
+        Plan(rounds=2, criterion="random"),
+        Plan(rounds=1, scope="global"),
+    ],
+    ids=lambda plan: f"{plan.retrain}-{plan.criterion}-{plan.scope}",
+)
+def test_a_whole_search_verifies_with_a_line_for_each_round(tmp_path, plan):
+    lines = list(verify(written(tmp_path, plan).path))
+    assert [f"round {n:>2}" in line for n, line in enumerate(lines)] == [True] * len(
+        lines
+    )
+    assert len(lines) == plan.rounds + 1
+
+
+def test_an_empty_search_is_an_error(tmp_path):
+    with Store(tmp_path).open(facts(Plan()), overwrite=False):
+        pass
+    fails(tmp_path, "no finished round")
+
+
+def test_masks_that_do_not_follow_from_the_weights_are_found(run):
+    def other_weights(groups, masks):
+        groups["final"][K] = np.where(masks[K], np.linspace(1, 2, 30).reshape(6, 5), 0)
+
+    rewritten(file_of(run, 0, "outcome.npz"), other_weights)
+    fails(run, "masks of round 1 do not follow")
+
+
+def test_a_pruned_weight_that_is_not_zero_is_found(run):
+    def revived(groups, masks):
+        groups["best"][K][~masks[K]] = 1e-30
+
+    rewritten(file_of(run, 2, "outcome.npz"), revived)
+    fails(run, f"{K}")
+
+
+def test_a_weight_that_is_no_number_is_found(run):
+    def diverged(groups, masks):
+        groups["final"]["dense/bias"][0] = np.nan
+
+    rewritten(file_of(run, 2, "outcome.npz"), diverged)
+    fails(run, "dense/bias")
+
+
+@pytest.mark.parametrize("array", ["final", "best", "at20"])
+def test_a_damaged_array_is_found(run, array):
+    path = file_of(run, 0, "outcome.npz")
+    whole = bytearray(path.read_bytes())
+    member = whole.index(f"{array}/dense/bias.npy".encode())
+    position = whole.index(b"\n", member) + 1
+    whole[position] ^= 1
+    path.write_bytes(whole)
+    fails(run, f"{array}/dense/bias")
+
+
+def test_a_returned_ticket_of_another_search_is_found(run, tmp_path_factory):
+    other = written(tmp_path_factory.mktemp("other"), Plan(rounds=2, seed=7))
+    other.history()[2].ticket.save(run / "ticket.npz")
+    fails(run, "other masks than round 2")
+
+
+def test_a_returned_ticket_of_this_search_verifies(run):
+    Store(run).history()[2].ticket.save(run / "ticket.npz")
+    assert "ticket.npz: round 2" in list(verify(run))[-1]
+
+
+def test_a_returned_ticket_with_other_weights_is_found(run):
+    ticket = Store(run).history()[2].ticket
+    ticket.save(run / "ticket.npz")
+
+    def other_start(groups, masks):
+        groups["state"][K][masks[K]] += 1
+
+    rewritten(run / "ticket.npz", other_start)
+    fails(run, "ticket.npz")
+
+
+def test_a_returned_ticket_of_a_round_that_is_missing_is_found(run):
+    Store(run).history()[2].ticket.save(run / "ticket.npz")
+    file_of(run, 2, "metrics.json").unlink()
+    fails(run, "ticket.npz")
+
+
+def test_verifying_writes_nothing(run):
+    before = {file: file.stat().st_mtime_ns for file in run.rglob("*")}
+    list(verify(run))
+    assert {file: file.stat().st_mtime_ns for file in run.rglob("*")} == before
+
+
+def test_bug_of_tfmot_631_the_check_checks_nothing(run):
+    # Every file of the search is needed: without any of them, verifying fails.
+    for path in sorted(run.rglob("*.npz")):
+        whole = path.read_bytes()
+        path.unlink()
+        with pytest.raises(TicketError):
+            list(verify(run))
+        path.write_bytes(whole)
+    assert len(list(verify(run))) == 3
