@@ -28,7 +28,8 @@ from tf_lottery.core.records import History, Outcome, Round
 from tf_lottery.core.ticket import Ticket
 
 _PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "tensorflow-model-optimization")
-_OURS = ("plan.json", "ticket.npz", "summary.*", "accuracy.png", "report.html")
+_FACTS = ("architecture", "compile_config", "data_spec", "monitor", "maximize")
+_OURS = ("plan.json", "ticket.npz", "summary.csv", "summary.json", "accuracy.png")
 
 
 class Store:
@@ -74,16 +75,15 @@ class Store:
         Raises:
             TicketError: There is no readable plan.json.
         """
-        try:
-            facts: dict[str, Any] = json.loads((self.path / "plan.json").read_text())
-        except FileNotFoundError as error:
-            raise TicketError(
-                f"{self.path} is no run directory: no plan.json."
-            ) from error
-        except ValueError as error:
-            raise TicketError(
-                f"{self.path / 'plan.json'} is damaged: {error}."
-            ) from error
+        path = self.path / "plan.json"
+        if not path.exists():
+            raise TicketError(f"{self.path} is no run directory: it has no plan.json.")
+        with _reading(path):
+            facts: dict[str, Any] = json.loads(path.read_text())
+            Plan.from_json(facts["plan"])
+            missing = [name for name in _FACTS if name not in facts]
+            if missing:
+                raise ValueError(f"it lacks {', '.join(missing)}")
         return facts
 
     def round_dir(self, number: int) -> Path:
@@ -141,24 +141,22 @@ class Store:
             TicketError: It belongs to other masks, or is damaged.
         """
         directory = self.round_dir(ticket.round)
-        try:
+        with _reading(directory):
             record = json.loads((directory / "metrics.json").read_text())
             archive = io.Archive(directory / "outcome.npz")
-        except (FileNotFoundError, ValueError) as error:
-            raise TicketError(f"{directory} is damaged: {error}.") from error
-        for found in (record["masks_digest"], archive.header["masks_digest"]):
-            if found != ticket.masks.digest():
-                raise TicketError(
-                    f"{directory} holds the outcome of other masks than those that "
-                    "follow from the rounds before. Remove it to train it again."
-                )
-        states = {k: archive.group(f"at{k}") for k in archive.header["states"]}
-        return Outcome.of_record(
-            record["outcome"],
-            weights=archive.group("final"),
-            best_weights=archive.group("best"),
-            states=states,
-        )
+            found = {record["masks_digest"], archive.header["masks_digest"]}
+            outcome = Outcome.of_record(
+                record["outcome"],
+                weights=archive.group("final"),
+                best_weights=archive.group("best"),
+                states={k: archive.group(f"at{k}") for k in archive.header["states"]},
+            )
+        if found != {ticket.masks.digest()}:
+            raise TicketError(
+                f"{directory} holds the outcome of other masks than those that follow "
+                "from the rounds before. Remove it to train it again."
+            )
+        return outcome
 
     def history(self) -> History:
         """The finished rounds, read without TensorFlow; arrays load lazily.
@@ -167,13 +165,7 @@ class Store:
             TicketError: It is no run directory, or damaged.
         """
         facts = self.facts()
-        try:
-            plan = Plan.from_json(facts["plan"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise TicketError(
-                f"{self.path / 'plan.json'} is damaged, or of another version of "
-                f"tf_lottery: {error!r}."
-            ) from error
+        plan = Plan.from_json(facts["plan"])
         rounds: list[Round] = []
         for number in range(min(self.finished(), plan.rounds + 1)):
             ticket = self._ticket(plan, rounds[-1] if rounds else None)
@@ -187,7 +179,9 @@ class Store:
                 raise TicketError(f"{self.round_dir(0)} has no ticket.npz.")
             return dense
         number = before.number + 1
-        masks = io.Archive(self.round_dir(number) / "ticket.npz").masks
+        path = self.round_dir(number) / "ticket.npz"
+        with _reading(path):
+            masks = io.Archive(path).masks
         step, state = starting_point(before.ticket, before.outcome, plan)
         architecture = before.ticket.architecture
         return Ticket(masks, state, step, number, plan, architecture)
@@ -218,12 +212,26 @@ class Store:
             )
 
     def _clear(self) -> None:
-        """Removes a search, and no file of anyone else."""
-        for pattern in _OURS:
-            for path in self.path.glob(pattern):
-                path.unlink()
+        """Removes the search that is there, and no file of anyone else."""
         if self._rounds_dir().exists():
             shutil.rmtree(self._rounds_dir())
+        elif not (self.path / "plan.json").exists():
+            return
+        for name in _OURS:
+            (self.path / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Says which file is damaged, when reading it fails."""
+    try:
+        yield
+    except TicketError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TicketError(
+            f"{path} is damaged, or of another version of tf_lottery: {error!r}."
+        ) from error
 
 
 def describe(

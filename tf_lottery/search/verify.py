@@ -2,11 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 
 from tf_lottery.core.advance import prune_ticket
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.io import PathLike
-from tf_lottery.core.records import Round
+from tf_lottery.core.records import History, Round
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.store import Store
 
@@ -36,11 +39,8 @@ def verify(path: PathLike) -> Iterator[str]:
         )
     returned = store.path / "ticket.npz"
     if returned.exists():
-        ticket = Ticket.load(returned)
-        ticket.verify()
-        if ticket.masks != history[ticket.round].ticket.masks:
-            raise TicketError(f"{returned} has other masks than round {ticket.round}.")
-        yield f"ticket.npz: round {ticket.round}, masks and weights as in the search"
+        number = _check_returned(returned, history)
+        yield f"ticket.npz: round {number}, masks and weights as in the search"
 
 
 def _check_ticket(round: Round) -> None:
@@ -48,6 +48,20 @@ def _check_ticket(round: Round) -> None:
         for name in state:
             state[name]  # reading checks the checksum
     dataclasses.replace(round.ticket, outcome=round.outcome).verify()
+
+
+def _check_returned(path: Path, history: History) -> int:
+    ticket = Ticket.load(path)
+    ticket.verify()
+    if ticket.round >= len(history):
+        raise TicketError(f"{path} is of round {ticket.round}, which is not there.")
+    found = history[ticket.round].ticket
+    if ticket.masks != found.masks:
+        raise TicketError(f"{path} has other masks than round {ticket.round}.")
+    for name, weights in found.weights.items():
+        if not np.array_equal(ticket.weights[name], weights):
+            raise TicketError(f"{path} starts from other weights in {name!r}.")
+    return ticket.round
 
 
 def _check_derived(before: Round | None, round: Round) -> None:

@@ -13,8 +13,9 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 
 MAX_DENSITY = 0.5
-_HIGHER = re.compile(r"acc|auc|precision|recall|f1")
-_LOWER = re.compile(r"loss|error|mse|mae|mape|msle")
+_HIGHER = ("acc", "auc", "precision", "recall", "f1")
+_LOWER = ("loss", "error", "mse", "mae", "mape", "msle")
+_KNOWN = re.compile("|".join((*_HIGHER, *_LOWER)))
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ def maximizes(monitor: str, plan: Plan) -> bool:
     """
     if plan.mode != "auto":
         return plan.mode == "max"
-    if _LOWER.search(monitor):
-        return False
-    if _HIGHER.search(monitor):
-        return True
+    # The last word counts: those before it are the name of an output.
+    known = _KNOWN.findall(monitor)
+    if known:
+        return known[-1] in _HIGHER
     raise ValueError(
         f"Whether a higher {monitor!r} is better is not known. "
         'Pass `mode="max"` or `mode="min"`, or another `monitor`.'
@@ -67,7 +68,9 @@ def choose(history: History) -> Choice:
 
 def _matches(history: History, number: int) -> bool:
     gain = history.score(number) - history.score(0)
-    return (gain if history.maximize else -gain) >= -history.plan.tolerance
+    loss, tolerance = (-gain if history.maximize else gain), history.plan.tolerance
+    # Scores are float32: a loss of exactly the tolerance may come out above it.
+    return loss <= 1.001 * tolerance
 
 
 def _is_early_and_small(history: History, number: int) -> bool:
