@@ -1,0 +1,52 @@
+"""What all tests share: quiet TensorFlow, repeatable properties, tiny data.
+
+TensorFlow is imported where a test imports it, so that the others start at once.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile(
+    "tf_lottery", deadline=None, derandomize=True, print_blob=True
+)
+hypothesis.settings.load_profile("tf_lottery")
+
+
+@pytest.fixture
+def arrays():
+    """Features and labels of 96 examples."""
+    from tests import models
+
+    return models.arrays()
+
+
+@pytest.fixture
+def batches():
+    """The same examples in six batches, always in the same order."""
+    from tests import models
+
+    return models.batches()
+
+
+@pytest.fixture
+def validation():
+    """Features and labels of 32 other examples."""
+    from tests import models
+
+    return models.arrays(32, seed=1)
+
+
+@pytest.fixture
+def global_policy():
+    """Sets the global dtype policy for one test."""
+    from tf_lottery._keras import keras
+
+    before = keras.mixed_precision.global_policy()
+    yield keras.mixed_precision.set_global_policy
+    keras.mixed_precision.set_global_policy(before)

@@ -1,0 +1,88 @@
+"""Small models, data and a watcher for the tests that need Keras."""
+
+import numpy as np
+
+from tf_lottery._keras import keras, tf
+from tf_lottery.pruning.wrap import mask_variables
+
+layers = keras.layers
+
+FEATURES, CLASSES, EXAMPLES, BATCH = 8, 3, 96, 16
+STEPS = EXAMPLES // BATCH  # an epoch's
+
+
+def arrays(examples=EXAMPLES, seed=0):
+    """Features and labels that a small model can learn something of."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((examples, FEATURES)).astype(np.float32)
+    return x, (x[:, :CLASSES] + 0.3 * x[:, CLASSES : 2 * CLASSES]).argmax(1)
+
+
+def batches(examples=EXAMPLES, seed=0):
+    """The same as a dataset, always in the same order."""
+    return tf.data.Dataset.from_tensor_slices(arrays(examples, seed)).batch(BATCH)
+
+
+def tiny():
+    """Two dense layers, not compiled."""
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,), name="features"),
+            layers.Dense(5, activation="relu", name="hidden"),
+            layers.Dense(CLASSES, name="logits"),
+        ],
+        name="tiny",
+    )
+
+
+def with_state(dropout=0.3):
+    """BatchNorm and Dropout between two dense layers, not compiled."""
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,), name="features"),
+            layers.Dense(6, activation="relu", name="hidden"),
+            layers.BatchNormalization(name="norm"),
+            layers.Dropout(dropout, name="drop"),
+            layers.Dense(CLASSES, name="logits"),
+        ],
+        name="with_state",
+    )
+
+
+def compiled(model, optimizer=None, **arguments):
+    """The model, compiled to classify."""
+    model.compile(
+        optimizer or keras.optimizers.Adam(0.02),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        **{"metrics": ["accuracy"], **arguments},
+    )
+    return model
+
+
+class Watch(keras.callbacks.Callback):
+    """Counts pruned weights that are not +0 after a call of the train function."""
+
+    def __init__(self):
+        super().__init__()
+        self.leaks, self.dead, self.calls = 0, 0, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        masks = mask_variables(self.model)
+        for weight in self.model.trainable_variables:
+            for mask in masks.get(weight.ref(), ()):
+                kept, held = mask.numpy() == 1, weight.numpy()
+                removed = held[~kept].astype(np.float32)
+                self.leaks += int(np.count_nonzero(removed.view(np.uint32)))
+                self.dead += int(np.count_nonzero(held[kept] == 0))
+                self.calls += 1
+
+
+def equal(mine, theirs):
+    """Whether two mappings hold the same arrays, bit for bit."""
+    return mine.keys() == theirs.keys() and all(
+        np.asarray(mine[name]).tobytes() == np.asarray(theirs[name]).tobytes()
+        and np.shape(mine[name]) == np.shape(theirs[name])
+        for name in mine
+    )

@@ -1,0 +1,210 @@
+"""Batches: the same order in every round, at any step, in any form of the data."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tests.models import (
+    BATCH,
+    STEPS,
+    arrays,
+    batches,
+    compiled,
+    equal,
+    keras,
+    layers,
+    tf,
+)
+from tf_lottery.core.plan import Plan
+from tf_lottery.search.rounds import run_rounds
+from tf_lottery.training import data as datas
+from tf_lottery.training.data import Data
+from tf_lottery.training.trainer import Trainer
+
+
+def numbered(size=20):
+    return np.arange(size), np.zeros(size)
+
+
+def order(feed, step=0, count=10):
+    """The numbers in the batches from a step on."""
+    batches = itertools.islice(feed.open(step), count)
+    return [tuple(batch[0].numpy().tolist()) for batch in batches]
+
+
+def feed_of(data, **plan):
+    return datas.feed(data, Plan(**plan))
+
+
+# Arrays.
+
+
+def test_arrays_come_in_the_same_order_each_time():
+    feed = feed_of(numbered(), batch_size=4)
+    assert order(feed) == order(feed) == order(feed_of(numbered(), batch_size=4))
+
+
+def test_arrays_come_in_another_order_in_each_epoch_and_for_each_seed():
+    first, second = (order(feed_of(numbered(), batch_size=4, seed=s)) for s in (0, 1))
+    assert first[:5] != first[5:]
+    assert first[:5] != second[:5]
+
+
+def test_an_epoch_of_arrays_has_every_example_once_and_a_smaller_last_batch():
+    feed = feed_of(numbered(18), batch_size=4)
+    epoch = order(feed, count=5)
+    assert feed.steps_per_epoch == 5
+    assert [len(batch) for batch in epoch] == [4, 4, 4, 4, 2]
+    assert sorted(sum(epoch, ())) == list(range(18))
+
+
+@pytest.mark.parametrize("step", [1, 5, 7])
+def test_arrays_open_at_any_step(step):
+    feed = feed_of(numbered(), batch_size=4)
+    assert order(feed, step, 10 - step) == order(feed)[step:]
+
+
+def test_integer_images_stay_integers():
+    images = np.zeros((8, 4, 4, 1), np.uint8)
+    assert feed_of((images, np.zeros(8))).spec[0].dtype == tf.uint8
+    assert feed_of((images.astype(np.float64), np.zeros(8))).spec[0].dtype == tf.float32
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_images_of_bytes_train_through_a_rescaling_layer(dtype):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (32, 4, 4, 1)).astype(dtype)
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 1), dtype=dtype),
+            layers.Rescaling(1 / 255),
+            layers.Flatten(),
+            layers.Dense(3, name="logits"),
+        ]
+    )
+    trainer = Trainer(compiled(model), (images, np.arange(32) % 3), Plan())
+    assert np.isfinite(trainer.train(trainer.dense()).metrics["loss"])
+
+
+# A dataset of the user's.
+
+
+@pytest.mark.parametrize("endless", [False, True])
+@pytest.mark.parametrize("step", [0, 2, 7])
+def test_a_dataset_opens_at_any_step(step, endless):
+    data = tf.data.Dataset.from_tensor_slices(numbered()).batch(4)
+    feed = feed_of(data.repeat() if endless else data, steps_per_epoch=5)
+    expected = [tuple(range(n, n + 4)) for n in range(0, 20, 4)]
+    assert order(feed, step, 3) == (expected * 3)[step : step + 3]
+
+
+def test_a_dataset_of_the_users_is_taken_in_its_own_order():
+    feed = feed_of(tf.data.Dataset.from_tensor_slices(numbered()).batch(4))
+    assert order(feed) == [tuple(range(n, n + 4)) for n in range(0, 20, 4)]
+
+
+def test_an_endless_dataset_trains_for_its_steps_per_epoch():
+    plan = Plan(rounds=1, epochs=2, steps_per_epoch=4)
+    trainer = Trainer(compiled(small()), batches().repeat(), plan)
+    rounds = list(run_rounds(trainer, plan))
+    assert [r.outcome.last_step for r in rounds] == [8, 8]
+
+
+@pytest.mark.parametrize("length", [4, 9])
+def test_steps_per_epoch_need_not_be_the_length_of_the_dataset(length):
+    """As Keras does with a repeated dataset: the data go on where they were."""
+    model = compiled(small())
+    plan = Plan(rounds=1, epochs=3, steps_per_epoch=length)
+    trainer = Trainer(model, batches(), plan)
+    outcome = trainer.train(trainer.dense())
+    model.fit(batches().repeat(), epochs=3, steps_per_epoch=length, verbose=0)
+    expected = {w.name.split(":")[0]: w.numpy() for w in model.weights}
+    assert equal(outcome.weights, expected)
+
+
+def small():
+    keras.utils.set_random_seed(1)
+    return keras.Sequential([keras.Input((8,)), layers.Dense(3, name="logits")])
+
+
+def test_a_function_gets_the_seed_and_may_return_all_three_parts():
+    given = []
+
+    def dataset(seed):
+        given.append(seed)
+        return Data(arrays(), arrays(32, 1), arrays(32, 2))
+
+    trainer = Trainer(compiled(small()), dataset, Plan(seed=5, batch_size=BATCH))
+    outcome = trainer.train(trainer.dense())
+    assert given == [5]
+    assert trainer.steps_per_epoch == STEPS
+    assert {"val_loss", "test_loss", "loss"} <= set(outcome.metrics)
+
+
+def test_validation_data_given_twice_is_an_error():
+    with pytest.raises(ValueError, match="`validation_data` must be given once"):
+        datas.resolve(Data(1, 2), 3, None, Plan())
+
+
+# What can be repeated.
+
+
+def pixels():
+    return tf.data.Dataset.range(20)
+
+
+def noise(x):
+    return tf.random.uniform(()) + tf.cast(x, tf.float32)
+
+
+def seeded_noise(x):
+    return tf.random.stateless_uniform((), (1, 2)) + tf.cast(x, tf.float32)
+
+
+UNSEEDED = {
+    "shuffle": lambda: pixels().shuffle(20),
+    "shuffle before others": lambda: pixels().shuffle(20).batch(4).prefetch(1),
+    "random map": lambda: pixels().map(noise).batch(4),
+    "map in a branch": lambda: tf.data.Dataset.zip((pixels(), pixels().map(noise))),
+    "samples of datasets": lambda: tf.data.Dataset.sample_from_datasets(
+        [pixels(), pixels()], [0.5, 0.5]
+    ),
+}
+SEEDED = {
+    "plain": lambda: pixels().batch(4),
+    "shuffle": lambda: pixels().shuffle(20, seed=1).batch(4),
+    "shuffle seed 0": lambda: pixels().shuffle(20, seed=0).batch(4),
+    "map": lambda: pixels().map(seeded_noise).batch(4),
+    "map with a seed": lambda: pixels().map(
+        lambda x: tf.random.uniform((), seed=3) + tf.cast(x, tf.float32)
+    ),
+}
+
+
+@pytest.fixture
+def no_global_seed():
+    from tensorflow.python.eager import context
+
+    before = context.context()._seed, context.context()._rng
+    context.context()._seed, context.context()._rng = None, None
+    yield
+    context.context()._seed, context.context()._rng = before
+
+
+@pytest.mark.parametrize("name", UNSEEDED)
+def test_data_that_draw_without_a_seed_are_found(name, no_global_seed):
+    assert datas.is_unseeded(UNSEEDED[name]())
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_data_that_draw_with_a_seed_are_not_flagged(name, no_global_seed):
+    assert not datas.is_unseeded(SEEDED[name]())
+
+
+def test_a_search_says_whether_it_can_be_repeated(no_global_seed):
+    data = tf.data.Dataset.from_tensor_slices(arrays())
+    parts = [data.shuffle(96), data.shuffle(96, seed=1), data]
+    model = compiled(small())  # sets a global seed
+    flags = [Trainer(model, part.batch(BATCH), Plan()).repeatable for part in parts]
+    assert flags == [False, True, True]
