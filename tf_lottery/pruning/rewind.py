@@ -45,24 +45,27 @@ class RewindWeights(sparsity.UpdatePruningStep):
 
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
-        self._require_schedule()
+        self._schedules = self._matching_schedules()
         if hasattr(self.model.optimizer, "build"):
             self.model.optimizer.build(self.model.trainable_variables)
         else:
             self.model.optimizer._create_all_weights(self.model.trainable_variables)
         self._live = Live(self.model)
-        self._step = to_steps(self.rewind_to, self.params.get("steps") or 1)
+        self._step = self._rewind_step()
         self._boundaries = self.schedule.boundaries
         self._check_visible([self._step, *self._boundaries])
         self.tickets = []
-        self.schedule.attached.assign(True)
         self._act(0)
 
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._attach(True)
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # For the batch only: a `fit` that fails between two must not leave it on.
+        self._attach(False)
         self._act(int(self.model._train_counter.numpy()))
 
     def on_train_end(self, logs: Any = None) -> None:
-        self.schedule.attached.assign(False)
         if self._boundaries:
             warnings.warn(
                 f"Training ended before the pruning at step {self._boundaries[0]}: "
@@ -70,6 +73,10 @@ class RewindWeights(sparsity.UpdatePruningStep):
                 "not run. Train for longer, or plan fewer rounds.",
                 stacklevel=2,
             )
+
+    def _attach(self, attached: bool) -> None:
+        for schedule in self._schedules:
+            schedule.attached.assign(attached)
 
     def _act(self, step: int) -> None:
         if not self.tickets and step == self._step:
@@ -88,14 +95,26 @@ class RewindWeights(sparsity.UpdatePruningStep):
         self._live.assign(ticket.state, ticket.masks)
         self.tickets.append(ticket)
 
-    def _require_schedule(self) -> None:
-        if any(w.pruning_schedule is self.schedule for w in self.prunable_layers):
-            return
+    def _matching_schedules(self) -> list[LotterySchedule]:
+        """The schedules of the wrappers; in a loaded model each has its own."""
+        found = [wrapper.pruning_schedule for wrapper in self.prunable_layers]
+        expected = self.schedule.get_config()
+        if found and all(schedule.get_config() == expected for schedule in found):
+            return list({id(schedule): schedule for schedule in found}.values())
         raise ValueError(
             "`RewindWeights` needs a model wrapped by `prune_low_magnitude(model, "
-            "pruning_schedule=schedule)` with the same `schedule` object. Received: "
-            f"a model with {len(self.prunable_layers)} wrapped layers."
+            "pruning_schedule=schedule)` with the same `schedule`. Received: a model "
+            f"with {len(found)} wrapped layers."
         )
+
+    def _rewind_step(self) -> int:
+        steps = self.params.get("steps")
+        if steps is None and str(self.rewind_to).endswith("ep"):
+            raise ValueError(
+                "`rewind_to` in epochs needs data of known length. Received: "
+                f"rewind_to={self.rewind_to!r}. Pass `steps_per_epoch` to `fit`."
+            )
+        return to_steps(self.rewind_to, steps or 1)
 
     def _check_visible(self, steps: list[int]) -> None:
         """Raises if a step at which to act is inside a group of steps."""

@@ -5,7 +5,7 @@ Arrays are shuffled here, by seed and pass, equal in every round; a dataset of
 the user's is taken as it is, one iterator a pass.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,23 +56,34 @@ class Feed:
         batches: Iterator[Any] = iter(dataset)
         return batches
 
-    def used_up(self, start: int, step: int) -> int:
-        """How many iterators a training from `start` has left behind at `step`."""
+    def pass_start(self, start: int, step: int) -> int:
+        """The step at which a training from `start` opened its iterator of `step`."""
         if self.ordered_by_step or self.pass_length is None:
-            return 0
-        return step // self.pass_length - start // self.pass_length
+            return start
+        return max(start, step - step % self.pass_length)
 
-    def opened(self, start: int, stop: int) -> int:
-        """How many iterators a training from `start` to `stop` has opened."""
+    def forward(self, trainings: Iterable[tuple[int, int]]) -> None:
+        """Takes what earlier trainings took, so that a seeded shuffle goes on.
+
+        Args:
+            trainings: The steps at which each began and ended.
+        """
         if self.ordered_by_step:
-            return 0
-        current = self.pass_length is None or stop % self.pass_length > 0
-        return self.used_up(start, stop) + current
+            return
+        for start, stop in trainings:
+            if self.pass_length is None:
+                # Inside an endless iterator a shuffle advances with each inner pass,
+                # so all is read again, the way that training read it.
+                for _ in zip(range(stop - start), self.open(start), strict=False):
+                    pass
+            else:
+                for _ in range(_passes(start, stop, self.pass_length)):
+                    iter(self.make(0))
 
-    def forward(self, passes: int) -> None:
-        """Advances a seeded shuffle by the iterators opened before a resume."""
-        for _ in range(passes):
-            iter(self.make(0))
+
+def _passes(start: int, stop: int, length: int) -> int:
+    """How many passes of a length the steps from `start` to `stop` touch."""
+    return (stop - 1) // length - start // length + 1 if stop > start else 0
 
 
 def resolve(dataset: Any, validation: Any, test: Any, plan: Plan) -> Data:

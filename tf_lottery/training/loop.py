@@ -56,7 +56,7 @@ class Loop:
         """
         epoch_length, pass_length = self._feed.steps_per_epoch, self._feed.pass_length
         train = self._model.make_train_function()
-        batches = self._feed.open(start)
+        batches: Any = None
         self._model.stop_training = False
         step, new_epoch = start, True
         while step < stop and not self._model.stop_training:
@@ -64,7 +64,7 @@ class Loop:
             if new_epoch:
                 self._model.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
-            if pass_length and step > start and step % pass_length == 0:
+            if batches is None or (pass_length and step % pass_length == 0):
                 batches = self._feed.open(step)
             ends = [stop, (epoch + 1) * epoch_length, next_look(step)]
             if pass_length:

@@ -71,7 +71,7 @@ class Trainer:
         single = isinstance(callbacks, keras.callbacks.Callback)
         self._callbacks: Callbacks = [callbacks] if single else callbacks
         self._allow_early_stop = allow_early_stop
-        self._opened_before = 0
+        self._skipped: list[tuple[int, int]] = []
         model = _called(model, plan.seed)
         checks.check_model(model)
         with seeded(derive(plan.seed, "data")):
@@ -151,16 +151,16 @@ class Trainer:
         """
         found = checkpoint.load() if checkpoint else None
         run, state = found or (Run(ticket.step), ticket.state)
-        used_up = self._feed.used_up(ticket.step, run.step)
+        begun = ticket.step, self._feed.pass_start(ticket.step, run.step)
         with self.model.distribute_strategy.scope():
             self._live.assign(state, ticket.masks)
-            self._feed.forward(self._opened_before + used_up)
-            self._opened_before = 0
+            self._feed.forward([*self._skipped, begun])
+            self._skipped = []
             return self._train(ticket, run, checkpoint, report)
 
     def skip(self, ticket: Ticket, outcome: Outcome) -> None:
         """Takes note of a training that was done before, for the order of data."""
-        self._opened_before += self._feed.opened(ticket.step, outcome.last_step)
+        self._skipped.append((ticket.step, outcome.last_step))
 
     def evaluate(self, ticket: Ticket, weights: Weights | None = None) -> Logs:
         """The `val_*` and `test_*` metrics of a ticket.
