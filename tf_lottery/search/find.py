@@ -203,8 +203,8 @@ def _introduce(trainer: Trainer, progress: Progress, store: Store) -> None:
         progress.say(f"Not pruned, as tfmot cannot: {', '.join(trainer.skipped)}")
     if not trainer.repeatable:
         progress.say(
-            "The dataset shuffles or draws without a seed: this search can be resumed "
-            "but not repeated."
+            "The dataset shuffles or draws without a seed, or shuffles endlessly: this "
+            "search can be resumed but not repeated."
         )
     if not trainer.has_validation:
         warnings.warn(

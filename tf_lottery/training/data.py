@@ -68,17 +68,11 @@ class Feed:
         Args:
             trainings: The steps at which each began and ended.
         """
-        if self.ordered_by_step:
+        if self.ordered_by_step or self.pass_length is None:
             return
         for start, stop in trainings:
-            if self.pass_length is None:
-                # Inside an endless iterator a shuffle advances with each inner pass,
-                # so all is read again, the way that training read it.
-                for _ in zip(range(stop - start), self.open(start), strict=False):
-                    pass
-            else:
-                for _ in range(_passes(start, stop, self.pass_length)):
-                    iter(self.make(0))
+            for _ in range(_passes(start, stop, self.pass_length)):
+                iter(self.make(0))
 
 
 def _passes(start: int, stop: int, length: int) -> int:
@@ -146,17 +140,38 @@ def evaluation_data(name: str, data: Any, plan: Plan) -> Any:
     return data
 
 
-def is_unseeded(dataset: Any) -> bool:
-    """Whether a dataset shuffles or draws without a seed, so cannot be repeated."""
+def is_repeatable(dataset: Any) -> bool:
+    """Whether a dataset gives the same batches to the same search in a new process.
+
+    It does not if it shuffles or draws without a seed. Nor if it shuffles inside
+    an endless iterator: how far that has got depends on tf.data's read-ahead.
+    """
     if not isinstance(dataset, tf.data.Dataset):
-        return False
-    seeds = getattr(dataset, "_seed", None), getattr(dataset, "_seed2", None)
-    if all(seed is not None and int(seed) == 0 for seed in seeds):
         return True
+    parts = list(_parts(dataset))
+    endless = int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+    shuffles = any(_seeds(part) for part in parts)
+    return not (endless and shuffles) and not any(map(_is_unseeded, parts))
+
+
+def _parts(dataset: Any) -> Iterator[Any]:
+    """The dataset and those it is made of."""
+    yield dataset
+    for source in dataset._inputs():
+        yield from _parts(source)
+
+
+def _seeds(dataset: Any) -> list[int]:
+    """The seeds of a shuffle; empty for other datasets."""
+    seeds = [getattr(dataset, name, None) for name in ("_seed", "_seed2")]
+    return [int(seed) for seed in seeds if seed is not None]
+
+
+def _is_unseeded(dataset: Any) -> bool:
     function = getattr(getattr(dataset, "_map_func", None), "function", None)
     if function is not None and any(map(_draws, function.graph.get_operations())):
         return True
-    return any(is_unseeded(source) for source in dataset._inputs())
+    return bool(_seeds(dataset)) and not any(_seeds(dataset))
 
 
 def _draws(operation: Any) -> bool:

@@ -76,7 +76,7 @@ class Trainer:
         checks.check_model(model)
         with seeded(derive(plan.seed, "data")):
             chosen = data.resolve(dataset, validation_data, test_data, plan)
-        self.repeatable = not data.is_unseeded(chosen.train)
+        self.repeatable = data.is_repeatable(chosen.train)
         self._feed = data.feed(chosen.train, plan)
         evaluated = {"validation_data": chosen.validation, "test_data": chosen.test}
         self._validation, self._test = (
