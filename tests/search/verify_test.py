@@ -88,15 +88,18 @@ def test_a_weight_that_is_no_number_is_found(run):
     fails(run, "dense/bias")
 
 
-@pytest.mark.parametrize("array", ["final", "best", "at20"])
-def test_a_damaged_array_is_found(run, array):
+@pytest.mark.parametrize(
+    "array", ["final/dense/bias", "best/dense/bias", f"at20/optimizer:m/{K}"]
+)
+def test_a_damaged_array_is_found_also_one_that_no_round_has_used_yet(run, array):
+    file_of(run, 1, "metrics.json").unlink()
     path = file_of(run, 0, "outcome.npz")
     whole = bytearray(path.read_bytes())
-    member = whole.index(f"{array}/dense/bias.npy".encode())
+    member = whole.index(f"{array}.npy".encode())
     position = whole.index(b"\n", member) + 1
     whole[position] ^= 1
     path.write_bytes(whole)
-    fails(run, f"{array}/dense/bias")
+    fails(run, array)
 
 
 def test_a_returned_ticket_of_another_search_is_found(run, tmp_path_factory):
