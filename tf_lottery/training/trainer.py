@@ -21,8 +21,8 @@ from tf_lottery.pruning.layers import skipped_layers
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
-from tf_lottery.training import checks, data
-from tf_lottery.training.loop import GROUP, Logs, Loop, callback_list, sees_batches
+from tf_lottery.training import checks, data, models
+from tf_lottery.training.loop import Logs, Loop, callback_list
 from tf_lottery.training.run import Checkpoint, Run
 from tf_lottery.training.seeds import derive, seeded
 
@@ -72,7 +72,7 @@ class Trainer:
         self._callbacks: Callbacks = [callbacks] if single else callbacks
         self._allow_early_stop = allow_early_stop
         self._skipped: list[tuple[int, int]] = []
-        model = _called(model, plan.seed)
+        model = models.called(model, plan.seed)
         checks.check_model(model)
         with seeded(derive(plan.seed, "data")):
             chosen = data.resolve(dataset, validation_data, test_data, plan)
@@ -82,7 +82,7 @@ class Trainer:
         self._validation, self._test = (
             data.evaluation_data(name, part, plan) for name, part in evaluated.items()
         )
-        model = _built(model, self._feed.spec, plan.seed)
+        model = models.built(model, self._feed.spec, plan.seed)
         self.architecture = describe(model)
         self._compile(model)
         self._check()
@@ -183,7 +183,7 @@ class Trainer:
         optimizer = optimizers.copy(model.optimizer)
         if self.plan.retrain == "fine_tune":
             optimizers.hold_last_rate(optimizer, self.steps)
-        group = _group(model, self._callbacks)
+        group = models.group_size(model, self._callbacks)
         compile_like(self.model, model, optimizer=optimizer, steps_per_execution=group)
         self._loop = Loop(self.model, self._feed, group)
         self._live = Live(self.model)
@@ -334,34 +334,6 @@ class _WriteCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._checkpoint.save(self._run, self._live)
-
-
-def _called(model: Any, seed: int) -> Any:
-    """The model; a function is called under the seed, with names from the start."""
-    checks.check_keras(model)
-    if isinstance(model, keras.Model) or not callable(model):
-        return model
-    with seeded(derive(seed, "model")):
-        return model()
-
-
-def _built(model: Any, spec: Any, seed: int) -> Any:
-    """The model, or a copy of an unbuilt one with the shapes of the data."""
-    if model.built:
-        return model
-    with seeded(derive(seed, "model")), model.distribute_strategy.scope():
-        built = type(model).from_config(model.get_config())
-        built.build((None, *spec[0].shape[1:]))
-        compile_like(built, model)
-    return built
-
-
-def _group(model: Any, callbacks: Callbacks) -> int:
-    """How many steps one call of the train function may take."""
-    given = int(model._steps_per_execution.numpy())
-    if model.run_eagerly or model.jit_compile or callable(callbacks):
-        return given
-    return given if sees_batches(list(callbacks)) else max(given, GROUP)
 
 
 def _check_number(name: str, logs: Logs, ticket: Ticket, run: Run) -> None:

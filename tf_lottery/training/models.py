@@ -1,0 +1,55 @@
+"""From what a user passes as a model to a built one, and how it is driven."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from tf_lottery._keras import keras
+from tf_lottery.pruning.wrap import compile_like
+from tf_lottery.training import checks
+from tf_lottery.training.loop import GROUP, sees_batches
+from tf_lottery.training.seeds import derive, seeded
+
+
+def called(model: Any, seed: int) -> Any:
+    """The model; a function is called under the seed.
+
+    Layers without a name are counted anew, so that they have the same names each
+    time: weights are called after them.
+    """
+    checks.check_keras(model)
+    if isinstance(model, keras.Model) or not callable(model):
+        return model
+    with seeded(derive(seed, "model")), _names_counted_anew():
+        return model()
+
+
+def built(model: Any, spec: Any, seed: int) -> Any:
+    """The model, or a copy of an unbuilt one with the shapes of the data."""
+    if model.built:
+        return model
+    with seeded(derive(seed, "model")), model.distribute_strategy.scope():
+        copy = type(model).from_config(model.get_config())
+        copy.build((None, *spec[0].shape[1:]))
+        compile_like(copy, model)
+    return copy
+
+
+def group_size(model: Any, callbacks: Any) -> int:
+    """How many steps one call of the train function may take."""
+    given = int(model._steps_per_execution.numpy())
+    if model.run_eagerly or model.jit_compile or callable(callbacks):
+        return given
+    return given if sees_batches(list(callbacks)) else max(given, GROUP)
+
+
+@contextlib.contextmanager
+def _names_counted_anew() -> Iterator[None]:
+    counters = keras.src.backend.PER_GRAPH_OBJECT_NAME_UIDS
+    before = dict(counters)
+    keras.backend.reset_uids()
+    try:
+        yield
+    finally:
+        counters.clear()
+        counters.update(before)
