@@ -118,7 +118,12 @@ def test_without_validation_data_no_ticket_wins():
 
 @pytest.mark.parametrize(
     "criterion",
-    ["movement", "magnitude_increase", "initial_magnitude", "random"],
+    [
+        "movement",
+        "random",
+        pytest.param("magnitude_increase", marks=pytest.mark.slow),
+        pytest.param("initial_magnitude", marks=pytest.mark.slow),
+    ],
 )
 def test_every_criterion_runs(criterion):
     assert search(criterion=criterion, rounds=1).history[1].ticket.masks.kept == 44

@@ -241,7 +241,7 @@ def test_frozen_layers_are_left_alone():
     inputs = keras.Input((6,))
     frozen = layers.Dense(6, name="frozen", trainable=False)
     model = classifier(inputs, frozen(inputs))
-    trainer, last = trained(model, (vectors(), classes()))
+    _, last = trained(model, (vectors(), classes()))
     assert set(last.ticket.masks) == {"logits/kernel"}
     assert (last.outcome.weights["frozen/kernel"] == frozen.kernel.numpy()).all()
 

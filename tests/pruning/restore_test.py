@@ -25,6 +25,7 @@ from tests.models import (
 from tf_lottery import Ticket, TicketError, find_ticket
 from tf_lottery.pruning.live import Live
 
+slow = pytest.mark.slow
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 
 
@@ -271,7 +272,9 @@ def test_lambda_layers_need_safe_mode_off(lambda_ticket):
         loaded.model()
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", [pytest.param("mixed_bfloat16", marks=slow), "mixed_float16"]
+)
 def test_a_model_in_mixed_precision_returns_in_it(policy, global_policy, tmp_path):
     global_policy(policy)
     ticket = found(compiled(tiny()))
@@ -284,7 +287,9 @@ def test_a_model_in_mixed_precision_returns_in_it(policy, global_policy, tmp_pat
     assert (outputs == expected).all()
 
 
-@pytest.mark.parametrize("retrain", ["lr_rewind", "fine_tune"])
+@pytest.mark.parametrize(
+    "retrain", [pytest.param("lr_rewind", marks=slow), "fine_tune"]
+)
 def test_tickets_of_other_ways_to_retrain_come_back_too(retrain, tmp_path):
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.9)
     model = compiled(tiny(), keras.optimizers.SGD(decay, momentum=0.9))

@@ -183,9 +183,9 @@ def test_groups_that_end_at_each_boundary_are_none(group):
 
 
 def test_the_callback_needs_a_model_wrapped_with_its_schedule():
-    mine, other = (LotterySchedule(1, steps_per_round=STEPS) for _ in range(2))
+    mine, other = (LotterySchedule(n, steps_per_round=STEPS) for n in (1, 2))
     for model in (stock(other), compiled(tiny())):
-        with pytest.raises(ValueError, match="same `schedule` object"):
+        with pytest.raises(ValueError, match="same `schedule`"):
             model.fit(batches(), verbose=0, callbacks=[RewindWeights(mine)])
 
 

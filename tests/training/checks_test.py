@@ -27,7 +27,7 @@ def refused(error, *said, model=None, data=None, **arguments):
     with pytest.raises(error) as caught:
         find_ticket(model, data, verbose=0, **{"rounds": 1} | arguments)
     message = str(caught.value)
-    assert "Received" in message or "Pass" in message or "Call" in message
+    assert any(hint in message for hint in ("Received", "Pass", "pass", "Call"))
     for words in said:
         assert words in message
     return message
@@ -197,10 +197,6 @@ def test_a_monitor_of_unknown_direction():
         return tf.reduce_mean(outputs)
 
     refused(ValueError, "mode=", model=compiled(tiny(), metrics=[closeness]))
-
-
-def test_one_callback_instead_of_a_list():
-    refused((TypeError, ValueError), callbacks=keras.callbacks.TerminateOnNaN())
 
 
 def test_a_metric_that_cannot_be_copied_is_named():

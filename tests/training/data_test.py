@@ -194,12 +194,12 @@ def no_global_seed():
 
 @pytest.mark.parametrize("name", UNSEEDED)
 def test_data_that_draw_without_a_seed_are_found(name, no_global_seed):
-    assert datas.is_unseeded(UNSEEDED[name]())
+    assert not datas.is_repeatable(UNSEEDED[name]())
 
 
 @pytest.mark.parametrize("name", SEEDED)
 def test_data_that_draw_with_a_seed_are_not_flagged(name, no_global_seed):
-    assert not datas.is_unseeded(SEEDED[name]())
+    assert datas.is_repeatable(SEEDED[name]())
 
 
 def test_a_search_says_whether_it_can_be_repeated(no_global_seed):
@@ -208,3 +208,8 @@ def test_a_search_says_whether_it_can_be_repeated(no_global_seed):
     model = compiled(small())  # sets a global seed
     flags = [Trainer(model, part.batch(BATCH), Plan()).repeatable for part in parts]
     assert flags == [False, True, True]
+
+
+def test_a_shuffle_inside_an_endless_dataset_is_found():
+    assert not datas.is_repeatable(pixels().shuffle(20, seed=1).repeat().batch(4))
+    assert datas.is_repeatable(pixels().repeat().batch(4))
