@@ -60,7 +60,9 @@ def _add_find(commands: Any) -> None:
     parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
     parser.add_argument("--run_dir", help="default: runs/NAME_OF_THE_RECIPE")
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace another search in run_dir"
+        "--overwrite",
+        action="store_true",
+        help="start anew, removing the search in run_dir",
     )
     parser.add_argument(
         "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"

@@ -35,7 +35,9 @@ def starting_point(ticket: Ticket, outcome: Outcome, plan: Plan) -> tuple[int, S
     round of fine-tuning. Otherwise the next ticket starts where this one did.
     """
     if plan.retrain == "lr_rewind":
-        return 0, ChainMap(outcome.weights, ticket.state)  # type: ignore[arg-type]
+        # Not on top of the chain of the last round, which would keep its weights.
+        first = getattr(ticket.state, "maps", [ticket.state])[-1]
+        return 0, ChainMap(outcome.weights, first)  # type: ignore[arg-type]
     for step, state in outcome.states.items():
         return step, state
     return ticket.step, ticket.state

@@ -26,6 +26,7 @@ Array = NDArray[Any]
 PathLike = str | os.PathLike[str]
 
 FORMAT = 1
+TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
 _HEADER = "header.json"
 # What zipfile, JSON, NumPy and our own decoding raise on damaged files.
 _DAMAGE = (
@@ -47,7 +48,7 @@ def atomic(path: PathLike) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when all went well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=f".tmp{path.suffix}")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
     os.close(handle)
     try:
         os.chmod(name, 0o666 & ~_umask())

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
+import numpy as np
+
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.prune import groups
 from tf_lottery.core.steps import Length, check_length, to_steps
@@ -80,6 +82,10 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, np.integer | np.floating):
+                object.__setattr__(self, each.name, value.item())
         if not isinstance(self.layer_rates, Mapping):
             raise TypeError(
                 '`layer_rates` must be a dict, like {"logits": 0.1}. '

@@ -190,7 +190,8 @@ class Ticket:
         archive = io.Archive(path)
         if archive.header.get("kind") != _KIND:
             raise TicketError(
-                f"{path} is no ticket. A search writes one as `ticket.npz`."
+                f"{path} is no ticket. A search writes the one that it returns as "
+                "`ticket.npz` in its run directory."
             )
         masks = archive.masks
         try:

@@ -8,12 +8,7 @@ nested models too, counts once, under the first path.
 from collections.abc import Iterator
 from typing import Any
 
-from tensorflow_model_optimization.python.core.sparsity.keras import (
-    prune_registry,
-    pruning_wrapper,
-)
-
-from tf_lottery._keras import keras
+from tf_lottery._keras import keras, prune_registry, pruning_wrapper
 
 Registry = prune_registry.PruneRegistry
 Wrapper = pruning_wrapper.PruneLowMagnitude

@@ -12,9 +12,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
-
-from tf_lottery._keras import keras, sparsity, tf
+from tf_lottery._keras import keras, pruning_wrapper, sparsity, tf
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import prunable_weights
 from tf_lottery.pruning.schedule import HeldMasks

@@ -71,7 +71,7 @@ def find_ticket(
             monitor, mode, tolerance: See `tf_lottery.Plan`.
         run_dir: Where the search is written, and from where the same call
             continues after it was stopped. None: a temporary directory.
-        overwrite: Whether to replace another search in `run_dir`.
+        overwrite: Whether to start anew, removing the search in `run_dir`.
         callbacks: Keras callbacks, or a function `(round, replicate, control)`
             that returns them; each training is one `fit` to them.
         allow_early_stop: Whether a callback may end a training early.

@@ -1,5 +1,7 @@
 """A trainer that writes down what it does, and does nothing twice."""
 
+from typing import TYPE_CHECKING
+
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome
@@ -7,7 +9,9 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.store import Store
 from tf_lottery.training.run import Checkpoint
-from tf_lottery.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from tf_lottery.training.trainer import Trainer
 
 
 class Recorded:
@@ -19,7 +23,7 @@ class Recorded:
         progress: What shows the user how it goes.
     """
 
-    def __init__(self, trainer: Trainer, store: Store, progress: Progress) -> None:
+    def __init__(self, trainer: "Trainer", store: Store, progress: Progress) -> None:
         self._trainer = trainer
         self._store = store
         self._progress = progress

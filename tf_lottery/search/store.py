@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Store:
 
         Args:
             facts: What `plan.json` holds of the search, see `describe`.
-            overwrite: Whether to remove another search.
+            overwrite: Whether to remove the search that is there and start anew.
 
         Raises:
             PlanMismatchError: It holds another search.
@@ -66,6 +67,8 @@ class Store:
             if overwrite:
                 self._clear()
             self._check(facts)
+            for unfinished in self.path.rglob(f"{io.TEMPORARY}*"):
+                unfinished.unlink()  # of a process that was killed
             io.write_json(self.path / "plan.json", facts)
             yield
 
@@ -114,7 +117,7 @@ class Store:
     def save_ticket(self, ticket: Ticket) -> None:
         """Writes the masks of a ticket; of the dense one also its state."""
         groups = {"state": ticket.state} if ticket.round == 0 else {}
-        header: dict[str, Any] = {"step": ticket.step}
+        header: dict[str, Any] = {"kind": "round", "step": ticket.step}
         header["masks_digest"] = ticket.masks.digest()
         if ticket.round == 0:
             header["architecture"] = ticket.architecture
@@ -204,7 +207,14 @@ class Store:
     def _check(self, facts: Mapping[str, Any]) -> None:
         """Raises if the directory holds another search."""
         if (self.path / "plan.json").exists():
-            _compare(self.facts(), facts, self.path)
+            found = self.facts()
+            _compare(found, facts, self.path)
+            if found.get("versions") != facts["versions"]:
+                warnings.warn(
+                    f"{self.path} was begun with other versions, {found['versions']}: "
+                    "the rounds to come may differ from what it would have given.",
+                    stacklevel=5,
+                )
         elif self._rounds_dir().exists():
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "

@@ -92,7 +92,7 @@ def _best(history: History) -> int:
 
 def _why_won(history: History, number: int) -> str:
     steps = _steps(history, number)
-    return f"A winning ticket: {_compared(history, number)}, and {steps}."
+    return f"A winning ticket: {_compared(history, number)}, {steps}."
 
 
 def _why_only_matches(history: History, number: int) -> str:
@@ -100,7 +100,7 @@ def _why_only_matches(history: History, number: int) -> str:
     if round.ticket.density > MAX_DENSITY:
         lacks = f"it keeps more than {MAX_DENSITY:.0%} of the weights"
     else:
-        lacks = f"it {_steps(history, number)}"
+        lacks = f"its {_steps(history, number)}"
     compared = _compared(history, number)
     return f"The ticket matches but does not win: {compared}, but {lacks}."
 
@@ -114,4 +114,4 @@ def _compared(history: History, number: int) -> str:
 
 def _steps(history: History, number: int) -> str:
     ours, dense = (history[n].outcome.best_step for n in (number, 0))
-    return f"reaches its minimum validation loss at step {ours:,} (dense {dense:,})"
+    return f"minimum validation loss is at step {ours:,} (dense {dense:,})"

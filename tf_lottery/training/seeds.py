@@ -6,9 +6,8 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
-from tensorflow.python.eager import context
 
-from tf_lottery._keras import keras
+from tf_lottery._keras import context, keras
 
 
 def derive(seed: int, *names: object) -> int:
