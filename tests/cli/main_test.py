@@ -10,8 +10,9 @@ from tests.fakes import SHAPES, FakeTrainer
 from tf_lottery import Plan, Ticket
 from tf_lottery.cli import flags
 from tf_lottery.cli import main as cli
+from tf_lottery.search.facts import describe
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.search.store import Store, describe
+from tf_lottery.search.store import Store
 
 
 def run(*arguments):

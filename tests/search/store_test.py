@@ -129,7 +129,7 @@ def test_another_plan_is_an_error_that_names_what_differs(run, name):
     [
         ({"architecture": {"model": "b", "compile_config": "adam"}}, "layers"),
         ({"architecture": {"model": "fake", "compile_config": "sgd"}}, "optimizer"),
-        ({"data_spec": "y"}, "shape or type of a batch"),
+        ({"data_spec": "y"}, "other data"),
     ],
 )
 def test_another_model_or_data_is_an_error_that_names_it(run, changes, named):

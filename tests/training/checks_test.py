@@ -256,7 +256,7 @@ def wider():
         ("`seed`", {"seed": 1}),
         ("layers", {"model": lambda: compiled(wider())}),
         ("optimizer", {"model": lambda: compiled(tiny(), keras.optimizers.SGD(0.1))}),
-        ("batch", {"data": tuple(a.astype("int32") for a in arrays())}),
+        ("other data", {"data": tuple(a.astype("int32") for a in arrays())}),
     ],
     ids=["rate", "seed", "architecture", "compile config", "data"],
 )

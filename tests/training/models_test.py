@@ -18,3 +18,30 @@ def test_a_function_gives_the_same_names_each_time_and_leaves_the_counters():
     assert tickets[0].masks.keys() == tickets[1].masks.keys()
     number = int(before.rpartition("_")[2]) if "_" in before else 0
     assert keras.layers.Dense(1).name == f"dense_{number + 1}"
+
+
+def test_evaluating_first_does_not_change_how_long_is_trained():
+    plan = Plan(steps=20, batch_size=8)
+    trained = []
+    for first in (False, True):
+        trainer = Trainer(unnamed, arrays(), plan)
+        if first:
+            trainer.evaluate(trainer.dense())
+        trained.append(trainer.train(trainer.dense()).weights["dense/kernel"])
+    assert (trained[0] == trained[1]).all()
+    assert int(trainer.model.optimizer.iterations) == 20
+
+
+def test_a_loss_that_cannot_be_written_is_searched_all_the_same():
+    import functools
+
+    def scaled(y, predicted, factor):
+        return factor * keras.losses.sparse_categorical_crossentropy(
+            y, predicted, from_logits=True
+        )
+
+    model = unnamed()
+    model.compile("sgd", functools.partial(scaled, factor=2.0))
+    trainer = Trainer(model, arrays(), Plan(steps=2))
+    assert trainer.architecture is None
+    assert trainer.train(trainer.dense()).last_step == 2

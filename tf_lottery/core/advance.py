@@ -49,3 +49,15 @@ def check_masks(masks: Masks, before: Masks, round: int, plan: Plan) -> None:
         raise RuntimeError(f"A removed weight came back in round {round}.")
     if error := plan.miscount(round, masks):
         raise RuntimeError(error)
+
+
+def exhausted(before: Masks, after: Masks) -> str:
+    """What a round would do that ends a search; empty if it may go on."""
+    left = after.kept_by_layer()
+    empty = [path for path, kept in left.items() if kept == 0]
+    if empty:
+        return f"leave no weight in {', '.join(map(repr, empty))}"
+    if after.kept == before.kept:
+        layers = ", ".join(f"{path!r} ({kept} left)" for path, kept in left.items())
+        return f"remove no weight of {layers}"
+    return ""

@@ -215,8 +215,7 @@ class Plan:
         plan may come from anyone's file.
         """
         values = dict(values)
-        if ":" in values["criterion"]:
-            values["criterion"] = _Named(values["criterion"])
+        values["criterion"] = criterion_of(values["criterion"])
         return cls(**values)
 
     def _rate(self, path: str) -> float:
@@ -297,6 +296,11 @@ def _name_of(function: Callable[..., Any]) -> str:
         return function.name
     kind = function if hasattr(function, "__qualname__") else type(function)
     return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def criterion_of(name: str) -> str | Callable[..., Any]:
+    """The criterion that `Plan.to_json` wrote by its name."""
+    return _Named(name) if ":" in name else name
 
 
 class _Named:

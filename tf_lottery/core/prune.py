@@ -45,6 +45,7 @@ def prune(
         array([ True, False,  True, False])
     """
     rates = rates_by_path(masks, rate)
+    scores = {path: np.asarray(scores[path]) for path in scores}
     _check_scores(masks, scores)
     pruned = dict(masks)
     for group, group_rate in groups(rates, scope):

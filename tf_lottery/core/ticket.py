@@ -35,8 +35,8 @@ class Ticket:
             that the masks remove), non-trainable variables, and under
             `optimizer:` and `random:` the optimizer's variables and the random
             generators.
-        step: The optimizer step at which the state was taken; 0 is the
-            initialisation.
+        step: The step of a training at which it starts: 0, or where a late
+            rewind goes.
         round: How many times weights were pruned.
         plan: The plan of its search.
         architecture: The model and how it is compiled, as plain values.

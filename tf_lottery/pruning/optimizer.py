@@ -82,7 +82,14 @@ def variables(optimizer: Any) -> dict[str, Any]:
 
 def copy(optimizer: Any) -> Any:
     """A fresh optimizer of the same configuration, without state."""
-    return type(optimizer).from_config(optimizer.get_config())
+    try:
+        return type(optimizer).from_config(optimizer.get_config())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            "The optimizer, and its learning rate schedule, must be able to be copied "
+            "by `from_config(get_config())`. "
+            f"Received: {type(optimizer).__name__}: {error}"
+        ) from error
 
 
 def finalize(model: Any) -> bool:

@@ -1,5 +1,7 @@
 """Live Keras models of tickets."""
 
+import json
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +15,18 @@ from tf_lottery.pruning.wrap import compile_like, wrap
 WEIGHTS = ("initial", "best", "final")
 
 
-def describe(model: Any) -> dict[str, Any]:
-    """The model and how it is compiled, as plain values that JSON can hold."""
-    described: dict[str, Any] = keras.saving.serialize_keras_object(model)
+def describe(model: Any) -> dict[str, Any] | None:
+    """The model and how it is compiled, as plain values that JSON can hold.
+
+    None if Keras cannot serialise a part of it, such as a loss that is a partial.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
+        try:
+            described: dict[str, Any] = keras.saving.serialize_keras_object(model)
+            json.dumps(described)
+        except (TypeError, ValueError, NotImplementedError):
+            return None
     return described
 
 
@@ -36,9 +47,16 @@ def model(
         custom_objects=dict(custom_objects or {}),
         safe_mode=safe_mode,
     )
-    restored = apply(ticket, rebuilt, weights)
-    if weights == "initial":
-        Live(restored).assign(ticket.state, ticket.masks)
+    try:
+        restored = apply(ticket, rebuilt, weights)
+        if weights == "initial":
+            Live(restored).assign(ticket.state, ticket.masks)
+    except TicketError as error:
+        raise TicketError(
+            "The model cannot be rebuilt from its configuration as it was; Keras "
+            "splits a layer that is shared between an outer and a nested model. Use "
+            "`ticket.apply(model)` with the model itself."
+        ) from error
     return restored
 
 

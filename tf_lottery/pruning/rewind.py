@@ -1,14 +1,14 @@
 """The rewind: a Keras callback that decides masks and goes back to earlier weights."""
 
-import warnings
 from typing import Any
 
 from tf_lottery._keras import sparsity
-from tf_lottery.core.advance import prune_ticket
+from tf_lottery.core.advance import exhausted, prune_ticket
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import Outcome
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.schedule import LotterySchedule
 
@@ -67,11 +67,10 @@ class RewindWeights(sparsity.UpdatePruningStep):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._boundaries:
-            warnings.warn(
+            warn(
                 f"Training ended before the pruning at step {self._boundaries[0]}: "
                 f"{len(self._boundaries)} of {self.schedule.plan.rounds} rounds were "
-                "not run. Train for longer, or plan fewer rounds.",
-                stacklevel=2,
+                "not run. Train for longer, or plan fewer rounds."
             )
 
     def _attach(self, attached: bool) -> None:
@@ -92,6 +91,10 @@ class RewindWeights(sparsity.UpdatePruningStep):
         weights = self._live.read_weights()
         outcome = Outcome(weights, weights, step, step, metrics={}, curves={})
         ticket = prune_ticket(self.tickets[-1], outcome, self.schedule.plan)
+        if reason := exhausted(self.tickets[-1].masks, ticket.masks):
+            warn(f"Pruning ended: round {ticket.round} would {reason}.")
+            self._boundaries = []
+            return
         self._live.assign(ticket.state, ticket.masks)
         self.tickets.append(ticket)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tf_lottery._keras import keras, sparsity, tf
-from tf_lottery.core.plan import Plan
+from tf_lottery.core.plan import Plan, criterion_of
 
 _ALONE = (
     "A LotterySchedule prunes nothing by itself. Pass the callback "
@@ -83,6 +83,10 @@ class LotterySchedule(sparsity.PruningSchedule):
         config = {name: plan[name] for name in names}
         config |= {"steps_per_round": plan["steps"], "begin_step": self.begin_step}
         return {"class_name": "tf_lottery>LotterySchedule", "config": config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "LotterySchedule":
+        return cls(**config | {"criterion": criterion_of(config["criterion"])})
 
 
 @keras.saving.register_keras_serializable("tf_lottery")

@@ -146,19 +146,25 @@ def _hold_when_compiled(model: Any) -> None:
 
 
 def _copy_layer(layer: Any) -> Any:
-    try:
-        return type(layer).from_config(layer.get_config())
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise ValueError(
-            "Every layer must be able to be copied by `from_config(get_config())`. "
-            f"Received: {layer.name!r} ({type(layer).__name__}): {error}"
-        ) from error
+    return _copied("layer", layer)
 
 
 def _copy_metric(metric: Any) -> Any:
-    if isinstance(metric, keras.metrics.Metric):
-        return type(metric).from_config(metric.get_config())
-    return metric
+    return (
+        _copied("metric", metric)
+        if isinstance(metric, keras.metrics.Metric)
+        else metric
+    )
+
+
+def _copied(kind: str, original: Any) -> Any:
+    try:
+        return type(original).from_config(original.get_config())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Every {kind} must be able to be copied by `from_config(get_config())`. "
+            f"Received: {original.name!r} ({type(original).__name__}): {error}"
+        ) from error
 
 
 @contextlib.contextmanager

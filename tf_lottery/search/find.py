@@ -2,7 +2,6 @@
 
 import dataclasses
 import tempfile
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,10 +10,12 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
+from tf_lottery.search.facts import describe
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.search.store import Store, describe
+from tf_lottery.search.store import Store
 from tf_lottery.search.winner import choose, maximizes
 from tf_lottery.training.trainer import Callbacks, Trainer
 
@@ -126,7 +127,7 @@ def find_ticket(
     )
     ticket = search(trainer, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
     if not ticket.won:
-        warnings.warn(ticket.reason, stacklevel=2)
+        warn(ticket.reason)
     elif verbose:
         print(ticket.reason)
     return ticket
@@ -171,7 +172,7 @@ def search(
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
     store = Store(run_dir or temporary.name)  # type: ignore[union-attr]
     with store.open(facts, overwrite=overwrite):
-        _introduce(trainer, progress, store)
+        _introduce(trainer, progress, store, temporary is not None)
         rounds: list[Round] = []
         for round in run_rounds(Recorded(trainer, store, progress), plan):
             rounds.append(round)
@@ -197,19 +198,26 @@ def chosen(history: History) -> Ticket:
     )
 
 
-def _introduce(trainer: Trainer, progress: Progress, store: Store) -> None:
+def _introduce(
+    trainer: Trainer, progress: Progress, store: Store, temporary: bool
+) -> None:
     """Says what the search will do, and what it will not."""
     if trainer.skipped:
         progress.say(f"Not pruned, as tfmot cannot: {', '.join(trainer.skipped)}")
+    if trainer.architecture is None:
+        progress.say(
+            "The model, its loss or metrics cannot be written to a file: "
+            "`ticket.model()` will not work, `ticket.apply(model)` will."
+        )
     if not trainer.repeatable:
         progress.say(
             "The dataset shuffles or draws without a seed, or shuffles endlessly: this "
             "search can be resumed but not repeated."
         )
     if not trainer.has_validation:
-        warnings.warn(
+        warn(
             "Without `validation_data` the training score decides, and no ticket can "
-            "be called winning.",
-            stacklevel=4,
+            "be called winning."
         )
-    progress.begin(store.finished(), str(store.path))
+    where = "temporary, pass `run_dir` to keep it" if temporary else str(store.path)
+    progress.begin(store.finished(), where)

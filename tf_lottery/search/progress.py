@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import rich.console
 import rich.progress
+import rich.table
 
 from tf_lottery.core.records import Round
 from tf_lottery.core.ticket import Ticket
@@ -54,7 +55,9 @@ class Progress:
             )
 
             def report(step: int, logs: dict[str, float]) -> None:
-                shown = (f"{k}: {v:.4f}" for k, v in logs.items() if k != "round")
+                trained = {k: v for k, v in logs.items() if not k.startswith("val_")}
+                trained.pop("round", None)
+                shown = (f"{name}: {value:.4f}" for name, value in trained.items())
                 bar.update(task, completed=step, metrics=" - ".join(shown))
 
             yield report
@@ -87,9 +90,13 @@ class Progress:
         return columns.Progress(
             columns.TextColumn("{task.description}"),
             columns.MofNCompleteColumn(),
-            columns.BarColumn(bar_width=30),
+            columns.BarColumn(bar_width=20),
             columns.TimeRemainingColumn(compact=True),
-            columns.TextColumn("{task.fields[metrics]}", markup=False),
+            columns.TextColumn(
+                "{task.fields[metrics]}",
+                markup=False,
+                table_column=rich.table.Column(no_wrap=True, overflow="ellipsis"),
+            ),
             console=self._console,
             transient=True,
             disable=self._verbose != 1 or not self._console.is_terminal,

@@ -1,14 +1,13 @@
 """The search: train, prune, rewind, repeat (section 1 of the paper)."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Protocol
 
-from tf_lottery.core.advance import prune_ticket
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.advance import exhausted, prune_ticket
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, Round
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
 
 
 class Trains(Protocol):
@@ -40,22 +39,7 @@ def run_rounds(trainer: Trains, plan: Plan) -> Iterator[Round]:
         yield Round(number, ticket, outcome)
         if number < plan.rounds:
             sparser = prune_ticket(ticket, outcome, plan)
-            if _is_exhausted(ticket.masks, sparser.masks, number + 1):
+            if reason := exhausted(ticket.masks, sparser.masks):
+                warn(f"The search ended: round {number + 1} would {reason}.")
                 return
             ticket = sparser
-
-
-def _is_exhausted(before: Masks, after: Masks, number: int) -> bool:
-    empty = [path for path, kept in after.kept_by_layer().items() if kept == 0]
-    if empty:
-        _warn_of_end(f"would leave no weight in {', '.join(map(repr, empty))}", number)
-    elif after.kept == before.kept:
-        layers = ", ".join(
-            f"{p!r} ({k} left)" for p, k in after.kept_by_layer().items()
-        )
-        _warn_of_end(f"would remove no weight of {layers}", number)
-    return bool(empty) or after.kept == before.kept
-
-
-def _warn_of_end(why: str, number: int) -> None:
-    warnings.warn(f"The search ended: round {number} {why}.", stacklevel=4)

@@ -9,12 +9,9 @@ of later tickets are written, as their states follow from the rounds before.
 """
 
 import contextlib
-import hashlib
-import importlib.metadata
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,12 +20,13 @@ import filelock
 
 from tf_lottery.core import io
 from tf_lottery.core.advance import starting_point
-from tf_lottery.core.errors import PlanMismatchError, TicketError
+from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Outcome, Round
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
+from tf_lottery.search.facts import compare
 
-_PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "tensorflow-model-optimization")
 _FACTS = ("architecture", "compile_config", "data_spec", "monitor", "maximize")
 _OURS = ("plan.json", "ticket.npz", "summary.csv", "summary.json", "accuracy.png")
 
@@ -208,12 +206,11 @@ class Store:
         """Raises if the directory holds another search."""
         if (self.path / "plan.json").exists():
             found = self.facts()
-            _compare(found, facts, self.path)
+            compare(found, facts, self.path)
             if found.get("versions") != facts["versions"]:
-                warnings.warn(
+                warn(
                     f"{self.path} was begun with other versions, {found['versions']}: "
-                    "the rounds to come may differ from what it would have given.",
-                    stacklevel=5,
+                    "the rounds to come may differ from what it would have given."
                 )
         elif self._rounds_dir().exists():
             raise ValueError(
@@ -242,76 +239,3 @@ def _reading(path: Path) -> Iterator[None]:
         raise TicketError(
             f"{path} is damaged, or of another version of tf_lottery: {error!r}."
         ) from error
-
-
-def describe(
-    plan: Plan, architecture: Mapping[str, Any], data_spec: str, **more: Any
-) -> dict[str, Any]:
-    """What `plan.json` holds: the plan, hashes of model and data, and versions."""
-    return {
-        "plan": plan.to_json(),
-        "fingerprint": plan.fingerprint,
-        "architecture": _digest(_without_own_names(architecture)),
-        "compile_config": _digest(architecture.get("compile_config")),
-        "data_spec": data_spec,
-        "versions": {name: _version(name) for name in _PACKAGES},
-        **more,
-    }
-
-
-def _without_own_names(architecture: Mapping[str, Any]) -> Any:
-    """The layers, without the names of the model and its inputs.
-
-    Keras counts unnamed models and inputs, so a model that is made again in the
-    same process has other ones, and no weight is called after them.
-    """
-    layers = {k: v for k, v in architecture.items() if k != "compile_config"}
-    config = layers.get("config", {})
-    inputs = [
-        layer["config"]["name"]
-        for layer in config.get("layers", ())
-        if layer["class_name"] == "InputLayer"
-    ]
-    return _renamed(
-        layers, {n: f"own {i}" for i, n in enumerate([config.get("name"), *inputs])}
-    )
-
-
-def _renamed(values: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(values, Mapping):
-        return {key: _renamed(value, names) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_renamed(value, names) for value in values]
-    return names.get(values, values) if isinstance(values, str) else values
-
-
-def _compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> None:
-    """Raises if a run directory belongs to another search."""
-    there, here = theirs["plan"], ours["plan"]
-    for name in Plan.from_json(there).differences(Plan.from_json(here)):
-        _raise_mismatch(path, "plan", f"`{name}`", repr(there[name]), repr(here[name]))
-    for name, what in {
-        "architecture": "the model's layers, or their names,",
-        "compile_config": "the model's optimizer, loss or metrics",
-        "data_spec": "the shape or type of a batch",
-    }.items():
-        if theirs[name] != ours[name]:
-            _raise_mismatch(path, name, what, theirs[name], ours[name])
-
-
-def _raise_mismatch(path: Path, kind: str, what: str, there: str, here: str) -> None:
-    raise PlanMismatchError(
-        f"{path} holds a search with another {kind.replace('_', ' ')}: {what} is "
-        f"{there} there and {here} here. Pass `overwrite=True`, or another `run_dir`."
-    )
-
-
-def _digest(values: Any) -> str:
-    text = json.dumps(values, sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _version(package: str) -> str | None:
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        return importlib.metadata.version(package)
-    return None

@@ -13,9 +13,10 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 
 MAX_DENSITY = 0.5
-_HIGHER = ("acc", "auc", "precision", "recall", "f1")
-_LOWER = ("loss", "error", "mse", "mae", "mape", "msle")
-_KNOWN = re.compile("|".join((*_HIGHER, *_LOWER)))
+_KNOWN = re.compile(
+    r"(?:^|_)(?:(?P<higher>acc|accuracy|auc|precision|recall|f1|f1_score)"
+    r"|loss|error|mse|mae|mape|msle)(?:_\d+)?$"
+)
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,9 @@ def maximizes(monitor: str, plan: Plan) -> bool:
     """
     if plan.mode != "auto":
         return plan.mode == "max"
-    # The last word counts: those before it are the name of an output.
-    known = _KNOWN.findall(monitor)
-    if known:
-        return known[-1] in _HIGHER
+    # At the end: what stands before is the name of an output.
+    if known := _KNOWN.search(monitor):
+        return known["higher"] is not None
     raise ValueError(
         f"Whether a higher {monitor!r} is better is not known. "
         'Pass `mode="max"` or `mode="min"`, or another `monitor`.'

@@ -56,13 +56,23 @@ def check_prunable(masks: Masks, model: Any) -> None:
         )
 
 
+def check_batch(spec: Any, name: str) -> None:
+    """Raises unless a batch is `(x, y)` or `(x, y, sample_weight)`."""
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(
+            f"`{name}` must yield tuples (x, y) or (x, y, sample_weight). "
+            f"Received: elements {_shapes(spec)}."
+        )
+
+
 def check_fits(model: Any, spec: Any, name: str) -> None:
     """Raises unless a batch of that spec fits the compiled model.
 
     The loss is traced on the specs, which also creates the metrics. Nothing is
     computed.
     """
-    x, y, sample_weight = _unpacked(spec, name)
+    check_batch(spec, name)
+    x, y, sample_weight = (*spec, None)[:3]
     _check_inputs(model, x, name)
     outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
 
@@ -79,15 +89,6 @@ def check_fits(model: Any, spec: Any, name: str) -> None:
             f"Received: targets {_shapes(y)} for outputs {_shapes(outputs)}. "
             f"Keras says: {str(error).strip().splitlines()[-1].strip()}"
         ) from error
-
-
-def _unpacked(spec: Any, name: str) -> Any:
-    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
-        raise ValueError(
-            f"`{name}` must yield tuples (x, y) or (x, y, sample_weight). "
-            f"Received: elements {_shapes(spec)}."
-        )
-    return (*spec, None)[:3]
 
 
 def _check_inputs(model: Any, x: Any, name: str) -> None:

@@ -35,6 +35,9 @@ class Loop:
         self._model = model
         self._feed = feed
         self._group = group
+        # Made here, while the group is set: with groups of 1 Keras makes a function
+        # for single steps, and keeps it.
+        self._train = model.make_train_function()
 
     def run(
         self,
@@ -55,7 +58,6 @@ class Loop:
                 what it adds to them, callbacks see at an epoch's end.
         """
         epoch_length, pass_length = self._feed.steps_per_epoch, self._feed.pass_length
-        train = self._model.make_train_function()
         batches: Any = None
         self._model.stop_training = False
         step, new_epoch = start, True
@@ -72,7 +74,7 @@ class Loop:
             size = min(*ends, step + self._group) - step
             self._set_group(size)
             callbacks.on_train_batch_begin(offset)
-            logs = _numbers(train(batches))
+            logs = _numbers(self._train(batches))
             step += size
             callbacks.on_train_batch_end(offset + size - 1, logs)
             look(step, logs)

@@ -28,9 +28,15 @@ def built(model: Any, spec: Any, seed: int) -> Any:
     """The model, or a copy of an unbuilt one with the shapes of the data."""
     if model.built:
         return model
+    shape = getattr(spec[0], "shape", None)
+    if shape is None or shape.rank is None:
+        raise ValueError(
+            "A model without an input shape must have one input of known shape. "
+            f"Received: batches of {spec[0]}. Give the first layer an `input_shape`."
+        )
     with seeded(derive(seed, "model")), model.distribute_strategy.scope():
         copy = type(model).from_config(model.get_config())
-        copy.build((None, *spec[0].shape[1:]))
+        copy.build((None, *shape[1:]))
         compile_like(copy, model)
     return copy
 

@@ -82,6 +82,7 @@ class Trainer:
         self._validation, self._test = (
             data.evaluation_data(name, part, plan) for name, part in evaluated.items()
         )
+        checks.check_batch(self._feed.spec, "dataset")
         model = models.built(model, self._feed.spec, plan.seed)
         self.architecture = describe(model)
         self._compile(model)
@@ -117,8 +118,17 @@ class Trainer:
 
     @property
     def data_spec(self) -> str:
-        """The shapes and types of a training batch, in words."""
-        return str(self._feed.spec)
+        """What is known of the data before they are read, in words."""
+        parts = {
+            "train": f"{self._feed.spec}, {self.steps_per_epoch} steps an epoch, "
+            f"{self.steps} a training"
+        }
+        for name in ("validation", "test"):
+            dataset = getattr(self, f"_{name}")
+            if dataset is not None:
+                batches = int(dataset.cardinality())
+                parts[name] = f"{dataset.element_spec}, {batches} batches"
+        return "; ".join(f"{name}: {part}" for name, part in parts.items())
 
     @property
     def traces(self) -> int:
@@ -227,6 +237,9 @@ class Trainer:
         self.model._train_counter.assign(run.step)
         callbacks.on_train_begin()
         self._loop.run(run.step, self.steps, callbacks, self._next_look, look)
+        counted = int(self.model._train_counter.numpy())
+        if counted != run.step:
+            raise RuntimeError(f"{counted} steps were taken where {run.step} were due.")
         averaged = optimizers.finalize(self.model)
         callbacks.on_train_end()
         if run.step < self.steps and not self._allow_early_stop:
@@ -238,7 +251,7 @@ class Trainer:
             )
         if averaged or run.curves.get("step", [])[-1:] != [run.step]:
             self._validate(ticket, run, dict(run.logs), callbacks)
-        return self._outcome(ticket, run, averaged)
+        return self._outcome(ticket, run)
 
     def _look(self, ticket: Ticket, run: Run, logs: Logs, callbacks: Any) -> None:
         """What happens between two groups of steps: keep states, evaluate."""
@@ -263,15 +276,18 @@ class Trainer:
             run.best_step, run.best_loss = run.step, logs[loss]
             run.best_metrics = dict(logs)
 
-    def _outcome(self, ticket: Ticket, run: Run, averaged: bool) -> Outcome:
+    def _outcome(self, ticket: Ticket, run: Run) -> Outcome:
         self._check_masked(ticket, run)
         metrics = dict(run.best_metrics)
         metrics |= {f"final_{k}": v[-1] for k, v in run.curves.items() if k != "step"}
-        ends_best = run.best_step == run.step and not averaged
         states = dict(run.states)
         if self.plan.retrain == "fine_tune":
             states[0] = self._live.read()
-        weights = run.best_weights if ends_best else self._live.read_weights()
+        weights = self._live.read_weights()
+        # Not by the step: a callback may have changed weights since.
+        ends_best = all((weights[p] == run.best_weights[p]).all() for p in weights)
+        if ends_best:
+            weights = run.best_weights
         final = self._evaluate("test_", self._test)
         metrics |= {f"final_{name}": value for name, value in final.items()}
         if final and not ends_best:
@@ -339,6 +355,7 @@ class _WriteCheckpoint(keras.callbacks.Callback):
 def _check_number(name: str, logs: Logs, ticket: Ticket, run: Run) -> None:
     if np.isnan(logs[name]):
         raise FloatingPointError(
-            f"`{name}` became NaN in round {ticket.round} by step {run.step}. Rounds "
-            "that are finished are kept. Lower the learning rate, or look at the data."
+            f"`{name}` became NaN in round {ticket.round} by step {run.step}. Lower "
+            "the learning rate, or look at the data. A run directory keeps the rounds "
+            "that are finished."
         )

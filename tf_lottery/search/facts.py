@@ -1,0 +1,105 @@
+"""What identifies a search: its plan, and hashes of its model and data."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.core.plan import Plan
+
+_PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "tensorflow-model-optimization")
+
+
+def describe(
+    plan: Plan, architecture: Mapping[str, Any] | None, data_spec: str, **more: Any
+) -> dict[str, Any]:
+    """What `plan.json` holds: the plan, hashes of model and data, and versions."""
+    architecture = architecture or {}
+    layers = _without_names_and_code(architecture)
+    return {
+        "plan": plan.to_json(),
+        "fingerprint": plan.fingerprint,
+        "architecture": _digest(layers),
+        "layers": {
+            layer["config"]["name"]: _digest(layer)
+            for layer in layers.get("config", {}).get("layers", ())
+        },
+        "compile_config": _digest(_plain(architecture.get("compile_config"), {})),
+        "data_spec": data_spec,
+        "versions": {name: _version(name) for name in _PACKAGES},
+        **more,
+    }
+
+
+def _without_names_and_code(architecture: Mapping[str, Any]) -> Any:
+    """The layers, without the model's and its inputs' names, and without bytecode.
+
+    Keras counts unnamed models and inputs, so a model that is made again in the
+    same process has other ones, and no weight is called after them. The bytecode
+    of a lambda changes with its line in the file.
+    """
+    layers = {k: v for k, v in architecture.items() if k != "compile_config"}
+    config = layers.get("config", {})
+    inputs = [
+        layer["config"]["name"]
+        for layer in config.get("layers", ())
+        if layer["class_name"] == "InputLayer"
+    ]
+    own = {name: f"own {i}" for i, name in enumerate([config.get("name"), *inputs])}
+    return _plain(layers, own)
+
+
+def _plain(values: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(values, Mapping):
+        if values.get("class_name") == "__lambda__":
+            return "lambda"
+        return {key: _plain(value, names) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_plain(value, names) for value in values]
+    return names.get(values, values) if isinstance(values, str) else values
+
+
+def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> None:
+    """Raises if a run directory belongs to another search."""
+    there, here = theirs["plan"], ours["plan"]
+    for name in Plan.from_json(there).differences(Plan.from_json(here)):
+        _raise_mismatch(
+            path, "another plan", f"`{name}`", repr(there[name]), repr(here[name])
+        )
+    if theirs["architecture"] != ours["architecture"]:
+        layers = theirs["layers"].items() ^ ours["layers"].items()
+        names = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
+        raise PlanMismatchError(
+            f"{path} holds a search with another model: it differs in {names}. Names "
+            "of layers count. Pass `overwrite=True`, or another `run_dir`."
+        )
+    if theirs["compile_config"] != ours["compile_config"]:
+        raise PlanMismatchError(
+            f"{path} holds a search with another optimizer, loss or metrics. Pass "
+            "`overwrite=True`, or another `run_dir`."
+        )
+    if theirs["data_spec"] != ours["data_spec"]:
+        there, here = theirs["data_spec"], ours["data_spec"]
+        _raise_mismatch(path, "other data", "what is known of them", there, here)
+
+
+def _raise_mismatch(path: Path, kind: str, what: str, there: str, here: str) -> None:
+    raise PlanMismatchError(
+        f"{path} holds a search with {kind}: {what} is "
+        f"{there} there and {here} here. Pass `overwrite=True`, or another `run_dir`."
+    )
+
+
+def _digest(values: Any) -> str:
+    text = json.dumps(values, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _version(package: str) -> str | None:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
+    return None
