@@ -49,7 +49,9 @@ def test_a_keras_3_model():
     assert "import tf_keras as keras" in last
 
 
-@pytest.mark.parametrize("model", [None, "model.h5", object()], ids=str)
+@pytest.mark.parametrize(
+    "model", [None, "model.h5", object()], ids=["None", "a path", "an object"]
+)
 def test_what_is_no_model(model):
     with pytest.raises(TypeError, match="`model` must be a compiled tf_keras model"):
         find_ticket(model, arrays(), verbose=0)

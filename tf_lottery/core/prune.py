@@ -45,6 +45,11 @@ def prune(
         array([ True, False,  True, False])
     """
     rates = rates_by_path(masks, rate)
+    if not isinstance(scores, Mapping):
+        raise TypeError(
+            "`scores` must map paths of weights to arrays; a criterion returns such a "
+            f"dict. Received: {type(scores).__name__}."
+        )
     scores = {path: np.asarray(scores[path]) for path in scores}
     _check_scores(masks, scores)
     pruned = dict(masks)

@@ -7,7 +7,7 @@ which that state was taken. Everything else is a function of tickets.
 import functools
 from collections import ChainMap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _KIND = "ticket"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ticket:
     """A sparse network ready to train.
 
@@ -55,16 +55,20 @@ class Ticket:
     """
 
     masks: Masks
-    state: State = field(repr=False)
+    state: State
     step: int = 0
     round: int = 0
     plan: Plan | None = None
-    architecture: Mapping[str, Any] | None = field(default=None, repr=False)
-    outcome: Outcome | None = field(default=None, repr=False)
-    history: History | None = field(default=None, repr=False)
-    rows: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    architecture: Mapping[str, Any] | None = None
+    outcome: Outcome | None = None
+    history: History | None = None
+    rows: tuple[Mapping[str, Any], ...] = ()
     won: bool = False
     reason: str = ""
+
+    def __repr__(self) -> str:
+        verdict = " that won" if self.won else ""
+        return f"<Ticket{verdict}: round {self.round}, density {self.density:.1%}>"
 
     @property
     def sparsity(self) -> float:

@@ -41,7 +41,6 @@ class Live:
         if getattr(model, "optimizer", None) is not None:
             self._add_optimizer(model.optimizer)
         self._strategy = model.distribute_strategy
-        self._leaks = tf.function(self._find_leaks)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -72,16 +71,11 @@ class Live:
 
     def leaking(self) -> list[str]:
         """The paths of weights that are pruned, but not zero."""
-        leaks = self._leaks().numpy()
-        return [path for path, leak in zip(self._masks, leaks, strict=True) if leak]
-
-    def _find_leaks(self) -> Any:
-        return tf.stack(
-            [
-                tf.reduce_any((mask[0] == 0) & (self.weights[path] != 0))
-                for path, mask in self._masks.items()
-            ]
-        )
+        return [
+            path
+            for path, masks in self._masks.items()
+            if tf.reduce_any((masks[0] == 0) & (self.weights[path] != 0))
+        ]
 
     def _masked(self, name: str, array: Any, masks: Masks) -> Any:
         if name in self._slots:
@@ -160,7 +154,8 @@ def _check_names(
     else:
         return
     raise TicketError(
-        f"This ticket was found on another model: {differs}. Use `ticket.model()`."
+        f"This ticket was found on another model: {differs}. Layers must have the same "
+        "names: give them names, or use `ticket.model()`."
     )
 
 

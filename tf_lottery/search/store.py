@@ -64,7 +64,7 @@ class Store:
         with lock:
             if overwrite:
                 self._clear()
-            self._check(facts)
+            facts = self._checked(facts)
             for unfinished in self.path.rglob(f"{io.TEMPORARY}*"):
                 unfinished.unlink()  # of a process that was killed
             io.write_json(self.path / "plan.json", facts)
@@ -202,8 +202,11 @@ class Store:
                 f"{os.fspath(self.path)!r} ({error.strerror})."
             ) from error
 
-    def _check(self, facts: Mapping[str, Any]) -> None:
-        """Raises if the directory holds another search."""
+    def _checked(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The facts, with the most rounds that were ever planned.
+
+        Raises if the directory holds another search.
+        """
         if (self.path / "plan.json").exists():
             found = self.facts()
             compare(found, facts, self.path)
@@ -212,11 +215,14 @@ class Store:
                     f"{self.path} was begun with other versions, {found['versions']}: "
                     "the rounds to come may differ from what it would have given."
                 )
-        elif self._rounds_dir().exists():
+            rounds = max(found["plan"]["rounds"], facts["plan"]["rounds"])
+            return {**facts, "plan": facts["plan"] | {"rounds": rounds}}
+        if self._rounds_dir().exists():
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "
                 "continued. Pass `overwrite=True`, or another `run_dir`."
             )
+        return facts
 
     def _clear(self) -> None:
         """Removes the search that is there, and no file of anyone else."""

@@ -35,6 +35,12 @@ def gradient(model: Any, batch: Any) -> Criterion:
     x, y, sample_weight = (*tensors, None)[:3]
 
     def weight_times_gradient(ticket: Ticket, outcome: Outcome) -> Scores:
+        if ticket.masks.keys() - live.weights.keys():
+            raise ValueError(
+                "`gradient` needs the model that is searched, with the same names of "
+                f"layers. Received: {', '.join(live.shapes)} for the ticket's "
+                f"{', '.join(ticket.masks)}."
+            )
         live.assign(outcome.weights, ticket.masks)
         weights = [live.weights[path] for path in ticket.masks]
         with tf.GradientTape() as tape:
