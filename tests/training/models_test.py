@@ -1,6 +1,14 @@
+import gc
+
+import numpy as np
+import pytest
+
 from tests.models import arrays
-from tf_lottery import Plan, Trainer
+from tf_lottery import Plan, Trainer, find_ticket
 from tf_lottery._keras import keras
+from tf_lottery.core.advance import prune_ticket
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 def unnamed():
@@ -45,3 +53,22 @@ def test_a_loss_that_cannot_be_written_is_searched_all_the_same():
     trainer = Trainer(model, arrays(), Plan(steps=2))
     assert trainer.architecture is None
     assert trainer.train(trainer.dense()).last_step == 2
+
+
+def test_a_round_outlives_its_ticket_without_a_run_directory():
+    rounds = list(find_ticket(unnamed(), arrays(), 1, steps=2, verbose=0).history)
+    gc.collect()
+    weights = rounds[1].outcome.weights
+    assert all(weights[path].any() for path in rounds[1].ticket.masks)
+
+
+def test_a_fine_tuned_ticket_trains_on_at_the_last_rate():
+    model = unnamed()
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+    model.compile(keras.optimizers.SGD(schedule), model.loss)
+    trainer = Trainer(model, arrays(), Plan(steps=6, retrain="fine_tune"))
+    ticket = trainer.dense()
+    ticket = prune_ticket(ticket, trainer.train(ticket), trainer.plan)
+    restored = ticket.model()
+    restored.fit(*arrays(), epochs=1, verbose=0)
+    assert np.isclose(float(restored.optimizer.learning_rate), 0.1 * 0.5**5)

@@ -11,7 +11,7 @@ from absl.flags import argparse_flags
 from tf_lottery import __version__
 from tf_lottery.cli import flags as plan_flags
 
-_MISTAKES = (ValueError, TypeError, OSError, FloatingPointError)
+_MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, RuntimeError)
 
 
 def run() -> None:

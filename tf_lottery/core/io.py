@@ -98,12 +98,17 @@ def save(
 class Archive(Mapping[str, Array]):
     """A file that `save` wrote: its arrays by name, each read when asked for.
 
+    Args:
+        path: The file.
+        keep: Kept alive with the file, such as its temporary directory.
+
     Raises:
         TicketError: The file is damaged, or not one of ours.
     """
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, keep: object = None) -> None:
         self.path = Path(path)
+        self._keep = keep
         with self._reading(), zipfile.ZipFile(self.path) as file:
             self.header: dict[str, Any] = json.loads(file.read(_HEADER))
             self._entries: dict[str, Any] = dict(self.header.pop("arrays").items())

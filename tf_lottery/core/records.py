@@ -94,14 +94,12 @@ class History(Sequence[Round]):
         plan: The plan that they followed.
         monitor: The name of the score that decides.
         maximize: Whether a higher score is better.
-        directory: Kept alive for the arrays that load from it.
     """
 
     rounds: tuple[Round, ...]
     plan: Plan
     monitor: str
     maximize: bool
-    directory: Any = field(default=None, repr=False)
 
     def score(self, number: int) -> float:
         """The monitored score of a round, at its minimum validation loss."""

@@ -3,10 +3,12 @@
 import sys
 import warnings
 
+_INNER = ("tf_lottery.", "tf_keras.")
+
 
 def warn(message: str) -> None:
-    """Warns as of the first caller outside this package."""
+    """Warns as of the first caller outside this package and Keras."""
     level, frame = 2, sys._getframe(1)
-    while frame.f_back and frame.f_globals["__name__"].startswith("tf_lottery."):
+    while frame.f_back and frame.f_globals["__name__"].startswith(_INNER):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, stacklevel=level)

@@ -170,15 +170,14 @@ def search(
         maximize=maximize,
     )
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
-    store = Store(run_dir or temporary.name)  # type: ignore[union-attr]
+    store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
     with store.open(facts, overwrite=overwrite):
         _introduce(trainer, progress, store, temporary is not None)
         rounds: list[Round] = []
         for round in run_rounds(Recorded(trainer, store, progress), plan):
             rounds.append(round)
             progress.line(round, monitor)
-        # The history keeps a temporary directory alive, as arrays load from there.
-        history = History(tuple(rounds), plan, monitor, maximize, temporary)
+        history = History(tuple(rounds), plan, monitor, maximize)
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)
     return ticket

@@ -36,10 +36,12 @@ class Store:
 
     Args:
         path: The directory; made when it is opened.
+        keep: Kept alive with what is read, such as a temporary directory.
     """
 
-    def __init__(self, path: io.PathLike) -> None:
+    def __init__(self, path: io.PathLike, keep: object = None) -> None:
         self.path = Path(path)
+        self._keep = keep
 
     @contextlib.contextmanager
     def open(self, facts: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
@@ -107,7 +109,7 @@ class Store:
         path = self.round_dir(0) / "ticket.npz"
         if not path.exists():
             return None
-        archive = io.Archive(path)
+        archive = io.Archive(path, self._keep)
         architecture = archive.header["architecture"]
         state = archive.group("state")
         return Ticket(archive.masks, state, plan=plan, architecture=architecture)
@@ -144,7 +146,7 @@ class Store:
         directory = self.round_dir(ticket.round)
         with _reading(directory):
             record = json.loads((directory / "metrics.json").read_text())
-            archive = io.Archive(directory / "outcome.npz")
+            archive = io.Archive(directory / "outcome.npz", self._keep)
             found = {record["masks_digest"], archive.header["masks_digest"]}
             outcome = Outcome.of_record(
                 record["outcome"],
@@ -182,7 +184,7 @@ class Store:
         number = before.number + 1
         path = self.round_dir(number) / "ticket.npz"
         with _reading(path):
-            masks = io.Archive(path).masks
+            masks = io.Archive(path, self._keep).masks
         step, state = starting_point(before.ticket, before.outcome, plan)
         architecture = before.ticket.architecture
         return Ticket(masks, state, step, number, plan, architecture)

@@ -20,12 +20,14 @@ def check_model(model: Any) -> None:
             "`model` must be a compiled tf_keras model, or a function without "
             f"arguments that returns one. Received: {type(model).__name__}."
         )
-    if not isinstance(model, keras.Sequential) and not model._is_graph_network:
-        raise ValueError(
-            "The model must be Sequential or functional, so that it can be copied. "
-            f"Received: {type(model).__name__}, a subclassed model. Use its layers in "
-            "`keras.Model(inputs, outputs)`."
-        )
+    for part in model._flatten_layers():
+        subclassed = isinstance(part, keras.Model) and not part._is_graph_network
+        if subclassed and not isinstance(part, keras.Sequential):
+            raise ValueError(
+                "The model, and models inside it, must be Sequential or functional, so "
+                f"that they can be copied. Received: {type(part).__name__}, a "
+                "subclassed model. Use its layers in `keras.Model(inputs, outputs)`."
+            )
     if not model._is_compiled:
         raise ValueError(
             "The model must be compiled, so that `find_ticket` knows its loss and "

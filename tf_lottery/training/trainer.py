@@ -193,11 +193,19 @@ class Trainer:
         optimizer = optimizers.copy(model.optimizer)
         if self.plan.retrain == "fine_tune":
             optimizers.hold_last_rate(optimizer, self.steps)
+            self._describe_optimizer(optimizer)
         group = models.group_size(model, self._callbacks)
         compile_like(self.model, model, optimizer=optimizer, steps_per_execution=group)
         self._loop = Loop(self.model, self._feed, group)
         self._live = Live(self.model)
         self._initial = self._live.read()
+
+    def _describe_optimizer(self, optimizer: Any) -> None:
+        """Tickets rebuild the model with the optimizer that trains them."""
+        described = self.architecture and self.architecture.get("compile_config")
+        if described:
+            serialized = keras.saving.serialize_keras_object(optimizer)
+            described["optimizer"] = serialized
 
     def _check(self) -> None:
         checks.check_fits(self.model, self._feed.spec, "dataset")
