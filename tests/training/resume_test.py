@@ -85,9 +85,9 @@ def search(data, run_dir, *kill, **arguments):
     def callbacks(round, replicate, control):
         return [Kill(*kill[1:])] if kill and round == kill[0] else []
 
+    model = compiled(with_state())  # sets the global seed, which a shuffle mixes in
     dataset, more = DATA[data]()
     plan = {"epochs": 3, "rewind_to": 4, "evaluate_every": 5} | more | arguments
-    model = compiled(with_state())
     try:
         return find_ticket(
             model,
