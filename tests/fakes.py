@@ -106,6 +106,9 @@ class FakeTrainer:
             states=states,
         )
 
+    def start_from(self, ticket) -> None:
+        pass
+
     def skip(self, ticket, outcome) -> None:
         self.opened += 1
 

@@ -201,13 +201,13 @@ def compact(array: Array) -> Array:
     """The array; if it holds one value only, a read-only view of that value."""
     if array.size < 2 or array.dtype == object:
         return array
-    bits = _bits(array)
-    if not (bits == bits[0]).all():
+    rows = bits(array)
+    if not (rows == rows[0]).all():
         return array
     return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
 
 
-def _bits(array: Array) -> Array:
+def bits(array: Array) -> Array:
     """The values as integers, one row each: 0.0 and -0.0 differ, NaNs compare."""
     flat = np.ascontiguousarray(array).reshape(-1)
     return flat.view(f"u{min(flat.itemsize, 8)}").reshape(array.size, -1)

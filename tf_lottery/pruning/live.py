@@ -4,14 +4,14 @@ Names are those of a ticket's state: weight paths, `random:` generators and
 `optimizer:` variables. Assign between fits, never inside a training step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from tf_lottery._keras import tf
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.io import compact
+from tf_lottery.core.io import bits, compact
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import State
 from tf_lottery.core.ticket import masked
@@ -50,6 +50,10 @@ class Live:
     def read(self) -> State:
         """A copy of everything; an array of one value takes no memory."""
         return {name: compact(_array(v)) for name, v in self.variables.items()}
+
+    def view(self) -> State:
+        """Everything, each array copied when it is asked for, and not before."""
+        return _View(self.variables)
 
     def read_weights(self) -> State:
         """A copy of the weights and non-trainable variables."""
@@ -102,6 +106,20 @@ class Live:
                 )
 
 
+class _View(Mapping[str, Any]):
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> Any:
+        return compact(_array(self._variables[name]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+
 def _generators(model: Any) -> dict[str, Any]:
     """The states of the model's random generators that are variables."""
     found: dict[str, Any] = {}
@@ -131,14 +149,10 @@ def _assign(name: str, variable: Any, value: Any) -> None:
 
 
 def _same_bits(held: Any, assigned: Any) -> bool:
-    held = np.asarray(held).reshape(-1)
-    assigned = np.asarray(assigned, held.dtype).reshape(-1)
-    # As bytes: -0.0 equals 0.0, and NaN does not equal itself.
-    return bool(np.array_equal(_bytes(held), _bytes(assigned)))
-
-
-def _bytes(array: Any) -> Any:
-    return np.ascontiguousarray(array).view(np.uint8)
+    held = np.asarray(held)
+    assigned = np.asarray(assigned, held.dtype)
+    # As bits: -0.0 equals 0.0, and NaN does not equal itself.
+    return not held.size or bool(np.array_equal(bits(held), bits(assigned)))
 
 
 def _check_names(

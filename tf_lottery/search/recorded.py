@@ -42,6 +42,7 @@ class Recorded:
                 "The initial weights are those of the run directory; the model that "
                 "was passed has others."
             )
+        self._trainer.start_from(stored)
         return stored
 
     def train(self, ticket: Ticket) -> Outcome:

@@ -82,16 +82,20 @@ class Checkpoint:
         if run.best_loss is None:  # JSON has no infinity
             run.best_loss = np.inf
         run.best_weights = dict(archive.group("best"))
-        run.states = {k: dict(archive.group(f"at{k}")) for k in header["states"]}
+        for step in header["states"]:
+            run.states[step] = io.Archive(self._state_path(step)).group("state")
         return run, archive.group("state")
 
+    def keep_state(self, step: int, state: State) -> State:
+        """Writes a state where later tickets start; it is then read from there."""
+        return io.save(self._state_path(step), {"state": state}, {}).group("state")
+
     def save(self, run: Run, live: Any) -> None:
-        """Writes the run and the state that `live.read()` gives, if it is time."""
+        """Writes the run and the live state, if it is time."""
         started = time.monotonic()
         if self._cost > _SHARE * (started - self._written):
             return
-        groups = {"state": live.read(), "best": run.best_weights}
-        groups |= {f"at{step}": state for step, state in run.states.items()}
+        groups = {"state": live.view(), "best": run.best_weights}
         fields: tuple[str, ...] = ("step", "curves", "logs", "seconds")
         fields += ("best_step", "best_loss", "best_metrics")
         header = {
@@ -104,5 +108,9 @@ class Checkpoint:
         self._cost = self._written - started
 
     def remove(self) -> None:
-        """Removes the file of a training that is finished."""
-        self.path.unlink(missing_ok=True)
+        """Removes the files of a training that is finished."""
+        for path in (self.path, *self.path.parent.glob(f"{self.path.stem}_at*")):
+            path.unlink(missing_ok=True)
+
+    def _state_path(self, step: int) -> Path:
+        return self.path.with_name(f"{self.path.stem}_at{step}.npz")

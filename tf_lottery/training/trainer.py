@@ -13,7 +13,7 @@ import numpy as np
 from tf_lottery._keras import keras
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, Weights
+from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.steps import to_steps
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning import optimizer as optimizers
@@ -140,6 +140,10 @@ class Trainer:
         masks, state = Masks.full(self._live.shapes), self._initial
         return Ticket(masks, state, plan=self.plan, architecture=self.architecture)
 
+    def start_from(self, ticket: Ticket) -> None:
+        """Makes this the dense ticket, in place of the copy in memory."""
+        self._initial = ticket.state
+
     def train(
         self,
         ticket: Ticket,
@@ -237,6 +241,9 @@ class Trainer:
         def look(step: int, logs: Logs) -> None:
             run.step, run.logs = step, logs
             run.seconds = time.monotonic() - started
+            if self._is_rewind_step(ticket, step):
+                keep = checkpoint.keep_state if checkpoint else _copied
+                run.states[step] = keep(step, self._live.view())
             self._look(ticket, run, logs, callbacks)
             if report:
                 report(step, logs)
@@ -262,10 +269,8 @@ class Trainer:
         return self._outcome(ticket, run)
 
     def _look(self, ticket: Ticket, run: Run, logs: Logs, callbacks: Any) -> None:
-        """What happens between two groups of steps: keep states, evaluate."""
+        """What happens between two groups of steps: evaluate, or not yet."""
         _check_number("loss", logs, ticket, run)
-        if self.plan.retrain == "rewind" and ticket.step < self.rewind_step == run.step:
-            run.states[run.step] = self._live.read()
         if self._is_validation_step(run.step):
             self._validate(ticket, run, logs, callbacks)
         # An epoch may end between two validation passes: callbacks see the last.
@@ -325,6 +330,10 @@ class Trainer:
             min(following, self.rewind_step) if step < self.rewind_step else following
         )
 
+    def _is_rewind_step(self, ticket: Ticket, step: int) -> bool:
+        rewinds = self.plan.retrain == "rewind"
+        return rewinds and ticket.step < self.rewind_step == step
+
     def _is_validation_step(self, step: int) -> bool:
         every = self.plan.evaluate_every or self.steps_per_epoch
         return step % every == 0 or step == self.steps or self.model.stop_training
@@ -358,6 +367,10 @@ class _WriteCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._checkpoint.save(self._run, self._live)
+
+
+def _copied(step: int, state: State) -> State:
+    return dict(state)
 
 
 def _check_number(name: str, logs: Logs, ticket: Ticket, run: Run) -> None:
