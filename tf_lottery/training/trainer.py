@@ -165,7 +165,10 @@ class Trainer:
         """
         found = checkpoint.load() if checkpoint else None
         run, state = found or (Run(ticket.step), ticket.state)
-        begun = ticket.step, self._feed.pass_start(ticket.step, run.step)
+        reached = run.step  # all of them, if only its outcome was not written
+        if run.step < self.steps:
+            reached = self._feed.pass_start(ticket.step, run.step)
+        begun = ticket.step, reached
         with self.model.distribute_strategy.scope():
             self._live.assign(state, ticket.masks)
             self._feed.forward([*self._skipped, begun])
