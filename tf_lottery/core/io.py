@@ -202,7 +202,7 @@ def compact(array: Array) -> Array:
     if array.size < 2 or array.dtype == object:
         return array
     rows = bits(array)
-    if not (rows == rows[0]).all():
+    if (rows[0] != rows[-1]).any() or not (rows == rows[0]).all():
         return array
     return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
 
@@ -240,7 +240,11 @@ def _encode(array: Array, mask: Mask | None) -> tuple[str, Array]:
         return "bits", np.packbits(array)
     if array.size > 1 and not any(array.strides):
         return "constant", _storable(array.reshape(-1)[:1])
-    if mask is not None and mask.shape == array.shape and not array[~mask].any():
+    if (
+        mask is not None
+        and mask.shape == array.shape
+        and not np.any(array, where=~mask)
+    ):
         return "survivors", _storable(array[mask])
     return "dense", _storable(array)
 

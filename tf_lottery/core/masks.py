@@ -4,6 +4,7 @@ They are values: arrays cannot be written to, and every change makes new masks.
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -25,7 +26,15 @@ class Masks(Mapping[str, Mask]):
     """
 
     def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
-        self._arrays = {path: _frozen(path, array) for path, array in arrays.items()}
+        # As bits: a search keeps the masks of all its rounds.
+        self._bits: dict[str, NDArray[np.uint8]] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._kept: dict[str, int] = {}
+        for path in arrays:
+            mask = _checked(path, arrays[path])
+            self._bits[path] = np.packbits(mask)
+            self._shapes[path] = mask.shape
+            self._kept[path] = int(np.count_nonzero(mask))
 
     @classmethod
     def full(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Masks":
@@ -35,12 +44,12 @@ class Masks(Mapping[str, Mask]):
     @property
     def size(self) -> int:
         """The number of prunable weights."""
-        return sum(mask.size for mask in self.values())
+        return sum(map(math.prod, self._shapes.values()))
 
     @property
     def kept(self) -> int:
         """The number of weights that survive."""
-        return sum(self.kept_by_layer().values())
+        return sum(self._kept.values())
 
     @property
     def density(self) -> float:
@@ -54,11 +63,12 @@ class Masks(Mapping[str, Mask]):
 
     def by_layer(self) -> dict[str, float]:
         """The density of each weight."""
-        return {path: kept / self[path].size for path, kept in self._kept_items()}
+        sizes = {path: math.prod(shape) for path, shape in self._shapes.items()}
+        return {path: kept / sizes[path] for path, kept in self._kept.items()}
 
     def kept_by_layer(self) -> dict[str, int]:
         """The number of survivors of each weight."""
-        return dict(self._kept_items())
+        return dict(self._kept)
 
     def issubset(self, other: "Masks") -> bool:
         """Whether `other` keeps every weight that these masks keep."""
@@ -72,21 +82,25 @@ class Masks(Mapping[str, Mask]):
         """A SHA-256 over paths, shapes and bits, equal on every machine."""
         sha = hashlib.sha256()
         for path in sorted(self):
-            sha.update(f"{path}{self[path].shape}".encode())
-            sha.update(np.packbits(self[path]).tobytes())
+            sha.update(f"{path}{self._shapes[path]}".encode())
+            sha.update(self._bits[path].tobytes())
         return sha.hexdigest()
 
-    def _kept_items(self) -> Iterator[tuple[str, int]]:
-        return ((path, int(np.count_nonzero(mask))) for path, mask in self.items())
-
     def __getitem__(self, path: str) -> Mask:
-        return self._arrays[path]
+        shape = self._shapes[path]
+        bits = np.unpackbits(self._bits[path], count=math.prod(shape))
+        mask = bits.view(np.bool_).reshape(shape)
+        mask.flags.writeable = False
+        return mask
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._shapes
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        return iter(self._shapes)
 
     def __len__(self) -> int:
-        return len(self._arrays)
+        return len(self._shapes)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -102,12 +116,11 @@ class Masks(Mapping[str, Mask]):
         return f"Masks({len(self)} weights, density {self.density:.4f})"
 
 
-def _frozen(path: str, array: ArrayLike) -> Mask:
-    mask = np.array(array)
+def _checked(path: str, array: ArrayLike) -> Mask:
+    mask = np.asarray(array)
     if mask.dtype != np.bool_:
         raise TypeError(
             f"A mask must be a bool array, True = kept. Received: {path!r} of type "
             f"{mask.dtype}."
         )
-    mask.flags.writeable = False
     return mask

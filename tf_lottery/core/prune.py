@@ -100,7 +100,9 @@ def _drop(masks: Mapping[str, Mask], scores: Scores, count: int) -> dict[str, Ma
     """The masks without the `count` lowest-scored survivors."""
     if count == 0:
         return dict(masks)
-    survivors = np.concatenate([scores[path][mask] for path, mask in masks.items()])
+    parts = [scores[path][mask] for path, mask in masks.items()]
+    survivors = np.concatenate(parts) if len(parts) > 1 else parts.pop()
+    del parts
     survivors.partition(count - 1)
     threshold = survivors[count - 1]
     ties = count - int(np.count_nonzero(survivors < threshold))

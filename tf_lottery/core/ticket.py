@@ -4,9 +4,8 @@ It is a value: masks, the state that training starts from, and the step at
 which that state was taken. Everything else is a function of tickets.
 """
 
-import functools
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,11 +79,10 @@ class Ticket:
         """The fraction of prunable weights that is kept."""
         return self.masks.density
 
-    @functools.cached_property
+    @property
     def weights(self) -> Weights:
         """The starting weights and non-trainable variables; removed ones are 0."""
-        names = [name for name in self.state if ":" not in name]
-        return {name: masked(self.state[name], self.masks.get(name)) for name in names}
+        return _Masked(self.state, self.masks)
 
     def summary(self) -> str:
         """The ticket in a few lines of text: verdict, then density by layer."""
@@ -229,6 +227,26 @@ class Ticket:
             won=header["won"],
             reason=header["reason"],
         )
+
+
+class _Masked(Mapping[str, np.ndarray[Any, Any]]):
+    """The weights of a state under masks, each made when it is asked for."""
+
+    def __init__(self, state: State, masks: Masks) -> None:
+        self._state = state
+        self._masks = masks
+        self._names = dict.fromkeys(name for name in state if ":" not in name)
+
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        return masked(self._state[name], self._masks.get(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:

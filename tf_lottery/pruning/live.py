@@ -52,7 +52,7 @@ class Live:
         return {name: compact(_array(v)) for name, v in self.variables.items()}
 
     def view(self) -> State:
-        """Everything, each array copied when it is asked for, and not before."""
+        """Everything, read when it is asked for; it changes with the next step."""
         return _View(self.variables)
 
     def read_weights(self) -> State:
@@ -111,7 +111,7 @@ class _View(Mapping[str, Any]):
         self._variables = variables
 
     def __getitem__(self, name: str) -> Any:
-        return compact(_array(self._variables[name]))
+        return compact(np.asarray(tf.convert_to_tensor(self._variables[name])))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._variables)

@@ -373,7 +373,7 @@ class _WriteCheckpoint(keras.callbacks.Callback):
 
 
 def _copied(step: int, state: State) -> State:
-    return dict(state)
+    return {name: np.array(state[name]) for name in state}
 
 
 def _check_number(name: str, logs: Logs, ticket: Ticket, run: Run) -> None:
