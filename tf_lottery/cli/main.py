@@ -24,6 +24,7 @@ def parse(argv: Sequence[str]) -> Any:
     parser = argparse_flags.ArgumentParser(
         prog="tf_lottery",
         description="Finds lottery tickets in Keras models.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -98,6 +99,7 @@ def _command(commands: Any, name: str, help: str, description: str = "") -> Any:
     parser = commands.add_parser(
         name,
         help=help,
+        allow_abbrev=False,
         description=description or f"{help[0].upper()}{help[1:]}.",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

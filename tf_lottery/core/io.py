@@ -240,13 +240,15 @@ def _encode(array: Array, mask: Mask | None) -> tuple[str, Array]:
         return "bits", np.packbits(array)
     if array.size > 1 and not any(array.strides):
         return "constant", _storable(array.reshape(-1)[:1])
-    if (
-        mask is not None
-        and mask.shape == array.shape
-        and not np.any(array, where=~mask)
-    ):
+    if mask is not None and _is_packable(array, mask):
         return "survivors", _storable(array[mask])
     return "dense", _storable(array)
+
+
+def _is_packable(array: Array, mask: Mask) -> bool:
+    """Whether the survivors say it all, and are fewer."""
+    sparse = mask.shape == array.shape and not mask.all()
+    return bool(sparse and not np.any(array, where=~mask))
 
 
 def _storable(array: Array) -> Array:

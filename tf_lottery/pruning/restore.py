@@ -42,6 +42,7 @@ def model(
         raise TicketError(
             "This ticket holds no architecture. Use `ticket.apply(model)` instead."
         )
+    _weights(ticket, weights)  # raises before anything is built
     rebuilt = keras.saving.deserialize_keras_object(
         dict(ticket.architecture),
         custom_objects=dict(custom_objects or {}),

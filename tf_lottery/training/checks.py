@@ -5,6 +5,7 @@ from typing import Any
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.masks import Masks
+from tf_lottery.pruning.wrap import wrappers
 
 
 def check_model(model: Any) -> None:
@@ -28,6 +29,12 @@ def check_model(model: Any) -> None:
                 f"that they can be copied. Received: {type(part).__name__}, a "
                 "subclassed model. Use its layers in `keras.Model(inputs, outputs)`."
             )
+    if wrappers(model):
+        raise ValueError(
+            "The model must not be wrapped by tfmot yet; a search wraps a copy of it. "
+            "Received: a model with pruning wrappers, such as `ticket.model()`. Use "
+            "`tfmot.sparsity.keras.strip_pruning` first, and compile it."
+        )
     if not model._is_compiled:
         raise ValueError(
             "The model must be compiled, so that `find_ticket` knows its loss and "
