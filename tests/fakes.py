@@ -77,12 +77,12 @@ class FakeTrainer:
         # Later states must follow from what the ticket says, not from its number.
         end = self._state_at(ticket, STEPS)
         best = self._state_at(ticket, STEPS // 2)
-        states = {}
+        next_start = None
         rewind = to_steps(self.plan.rewind_to, 10)
         if self.plan.retrain == "fine_tune":
-            states = {0: end}
+            next_start = 0, end
         elif ticket.step < rewind:
-            states = {rewind: self._state_at(ticket, rewind)}
+            next_start = rewind, self._state_at(ticket, rewind)
         self.opened += 1
         if checkpoint:
             self.checkpoints.append(checkpoint.path)
@@ -103,7 +103,7 @@ class FakeTrainer:
             metrics=metrics,
             curves={"step": [STEPS // 2, STEPS], "val_loss": [0.5, 0.6]},
             seconds=0.5,
-            states=states,
+            next_start=next_start,
         )
 
     def start_from(self, ticket) -> None:
@@ -134,7 +134,10 @@ def _weights(state):
 
 def facts(plan: Plan, **changes) -> dict:
     """What a run directory holds of a search with a fake trainer."""
-    of = {"architecture": {"model": "fake", "compile_config": "adam"}, "data_spec": "x"}
+    of = {
+        "architecture": {"model": "fake", "compile_config": "adam"},
+        "data": {"dataset": {"batches": 9}},
+    }
     of |= {"monitor": "val_accuracy", "maximize": True}
     return describe(plan, **{**of, **changes})
 

@@ -77,7 +77,7 @@ def test_a_late_rewind_returns_to_the_state_of_the_dense_training_at_that_step()
     second = prune_ticket(first, trainer.train(first), plan)
     for ticket in (first, second):
         assert ticket.step == 20
-        assert ticket.state is trained.states[20]
+        assert ticket.state is trained.next_start[1]
     assert (first.state[K] != dense.state[K]).any()
 
 
@@ -108,11 +108,12 @@ def test_fine_tune_goes_on_with_weights_and_optimizer_as_they_ended():
         assert (ticket.state[K] == trained.weights[K]).all()
 
 
-def test_a_state_of_the_outcome_is_where_the_next_ticket_starts():
+def test_the_outcome_may_say_where_the_next_ticket_starts():
     ticket = Ticket(Masks.full({"k": (2,)}), {"k": np.zeros(2)}, step=5)
     state = {"k": np.ones(2)}
     assert starting_point(ticket, outcome({}), Plan()) == (5, ticket.state)
-    assert starting_point(ticket, outcome({}, states={9: state}), Plan()) == (9, state)
+    trained = outcome({}, next_start=(9, state))
+    assert starting_point(ticket, trained, Plan()) == (9, state)
 
 
 def test_the_criterion_of_the_plan_decides():

@@ -55,7 +55,8 @@ def contents(path):
     for round in Store(path).history():
         outcome, ticket = round.outcome, round.ticket
         arrays = [ticket.state, outcome.weights, outcome.best_weights]
-        arrays += list(outcome.states.values())
+        if outcome.next_start:
+            arrays.append(outcome.next_start[1])
         found[round.number] = (
             ticket.masks.digest(),
             ticket.step,

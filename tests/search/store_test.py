@@ -71,7 +71,7 @@ def test_the_history_is_that_of_the_search(tmp_path, retrain, rewind_to):
 def test_the_optimizer_at_the_rewind_point_comes_back_bit_by_bit(tmp_path):
     ticket = written(tmp_path, PLAN).history()[1].ticket
     trainer = FakeTrainer(PLAN)
-    state = trainer.train(trainer.dense()).states[20]
+    _, state = trainer.train(trainer.dense()).next_start
     assert ticket.step == 20
     assert same_arrays(ticket.state, state)
 
@@ -129,7 +129,10 @@ def test_another_plan_is_an_error_that_names_what_differs(run, name):
     [
         ({"architecture": {"model": "b", "compile_config": "adam"}}, "layers"),
         ({"architecture": {"model": "fake", "compile_config": "sgd"}}, "optimizer"),
-        ({"data_spec": "y"}, "other data"),
+        (
+            {"data": {"dataset": {"batches": 8}}},
+            "`dataset` batches is 9 there and 8 here",
+        ),
     ],
 )
 def test_another_model_or_data_is_an_error_that_names_it(run, changes, named):

@@ -89,7 +89,7 @@ def test_a_weight_that_is_no_number_is_found(run):
 
 
 @pytest.mark.parametrize(
-    "array", ["final/dense/bias", "best/dense/bias", f"at20/optimizer:m/{K}"]
+    "array", ["final/dense/bias", "best/dense/bias", f"next/optimizer:m/{K}"]
 )
 def test_a_damaged_array_is_found_also_one_that_no_round_has_used_yet(run, array):
     file_of(run, 1, "metrics.json").unlink()

@@ -127,7 +127,7 @@ def test_fine_tune_goes_on_from_everything_at_the_end(optimizer):
     rounds, states, trainer = searched(model, retrain="fine_tune")
     for before, round, state in zip(rounds, rounds[1:], states[1:], strict=False):
         assert round.ticket.step == 0
-        expected = states[0] | dict(before.outcome.states[0])
+        expected = states[0] | dict(before.outcome.next_start[1])
         assert_starts_from(state, expected, round.ticket.masks)
         for path, weight in before.outcome.weights.items():
             mask = round.ticket.masks.get(path, ...)

@@ -318,9 +318,10 @@ def test_a_rewind_brings_the_dense_training_back_bit_for_bit():
     trainer = trainer_of(compiled(with_state()), rewind_to=4, batch_size=None)
     dense = trainer.dense()
     outcome = trainer.train(dense)
-    state = outcome.states[4]
+    step, state = outcome.next_start
+    assert step == 4
     again = trainer.train(
-        type(dense)(dense.masks, state, step=4, round=1, plan=trainer.plan)
+        type(dense)(dense.masks, state, step, round=1, plan=trainer.plan)
     )
     assert equal(again.weights, outcome.weights)
 

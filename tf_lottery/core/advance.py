@@ -31,16 +31,14 @@ def prune_ticket(ticket: Ticket, outcome: Outcome, plan: Plan) -> Ticket:
 def starting_point(ticket: Ticket, outcome: Outcome, plan: Plan) -> tuple[int, State]:
     """The step and the state that the next ticket starts from.
 
-    An outcome that holds a state says where: round 0 of a late rewind, and every
-    round of fine-tuning. Otherwise the next ticket starts where this one did.
+    The outcome says where in round 0 of a late rewind, and in every round of
+    fine-tuning. Otherwise the next ticket starts where this one did.
     """
     if plan.retrain == "lr_rewind":
         # Not on top of the chain of the last round, which would keep its weights.
         first = getattr(ticket.state, "maps", [ticket.state])[-1]
         return 0, ChainMap(outcome.weights, first)  # type: ignore[arg-type]
-    for step, state in outcome.states.items():
-        return step, state
-    return ticket.step, ticket.state
+    return outcome.next_start or (ticket.step, ticket.state)
 
 
 def check_masks(masks: Masks, before: Masks, round: int, plan: Plan) -> None:

@@ -118,6 +118,14 @@ class Plan:
                 f"`seed` must be an integer >= 0. Received: seed={self.seed!r}."
             )
 
+    def last_step(self, steps_per_epoch: int) -> int:
+        """The optimizer step at which a training ends."""
+        return self.steps or self.epochs * steps_per_epoch
+
+    def rewind_step(self, steps_per_epoch: int) -> int:
+        """The optimizer step whose state returns after pruning."""
+        return to_steps(self.rewind_to, steps_per_epoch)
+
     def rates(self, paths: Mapping[str, Any]) -> dict[str, float]:
         """The pruning rate of each weight path.
 

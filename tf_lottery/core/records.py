@@ -1,7 +1,7 @@
 """What a search leaves behind: outcomes, rounds, and the history of both."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -31,7 +31,8 @@ class Outcome:
         curves: Lists of equal length: "step", "loss", ..., one value a
             validation pass.
         seconds: Wall time of the training.
-        states: The full state at the steps where later tickets start.
+        next_start: Where later tickets start, if not where this one did: a step
+            and the full state there.
     """
 
     weights: Weights
@@ -41,7 +42,7 @@ class Outcome:
     metrics: Mapping[str, float]
     curves: Mapping[str, Sequence[float]]
     seconds: float = 0.0
-    states: Mapping[int, State] = field(default_factory=dict)
+    next_start: tuple[int, State] | None = None
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], **arrays: Any) -> "Outcome":

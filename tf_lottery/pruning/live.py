@@ -55,6 +55,10 @@ class Live:
         """Everything, read when it is asked for; it changes with the next step."""
         return _View(self.variables)
 
+    def view_weights(self) -> State:
+        """The weights and non-trainable variables, read when they are asked for."""
+        return _View(self.weights)
+
     def read_weights(self) -> State:
         """A copy of the weights and non-trainable variables."""
         return {path: _array(weight) for path, weight in self.weights.items()}

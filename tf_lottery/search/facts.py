@@ -15,7 +15,10 @@ _PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "tensorflow-model-optimizat
 
 
 def describe(
-    plan: Plan, architecture: Mapping[str, Any] | None, data_spec: str, **more: Any
+    plan: Plan,
+    architecture: Mapping[str, Any] | None,
+    data: Mapping[str, Mapping[str, Any]],
+    **more: Any,
 ) -> dict[str, Any]:
     """What `plan.json` holds: the plan, hashes of model and data, and versions."""
     architecture = architecture or {}
@@ -29,7 +32,7 @@ def describe(
             for layer in layers.get("config", {}).get("layers", ())
         },
         "compile_config": _digest(_plain(architecture.get("compile_config"), {})),
-        "data_spec": data_spec,
+        "data": data,
         "versions": {name: _version(name) for name in _PACKAGES},
         **more,
     }
@@ -65,33 +68,34 @@ def _plain(values: Any, names: Mapping[str, str]) -> Any:
 
 def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> None:
     """Raises if a run directory belongs to another search."""
+    if differs := _difference(theirs, ours):
+        raise PlanMismatchError(
+            f"{path} holds another search: {differs}. Pass `overwrite=True` "
+            "(`--overwrite`) to start anew, or another `run_dir`."
+        )
+
+
+def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     there, here = theirs["plan"], ours["plan"]
     for name in Plan.from_json(there).differences(Plan.from_json(here)):
-        _raise_mismatch(
-            path, "another plan", f"`{name}`", repr(there[name]), repr(here[name])
-        )
+        return f"of another plan, `{name}` {_unequal(there[name], here[name])}"
     if theirs["architecture"] != ours["architecture"]:
         layers = theirs["layers"].items() ^ ours["layers"].items()
         names = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
-        raise PlanMismatchError(
-            f"{path} holds a search with another model: it differs in {names}. Names "
-            "of layers count. Pass `overwrite=True`, or another `run_dir`."
-        )
+        return f"of another model, it differs in {names} (names of layers count)"
     if theirs["compile_config"] != ours["compile_config"]:
-        raise PlanMismatchError(
-            f"{path} holds a search with another optimizer, loss or metrics. Pass "
-            "`overwrite=True`, or another `run_dir`."
-        )
-    if theirs["data_spec"] != ours["data_spec"]:
-        there, here = theirs["data_spec"], ours["data_spec"]
-        _raise_mismatch(path, "other data", "what is known of them", there, here)
+        return "with another optimizer, loss or metrics"
+    for name in sorted({*theirs["data"], *ours["data"]}):
+        there, here = (each["data"].get(name, {}) for each in (theirs, ours))
+        for fact in there | here:
+            if there.get(fact) != here.get(fact):
+                unequal = _unequal(there.get(fact), here.get(fact))
+                return f"of other data, `{name}` {fact} {unequal}"
+    return ""
 
 
-def _raise_mismatch(path: Path, kind: str, what: str, there: str, here: str) -> None:
-    raise PlanMismatchError(
-        f"{path} holds a search with {kind}: {what} is "
-        f"{there} there and {here} here. Pass `overwrite=True`, or another `run_dir`."
-    )
+def _unequal(there: Any, here: Any) -> str:
+    return f"is {there!r} there and {here!r} here"
 
 
 def _digest(values: Any) -> str:

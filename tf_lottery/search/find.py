@@ -165,7 +165,7 @@ def search(
     facts = describe(
         plan,
         trainer.architecture,
-        trainer.data_spec,
+        trainer.data_facts,
         monitor=monitor,
         maximize=maximize,
     )

@@ -27,7 +27,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.search.facts import compare
 
-_FACTS = ("architecture", "compile_config", "data_spec", "monitor", "maximize")
+_FACTS = ("architecture", "compile_config", "data", "monitor", "maximize")
 _OURS = ("plan.json", "ticket.npz", "summary.csv", "summary.json", "accuracy.png")
 
 
@@ -128,12 +128,10 @@ class Store:
         """Writes an outcome, and returns it with arrays that load from disk."""
         directory = self.round_dir(ticket.round)
         groups = {"final": outcome.weights, "best": outcome.best_weights}
-        groups |= {f"at{step}": state for step, state in outcome.states.items()}
-        header = {"states": list(outcome.states), "masks_digest": ticket.masks.digest()}
+        step, groups["next"] = outcome.next_start or (None, {})
+        header = {"next_step": step, "masks_digest": ticket.masks.digest()}
         io.save(directory / "outcome.npz", groups, header, ticket.masks)
-        row = Round(ticket.round, ticket, outcome).row()
-        record: dict[str, Any] = {"row": row, "outcome": outcome.record()}
-        record["masks_digest"] = ticket.masks.digest()
+        record = {"outcome": outcome.record(), "masks_digest": ticket.masks.digest()}
         io.write_json(directory / "metrics.json", record)
         return self.outcome(ticket)
 
@@ -148,11 +146,12 @@ class Store:
             record = json.loads((directory / "metrics.json").read_text())
             archive = io.Archive(directory / "outcome.npz", self._keep)
             found = {record["masks_digest"], archive.header["masks_digest"]}
+            step = archive.header["next_step"]
             outcome = Outcome.of_record(
                 record["outcome"],
                 weights=archive.group("final"),
                 best_weights=archive.group("best"),
-                states={k: archive.group(f"at{k}") for k in archive.header["states"]},
+                next_start=None if step is None else (step, archive.group("next")),
             )
         if found != {ticket.masks.digest()}:
             raise TicketError(
@@ -222,7 +221,8 @@ class Store:
         if self._rounds_dir().exists():
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "
-                "continued. Pass `overwrite=True`, or another `run_dir`."
+                "continued. Pass `overwrite=True` (`--overwrite`) to start anew, or "
+                "another `run_dir`."
             )
         return facts
 

@@ -5,7 +5,8 @@ Arrays are shuffled here, by seed and pass, equal in every round; a dataset of
 the user's is taken as it is, one iterator a pass.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from tf_lottery._keras import tf
 from tf_lottery.core.plan import Plan
 
+ARGUMENTS = {"val": "validation_data", "test": "test_data"}
 _DEFAULT_BATCH_SIZE = 32  # as in Keras `fit`
 
 
@@ -119,14 +121,45 @@ def feed(train: Any, plan: Plan) -> Feed:
     return _array_feed(_checked_arrays("dataset", train), plan)
 
 
-def evaluation_data(name: str, data: Any, plan: Plan) -> Any:
-    """Validation or test data as a finite, batched dataset.
+def evaluated(data: Data, plan: Plan) -> dict[str, Any]:
+    """Validation and test data, where given, by the prefix of their metrics.
 
     Raises:
+        TypeError: Neither datasets nor arrays.
         ValueError: Empty or endless data.
     """
-    if data is None:
-        return None
+    found = {"val": data.validation, "test": data.test}
+    return {
+        name: _evaluation_data(ARGUMENTS[name], part, plan)
+        for name, part in found.items()
+        if part is not None
+    }
+
+
+def describe(
+    data: Data, feed: Feed, evaluated: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """What is known of each part before it is read; of arrays also their contents."""
+    parts = {"dataset": _facts(data.train, feed.spec, feed.steps_per_epoch)}
+    for name, source in {"val": data.validation, "test": data.test}.items():
+        if name in evaluated:
+            spec, length = evaluated[name].element_spec, evaluated[name].cardinality()
+            parts[ARGUMENTS[name]] = _facts(source, spec, int(length))
+    return parts
+
+
+def _facts(source: Any, spec: Any, batches: int) -> dict[str, Any]:
+    facts = {"batches": batches, "spec": str(spec)}
+    if not isinstance(source, tf.data.Dataset):
+        contents = hashlib.sha256()
+        for array in tf.nest.flatten(tuple(map(_arrays, source))):
+            contents.update(np.ascontiguousarray(array).view(np.uint8).data)
+        facts["contents"] = contents.hexdigest()[:16]
+    return facts
+
+
+def _evaluation_data(name: str, data: Any, plan: Plan) -> Any:
+    """Validation or test data as a finite, batched dataset."""
     if not isinstance(data, tf.data.Dataset):
         arrays = _checked_arrays(name, data)
         data = tf.data.Dataset.from_tensor_slices(arrays)

@@ -7,7 +7,7 @@ there. The function, the callbacks and their order are those of Keras.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,16 +28,21 @@ class Loop:
         model: Compiled with `steps_per_execution` > 1, so that the size of a
             group can be set at run time, or equal to 1.
         feed: The batches.
-        group: The most steps of one call of the train function.
+        evaluated: The datasets of `evaluate`, by name.
+        group: The most steps of one call of the train or test function.
     """
 
-    def __init__(self, model: Any, feed: Feed, group: int) -> None:
-        self._model = model
-        self._feed = feed
+    def __init__(
+        self, model: Any, feed: Feed, evaluated: Mapping[str, Any], group: int
+    ) -> None:
+        self.model = model
+        self.feed = feed
+        self.evaluated = evaluated
         self._group = group
-        # Made here, while the group is set: with groups of 1 Keras makes a function
-        # for single steps, and keeps it.
+        # Made here, while the group is set: with groups of 1 Keras makes functions
+        # for single steps, and keeps them.
         self._train = model.make_train_function()
+        model.make_test_function()
 
     def run(
         self,
@@ -57,17 +62,17 @@ class Loop:
             look: Called after each group with the step and the training metrics;
                 what it adds to them, callbacks see at an epoch's end.
         """
-        epoch_length, pass_length = self._feed.steps_per_epoch, self._feed.pass_length
+        epoch_length, pass_length = self.feed.steps_per_epoch, self.feed.pass_length
         batches: Any = None
-        self._model.stop_training = False
+        self.model.stop_training = False
         step, new_epoch = start, True
-        while step < stop and not self._model.stop_training:
+        while step < stop and not self.model.stop_training:
             epoch, offset = divmod(step, epoch_length)
             if new_epoch:
-                self._model.reset_metrics()
+                self.model.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
             if batches is None or (pass_length and step % pass_length == 0):
-                batches = self._feed.open(step)
+                batches = self.feed.open(step)
             ends = [stop, (epoch + 1) * epoch_length, next_look(step)]
             if pass_length:
                 ends.append((step // pass_length + 1) * pass_length)
@@ -79,31 +84,37 @@ class Loop:
             callbacks.on_train_batch_end(offset + size - 1, logs)
             look(step, logs)
             new_epoch = step % epoch_length == 0
-            if new_epoch or step == stop or self._model.stop_training:
+            if new_epoch or step == stop or self.model.stop_training:
                 callbacks.on_epoch_end(epoch, logs)
 
-    def evaluate(self, dataset: Any, callbacks: Any = None) -> Logs:
-        """The metrics on a dataset; training metrics go on as if nothing was."""
+    def evaluate(self, name: str, callbacks: Any = None) -> Logs:
+        """The metrics `name_*` on a dataset, none if there is no such dataset.
+
+        Training metrics go on as if nothing was.
+        """
+        if name not in self.evaluated:
+            return {}
+        dataset = self.evaluated[name]
+        # Keras loses what a group counted in which batches of unknown number end.
+        self._set_group(self._group if int(dataset.cardinality()) > 0 else 1)
         with self._kept_metrics():
-            self._set_group(1)
-            return _numbers(
-                self._model.evaluate(
-                    dataset, verbose=0, return_dict=True, callbacks=callbacks
-                )
+            logs = self.model.evaluate(
+                dataset, verbose=0, return_dict=True, callbacks=callbacks
             )
+        return {f"{name}_{metric}": value for metric, value in _numbers(logs).items()}
 
     def traces(self) -> int:
         """How often the train function was traced."""
-        function = getattr(self._model, "train_tf_function", None)
+        function = getattr(self.model, "train_tf_function", None)
         return function.experimental_get_tracing_count() if function else 0
 
     def _set_group(self, size: int) -> None:
         if self._group > 1:
-            self._model._steps_per_execution.assign(size)
+            self.model._steps_per_execution.assign(size)
 
     @contextlib.contextmanager
     def _kept_metrics(self) -> Iterator[None]:
-        variables = [v for metric in self._model.metrics for v in metric.variables]
+        variables = [v for metric in self.model.metrics for v in metric.variables]
         values = [variable.numpy() for variable in variables]
         yield
         for variable, value in zip(variables, values, strict=True):
@@ -119,7 +130,10 @@ def callback_list(callbacks: Any, model: Any, epochs: int, steps: int) -> Any:
 
 def sees_batches(callbacks: Any) -> bool:
     """Whether any of the callbacks acts on batches, so that groups would hide some."""
-    return bool(keras.callbacks.CallbackList(callbacks)._should_call_train_batch_hooks)
+    listed = keras.callbacks.CallbackList(callbacks)
+    return bool(
+        listed._should_call_train_batch_hooks or listed._should_call_test_batch_hooks
+    )
 
 
 def _numbers(logs: Any) -> Logs:

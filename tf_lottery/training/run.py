@@ -26,7 +26,7 @@ class Run:
         best_loss: The validation loss there.
         best_metrics: All values there.
         best_weights: The weights there; the only copy that is kept.
-        states: Full states where later tickets start.
+        next_start: The step and the state where later tickets start, once seen.
         logs: The last training metrics.
         seconds: Time spent before the run was continued.
     """
@@ -37,7 +37,7 @@ class Run:
     best_loss: float = np.inf
     best_metrics: dict[str, float] = field(default_factory=dict)
     best_weights: Weights = field(default_factory=dict)
-    states: dict[int, State] = field(default_factory=dict)
+    next_start: tuple[int, State] | None = None
     logs: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -82,13 +82,13 @@ class Checkpoint:
         if run.best_loss is None:  # JSON has no infinity
             run.best_loss = np.inf
         run.best_weights = dict(archive.group("best"))
-        for step in header["states"]:
-            run.states[step] = io.Archive(self._state_path(step)).group("state")
+        if (step := header["next_step"]) is not None:
+            run.next_start = step, io.Archive(self._kept_path("next")).group("kept")
         return run, archive.group("state")
 
-    def keep_state(self, step: int, state: State) -> State:
-        """Writes a state where later tickets start; it is then read from there."""
-        return io.save(self._state_path(step), {"state": state}, {}).group("state")
+    def keep(self, name: str, arrays: State) -> State:
+        """Writes arrays beside the checkpoint; they are then read from there."""
+        return io.save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
 
     def save(self, run: Run, live: Any) -> None:
         """Writes the run and the live state, if it is time."""
@@ -100,7 +100,7 @@ class Checkpoint:
         fields += ("best_step", "best_loss", "best_metrics")
         header = {
             "run": {name: getattr(run, name) for name in fields},
-            "states": list(run.states),
+            "next_step": run.next_start and run.next_start[0],
             "masks_digest": self._masks.digest(),
         }
         io.save(self.path, groups, header, self._masks)
@@ -109,8 +109,8 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Removes the files of a training that is finished."""
-        for path in (self.path, *self.path.parent.glob(f"{self.path.stem}_at*")):
-            path.unlink(missing_ok=True)
+        for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
+            path.unlink()
 
-    def _state_path(self, step: int) -> Path:
-        return self.path.with_name(f"{self.path.stem}_at{step}.npz")
+    def _kept_path(self, name: str) -> Path:
+        return self.path.with_stem(f"{self.path.stem}_{name}")

@@ -1,0 +1,212 @@
+"""One fit: a ticket trained to the plan's last step, and looked at on the way."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import keras
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import Outcome, State, Weights
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.live import Live
+from tf_lottery.training.loop import Logs, Loop, callback_list
+from tf_lottery.training.run import Checkpoint, Run
+
+Report = Callable[[int, Logs], None]
+
+
+class Fit:
+    """Trains the ticket that the live model holds.
+
+    Args:
+        ticket: What is trained.
+        run: Where it stands: at the ticket's step, or where a checkpoint was.
+        plan: How to train.
+        loop: The model and its data.
+        live: The model's variables.
+        checkpoint: Where the run is written at epochs' ends.
+    """
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        run: Run,
+        plan: Plan,
+        loop: Loop,
+        live: Live,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self._ticket = ticket
+        self._run = run
+        self._plan = plan
+        self._loop = loop
+        self._live = live
+        self._checkpoint = checkpoint
+        self._model = loop.model
+        self._steps_per_epoch = loop.feed.steps_per_epoch
+        self._evaluate_every = plan.evaluate_every or self._steps_per_epoch
+        self._last_step = plan.last_step(self._steps_per_epoch)
+        self._rewind_step = plan.rewind_step(self._steps_per_epoch)
+
+    def train(
+        self,
+        callbacks: list[Any],
+        report: Report | None = None,
+        allow_early_stop: bool = False,
+    ) -> Outcome:
+        """Trains to the last step.
+
+        Args:
+            callbacks: Keras callbacks; to them this is one `fit`.
+            report: Called with the step and the training metrics.
+            allow_early_stop: Whether a callback may end it early.
+
+        Raises:
+            FloatingPointError: A loss became NaN.
+            RuntimeError: A callback ended the training early, or a pruned weight
+                became nonzero.
+        """
+        run, started = self._run, time.monotonic() - self._run.seconds
+        listed = self._callback_list(callbacks)
+
+        def look(step: int, logs: Logs) -> None:
+            run.step, run.logs = step, logs
+            run.seconds = time.monotonic() - started
+            self._look(logs, listed)
+            if report:
+                report(step, logs)
+
+        self._model._train_counter.assign(run.step)
+        listed.on_train_begin()
+        self._loop.run(run.step, self._last_step, listed, self._next_look, look)
+        counted = int(self._model._train_counter.numpy())
+        if counted != run.step:
+            raise RuntimeError(f"{counted} steps were taken where {run.step} were due.")
+        averaged = optimizers.finalize(self._model)
+        listed.on_train_end()
+        if run.step < self._last_step and not allow_early_stop:
+            raise RuntimeError(
+                f"A callback stopped the training of round {self._ticket.round} at "
+                f"step {run.step} of {self._last_step}. A search trains every ticket "
+                "for the same time and finds the best step afterwards. Pass "
+                "`allow_early_stop=True` to stop all the same."
+            )
+        if averaged or run.curves.get("step", [])[-1:] != [run.step]:
+            self._validate(dict(run.logs), listed)
+        return self._outcome()
+
+    def _next_look(self, step: int) -> int:
+        following = (step // self._evaluate_every + 1) * self._evaluate_every
+        if step < self._rewind_step:
+            return min(following, self._rewind_step)
+        return following
+
+    def _look(self, logs: Logs, callbacks: Any) -> None:
+        """What happens between two groups of steps."""
+        self._check_number("loss", logs)
+        if self._is_rewind_step():
+            self._run.next_start = self._run.step, self._kept("next", self._live.view())
+        if self._is_validation_step():
+            self._validate(logs, callbacks)
+        # An epoch may end between two validation passes: callbacks see the last.
+        curves = self._run.curves
+        logs.update({k: v[-1] for k, v in curves.items() if k.startswith("val_")})
+        logs["round"] = self._ticket.round
+
+    def _validate(self, logs: Logs, callbacks: Any) -> None:
+        run = self._run
+        found = self._loop.evaluate("val", callbacks)
+        loss = "val_loss" if found else "loss"
+        logs.update(found)
+        self._check_number(loss, logs)
+        self._check_masked()
+        run.note(logs)
+        if run.best_step < 0 or logs[loss] < run.best_loss:
+            run.best_weights = {}  # frees the last copy before the next is made
+            run.best_weights = self._live.read_weights()
+            run.best_step, run.best_loss = run.step, logs[loss]
+            run.best_metrics = dict(logs)
+
+    def _outcome(self) -> Outcome:
+        self._check_masked()
+        run, best_weights = self._run, self._run.best_weights
+        if self._plan.retrain == "fine_tune":
+            run.next_start = 0, self._kept("next", self._live.view())
+        # Not by the step: a callback may have changed weights since.
+        ends_best = self._holds(best_weights)
+        weights = best_weights
+        if not ends_best:
+            weights = self._kept("final", self._live.view_weights())
+        last = {name: curve[-1] for name, curve in run.curves.items() if name != "step"}
+        test = self._loop.evaluate("test")
+        final = {f"final_{name}": value for name, value in (last | test).items()}
+        if test and not ends_best:
+            self._live.assign(best_weights, self._ticket.masks)
+            test = self._loop.evaluate("test")
+        return Outcome(
+            weights=weights,
+            best_weights=best_weights,
+            best_step=run.best_step,
+            last_step=run.step,
+            metrics=run.best_metrics | final | test,
+            curves=run.curves,
+            seconds=run.seconds,
+            next_start=run.next_start,
+        )
+
+    def _kept(self, name: str, arrays: State) -> State:
+        """What the live model holds now, on disk if there is a checkpoint."""
+        if self._checkpoint:
+            return self._checkpoint.keep(name, arrays)
+        return {each: np.array(arrays[each]) for each in arrays}
+
+    def _holds(self, weights: Weights) -> bool:
+        live = self._live.view_weights()
+        return all(np.array_equal(live[path], weights[path]) for path in weights)
+
+    def _is_rewind_step(self) -> bool:
+        rewinds = self._plan.retrain == "rewind"
+        first = self._ticket.step < self._rewind_step
+        return rewinds and first and self._run.step == self._rewind_step
+
+    def _is_validation_step(self) -> bool:
+        step = self._run.step
+        ends = step == self._last_step or self._model.stop_training
+        return ends or step % self._evaluate_every == 0
+
+    def _check_masked(self) -> None:
+        if leaks := self._live.leaking():
+            raise RuntimeError(
+                f"Pruned weights of {', '.join(map(repr, leaks))} became nonzero in "
+                f"round {self._ticket.round} by step {self._run.step}. Does a custom "
+                "train step or a callback change weights without the model's optimizer?"
+            )
+
+    def _check_number(self, name: str, logs: Logs) -> None:
+        if np.isnan(logs[name]):
+            raise FloatingPointError(
+                f"`{name}` became NaN in round {self._ticket.round} by step "
+                f"{self._run.step}. Lower the learning rate, or look at the data. A "
+                "run directory keeps the rounds that are finished."
+            )
+
+    def _callback_list(self, callbacks: list[Any]) -> Any:
+        if self._checkpoint:
+            written = _WriteCheckpoint(self._checkpoint, self._run, self._live)
+            callbacks = [*callbacks, written]
+        epochs = -(-self._last_step // self._steps_per_epoch)
+        return callback_list(callbacks, self._model, epochs, self._steps_per_epoch)
+
+
+class _WriteCheckpoint(keras.callbacks.Callback):
+    """Comes last, so that what other callbacks change at an epoch's end is kept."""
+
+    def __init__(self, checkpoint: Checkpoint, run: Run, live: Live) -> None:
+        super().__init__()
+        self._checkpoint, self._run, self._live = checkpoint, run, live
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._checkpoint.save(self._run, self._live)
