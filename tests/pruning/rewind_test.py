@@ -95,6 +95,19 @@ def test_over_several_epochs_the_rounds_go_on():
     assert [t.masks for t in callback.tickets] == [r.ticket.masks for r in expected]
 
 
+def test_an_epochs_validation_sees_what_was_trained_not_what_it_is_rewound_to():
+    schedule = LotterySchedule(rounds=2, steps_per_round=STEPS, pruning_rate=0.3)
+    model, callback = stock(schedule), RewindWeights(schedule)
+    validation = batches(32, seed=1)
+    fitted = model.fit(
+        batches(), epochs=2, verbose=0, callbacks=[callback], validation_data=validation
+    )
+    dense = compiled(tiny())
+    expected = dense.fit(batches(), validation_data=validation, verbose=0)
+    assert fitted.history["val_loss"][0] == expected.history["val_loss"][0]
+    assert len(callback.tickets) == 3  # the last one decided when `fit` ended
+
+
 def test_pruned_weights_are_zero_at_epochs_ends_and_after_stripping():
     schedule = LotterySchedule(rounds=1, steps_per_round=STEPS, pruning_rate=0.5)
     model, callback = stock(schedule), RewindWeights(schedule)

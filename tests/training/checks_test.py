@@ -258,9 +258,10 @@ def wider():
         ("`seed`", {"seed": 1}),
         ("layers", {"model": lambda: compiled(wider())}),
         ("optimizer", {"model": lambda: compiled(tiny(), keras.optimizers.SGD(0.1))}),
-        ("other data", {"data": tuple(a.astype("int32") for a in arrays())}),
+        ("`dataset` spec", {"data": tuple(a.astype("int32") for a in arrays())}),
+        ("`dataset` contents", {"data": arrays(seed=1)}),
     ],
-    ids=["rate", "seed", "architecture", "compile config", "data"],
+    ids=["rate", "seed", "architecture", "compile config", "data", "contents"],
 )
 def test_a_directory_of_another_search_is_left_as_it_is(what, arguments, run_dir):
     before = listing(run_dir)

@@ -20,6 +20,7 @@ from tests.models import (
 )
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.rounds import run_rounds
+from tf_lottery.training.loop import GROUP
 from tf_lottery.training.trainer import Trainer
 
 slow = pytest.mark.slow
@@ -260,10 +261,14 @@ def test_test_data_is_reported_at_the_best_and_at_the_last_step():
         assert {k: outcome.metrics[prefix + k] for k in expected} == expected
 
 
-def test_a_tickets_metrics_can_be_had_without_training():
-    model = compiled(tiny())
-    trainer = trainer_of(model, validation=batches(32, 1))
-    expected = model.evaluate(batches(32, 1), verbose=0, return_dict=True)
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "unknown"])
+@pytest.mark.parametrize("number", [2, GROUP + 3])
+def test_a_tickets_metrics_can_be_had_without_training(number, counted):
+    """Evaluated in groups, which the number of batches need not be a multiple of."""
+    model, data = compiled(tiny()), batches(number * BATCH - 5, 1)
+    data = data if counted else data.filter(lambda *_: True)
+    trainer = trainer_of(model, validation=data)
+    expected = model.evaluate(data, verbose=0, return_dict=True)
     found = trainer.evaluate(trainer.dense())
     assert found == {f"val_{name}": value for name, value in expected.items()}
 

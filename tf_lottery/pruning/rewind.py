@@ -55,17 +55,18 @@ class RewindWeights(sparsity.UpdatePruningStep):
         self._boundaries = self.schedule.boundaries
         self._check_visible([self._step, *self._boundaries])
         self.tickets = []
-        self._act(0)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # Not at a batch's end, so that an epoch's validation sees what was trained.
+        self._act(int(self.model._train_counter.numpy()))
         self._attach(True)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         # For the batch only: a `fit` that fails between two must not leave it on.
         self._attach(False)
-        self._act(int(self.model._train_counter.numpy()))
 
     def on_train_end(self, logs: Any = None) -> None:
+        self._act(int(self.model._train_counter.numpy()))
         if self._boundaries:
             warn(
                 f"Training ended before the pruning at step {self._boundaries[0]}: "
