@@ -114,6 +114,7 @@ def test_debug_shows_the_traceback(tmp_path):
     [
         ("", "PLAN"),
         ("PLAN = 3\nmodel = dataset = print", "a PLAN that is a tf_lottery.Plan"),
+        ("import tf_lottery\ntf_lottery.Plan(roundz=3)", "recipe.py failed with Type"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
@@ -141,9 +142,19 @@ def test_flags_override_the_plan_and_a_flag_file_holds_them(tmp_path):
     )
 
 
-def test_epochs_take_the_place_of_a_recipes_steps():
-    arguments = cli.parse(["tf_lottery", "find", "r.py", "--epochs=2"])
-    assert flags.override(Plan(steps=100), arguments) == Plan(epochs=2)
+def test_either_length_takes_the_place_of_a_recipes_other():
+    for plan, flag, expected in (
+        (Plan(steps=100), "--epochs=2", Plan(epochs=2)),
+        (Plan(epochs=2), "--steps=100", Plan(steps=100)),
+    ):
+        arguments = cli.parse(["tf_lottery", "find", "r.py", flag])
+        assert flags.override(plan, arguments) == expected
+
+
+def test_a_flag_file_that_is_not_there_is_one_line(capsys):
+    with pytest.raises(SystemExit):
+        cli.parse(["tf_lottery", "find", "r.py", "--flagfile=nowhere.flags"])
+    assert "nowhere.flags" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_every_field_of_a_plan_has_a_flag():

@@ -122,9 +122,9 @@ def dying(number, when):
     return written
 
 
-# Two writes open the directory; then each of three rounds has three.
+# Two writes open the directory; then each of three rounds has four.
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", range(1, 12))
+@pytest.mark.parametrize("number", range(1, 15))
 def test_killed_at_any_write_it_ends_with_the_same_files(
     tmp_path, whole, monkeypatch, number, when
 ):

@@ -162,11 +162,22 @@ def seeded_noise(x):
     return tf.random.stateless_uniform((), (1, 2)) + tf.cast(x, tf.float32)
 
 
+def unordered():
+    options = tf.data.Options()
+    options.deterministic = False
+    return options
+
+
 UNSEEDED = {
     "shuffle": lambda: pixels().shuffle(20),
     "shuffle before others": lambda: pixels().shuffle(20).batch(4).prefetch(1),
     "random map": lambda: pixels().map(noise).batch(4),
     "map in a branch": lambda: tf.data.Dataset.zip((pixels(), pixels().map(noise))),
+    "shuffle inside": lambda: pixels().flat_map(lambda _: pixels().shuffle(20)),
+    "no order": lambda: pixels().map(
+        seeded_noise, num_parallel_calls=2, deterministic=False
+    ),
+    "no order by options": lambda: pixels().with_options(unordered()),
     "samples of datasets": lambda: tf.data.Dataset.sample_from_datasets(
         [pixels(), pixels()], [0.5, 0.5]
     ),
@@ -175,6 +186,9 @@ SEEDED = {
     "plain": lambda: pixels().batch(4),
     "shuffle": lambda: pixels().shuffle(20, seed=1).batch(4),
     "shuffle seed 0": lambda: pixels().shuffle(20, seed=0).batch(4),
+    "shuffle inside": lambda: pixels().interleave(
+        lambda _: pixels().shuffle(20, seed=1)
+    ),
     "map": lambda: pixels().map(seeded_noise).batch(4),
     "map with a seed": lambda: pixels().map(
         lambda x: tf.random.uniform((), seed=3) + tf.cast(x, tf.float32)

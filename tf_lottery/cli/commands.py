@@ -12,6 +12,7 @@ from typing import Any
 
 from tf_lottery.cli import flags
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report import plot, table, to_csv, to_json
 from tf_lottery.search.store import Store
@@ -42,15 +43,19 @@ def find(arguments: Any) -> None:
         overwrite=arguments.overwrite,
         verbose=arguments.verbose,
     )
-    _report(run_dir)
-    _print_files(run_dir)
+    history = Store(run_dir).history()
+    if arguments.verbose:
+        _print_table(history)
+    _write_report(history, run_dir)
+    if arguments.verbose:
+        _print_files(run_dir)
 
 
 def show(arguments: Any) -> None:
     """Prints a run directory or a ticket file."""
     path = Path(arguments.path)
     if path.is_dir():
-        _print_table(path)
+        _print_table(_finished(path))
     else:
         print(Ticket.load(path).summary())
 
@@ -58,7 +63,9 @@ def show(arguments: Any) -> None:
 def report(arguments: Any) -> None:
     """Writes the files of a report, and prints the table."""
     run_dir = Path(arguments.run_dir)
-    _report(run_dir)
+    history = _finished(run_dir)
+    _print_table(history)
+    _write_report(history, run_dir)
     _print_files(run_dir)
 
 
@@ -82,12 +89,19 @@ def load_recipe(path: str) -> ModuleType:
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"There is no recipe {path!r}.")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    name = f"recipe_{file.stem}"  # a module's name that is no one else's
+    spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ValueError(f"A recipe must be a Python file. Received: {path!r}.")
     recipe = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = recipe
-    spec.loader.exec_module(recipe)
+    sys.modules[name] = recipe
+    try:
+        spec.loader.exec_module(recipe)
+    except Exception as error:
+        raise ValueError(
+            f"The recipe {path} failed with {type(error).__name__}: {error} "
+            "(`--debug` shows where.)"
+        ) from error
     missing = [f"{n} ({what})" for n, what in _RECIPE.items() if not hasattr(recipe, n)]
     if missing or not isinstance(recipe.PLAN, Plan):
         raise ValueError(
@@ -111,9 +125,14 @@ def _no_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def _report(run_dir: Path) -> None:
+def _finished(run_dir: Path) -> History:
     history = Store(run_dir).history()
-    _print_table(run_dir)
+    if not len(history):
+        raise ValueError(f"{run_dir} holds no finished round yet.")
+    return history
+
+
+def _write_report(history: History, run_dir: Path) -> None:
     to_csv(history, run_dir / "summary.csv")
     to_json(history, run_dir / "summary.json")
     try:
@@ -122,10 +141,7 @@ def _report(run_dir: Path) -> None:
         print(error)
 
 
-def _print_table(run_dir: Path) -> None:
-    history = Store(run_dir).history()
-    if not len(history):
-        raise ValueError(f"{run_dir} holds no finished round yet.")
+def _print_table(history: History) -> None:
     print(table(history, shutil.get_terminal_size((88, 24)).columns))
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")

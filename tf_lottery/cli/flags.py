@@ -41,8 +41,10 @@ def override(plan: Plan, arguments: Any) -> Plan:
         changes["layer_rates"] = _rates(changes["layer_rates"])
     if str(changes.get("rewind_to", "")).isdigit():
         changes["rewind_to"] = int(changes["rewind_to"])
-    if "epochs" in changes and "steps" not in changes:
-        changes["steps"] = None
+    if "epochs" in changes:  # either takes the place of the recipe's other
+        changes = {"steps": None, **changes}
+    elif "steps" in changes:
+        changes["epochs"] = 1
     return dataclasses.replace(plan, **changes)
 
 

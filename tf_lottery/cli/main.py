@@ -30,7 +30,10 @@ def parse(argv: Sequence[str]) -> Any:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_find, _add_show, _add_report, _add_verify):
         add(commands)
-    return parser.parse_args(argv[1:])
+    try:
+        return parser.parse_args(argv[1:])
+    except flags.Error as error:  # such as a flag file that is not there
+        parser.error(str(error))
 
 
 def main(arguments: Any) -> None:

@@ -28,6 +28,7 @@ PathLike = str | os.PathLike[str]
 FORMAT = 1
 TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
 _HEADER = "header.json"
+_CHUNK = 2**20  # values
 # What zipfile, JSON, NumPy and our own decoding raise on damaged files.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -219,14 +220,21 @@ def _write(
     """Writes an array as a member of the file, and returns its entry."""
     array = np.asarray(array)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    encoding, stored = _encode(array, mask)
+    encoding, shape, chunks = _encode(array, mask)
+    sha = hashlib.sha256()
     with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-        np.lib.format.write_array(member, stored, allow_pickle=False)
+        for number, chunk in enumerate(chunks):
+            stored = _storable(chunk)
+            if number == 0:
+                header = {"descr": stored.dtype.str, "fortran_order": False}
+                np.lib.format.write_array_header_1_0(member, header | {"shape": shape})
+            member.write(stored.view(np.uint8).data)
+            sha.update(stored.view(np.uint8).data)
     return {
         "encoding": encoding,
         "dtype": array.dtype.name,
         "shape": list(array.shape),
-        "sha256": _sha256(stored),
+        "sha256": sha.hexdigest(),
     }
 
 
@@ -235,25 +243,40 @@ def _check_equal(found: object, expected: object) -> None:
         raise ValueError(f"{found} where {expected} was expected")
 
 
-def _encode(array: Array, mask: Mask | None) -> tuple[str, Array]:
+def _encode(
+    array: Array, mask: Mask | None
+) -> tuple[str, tuple[int, ...], Iterator[Array]]:
+    """How an array is stored, the shape of what is, and that in flat chunks."""
     if array.dtype == np.bool_:
-        return "bits", np.packbits(array)
+        packed = np.packbits(array)
+        return "bits", packed.shape, _chunks(packed)
     if array.size > 1 and not any(array.strides):
-        return "constant", _storable(array.reshape(-1)[:1])
+        return "constant", (1,), iter([array.reshape(-1)[:1]])
     if mask is not None and _is_packable(array, mask):
-        return "survivors", _storable(array[mask])
-    return "dense", _storable(array)
+        pairs = zip(_chunks(array), _chunks(mask), strict=True)
+        survivors = (values[kept] for values, kept in pairs)
+        return "survivors", (int(np.count_nonzero(mask)),), survivors
+    return "dense", array.shape, _chunks(array)
+
+
+def _chunks(array: Array) -> Iterator[Array]:
+    """The values in order, a few at a time, so that no second copy is needed."""
+    flat = array.reshape(-1)
+    for start in range(0, max(flat.size, 1), _CHUNK):
+        yield flat[start : start + _CHUNK]
 
 
 def _is_packable(array: Array, mask: Mask) -> bool:
     """Whether the survivors say it all, and are fewer."""
-    sparse = mask.shape == array.shape and not mask.all()
-    return bool(sparse and not np.any(array, where=~mask))
+    if mask.shape != array.shape or mask.all():
+        return False
+    pairs = zip(_chunks(array), _chunks(mask), strict=True)
+    return not any(np.any(values[~kept]) for values, kept in pairs)
 
 
 def _storable(array: Array) -> Array:
     """As integers of the same size where the .npy format lacks the type (bfloat16)."""
-    array = np.ascontiguousarray(array) if array.ndim else array
+    array = np.ascontiguousarray(array)
     if array.dtype.kind != "V" and array.dtype.isbuiltin == 1:
         return array
     return array.view(f"u{array.dtype.itemsize}")

@@ -97,6 +97,11 @@ class Plan:
         for name in ("steps", "steps_per_epoch", "batch_size", "evaluate_every"):
             if getattr(self, name) is not None:
                 _check_count(name, getattr(self, name))
+        if self.steps is not None and self.epochs != 1:
+            raise ValueError(
+                "The length of a training must be `epochs` or `steps`, not both. "
+                f"Received: epochs={self.epochs}, steps={self.steps}."
+            )
         _check_rates(self.pruning_rate, self.layer_rates, self.scope)
         _check_choice("scope", self.scope, SCOPES)
         _check_choice("retrain", self.retrain, RETRAIN)
@@ -259,13 +264,19 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         )
 
 
-def _check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> None:
-    if not _is_fraction(rate) or rate == 0:
-        hint = f" For {rate} percent, write {rate / 100}." if _is_percent(rate) else ""
-        raise ValueError(
-            "`pruning_rate` must be a fraction in (0, 1). "
-            f"Received: pruning_rate={rate!r}.{hint}"
+def check_fraction(name: str, value: object) -> None:
+    """Raises unless the value is above 0 and below 1."""
+    if not _is_fraction(value) or value == 0:
+        hint = (
+            f" For {value} percent, write {value / 100}." if _is_percent(value) else ""
         )
+        raise ValueError(
+            f"`{name}` must be a fraction in (0, 1). Received: {name}={value!r}.{hint}"
+        )
+
+
+def _check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> None:
+    check_fraction("pruning_rate", rate)
     for key, value in layer_rates.items():
         if not isinstance(key, str) or not _is_fraction(value):
             raise ValueError(
@@ -290,7 +301,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _is_percent(rate: object) -> TypeGuard[float]:
-    return _is_number(rate) and 1 <= rate < 100
+    return _is_number(rate) and 1 < rate < 100
 
 
 def _check_criterion(criterion: str | Callable[..., Any]) -> None:

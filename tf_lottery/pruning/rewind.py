@@ -14,14 +14,14 @@ from tf_lottery.pruning.schedule import LotterySchedule
 
 
 class RewindWeights(sparsity.UpdatePruningStep):
-    """Prunes and rewinds at the end of each round of a `LotterySchedule`.
+    """Prunes and rewinds after each round of a `LotterySchedule`.
 
-    For one stock `fit` of a model from tfmot's `prune_low_magnitude`. At a
-    round's end the masks are decided from the trained weights; then weights,
-    statistics, optimizer and learning rate return to step `rewind_to`, and
-    training goes on. After the last round the last ticket is trained until `fit`
-    ends. Between two steps tfmot leaves pruned weights nonzero; `find_ticket`
-    does not.
+    For one stock `fit` of a model from tfmot's `prune_low_magnitude`. Before the
+    next round's first step, after the validation pass of an epoch that ends there,
+    the masks are decided from the trained weights; then weights, statistics,
+    optimizer and learning rate return to step `rewind_to`, and training goes on.
+    After the last round the last ticket is trained until `fit` ends. Between two
+    steps tfmot leaves pruned weights nonzero; `find_ticket` does not.
 
     Args:
         schedule: The schedule that the model was wrapped with.

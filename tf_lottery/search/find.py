@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tf_lottery.core.io import PathLike
-from tf_lottery.core.plan import Plan
+from tf_lottery.core.plan import Plan, check_fraction
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import Ticket
@@ -143,6 +143,7 @@ def one_shot(
         sparsity: The fraction of the weights to remove.
         **arguments: Those of `find_ticket`, but `rounds` and `pruning_rate`.
     """
+    check_fraction("sparsity", sparsity)
     return find_ticket(model, dataset, 1, pruning_rate=sparsity, **arguments)
 
 
@@ -161,7 +162,7 @@ def search(
     plan = trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
     maximize = maximizes(monitor, plan)
-    progress = Progress(verbose, plan.rounds, trainer.steps)
+    progress = Progress(verbose, plan.rounds, trainer.steps, trainer.rewind_step)
     facts = describe(
         plan,
         trainer.architecture,

@@ -22,12 +22,16 @@ class Progress:
             for each, 2 only the lines.
         rounds: How many rounds are planned.
         steps: The last step of a training.
+        rewind_step: The first step of a training, but that of round 0.
     """
 
-    def __init__(self, verbose: int, rounds: int, steps: int) -> None:
+    def __init__(
+        self, verbose: int, rounds: int, steps: int, rewind_step: int = 0
+    ) -> None:
         self._verbose = verbose
         self._rounds = rounds
         self._steps = steps
+        self._rewind_step = rewind_step
         self._trained: list[float] = []
         self._console = rich.console.Console(highlight=False, soft_wrap=True)
 
@@ -39,10 +43,11 @@ class Progress:
     def begin(self, finished: int, where: str) -> None:
         """Says what the search costs."""
         total = self._rounds + 1
+        cost = f"{total} trainings of {self._steps:,} steps"
+        if self._rewind_step:
+            cost += f", all but the first from step {self._rewind_step:,} on"
         done = f"{min(finished, total)} done already; " if finished else ""
-        self.say(
-            f"{total} trainings of {self._steps:,} steps; {done}run directory: {where}"
-        )
+        self.say(f"{cost}; {done}run directory: {where}")
 
     @contextlib.contextmanager
     def training(self, ticket: Ticket) -> Iterator[Report]:

@@ -56,6 +56,8 @@ class Recorded:
         path = self._store.round_dir(ticket.round) / "checkpoint.npz"
         with self._progress.training(ticket) as report:
             checkpoint = Checkpoint(path, ticket.masks)
+            if step := checkpoint.step:
+                self._progress.say(f"Round {ticket.round} goes on from step {step:,}.")
             outcome = self._trainer.train(ticket, checkpoint=checkpoint, report=report)
             stored = self._store.save_outcome(ticket, outcome)
             checkpoint.remove()

@@ -1,5 +1,6 @@
 """What must hold of a model and its data before anything is trained."""
 
+import inspect
 import sys
 from typing import Any
 
@@ -53,6 +54,26 @@ def check_keras(model: Any) -> None:
             f"Received: a Keras {keras3.__version__} model. Make it after "
             "`import tf_keras as keras`."
         )
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Raises unless they are Keras callbacks, or a function that returns them."""
+    if callable(callbacks):
+        try:
+            inspect.signature(callbacks).bind(0, 0, None)
+        except TypeError as error:
+            raise TypeError(
+                "A function of callbacks must take (round, replicate, control). "
+                f"Received: one that cannot: {error}."
+            ) from error
+        return
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                "`callbacks` must be tf_keras callbacks, or a function that returns "
+                f"them. Received: {type(callback).__name__} "
+                f"of {type(callback).__module__}."
+            )
 
 
 def check_prunable(masks: Masks, model: Any) -> None:

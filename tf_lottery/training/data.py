@@ -201,6 +201,9 @@ def _seeds(dataset: Any) -> list[int]:
 
 
 def _is_unseeded(dataset: Any) -> bool:
+    unordered = getattr(dataset, "_deterministic", None) == "false"
+    if unordered or dataset.options().deterministic is False:
+        return True
     function = getattr(getattr(dataset, "_map_func", None), "function", None)
     if function is not None and any(map(_draws, function.graph.get_operations())):
         return True
@@ -208,6 +211,10 @@ def _is_unseeded(dataset: Any) -> bool:
 
 
 def _draws(operation: Any) -> bool:
+    """Whether an operation of a dataset's function draws without a seed."""
+    if operation.type.startswith("Shuffle"):
+        given = [part for part in operation.inputs if part.name.startswith("seed")]
+        return bool(given) and all(tf.get_static_value(part) == 0 for part in given)
     seeds = {"seed", "seed2"}
     names = {attribute.name for attribute in operation.op_def.attr}
     return seeds <= names and not any(operation.get_attr(name) for name in seeds)

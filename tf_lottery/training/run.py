@@ -70,14 +70,18 @@ class Checkpoint:
         self._cost = 0.0
         self._written = time.monotonic()
 
+    @property
+    def step(self) -> int:
+        """The step to continue from; 0 if there is none."""
+        archive = self._archive()
+        return archive.header["run"]["step"] if archive else 0
+
     def load(self) -> tuple[Run, State] | None:
         """The run so far and the state to continue from, if there is one."""
-        if not self.path.exists():
+        archive = self._archive()
+        if archive is None:
             return None
-        archive = io.Archive(self.path)
         header = archive.header
-        if header["masks_digest"] != self._masks.digest():
-            return None  # of another ticket
         run = Run(**header["run"])
         if run.best_loss is None:  # JSON has no infinity
             run.best_loss = np.inf
@@ -111,6 +115,15 @@ class Checkpoint:
         """Removes the files of a training that is finished."""
         for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
             path.unlink()
+
+    def _archive(self) -> io.Archive | None:
+        if not self.path.exists():
+            return None
+        archive = io.Archive(self.path)
+        # Those of another ticket are not continued.
+        return (
+            archive if archive.header["masks_digest"] == self._masks.digest() else None
+        )
 
     def _kept_path(self, name: str) -> Path:
         return self.path.with_stem(f"{self.path.stem}_{name}")

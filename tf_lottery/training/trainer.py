@@ -66,6 +66,7 @@ class Trainer:
         self.plan = plan
         single = isinstance(callbacks, keras.callbacks.Callback)
         self._callbacks: Callbacks = [callbacks] if single else callbacks
+        checks.check_callbacks(self._callbacks)
         self._allow_early_stop = allow_early_stop
         self._skipped: list[tuple[int, int]] = []
         model = models.called(model, plan.seed)
