@@ -84,7 +84,7 @@ def test_no_survivor_anywhere_scores_below_a_globally_removed_weight(drawn, rate
 @given(masked_scores(finite=True), rates, scopes, st.sampled_from([0.25, 2.0, 4.0]))
 def test_the_scale_of_the_scores_does_not_matter(drawn, rate, scope, factor):
     masks, scores = drawn
-    scores = {path: np.float64(scores[path]) for path in scores}
+    scores = {path: scores[path].astype(np.float64) for path in scores}
     scaled = {path: factor * scores[path] for path in scores}
     expected = prune(masks, scores, rate, scope=scope)
     assert prune(masks, scaled, rate, scope=scope) == expected

@@ -63,7 +63,7 @@ class Events(keras.callbacks.Callback):
 
 def trainer_of(model, data=None, validation=None, callbacks=(), **plan):
     data = batches() if data is None else data
-    plan = {"rounds": 2, "epochs": 2} | plan
+    plan = {"rounds": 2} | ({} if "steps" in plan else {"epochs": 2}) | plan
     return Trainer(
         model, data, Plan(**plan), validation_data=validation, callbacks=callbacks
     )
