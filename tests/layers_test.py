@@ -115,7 +115,7 @@ def test_core_needs_numpy_only():
         if _layer(i.module) == "core" and i.target.partition(".")[0] not in known
     ]
     # bfloat16 is a type of TensorFlow's, and only files that hold it need it.
-    assert [(i.target, i.where) for i in foreign] == [("ml_dtypes", "_dtype")]
+    assert [(i.target, i.where) for i in foreign] == [("ml_dtypes", "dtype_of")]
 
 
 def test_tensorflow_and_keras_are_imported_in_one_place():

@@ -1,11 +1,24 @@
 """Small models, data and a watcher for the tests that need Keras."""
 
+import contextlib
+import os
+
 import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.pruning.wrap import mask_variables
+from tf_lottery.training import strategy
 
 layers = keras.layers
+
+REPLICAS = int(os.environ.get("TF_LOTTERY_TEST_REPLICAS", "2"))
+
+# Before TensorFlow runs anything, which is why it is done where a test is collected.
+with contextlib.suppress(RuntimeError):
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * REPLICAS,
+    )
 
 FEATURES, CLASSES, EXAMPLES, BATCH = 8, 3, 96, 16
 STEPS = EXAMPLES // BATCH  # an epoch's
@@ -62,21 +75,37 @@ def compiled(model, optimizer=None, **arguments):
 
 
 class Watch(keras.callbacks.Callback):
-    """Counts pruned weights that are not +0 after a call of the train function."""
+    """Counts pruned weights that are not +0 after a call of the train function.
+
+    On every replica; and the replicas whose masks are not those of the first.
+    """
 
     def __init__(self):
         super().__init__()
-        self.leaks, self.dead, self.calls = 0, 0, 0
+        self.leaks, self.dead, self.calls, self.differing = 0, 0, 0, 0
 
     def on_train_batch_end(self, batch, logs=None):
         masks = mask_variables(self.model)
         for weight in self.model.trainable_variables:
             for mask in masks.get(weight.ref(), ()):
-                kept, held = mask.numpy() == 1, weight.numpy()
-                removed = held[~kept].astype(np.float32)
-                self.leaks += int(np.count_nonzero(removed.view(np.uint32)))
-                self.dead += int(np.count_nonzero(held[kept] == 0))
-                self.calls += 1
+                first = parts(mask)[0] == 1
+                for kept, held in zip(parts(mask), parts(weight), strict=True):
+                    kept = kept == 1
+                    removed = held[~kept].astype(np.float32)
+                    self.leaks += int(np.count_nonzero(removed.view(np.uint32)))
+                    self.dead += int(np.count_nonzero(held[kept] == 0))
+                    self.differing += int((kept != first).any())
+                    self.calls += 1
+
+
+def parts(variable):
+    """What each replica of this process holds of a variable."""
+    return [v.numpy() for v in getattr(variable, "values", None) or [variable]]
+
+
+def mirrored():
+    """The strategy over all GPUs, or all logical CPUs; a process bears only one."""
+    return strategy.resolve("mirrored", None)
 
 
 def equal(mine, theirs):

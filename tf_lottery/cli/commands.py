@@ -28,7 +28,8 @@ def find(arguments: Any) -> None:
         # TensorFlow greets with lines that no setting silences.
         from tf_lottery._keras import tf
 
-        tf.config.list_logical_devices()
+        if arguments.strategy is None:
+            tf.config.list_logical_devices()
     from tf_lottery.search.find import search
     from tf_lottery.training.trainer import Trainer
 
@@ -36,13 +37,15 @@ def find(arguments: Any) -> None:
     plan = flags.override(recipe.PLAN, arguments)
     run_dir = Path(arguments.run_dir or f"runs/{Path(arguments.recipe).stem}")
 
-    trainer = Trainer(recipe.model, recipe.dataset, plan)
+    trainer = Trainer(recipe.model, recipe.dataset, plan, strategy=arguments.strategy)
     search(
         trainer,
         run_dir=run_dir,
         overwrite=arguments.overwrite,
         verbose=arguments.verbose,
     )
+    if not trainer.workers.is_chief:
+        return
     history = Store(run_dir).history()
     if arguments.verbose:
         _print_table(history)

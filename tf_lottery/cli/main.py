@@ -69,6 +69,11 @@ def _add_find(commands: Any) -> None:
         help="start anew, removing the search in run_dir",
     )
     parser.add_argument(
+        "--strategy",
+        choices=("mirrored", "multiworker", "tpu"),
+        help="train on several devices; multiworker reads TF_CONFIG",
+    )
+    parser.add_argument(
         "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
     )
     plan_flags.add(parser)

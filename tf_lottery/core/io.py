@@ -149,7 +149,7 @@ class Archive(Mapping[str, Array]):
             raise TicketError(f"{self.path} is damaged{where}: {error}.") from error
 
     def _decode(self, name: str, stored: Array, entry: Mapping[str, Any]) -> Array:
-        shape, dtype = tuple(entry["shape"]), _dtype(entry["dtype"])
+        shape, dtype = tuple(entry["shape"]), dtype_of(entry["dtype"])
         encoding = entry["encoding"]
         if encoding == "bits":
             size = int(np.prod(shape))
@@ -282,7 +282,8 @@ def _storable(array: Array) -> Array:
     return array.view(f"u{array.dtype.itemsize}")
 
 
-def _dtype(name: str) -> np.dtype[Any]:
+def dtype_of(name: str) -> np.dtype[Any]:
+    """The type of a name, those of ml_dtypes (bfloat16) included."""
     try:
         return np.dtype(name)
     except TypeError:

@@ -37,10 +37,33 @@ class Live:
             if weight.ref() in by_weight
         }
         self.variables = dict(self.weights) | _generators(model)
+        # Each replica has its own, such as BatchNorm's statistics.
+        self._averaged = [
+            weight
+            for weight in self.weights.values()
+            if weight.synchronization == tf.VariableSynchronization.ON_READ
+        ]
         self._slots: dict[str, tuple[str, Any]] = {}
         if getattr(model, "optimizer", None) is not None:
             self._add_optimizer(model.optimizer)
         self._strategy = model.distribute_strategy
+
+    def average(self) -> None:
+        """Gives all replicas the average where each has a value of its own.
+
+        What is read afterwards is what every replica holds. All workers must call it.
+        """
+        for variable in self._averaged:
+            variable.assign(variable)
+
+    def replica_masks(self) -> list[dict[str, Any]]:
+        """The masks on each replica of this process."""
+        parts = {path: _parts(masks[0]) for path, masks in self._masks.items()}
+        number = len(next(iter(parts.values())))
+        return [
+            {path: found[replica].numpy() != 0 for path, found in parts.items()}
+            for replica in range(number)
+        ]
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -82,7 +105,12 @@ class Live:
         return [
             path
             for path, masks in self._masks.items()
-            if tf.reduce_any((masks[0] == 0) & (self.weights[path] != 0))
+            if any(
+                tf.reduce_any((mask == 0) & (weight != 0))
+                for mask, weight in zip(
+                    _parts(masks[0]), _parts(self.weights[path]), strict=True
+                )
+            )
         ]
 
     def _masked(self, name: str, array: Any, masks: Masks) -> Any:
@@ -115,7 +143,7 @@ class _View(Mapping[str, Any]):
         self._variables = variables
 
     def __getitem__(self, name: str) -> Any:
-        return compact(np.asarray(tf.convert_to_tensor(self._variables[name])))
+        return compact(np.asarray(_parts(self._variables[name])[0]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._variables)
@@ -136,8 +164,15 @@ def _generators(model: Any) -> dict[str, Any]:
     return found
 
 
+def _parts(variable: Any) -> list[Any]:
+    """The variable on each replica of this process, as tensors."""
+    values = getattr(variable, "values", None)  # those of tf.distribute
+    return [tf.convert_to_tensor(v) for v in (values or [variable])]
+
+
 def _array(variable: Any) -> Any:
-    return tf.convert_to_tensor(variable).numpy()
+    """A copy of what the first replica holds."""
+    return _parts(variable)[0].numpy()
 
 
 def _assign(name: str, variable: Any, value: Any) -> None:
@@ -148,7 +183,7 @@ def _assign(name: str, variable: Any, value: Any) -> None:
             f"This ticket was found on another model: {name!r} has shape "
             f"{np.shape(value)} there and {tuple(variable.shape)} here."
         ) from error
-    if not _same_bits(_array(variable), value):
+    if not all(_same_bits(part, value) for part in _parts(variable)):
         raise RuntimeError(f"{name!r} does not hold what was assigned to it.")
 
 

@@ -18,14 +18,15 @@ from tf_lottery.pruning.layers import prunable_weights
 from tf_lottery.pruning.schedule import HeldMasks
 
 
-def wrap(model: Any, seed: int = 0) -> Any:
+def wrap(model: Any, seed: int = 0, strategy: Any = None) -> Any:
     """An uncompiled, masked copy of a built model; the masks are all ones.
 
     The copy has the model's weights. Its random layers (Dropout) draw from
     generators that are variables, seeded by `seed`, so that their state can be
-    saved: tf_keras' default generator cannot be resumed.
+    saved: tf_keras' default generator cannot be resumed. The copy is made in the
+    scope of `strategy`, by default the model's.
     """
-    with model.distribute_strategy.scope():
+    with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
         trainable = {id(weight) for weight in copied.trainable_weights}
 
@@ -62,7 +63,7 @@ def copy_model(model: Any, seed: int = 0) -> Any:
     with _variable_generators(seed):
         copied = _clone(model, _copy_layer)
     for mine, theirs in zip(copied.weights, model.weights, strict=True):
-        mine.assign(theirs)
+        mine.assign(theirs.numpy())
     return copied
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.io import PathLike
@@ -17,6 +18,7 @@ from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.search.store import Store
 from tf_lottery.search.winner import choose, maximizes
+from tf_lottery.training import strategy as strategies
 from tf_lottery.training.trainer import Callbacks, Trainer
 
 
@@ -46,6 +48,7 @@ def find_ticket(
     overwrite: bool = False,
     callbacks: Callbacks = (),
     allow_early_stop: bool = False,
+    strategy: Any = None,
     verbose: int = 1,
 ) -> Ticket:
     """Finds a winning ticket: a sparse network that trains as well as the dense one.
@@ -76,6 +79,9 @@ def find_ticket(
         callbacks: Keras callbacks, or a function `(round, replicate, control)`
             that returns them; each training is one `fit` to them.
         allow_early_stop: Whether a callback may end a training early.
+        strategy: A `tf.distribute.Strategy`, "mirrored", "multiworker" or "tpu";
+            default: the one that the model was built in. Batches are shared among
+            its replicas; see docs/distribution.md.
         verbose: 0 silent, 1 bars and lines, 2 lines.
 
     Returns:
@@ -124,8 +130,11 @@ def find_ticket(
         test_data=test_data,
         callbacks=callbacks,
         allow_early_stop=allow_early_stop,
+        strategy=strategy,
     )
     ticket = search(trainer, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
+    if not trainer.workers.is_chief:
+        return ticket
     if not ticket.won:
         warn(ticket.reason)
     elif verbose:
@@ -157,8 +166,23 @@ def search(
     """Runs or continues the search of a trainer, and returns its ticket.
 
     Like `find_ticket`, for a trainer that is there already; whether the ticket
-    won, it only says in `ticket.won`.
+    won, it only says in `ticket.won`. Of several workers the chief alone decides and
+    writes; the others get the ticket as its file holds it, without the history.
     """
+    workers = trainer.workers
+    with workers.together():
+        if not workers.is_chief:
+            return _received(trainer.follow())
+        ticket, path = _search(trainer, run_dir, overwrite, verbose)
+        if workers.count > 1:
+            workers.end(path.read_bytes())
+        return ticket
+
+
+def _search(
+    trainer: Trainer, run_dir: PathLike | None, overwrite: bool, verbose: int
+) -> tuple[Ticket, Path]:
+    """The ticket, and its file."""
     plan = trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
     maximize = maximizes(monitor, plan)
@@ -169,6 +193,7 @@ def search(
         trainer.data_facts,
         monitor=monitor,
         maximize=maximize,
+        devices=strategies.in_words(trainer.strategy),
     )
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
     store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
@@ -181,7 +206,20 @@ def search(
         history = History(tuple(rounds), plan, monitor, maximize)
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)
-    return ticket
+    return ticket, store.path / "ticket.npz"
+
+
+def _received(content: bytes) -> Ticket:
+    """The ticket of a file's bytes, in memory."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "ticket.npz"
+        path.write_bytes(content)
+        ticket = Ticket.load(path)
+        outcome = ticket.outcome
+        if outcome:
+            weights, best = dict(outcome.weights), dict(outcome.best_weights)
+            outcome = dataclasses.replace(outcome, weights=weights, best_weights=best)
+        return dataclasses.replace(ticket, state=dict(ticket.state), outcome=outcome)
 
 
 def chosen(history: History) -> Ticket:
@@ -202,6 +240,13 @@ def _introduce(
     trainer: Trainer, progress: Progress, store: Store, temporary: bool
 ) -> None:
     """Says what the search will do, and what it will not."""
+    if trainer.strategy.num_replicas_in_sync > 1:
+        progress.say(f"{strategies.in_words(trainer.strategy)}.")
+    if trainer.workers.count > 1:
+        warn(
+            f"The batches are shared among {trainer.workers.count} workers by the "
+            f"auto-shard policy {trainer.auto_shard_policy} of `dataset`."
+        )
     if trainer.skipped:
         progress.say(f"Not pruned, as tfmot cannot: {', '.join(trainer.skipped)}")
     if trainer.architecture is None:

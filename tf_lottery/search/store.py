@@ -211,11 +211,12 @@ class Store:
         if (self.path / "plan.json").exists():
             found = self.facts()
             compare(found, facts, self.path)
-            if found.get("versions") != facts["versions"]:
-                warn(
-                    f"{self.path} was begun with other versions, {found['versions']}: "
-                    "the rounds to come may differ from what it would have given."
-                )
+            for name in ("versions", "devices"):
+                if found.get(name) != facts.get(name):
+                    warn(
+                        f"{self.path} was begun with other {name}, {found.get(name)}: "
+                        "the rounds to come may differ from what it would have given."
+                    )
             rounds = max(found["plan"]["rounds"], facts["plan"]["rounds"])
             return {**facts, "plan": facts["plan"] | {"rounds": rounds}}
         if self._rounds_dir().exists():

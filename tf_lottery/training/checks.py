@@ -106,13 +106,16 @@ def check_fits(model: Any, spec: Any, name: str) -> None:
     _check_inputs(model, x, name)
     outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
 
-    @tf.function  # type: ignore[untyped-decorator]
     def evaluate(y: Any, outputs: Any, sample_weight: Any) -> Any:
         model.compiled_metrics.update_state(y, outputs, sample_weight)
         return model.compute_loss(None, y, outputs, sample_weight)
 
+    @tf.function  # type: ignore[untyped-decorator]
+    def on_replicas(*args: Any) -> Any:
+        return model.distribute_strategy.run(evaluate, args)
+
     try:
-        evaluate.get_concrete_function(y, outputs, sample_weight)
+        on_replicas.get_concrete_function(y, outputs, sample_weight)
     except (ValueError, TypeError, KeyError, tf.errors.InvalidArgumentError) as error:
         raise ValueError(
             f"The targets of `{name}` must fit the model's outputs and loss. "

@@ -104,8 +104,14 @@ def resolve(dataset: Any, validation: Any, test: Any, plan: Plan) -> Data:
     )
 
 
-def feed(train: Any, plan: Plan) -> Feed:
+def feed(train: Any, plan: Plan, static: bool = False) -> Feed:
     """The feed of training batches.
+
+    Args:
+        train: A dataset or arrays.
+        plan: The batch size of arrays, and the steps of an epoch.
+        static: Whether batches must be of one size; then a last, smaller one of
+            arrays is dropped.
 
     Raises:
         TypeError: Neither a dataset nor arrays.
@@ -117,11 +123,12 @@ def feed(train: Any, plan: Plan) -> Feed:
                 "`batch_size` is for arrays; a dataset is batched already. "
                 f"Received: batch_size={plan.batch_size} with a tf.data.Dataset."
             )
+        _check_static("dataset", train, static)
         return _dataset_feed(train, plan)
-    return _array_feed(_checked_arrays("dataset", train), plan)
+    return _array_feed(_checked_arrays("dataset", train), plan, static)
 
 
-def evaluated(data: Data, plan: Plan) -> dict[str, Any]:
+def evaluated(data: Data, plan: Plan, static: bool = False) -> dict[str, Any]:
     """Validation and test data, where given, by the prefix of their metrics.
 
     Raises:
@@ -130,7 +137,7 @@ def evaluated(data: Data, plan: Plan) -> dict[str, Any]:
     """
     found = {"val": data.validation, "test": data.test}
     return {
-        name: _evaluation_data(ARGUMENTS[name], part, plan)
+        name: _evaluation_data(ARGUMENTS[name], part, plan, static)
         for name, part in found.items()
         if part is not None
     }
@@ -158,12 +165,14 @@ def _facts(source: Any, spec: Any, batches: int) -> dict[str, Any]:
     return facts
 
 
-def _evaluation_data(name: str, data: Any, plan: Plan) -> Any:
+def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
     """Validation or test data as a finite, batched dataset."""
     if not isinstance(data, tf.data.Dataset):
         arrays = _checked_arrays(name, data)
         data = tf.data.Dataset.from_tensor_slices(arrays)
-        data = data.batch(plan.batch_size or _DEFAULT_BATCH_SIZE)
+        data = data.batch(plan.batch_size or _DEFAULT_BATCH_SIZE, static)
+        data = _shared_by_batch(data)
+    _check_static(name, data, static)
     length = int(data.cardinality())
     if length == 0 or length == tf.data.INFINITE_CARDINALITY:
         found = "an empty dataset" if length == 0 else "an endless one"
@@ -250,10 +259,15 @@ def _dataset_feed(train: Any, plan: Plan) -> Feed:
     )
 
 
-def _array_feed(arrays: Any, plan: Plan) -> Feed:
+def _array_feed(arrays: Any, plan: Plan, static: bool) -> Feed:
     size = len(tf.nest.flatten(arrays)[0])
     batch = plan.batch_size or _DEFAULT_BATCH_SIZE
-    length = -(-size // batch)
+    length = size // batch if static else -(-size // batch)
+    if length == 0:
+        raise ValueError(
+            "A TPU needs full batches: `batch_size` must be at most the number of "
+            f"examples. Received: batch_size={batch}, {size} examples."
+        )
     tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
     made: dict[int, Any] = {}
 
@@ -261,7 +275,7 @@ def _array_feed(arrays: Any, plan: Plan) -> Feed:
         seed = tf.stack([tf.cast(plan.seed, tf.int64), number])
         # Stateless, so the order depends on the seed and the pass alone.
         positions = tf.random.experimental.stateless_shuffle(tf.range(size), seed)
-        return tf.data.Dataset.from_tensor_slices(positions).batch(batch)
+        return tf.data.Dataset.from_tensor_slices(positions).batch(batch, static)
 
     def gather(positions: Any) -> Any:
         return tf.nest.map_structure(lambda t: tf.gather(t, positions), tensors)
@@ -271,7 +285,7 @@ def _array_feed(arrays: Any, plan: Plan) -> Feed:
         if step not in made:
             numbers = tf.data.Dataset.range(number, 2**62)
             batches = numbers.flat_map(order).skip(offset)
-            made[step] = batches.map(gather).prefetch(8)
+            made[step] = _shared_by_batch(batches.map(gather).prefetch(8))
         return made[step]
 
     return Feed(
@@ -281,6 +295,30 @@ def _array_feed(arrays: Any, plan: Plan) -> Feed:
         make=make,
         ordered_by_step=True,
     )
+
+
+def auto_shard_policy(dataset: Any) -> str:
+    """How the workers of a strategy share a dataset, by the name of the policy."""
+    policy = dataset.options().experimental_distribute.auto_shard_policy
+    return str(policy.name)
+
+
+def _shared_by_batch(dataset: Any) -> Any:
+    """The dataset, of whose batches each worker takes its part."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    return dataset.with_options(options)
+
+
+def _check_static(name: str, dataset: Any, static: bool) -> None:
+    specs = tf.nest.flatten(dataset.element_spec)
+    if static and not all(spec.shape.is_fully_defined() for spec in specs):
+        raise ValueError(
+            f"On a TPU the batches of `{name}` must all be of one known size. "
+            f"Received: {dataset.element_spec}. Use `batch(n, drop_remainder=True)`."
+        )
 
 
 def _checked_arrays(name: str, data: Any) -> Any:

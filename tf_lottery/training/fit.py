@@ -14,6 +14,7 @@ from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.live import Live
 from tf_lottery.training.loop import Logs, Loop, callback_list
 from tf_lottery.training.run import Checkpoint, Run
+from tf_lottery.training.workers import Workers
 
 Report = Callable[[int, Logs], None]
 
@@ -27,6 +28,7 @@ class Fit:
         plan: How to train.
         loop: The model and its data.
         live: The model's variables.
+        workers: The processes that train together.
         checkpoint: Where the run is written at epochs' ends.
     """
 
@@ -37,6 +39,7 @@ class Fit:
         plan: Plan,
         loop: Loop,
         live: Live,
+        workers: Workers,
         checkpoint: Checkpoint | None,
     ) -> None:
         self._ticket = ticket
@@ -44,6 +47,7 @@ class Fit:
         self._plan = plan
         self._loop = loop
         self._live = live
+        self._workers = workers
         self._checkpoint = checkpoint
         self._model = loop.model
         self._steps_per_epoch = loop.feed.steps_per_epoch
@@ -94,6 +98,7 @@ class Fit:
                 "for the same time and finds the best step afterwards. Pass "
                 "`allow_early_stop=True` to stop all the same."
             )
+        self._live.average()
         if averaged or run.curves.get("step", [])[-1:] != [run.step]:
             self._validate(dict(run.logs), listed)
         return self._outcome()
@@ -107,6 +112,8 @@ class Fit:
     def _look(self, logs: Logs, callbacks: Any) -> None:
         """What happens between two groups of steps."""
         self._check_number("loss", logs)
+        if self._is_read():
+            self._live.average()
         if self._is_rewind_step():
             self._run.next_start = self._run.step, self._kept("next", self._live.view())
         if self._is_validation_step():
@@ -136,7 +143,7 @@ class Fit:
         if self._plan.retrain == "fine_tune":
             run.next_start = 0, self._kept("next", self._live.view())
         # Not by the step: a callback may have changed weights since.
-        ends_best = self._holds(best_weights)
+        ends_best = self._workers.share_json(self._holds(best_weights))
         weights = best_weights
         if not ends_best:
             weights = self._kept("final", self._live.view_weights())
@@ -144,7 +151,8 @@ class Fit:
         test = self._loop.evaluate("test")
         final = {f"final_{name}": value for name, value in (last | test).items()}
         if test and not ends_best:
-            self._live.assign(best_weights, self._ticket.masks)
+            shared = self._workers.share_arrays(best_weights)
+            self._live.assign(shared, self._ticket.masks)
             test = self._loop.evaluate("test")
         return Outcome(
             weights=weights,
@@ -161,11 +169,19 @@ class Fit:
         """What the live model holds now, on disk if there is a checkpoint."""
         if self._checkpoint:
             return self._checkpoint.keep(name, arrays)
+        if not self._workers.is_chief:
+            return {}
         return {each: np.array(arrays[each]) for each in arrays}
 
     def _holds(self, weights: Weights) -> bool:
+        """Whether the model has these weights now."""
         live = self._live.view_weights()
         return all(np.array_equal(live[path], weights[path]) for path in weights)
+
+    def _is_read(self) -> bool:
+        """Whether the state of the model is looked at or written at this step."""
+        ends_epoch = self._run.step % self._steps_per_epoch == 0
+        return ends_epoch or self._is_rewind_step() or self._is_validation_step()
 
     def _is_rewind_step(self) -> bool:
         rewinds = self._plan.retrain == "rewind"

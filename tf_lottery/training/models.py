@@ -6,21 +6,19 @@ from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.pruning.wrap import compile_like
-from tf_lottery.training import checks
 from tf_lottery.training.loop import GROUP, sees_batches
 from tf_lottery.training.seeds import derive, seeded
 
 
-def called(model: Any, seed: int) -> Any:
-    """The model; a function is called under the seed.
+def called(model: Any, seed: int, strategy: Any) -> Any:
+    """The model; a function is called under the seed, in the strategy's scope.
 
     Layers without a name are counted anew, so that they have the same names each
     time: weights are called after them.
     """
-    checks.check_keras(model)
     if isinstance(model, keras.Model) or not callable(model):
         return model
-    with seeded(derive(seed, "model")), _names_counted_anew():
+    with seeded(derive(seed, "model")), _names_counted_anew(), strategy.scope():
         return model()
 
 

@@ -41,6 +41,20 @@ class Run:
     logs: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> "Run":
+        """The run that `record` described, without its arrays."""
+        run = cls(**record)
+        if run.best_loss is None:  # JSON has no infinity
+            run.best_loss = np.inf
+        return run
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain values."""
+        fields: tuple[str, ...] = ("step", "curves", "logs", "seconds")
+        fields += ("best_step", "best_loss", "best_metrics")
+        return {name: getattr(self, name) for name in fields}
+
     def note(self, values: dict[str, float]) -> None:
         """Appends the values of a validation pass to the curves.
 
@@ -82,9 +96,7 @@ class Checkpoint:
         if archive is None:
             return None
         header = archive.header
-        run = Run(**header["run"])
-        if run.best_loss is None:  # JSON has no infinity
-            run.best_loss = np.inf
+        run = Run.of_record(header["run"])
         run.best_weights = dict(archive.group("best"))
         if (step := header["next_step"]) is not None:
             run.next_start = step, io.Archive(self._kept_path("next")).group("kept")
@@ -100,10 +112,8 @@ class Checkpoint:
         if self._cost > _SHARE * (started - self._written):
             return
         groups = {"state": live.view(), "best": run.best_weights}
-        fields: tuple[str, ...] = ("step", "curves", "logs", "seconds")
-        fields += ("best_step", "best_loss", "best_metrics")
         header = {
-            "run": {name: getattr(run, name) for name in fields},
+            "run": run.record(),
             "next_step": run.next_start and run.next_start[0],
             "masks_digest": self._masks.digest(),
         }

@@ -4,13 +4,14 @@ One compiled model serves all rounds. Masks, weights and optimizer state are
 variables, assigned between trainings; nothing is traced again.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, Weights
+from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import skipped_layers
@@ -18,10 +19,12 @@ from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
 from tf_lottery.training import checks, data, models
+from tf_lottery.training import strategy as strategies
 from tf_lottery.training.fit import Fit, Report
 from tf_lottery.training.loop import Logs, Loop
 from tf_lottery.training.run import Checkpoint, Run
 from tf_lottery.training.seeds import derive, seeded
+from tf_lottery.training.workers import Workers, hashes
 
 Callbacks = Sequence[Any] | Callable[[int, int, str | None], Sequence[Any]]
 
@@ -40,6 +43,8 @@ class Trainer:
         callbacks: Keras callbacks, or a function `(round, replicate, control)`
             that returns them. Their logs hold `round`, also for file names.
         allow_early_stop: Whether a callback may end a training early.
+        strategy: A `tf.distribute.Strategy`, "mirrored", "multiworker" or "tpu";
+            default: the one that the model was built in.
 
     Raises:
         TypeError, ValueError: What cannot be trained, before anything is.
@@ -62,6 +67,7 @@ class Trainer:
         test_data: Any = None,
         callbacks: Callbacks = (),
         allow_early_stop: bool = False,
+        strategy: Any = None,
     ) -> None:
         self.plan = plan
         single = isinstance(callbacks, keras.callbacks.Callback)
@@ -69,13 +75,18 @@ class Trainer:
         checks.check_callbacks(self._callbacks)
         self._allow_early_stop = allow_early_stop
         self._skipped: list[tuple[int, int]] = []
-        model = models.called(model, plan.seed)
+        checks.check_keras(model)
+        self.strategy = strategies.resolve(strategy, model)
+        self.workers = Workers(self.strategy)
+        model = models.called(model, plan.seed, self.strategy)
         checks.check_model(model)
+        static = strategies.needs_static_shapes(self.strategy)
         with seeded(derive(plan.seed, "data")):
             chosen = data.resolve(dataset, validation_data, test_data, plan)
         self.repeatable = data.is_repeatable(chosen.train)
-        feed = data.feed(chosen.train, plan)
-        evaluated = data.evaluated(chosen, plan)
+        feed = data.feed(chosen.train, plan, static)
+        self.auto_shard_policy = data.auto_shard_policy(feed.make(0))
+        evaluated = data.evaluated(chosen, plan, static)
         self.data_facts = data.describe(chosen, feed, evaluated)
         checks.check_batch(feed.spec, "dataset")
         model = models.built(model, feed.spec, plan.seed)
@@ -146,18 +157,38 @@ class Trainer:
         """
         found = checkpoint.load() if checkpoint else None
         run, state = found or (Run(ticket.step), ticket.state)
-        feed = self._loop.feed
         reached = run.step  # all of them, if only its outcome was not written
         if run.step < self.steps:
-            reached = feed.pass_start(ticket.step, run.step)
-        begun = ticket.step, reached
-        fit = Fit(ticket, run, self.plan, self._loop, self._live, checkpoint)
-        with self.model.distribute_strategy.scope():
-            self._live.assign(state, ticket.masks)
-            feed.forward([*self._skipped, begun])
-            self._skipped = []
-            callbacks = self._callbacks_of(ticket.round)
-            return fit.train(callbacks, report, self._allow_early_stop)
+            reached = self._loop.feed.pass_start(ticket.step, run.step)
+        skipped, self._skipped = [*self._skipped, (ticket.step, reached)], []
+        facts = {"round": ticket.round, "step": ticket.step, "run": run.record()}
+        self.workers.share_json({"task": "train", "skipped": skipped, **facts})
+        with self.workers.training():
+            self._assign(ticket, state)
+            return self._fit(ticket, run, skipped, checkpoint, report)
+
+    def follow(self) -> bytes:
+        """Trains what the chief says, on the other workers of a strategy.
+
+        Returns:
+            What the chief shares at the end: the file of its ticket.
+
+        Raises:
+            RuntimeError: The chief ended with an error.
+        """
+        while (order := self.workers.share_json())["task"] != "end":
+            if order["task"] == "stop":
+                raise RuntimeError(f"The chief stopped: {order['why']}")
+            ticket = Ticket(Masks({}), {})
+            if order["task"] == "evaluate":
+                self._evaluate(ticket, {})
+                continue
+            ticket = dataclasses.replace(
+                ticket, round=order["round"], step=order["step"], plan=self.plan
+            )
+            ticket = self._assign(ticket, {})
+            self._fit(ticket, Run.of_record(order["run"]), order["skipped"])
+        return self.workers.share()
 
     def skip(self, ticket: Ticket, outcome: Outcome) -> None:
         """Takes note of a training that was done before, for the order of data."""
@@ -170,12 +201,55 @@ class Trainer:
             ticket: What to evaluate.
             weights: Its starting weights, or `ticket.outcome.best_weights`.
         """
-        with self.model.distribute_strategy.scope():
-            self._live.assign(weights or ticket.weights, ticket.masks)
+        self.workers.share_json({"task": "evaluate"})
+        return self._evaluate(ticket, weights or ticket.weights)
+
+    def _evaluate(self, ticket: Ticket, weights: Weights) -> Logs:
+        self._assign(ticket, weights)
+        with self.strategy.scope():
             return self._loop.evaluate("val") | self._loop.evaluate("test")
 
+    def _assign(self, ticket: Ticket, state: State) -> Ticket:
+        """Gives all workers the chief's masks and state; returns their ticket."""
+        masks = ticket.masks
+        if self.workers.count > 1:
+            masks = Masks(self.workers.share_arrays(masks))
+        with self.strategy.scope():
+            self._live.assign(self.workers.share_arrays(state), masks)
+        self._check_replicas(masks)
+        return dataclasses.replace(ticket, masks=masks)
+
+    def _check_replicas(self, masks: Masks) -> None:
+        """Raises unless every replica of every worker holds these masks."""
+        rows = self.workers.gather([hashes(m) for m in self._live.replica_masks()])
+        for replica, found in enumerate(rows):
+            pairs = zip(masks, found, hashes(masks), strict=True)
+            if differ := [path for path, one, other in pairs if one != other]:
+                raise RuntimeError(
+                    f"The masks of {', '.join(map(repr, differ))} on replica {replica} "
+                    f"(worker {self.workers.worker_of(replica)}) are not those that "
+                    "were decided."
+                )
+
+    def _fit(
+        self,
+        ticket: Ticket,
+        run: Run,
+        skipped: Sequence[tuple[int, int]],
+        checkpoint: Checkpoint | None = None,
+        report: Report | None = None,
+    ) -> Outcome:
+        fit = Fit(
+            ticket, run, self.plan, self._loop, self._live, self.workers, checkpoint
+        )
+        with self.strategy.scope():
+            self._loop.feed.forward(skipped)
+            callbacks = self._callbacks_of(ticket.round)
+            return fit.train(callbacks, report, self._allow_early_stop)
+
     def _compile(self, model: Any, feed: data.Feed, evaluated: dict[str, Any]) -> None:
-        self.model = wrap(model, derive(self.plan.seed, "generators"))
+        seed = derive(self.plan.seed, "generators")
+        self.model = wrap(model, seed, self.strategy)
         masks = Masks.full(Live(self.model).shapes)
         checks.check_prunable(masks, model)
         self.plan.rates(masks)

@@ -1,0 +1,304 @@
+"""On several devices: the same tickets, held alike by every replica."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.models import (
+    CLASSES,
+    FEATURES,
+    Watch,
+    arrays,
+    batches,
+    compiled,
+    equal,
+    keras,
+    layers,
+    mirrored,
+    tf,
+    tiny,
+    with_state,
+)
+from tf_lottery import Plan, find_ticket
+from tf_lottery.search.rounds import run_rounds
+from tf_lottery.training import data as datas
+from tf_lottery.training.strategy import in_words, resolve
+from tf_lottery.training.trainer import Trainer
+
+slow = pytest.mark.slow
+SGD = keras.optimizers.SGD
+
+
+def bfloat16():
+    keras.utils.set_random_seed(1)
+    policy = keras.mixed_precision.Policy("mixed_bfloat16")
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,), name="features"),
+            layers.Dense(6, activation="relu", name="hidden", dtype=policy),
+            layers.Dense(CLASSES, name="logits", dtype=policy),
+            layers.Activation("linear", dtype="float32"),
+        ]
+    )
+
+
+MODELS = {
+    "Adam": lambda: compiled(tiny()),
+    "norm and dropout": lambda: compiled(with_state()),
+    "momentum, global clip norm": lambda: compiled(
+        tiny(), SGD(0.1, momentum=0.9, global_clipnorm=0.5)
+    ),
+    "bfloat16": lambda: compiled(bfloat16()),
+}
+
+
+@pytest.fixture(params=["one device", "mirrored"])
+def strategy(request):
+    if request.param == "mirrored":
+        return mirrored()
+    return tf.distribute.OneDeviceStrategy("CPU:1")
+
+
+def searched(model, strategy=None, callbacks=(), **plan):
+    plan = Plan(**{"rounds": 2, "epochs": 2, "pruning_rate": 0.3} | plan)
+    trainer = Trainer(
+        model,
+        batches(),
+        plan,
+        validation_data=batches(32, 1),
+        callbacks=callbacks,
+        strategy=strategy,
+    )
+    return list(run_rounds(trainer, plan)), trainer
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_replicas_hold_the_same_masks_and_zeros_after_every_step(name, strategy):
+    watch = Watch()
+    rounds, trainer = searched(MODELS[name](), strategy, [watch])
+    assert trainer.strategy is strategy
+    assert trainer.model.distribute_strategy is strategy
+    assert watch.calls == 3 * 12 * 2 * strategy.num_replicas_in_sync
+    assert watch.leaks == watch.differing == 0
+    assert rounds[-1].ticket.density < 0.6
+    assert trainer.traces == 1
+
+
+@pytest.mark.parametrize("name", ["Adam", "momentum, global clip norm"])
+def test_several_devices_find_the_tickets_of_one(name, strategy):
+    """Sums in another order differ in the last bits; no mask is decided by those."""
+    one, _ = searched(MODELS[name]())
+    several, _ = searched(MODELS[name](), strategy)
+    for mine, theirs in zip(several, one, strict=True):
+        assert mine.ticket.masks == theirs.ticket.masks
+        for path, weights in theirs.outcome.weights.items():
+            assert np.allclose(mine.outcome.weights[path], weights, atol=1e-5)
+
+
+def test_batches_that_cannot_be_halved_are_shared_all_the_same():
+    trainer = Trainer(
+        MODELS["Adam"](), arrays(91), Plan(batch_size=13), strategy=mirrored()
+    )
+    seen = [
+        sum(len(part) for part in mirrored().experimental_local_results(x))
+        for x, _ in _first(trainer._loop.feed, 7)
+    ]
+    assert seen == [13] * 7
+
+
+def _first(feed, number):
+    with mirrored().scope():
+        batches = feed.open(0)
+        return [next(batches) for _ in range(number)]
+
+
+def test_arrays_give_each_step_the_same_examples_on_any_number_of_devices():
+    feed = datas.feed(arrays(), Plan(batch_size=16))
+    alone = [x.numpy() for x, _ in feed.make(0).take(6)]
+    shared = [
+        np.concatenate([p.numpy() for p in mirrored().experimental_local_results(x)])
+        for x, _ in _first(datas.feed(arrays(), Plan(batch_size=16)), 6)
+    ]
+    assert all((a == b).all() for a, b in zip(alone, shared, strict=True))
+
+
+def test_a_late_rewind_brings_every_replica_back():
+    rounds, trainer = searched(MODELS["norm and dropout"](), mirrored(), rewind_to=7)
+    step, state = rounds[0].outcome.next_start
+    again = trainer.train(
+        type(rounds[0].ticket)(
+            rounds[0].ticket.masks, state, step, round=1, plan=trainer.plan
+        )
+    )
+    assert equal(again.weights, rounds[0].outcome.weights)
+
+
+def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path):
+    class Killed(Exception):
+        pass
+
+    def search(path, callbacks=()):
+        return find_ticket(
+            MODELS["norm and dropout"](),
+            arrays(),
+            2,
+            epochs=4,
+            validation_data=arrays(32, 1),
+            strategy=mirrored(),
+            run_dir=path,
+            callbacks=callbacks,
+            verbose=0,
+        )
+
+    with pytest.raises(Killed):
+        search(tmp_path / "killed", lambda number, *_: [KillIn(number, 1, Killed)])
+    resumed, whole = search(tmp_path / "killed"), search(tmp_path / "whole")
+    for mine, theirs in zip(resumed.history, whole.history, strict=True):
+        assert mine.ticket.masks == theirs.ticket.masks
+        assert equal(mine.outcome.weights, theirs.outcome.weights)
+        assert mine.outcome.curves == theirs.outcome.curves
+
+
+class KillIn(keras.callbacks.Callback):
+    """Raises at the third epoch of one round."""
+
+    def __init__(self, number, deadly, error):
+        super().__init__()
+        self._due, self._error = number == deadly, error
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._due and epoch == 2:
+            raise self._error
+
+
+# Which strategy.
+
+
+def test_a_model_built_in_a_scope_is_trained_there():
+    with mirrored().scope():
+        model = MODELS["Adam"]()
+    assert Trainer(model, batches(), Plan()).strategy is mirrored()
+
+
+def test_mirrored_by_name_takes_the_devices_that_are_there():
+    found = resolve("mirrored", MODELS["Adam"]())
+    assert isinstance(found, tf.distribute.MirroredStrategy)
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    assert found.num_replicas_in_sync == len(tf.config.list_logical_devices(kind))
+    assert f"MirroredStrategy on {found.num_replicas_in_sync}" in in_words(found)
+
+
+def test_a_function_is_called_in_the_scope():
+    def make():
+        assert tf.distribute.get_strategy() is mirrored()
+        return MODELS["Adam"]()
+
+    trainer = Trainer(make, batches(), Plan(), strategy=mirrored())
+    assert trainer.strategy is mirrored()
+
+
+@pytest.mark.parametrize(
+    "strategy, error, said",
+    [
+        ("horovod", ValueError, "'mirrored', 'multiworker', 'tpu'"),
+        (2, TypeError, "tf.distribute.Strategy"),
+        ("multiworker", ValueError, "Create the strategy first"),
+        ("tpu", ValueError, "Create the strategy first"),
+    ],
+)
+def test_what_is_no_strategy_for_this_model(strategy, error, said):
+    with pytest.raises(error, match=said):
+        find_ticket(MODELS["Adam"](), arrays(), strategy=strategy)
+
+
+def test_multiworker_without_a_cluster_is_refused(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(ValueError, match="TF_CONFIG"):
+        find_ticket(MODELS["Adam"], arrays(), strategy="multiworker")
+
+
+def test_multiworker_after_tensorflow_has_started_is_refused(monkeypatch):
+    cluster = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+    task = {"type": "worker", "index": 0}
+    config = json.dumps({"cluster": cluster, "task": task})
+    monkeypatch.setenv("TF_CONFIG", config)
+    tf.zeros(1)
+    with pytest.raises(ValueError, match="before TensorFlow runs anything"):
+        find_ticket(MODELS["Adam"], arrays(), strategy="multiworker")
+
+
+def test_a_tpu_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="needs a TPU"):
+        find_ticket(MODELS["Adam"], arrays(), strategy="tpu")
+
+
+def test_parameter_servers_are_refused_with_the_reason():
+    kind = tf.distribute.ParameterServerStrategy
+    with pytest.raises(ValueError, match="same step"):
+        find_ticket(MODELS["Adam"](), arrays(), strategy=object.__new__(kind))
+
+
+def test_a_model_of_another_strategy_is_refused():
+    with mirrored().scope():
+        model = MODELS["Adam"]()
+    with pytest.raises(ValueError, match="another strategy"):
+        find_ticket(model, arrays(), strategy=tf.distribute.OneDeviceStrategy("CPU:0"))
+
+
+def test_a_tpu_gets_batches_of_one_size():
+    feed = datas.feed(arrays(100), Plan(batch_size=32), static=True)
+    assert feed.spec[0].shape == (32, FEATURES)
+    assert feed.steps_per_epoch == 3
+    data = datas.Data(None, arrays(70), None)
+    found = datas.evaluated(data, Plan(batch_size=32), static=True)["val"]
+    assert found.element_spec[0].shape == (32, FEATURES)
+    with pytest.raises(ValueError, match="drop_remainder=True"):
+        datas.feed(batches(), Plan(), static=True)
+
+
+# What differs is found.
+
+
+def test_a_mask_that_differs_on_one_replica_stops_the_search():
+    _, trainer = searched(MODELS["Adam"](), mirrored(), rounds=1)
+    masks = trainer._live._masks["logits/kernel"][0]
+    assign = trainer._live.assign
+
+    def assign_and_spoil(*args):
+        assign(*args)
+        masks.values[1].assign(tf.zeros_like(masks.values[1]))
+
+    trainer._live.assign = assign_and_spoil
+    with pytest.raises(
+        RuntimeError, match=r"'logits/kernel' on replica 1 \(worker 0\)"
+    ):
+        trainer.train(trainer.dense())
+
+
+def test_a_pruned_weight_that_comes_back_on_one_replica_is_found():
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kernel = self.model.get_layer("prune_low_magnitude_hidden").layer.kernel
+            kernel.values[1].assign(tf.ones_like(kernel.values[1]))
+
+    with pytest.raises(RuntimeError, match="'hidden/kernel' became nonzero in round 1"):
+        searched(MODELS["Adam"](), mirrored(), [Spoil()])
+
+
+@slow
+def test_all_of_this_holds_on_four_replicas():
+    """In a process of its own, as a process bears one MirroredStrategy."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", __file__]
+    environment = {**os.environ, "TF_LOTTERY_TEST_REPLICAS": "4"}
+    done = subprocess.run(
+        [*command, "-m", "not slow and not gpu and not tpu and not network"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout

@@ -1,0 +1,174 @@
+"""The processes of one search: the chief decides and writes, the others follow.
+
+All take part in every training. What to train, its masks and its weights come
+from the chief through the collectives of tf.distribute, so that the others need
+neither a run directory nor a decision of their own.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import tf
+from tf_lottery.core import io
+
+_PIECE = 2**28  # bytes
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+
+
+class Workers:
+    """What the workers of a strategy tell each other.
+
+    With one process nothing is sent, and that process is the chief.
+
+    Args:
+        strategy: The strategy that trains.
+    """
+
+    def __init__(self, strategy: Any) -> None:
+        self._strategy = strategy
+        resolver = strategy.cluster_resolver
+        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        cluster = resolver.cluster_spec().as_dict() if several else {}
+        addresses = [*cluster.get("chief", []), *cluster.get("worker", [])]
+        self.count = max(len(addresses), 1)
+        self.index = 0
+        if self.count > 1:
+            before = (
+                len(cluster.get("chief", [])) if resolver.task_type != "chief" else 0
+            )
+            self.index = before + resolver.task_id
+            self._sum_on_all = _summing(strategy)
+        self.is_chief = self.index == 0
+        self._collective = False  # whether all workers are in one training now
+
+    def share(self, content: bytes = b"") -> bytes:
+        """The chief's bytes, on every worker."""
+        if self.count == 1:
+            return content
+        content = content if self.is_chief else b""
+        size = int(self._sum(np.array([len(content)]))[0])
+        padded = np.zeros(-(-size // 8), np.int64)
+        padded.view(np.uint8)[: len(content)] = np.frombuffer(content, np.uint8)
+        step = _PIECE // 8
+        for start in range(0, len(padded), step):
+            padded[start : start + step] = self._sum(padded[start : start + step])
+        return padded.view(np.uint8)[:size].tobytes()
+
+    def share_json(self, values: Any = None) -> Any:
+        """The chief's plain values, on every worker."""
+        if self.count == 1:
+            return values
+        return json.loads(self.share(json.dumps(values).encode()))
+
+    def share_arrays(self, arrays: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """The chief's arrays, each shared when it is read: by all, in one order."""
+        if self.count == 1:
+            assert arrays is not None
+            return arrays
+        return _Shared(self, arrays or {})
+
+    def gather(self, rows: Sequence[Sequence[int]]) -> Any:
+        """The rows of all replicas, on every worker: local ones come in `rows`."""
+        if self.count == 1:
+            return np.array(rows, np.int64)
+        matrix = np.zeros((self._strategy.num_replicas_in_sync, len(rows[0])), np.int64)
+        matrix[self.index * len(rows) : (self.index + 1) * len(rows)] = rows
+        return self._sum(matrix.reshape(-1)).reshape(matrix.shape)
+
+    def worker_of(self, replica: int) -> int:
+        """The number of the worker that has a replica."""
+        return replica * self.count // int(self._strategy.num_replicas_in_sync)
+
+    def end(self, content: bytes) -> None:
+        """Tells the others that nothing is left to train, and what came of it."""
+        self.share_json({"task": "end"})
+        self.share(content)
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """While all workers train together: nothing can be told to them."""
+        self._collective = True
+        yield
+        self._collective = False  # not after an error: the others may be inside
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Ends on every worker when one fails: with a message, not with a hang."""
+        if self.count == 1:
+            yield
+            return
+        try:
+            yield
+        except _LOST as error:
+            raise RuntimeError(
+                f"Worker {self.index} lost another one, and cannot go on alone. Start "
+                "all workers again: the search continues from its run directory. "
+                f"TensorFlow says: {str(error).strip().splitlines()[-1][:300]}"
+            ) from error
+        except BaseException as error:
+            if self.is_chief and not self._collective:
+                self.share_json({"task": "stop", "why": f"{error}"})
+            raise
+
+    def _sum(self, values: Any) -> Any:
+        """The sum over the workers of one array of each, int64."""
+        summed = self._sum_on_all(tf.constant(values, tf.int64))
+        return self._strategy.experimental_local_results(summed)[0].numpy()
+
+
+def _summing(strategy: Any) -> Any:
+    local = len(strategy.extended.worker_devices)
+
+    def on_replica(values: Any) -> Any:
+        context = tf.distribute.get_replica_context()
+        # Of the replicas of a worker, one brings its values.
+        brings = context.replica_id_in_sync_group % local == 0
+        mine = tf.where(brings, values, tf.zeros_like(values))
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])  # type: ignore[untyped-decorator]
+    def on_all(values: Any) -> Any:
+        return strategy.run(on_replica, (values,))
+
+    return on_all
+
+
+class _Shared(Mapping[str, Any]):
+    def __init__(self, workers: Workers, arrays: Mapping[str, Any]) -> None:
+        self._workers = workers
+        self._arrays = arrays
+        self._names: list[str] = workers.share_json(list(arrays))
+
+    def __getitem__(self, name: str) -> Any:
+        kind, content = None, b""
+        if self._workers.is_chief:
+            array = np.asarray(self._arrays[name])
+            kind, content = (array.dtype.name, array.shape), array.tobytes()
+        dtype, shape = self._workers.share_json(kind)
+        shared = self._workers.share(content)
+        return np.frombuffer(shared, io.dtype_of(dtype)).reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def hashes(arrays: Mapping[str, Any]) -> list[int]:
+    """A number for each array that differs where the arrays do."""
+    digests = (
+        hashlib.sha256(np.packbits(arrays[name]).tobytes()).digest() for name in arrays
+    )
+    return [int.from_bytes(digest[:7], "big") for digest in digests]
