@@ -54,7 +54,7 @@ class Live:
         What is read afterwards is what every replica holds. All workers must call it.
         """
         for variable in self._averaged:
-            variable.assign(variable)
+            variable.assign(tf.convert_to_tensor(variable))
 
     def replica_masks(self) -> list[dict[str, Any]]:
         """The masks on each replica of this process."""

@@ -40,7 +40,9 @@ def in_words(strategy: Any) -> str:
     """The strategy and its devices in words."""
     if _is_default(strategy):
         return "one device"
-    name, number = type(strategy).__name__, strategy.num_replicas_in_sync
+    number = strategy.num_replicas_in_sync
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    name = "MultiWorkerMirroredStrategy" if several else type(strategy).__name__
     devices = (name.split("/device:")[-1] for name in strategy.extended.worker_devices)
     return f"{name} on {number} replica{'s' * (number > 1)} ({', '.join(devices)} here)"
 

@@ -1,0 +1,140 @@
+"""Several processes train one search: one decides and writes, all hold the same."""
+
+import json
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests import worker
+from tests.models import REPLICAS
+from tests.search.recorded_test import contents
+from tf_lottery.training.workers import hashes
+from tools import _launch_local as launch
+
+slow = pytest.mark.slow
+pytestmark = pytest.mark.skipif(REPLICAS != 2, reason="these are processes of one CPU")
+WITHIN = 60  # seconds until the others have noticed a death
+
+
+def searched(path, workers=2, model="Adam", run_dir="run", **given):
+    """What each worker found, the exit statuses, the logs, and the seconds."""
+    path.mkdir(exist_ok=True)
+    run_dirs = [
+        str(path / (f"{run_dir}_{n}" if n else run_dir)) for n in range(workers)
+    ]
+    given |= {"out": str(path / "found"), "model": model, "run_dirs": run_dirs}
+    logs = [path / f"worker_{n}.log" for n in range(workers)]
+    command = [sys.executable, "-m", "tests.worker", json.dumps(given)]
+    started = launch.start(command, logs, chief_to_log=True)
+    try:
+        statuses = ended(started)
+    finally:
+        for process in started:
+            process.kill()
+    found = []
+    for number in range(workers):
+        file = path / f"found.{number}.json"
+        found.append(json.loads(file.read_text()) if file.exists() else None)
+    return found, statuses, [log.read_text() for log in logs]
+
+
+def ended(processes):
+    """The exit statuses; the first that fails gives the others a minute."""
+    failed = None
+    while any(process.poll() is None for process in processes):
+        if failed is None and any(process.poll() for process in processes):
+            failed = time.monotonic()
+        if failed is not None and time.monotonic() > failed + WITHIN:
+            break
+        time.sleep(0.1)
+    return [process.poll() for process in processes]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A search of two workers that nothing disturbs; its directory and findings."""
+    path = tmp_path_factory.mktemp("undisturbed")
+    found, statuses, logs = searched(path)
+    assert statuses == [0, 0], logs[0][-3000:] + logs[1][-3000:]
+    return path, found, logs
+
+
+def test_all_workers_end_with_one_ticket_and_zeros_after_every_step(undisturbed):
+    _, (chief, other), _ = undisturbed
+    assert chief["masks"] == other["masks"]
+    for part in ("weights", "starts", "rows", "reason"):
+        assert chief[part] == other[part]
+    steps = 18 + 2 * (18 - 3)
+    for found in (chief, other):
+        assert found["watch"] == [0, 0, 2 * steps]
+    assert chief["rows"][-1]["density"] < 0.6
+
+
+def test_several_workers_find_the_ticket_of_one_device(undisturbed, tmp_path):
+    _, (chief, _), _ = undisturbed
+    given = {"model": "Adam", "run_dirs": [str(tmp_path / "one")]}
+    one = worker.search(given, 0, strategy=None)
+    assert chief["masks"] == one["masks"]
+    for path, weights in one["weights"].items():
+        assert np.allclose(chief["weights"][path], weights, atol=1e-5)
+
+
+def test_only_the_chief_writes_and_speaks(undisturbed):
+    path, _, (chief, other) = undisturbed
+    assert (path / "run" / "ticket.npz").exists()
+    assert not (path / "run_1").exists()
+    assert "auto-shard policy DATA" in chief
+    assert "MultiWorkerMirroredStrategy on 2 replicas" in chief
+    assert "round  2/2" in chief
+    assert "round  2/2" not in other
+
+
+@pytest.mark.parametrize("number", [1, pytest.param(0, marks=slow)])
+def test_a_worker_that_dies_ends_the_others_and_the_search_goes_on(
+    number, undisturbed, tmp_path
+):
+    whole, expected, _ = undisturbed
+    found, statuses, logs = searched(tmp_path, dies=[number, 1])
+    assert statuses[number] == -9
+    left = 1 - number
+    assert statuses[left] not in (0, None), "it hangs"
+    assert found == [None, None]
+    if number == 1:  # of a chief that dies TensorFlow itself ends the others
+        assert "lost another one" in logs[left]
+        assert "continues from its run directory" in logs[left]
+    again, statuses, logs = searched(tmp_path)
+    assert statuses == [0, 0], logs[0][-3000:] + logs[1][-3000:]
+    assert again[0]["masks"] == expected[0]["masks"]
+    mine, theirs = contents(tmp_path / "run"), contents(whole / "run")
+    assert mine.keys() == theirs.keys()
+    for round in mine:
+        assert mine[round][0] == theirs[round][0]  # the masks
+        assert mine[round][3] == theirs[round][3]  # and every array
+
+
+def test_a_chief_that_refuses_says_so_to_the_others(undisturbed):
+    path, _, _ = undisturbed
+    _, statuses, (chief, other) = searched(path, model="momentum, global clip norm")
+    assert 0 not in statuses
+    assert None not in statuses
+    assert "another optimizer" in chief
+    assert "The chief stopped: " in other
+    assert "another optimizer" in other
+
+
+@slow
+@pytest.mark.parametrize("model", worker.MODELS)
+def test_three_workers(model, tmp_path):
+    found, statuses, logs = searched(tmp_path, 3, model)
+    assert statuses == [0, 0, 0], "".join(log[-2000:] for log in logs)
+    assert len({each["masks"] for each in found}) == 1
+    assert all(each["watch"][:2] == [0, 0] for each in found)
+
+
+def test_hashes_tell_masks_apart():
+    one = {"a": np.ones((3, 3), bool), "b": np.zeros(5, bool)}
+    other = {**one, "b": np.array([0, 0, 1, 0, 0], bool)}
+    assert hashes(one)[0] == hashes(other)[0]
+    assert hashes(one)[1] != hashes(other)[1]

@@ -1,0 +1,65 @@
+"""One worker of a search, run by `workers_test.py` in a process of its own.
+
+python -m tests.worker '{"out": ..., "run_dirs": [...], "dies": [worker, round]}'
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tests.models import Watch, arrays, compiled, keras, tiny, with_state
+from tf_lottery import find_ticket
+
+MODELS = {
+    "Adam": lambda: compiled(tiny()),
+    "norm and dropout": lambda: compiled(with_state()),
+    "momentum, global clip norm": lambda: compiled(
+        tiny(), keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.5)
+    ),
+}
+
+
+class Die(keras.callbacks.Callback):
+    """Kills this process as nothing else could, at the second epoch's begin."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def search(given, index, strategy="multiworker"):
+    """The ticket, and what the watch saw, of this worker."""
+    watch, dies = Watch(), given.get("dies")
+    ticket = find_ticket(
+        MODELS[given["model"]],
+        arrays(),
+        2,
+        epochs=3,
+        batch_size=16,
+        pruning_rate=0.3,
+        validation_data=arrays(32, 1),
+        test_data=arrays(16, 2),
+        rewind_to=3,
+        strategy=strategy,
+        run_dir=given["run_dirs"][index],
+        callbacks=lambda round, *_: [watch] + [Die()] * (dies == [index, round]),
+        verbose=2,
+    )
+    return {
+        "masks": ticket.masks.digest(),
+        "density": ticket.density,
+        "rows": list(ticket.rows),
+        "weights": {p: w.tolist() for p, w in ticket.outcome.weights.items()},
+        "starts": {p: w.tolist() for p, w in ticket.weights.items()},
+        "reason": ticket.reason,
+        "watch": [watch.leaks, watch.differing, watch.calls],
+    }
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+    found = search(given, index)
+    Path(given["out"]).with_suffix(f".{index}.json").write_text(json.dumps(found))
