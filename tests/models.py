@@ -64,6 +64,19 @@ def with_state(dropout=0.3):
     )
 
 
+def bfloat16():
+    keras.utils.set_random_seed(1)
+    policy = keras.mixed_precision.Policy("mixed_bfloat16")
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,), name="features"),
+            layers.Dense(6, activation="relu", name="hidden", dtype=policy),
+            layers.Dense(CLASSES, name="logits", dtype=policy),
+            layers.Activation("linear", dtype="float32"),
+        ]
+    )
+
+
 def compiled(model, optimizer=None, **arguments):
     """The model, compiled to classify."""
     model.compile(

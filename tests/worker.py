@@ -9,12 +9,14 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.models import Watch, arrays, compiled, keras, tiny, with_state
+from tests.models import Watch, arrays, bfloat16, compiled, keras, tiny, with_state
 from tf_lottery import find_ticket
+from tf_lottery.pruning.live import Live
 
 MODELS = {
     "Adam": lambda: compiled(tiny()),
     "norm and dropout": lambda: compiled(with_state()),
+    "bfloat16": lambda: compiled(bfloat16()),
     "momentum, global clip norm": lambda: compiled(
         tiny(), keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.5)
     ),
@@ -27,6 +29,18 @@ class Die(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 1:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spoil():
+    """Makes this worker hold another mask than the one it is told to."""
+    assign = Live.assign
+
+    def assign_and_spoil(live, state, masks):
+        assign(live, state, masks)
+        mask = live._masks["hidden/kernel"][0]
+        mask.assign(1 - mask)
+
+    Live.assign = assign_and_spoil
 
 
 def search(given, index, strategy="multiworker"):
@@ -61,5 +75,7 @@ def search(given, index, strategy="multiworker"):
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+    if given.get("spoils") == index:
+        spoil()
     found = search(given, index)
     Path(given["out"]).with_suffix(f".{index}.json").write_text(json.dumps(found))

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from tests.models import (
-    CLASSES,
     FEATURES,
     Watch,
     arrays,
     batches,
+    bfloat16,
     compiled,
     equal,
     keras,
-    layers,
     mirrored,
     tf,
     tiny,
@@ -33,19 +32,6 @@ slow = pytest.mark.slow
 SGD = keras.optimizers.SGD
 
 
-def bfloat16():
-    keras.utils.set_random_seed(1)
-    policy = keras.mixed_precision.Policy("mixed_bfloat16")
-    return keras.Sequential(
-        [
-            keras.Input((FEATURES,), name="features"),
-            layers.Dense(6, activation="relu", name="hidden", dtype=policy),
-            layers.Dense(CLASSES, name="logits", dtype=policy),
-            layers.Activation("linear", dtype="float32"),
-        ]
-    )
-
-
 MODELS = {
     "Adam": lambda: compiled(tiny()),
     "norm and dropout": lambda: compiled(with_state()),
@@ -56,11 +42,15 @@ MODELS = {
 }
 
 
-@pytest.fixture(params=["one device", "mirrored"])
+@pytest.fixture(
+    params=["one device", "mirrored", pytest.param("GPUs", marks=pytest.mark.gpu)]
+)
 def strategy(request):
-    if request.param == "mirrored":
-        return mirrored()
-    return tf.distribute.OneDeviceStrategy("CPU:1")
+    if request.param == "one device":
+        return tf.distribute.OneDeviceStrategy("CPU:1")
+    if request.param == "GPUs" and not tf.config.list_logical_devices("GPU"):
+        pytest.skip("there is no GPU")
+    return mirrored()
 
 
 def searched(model, strategy=None, callbacks=(), **plan):

@@ -124,6 +124,42 @@ def test_a_chief_that_refuses_says_so_to_the_others(undisturbed):
     assert "another optimizer" in other
 
 
+def test_a_worker_with_another_mask_stops_the_search_on_all(tmp_path):
+    found, statuses, logs = searched(tmp_path, spoils=1)
+    assert found == [None, None]
+    assert 0 not in statuses
+    for log in logs:
+        assert "'hidden/kernel' on replica 1 (worker 1)" in log
+
+
+RECIPE = """
+from tests.models import arrays, compiled, tiny
+from tf_lottery import Data, Plan
+
+PLAN = Plan(rounds=1, epochs=2)
+
+def model():
+    return compiled(tiny())
+
+def dataset(seed):
+    return Data(arrays(), arrays(32, 1))
+"""
+
+
+@slow
+def test_launch_local_runs_a_command_on_local_workers(tmp_path, capfd):
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text(RECIPE)
+    command = ["find", str(recipe), f"--run_dir={tmp_path / 'run'}"]
+    assert launch.main(["--workers", "2", "--", *command]) == 0
+    printed = capfd.readouterr().out
+    assert "MultiWorkerMirroredStrategy on 2 replicas" in printed
+    assert printed.count("run directory  ") == 1
+    assert (tmp_path / "run" / "accuracy.png").exists()
+    assert launch.main(["--workers", "2", "--", *command, "--epochs=3"]) != 0
+    assert "`--overwrite`" in capfd.readouterr().err
+
+
 @slow
 @pytest.mark.parametrize("model", worker.MODELS)
 def test_three_workers(model, tmp_path):

@@ -152,7 +152,8 @@ def _print_table(history: History) -> None:
 
 
 def _print_files(run_dir: Path) -> None:
-    print(f"\n{'run directory':15} {run_dir}")
+    print(f"\n{'devices':15} {Store(run_dir).facts().get('devices', 'not known')}")
+    print(f"{'run directory':15} {run_dir}")
     for name, what in {
         "summary.csv": "numbers",
         "summary.json": "numbers, curves",

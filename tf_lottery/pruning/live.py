@@ -61,7 +61,7 @@ class Live:
         parts = {path: _parts(masks[0]) for path, masks in self._masks.items()}
         number = len(next(iter(parts.values())))
         return [
-            {path: found[replica].numpy() != 0 for path, found in parts.items()}
+            {path: np.asarray(found[replica]) != 0 for path, found in parts.items()}
             for replica in range(number)
         ]
 

@@ -90,7 +90,7 @@ class Workers:
         """The number of the worker that has a replica."""
         return replica * self.count // int(self._strategy.num_replicas_in_sync)
 
-    def end(self, content: bytes) -> None:
+    def end(self, content: bytes = b"") -> None:
         """Tells the others that nothing is left to train, and what came of it."""
         self.share_json({"task": "end"})
         self.share(content)
