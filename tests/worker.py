@@ -46,11 +46,15 @@ def spoil():
 def search(given, index, strategy="multiworker"):
     """The ticket, and what the watch saw, of this worker."""
     watch, dies = Watch(), given.get("dies")
+
+    def watched(round, *_):
+        return [watch] + [Die()] * (dies == [index, round])
+
     ticket = find_ticket(
         MODELS[given["model"]],
         arrays(),
         2,
-        epochs=3,
+        epochs=given.get("epochs", {}).get(str(index), 3),
         batch_size=16,
         pruning_rate=0.3,
         validation_data=arrays(32, 1),
@@ -58,7 +62,7 @@ def search(given, index, strategy="multiworker"):
         rewind_to=3,
         strategy=strategy,
         run_dir=given["run_dirs"][index],
-        callbacks=lambda round, *_: [watch] + [Die()] * (dies == [index, round]),
+        callbacks=watched if given.get("watches", True) else (),
         verbose=2,
     )
     return {
@@ -78,4 +82,7 @@ if __name__ == "__main__":
     if given.get("spoils") == index:
         spoil()
     found = search(given, index)
+    if given.get("plain"):  # again as most searches are: in groups of steps
+        plain = {**given, "watches": False, "run_dirs": [None] * 9}
+        found["plain"] = search(plain, index)
     Path(given["out"]).with_suffix(f".{index}.json").write_text(json.dumps(found))

@@ -42,7 +42,9 @@ def start(
     for number, path in enumerate(logs):
         task = {"type": "worker", "index": number}
         config = {"cluster": {"worker": addresses}, "task": task}
-        environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
+        # On the CPU: two workers cannot share a GPU.
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+        environment["TF_CONFIG"] = json.dumps(config)
         shown = number == 0 and not chief_to_log
         with path.open("wb") as log:
             output = None if shown else log

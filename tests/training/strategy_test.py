@@ -18,11 +18,13 @@ from tests.models import (
     equal,
     keras,
     mirrored,
+    parts,
     tf,
     tiny,
     with_state,
 )
-from tf_lottery import Plan, find_ticket
+from tf_lottery import LotterySchedule, Plan, RewindWeights, find_ticket
+from tf_lottery._keras import sparsity
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training import data as datas
 from tf_lottery.training.strategy import in_words, resolve
@@ -39,6 +41,7 @@ MODELS = {
         tiny(), SGD(0.1, momentum=0.9, global_clipnorm=0.5)
     ),
     "bfloat16": lambda: compiled(bfloat16()),
+    "averages": lambda: compiled(tiny(), SGD(0.1, momentum=0.9, use_ema=True)),
 }
 
 
@@ -127,14 +130,20 @@ def test_a_late_rewind_brings_every_replica_back():
     assert equal(again.weights, rounds[0].outcome.weights)
 
 
-def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path):
+def shuffled():
+    data = tf.data.Dataset.from_tensor_slices(arrays())
+    return data.shuffle(90, seed=5).batch(16)
+
+
+@pytest.mark.parametrize("data", [arrays, shuffled])
+def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path, data):
     class Killed(Exception):
         pass
 
     def search(path, callbacks=()):
         return find_ticket(
             MODELS["norm and dropout"](),
-            arrays(),
+            data(),
             2,
             epochs=4,
             validation_data=arrays(32, 1),
@@ -165,7 +174,45 @@ class KillIn(keras.callbacks.Callback):
             raise self._error
 
 
+def test_the_callback_keeps_the_average_of_the_replicas_statistics():
+    schedule = LotterySchedule(rounds=1, steps_per_round=3, pruning_rate=0.5)
+    with mirrored().scope():
+        model = compiled(
+            sparsity.prune_low_magnitude(with_state(0.0), pruning_schedule=schedule)
+        )
+    callback = RewindWeights(schedule, rewind_to=2)
+    model.fit(batches(), verbose=0, callbacks=[callback])
+    norm = model.get_layer("prune_low_magnitude_norm")
+    kept = callback.tickets[0].state["norm/moving_mean"]
+    alone = compiled(with_state(0.0))
+    alone.fit(batches().take(2), verbose=0)
+    expected = alone.get_layer("norm").moving_mean.numpy()
+    assert np.allclose(kept, expected, atol=1e-3)
+    assert len(parts(norm.layer.moving_mean)) == mirrored().num_replicas_in_sync
+
+
+def test_uneven_parts_of_a_batch_weigh_as_in_keras():
+    """Keras averages the replicas' means: a part of 6 counts as one of 7."""
+
+    def trained(strategy):
+        plan = Plan(batch_size=13, epochs=4)
+        trainer = Trainer(MODELS["Adam"](), arrays(91), plan, strategy=strategy)
+        return trainer.train(trainer.dense()).weights["logits/kernel"]
+
+    assert np.abs(trained(mirrored()) - trained(None)).max() > 1e-4
+
+
 # Which strategy.
+
+
+def test_a_function_may_open_a_scope_of_its_own():
+    def make():
+        with mirrored().scope():
+            return MODELS["Adam"]()
+
+    for strategy in (None, mirrored()):
+        trainer = Trainer(make, batches(), Plan(), strategy=strategy)
+        assert trainer.strategy is mirrored()
 
 
 def test_a_model_built_in_a_scope_is_trained_there():

@@ -10,7 +10,7 @@ import pytest
 from tests import worker
 from tests.models import REPLICAS
 from tests.search.recorded_test import contents
-from tf_lottery.training.workers import hashes
+from tf_lottery.training.workers import Workers, hashes
 from tools import _launch_local as launch
 
 slow = pytest.mark.slow
@@ -56,7 +56,7 @@ def ended(processes):
 def undisturbed(tmp_path_factory):
     """A search of two workers that nothing disturbs; its directory and findings."""
     path = tmp_path_factory.mktemp("undisturbed")
-    found, statuses, logs = searched(path)
+    found, statuses, logs = searched(path, plain=True)
     assert statuses == [0, 0], logs[0][-3000:] + logs[1][-3000:]
     return path, found, logs
 
@@ -72,20 +72,52 @@ def test_all_workers_end_with_one_ticket_and_zeros_after_every_step(undisturbed)
     assert chief["rows"][-1]["density"] < 0.6
 
 
-def test_several_workers_find_the_ticket_of_one_device(undisturbed, tmp_path):
+@pytest.mark.parametrize("watches", [True, False])
+def test_several_workers_find_what_one_device_finds(undisturbed, tmp_path, watches):
     _, (chief, _), _ = undisturbed
-    given = {"model": "Adam", "run_dirs": [str(tmp_path / "one")]}
+    given = {"model": "Adam", "run_dirs": [str(tmp_path / "one")], "watches": watches}
     one = worker.search(given, 0, strategy=None)
-    assert chief["masks"] == one["masks"]
+    several = chief if watches else chief["plain"]
+    assert several["masks"] == one["masks"]
     for path, weights in one["weights"].items():
-        assert np.allclose(chief["weights"][path], weights, atol=1e-5)
+        assert np.allclose(several["weights"][path], weights, atol=1e-5)
+    for mine, theirs in zip(several["rows"], one["rows"], strict=True):
+        assert mine.keys() == theirs.keys()
+        for name in mine.keys() - {"seconds"}:
+            assert mine[name] == pytest.approx(theirs[name], abs=1e-4), name
+
+
+def test_workers_that_were_started_otherwise_are_refused(tmp_path):
+    found, statuses, logs = searched(tmp_path, epochs={"1": 2})
+    assert found == [None, None]
+    assert 0 not in statuses
+    for log in logs:
+        assert "All workers must be started alike. Received: another plan" in log
+
+
+def test_an_array_is_shared_once_and_only_when_it_is_read():
+    class Counting(Workers):
+        def __init__(self):
+            self.count, self.is_chief, self.shared = 2, True, []
+
+        def share(self, content=b""):
+            self.shared.append(content)
+            return content
+
+    workers = Counting()
+    arrays = workers.share_arrays({"a": np.arange(3, dtype="f4"), "b": np.array(2)})
+    assert "a" in arrays
+    assert "c" not in arrays
+    assert len(workers.shared) == 1  # the names
+    assert (arrays["a"] == [0, 1, 2]).all()
+    assert arrays["b"].shape == ()
+    assert len(workers.shared) == 1 + 2 * 2
 
 
 def test_only_the_chief_writes_and_speaks(undisturbed):
     path, _, (chief, other) = undisturbed
     assert (path / "run" / "ticket.npz").exists()
     assert not (path / "run_1").exists()
-    assert "auto-shard policy DATA" in chief
     assert "MultiWorkerMirroredStrategy on 2 replicas" in chief
     assert "round  2/2" in chief
     assert "round  2/2" not in other

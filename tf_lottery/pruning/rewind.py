@@ -79,6 +79,8 @@ class RewindWeights(sparsity.UpdatePruningStep):
             schedule.attached.assign(attached)
 
     def _act(self, step: int) -> None:
+        if step in (self._step, *self._boundaries):
+            self._live.average()
         if not self.tickets and step == self._step:
             masks = Masks.full(self._live.shapes)
             self.tickets.append(

@@ -170,31 +170,36 @@ def search(
     writes; the others get the ticket as its file holds it, without the history.
     """
     workers = trainer.workers
+    plan = trainer.plan
+    monitor = plan.monitor or trainer.monitors[0]
+    facts = describe(
+        plan,
+        trainer.architecture,
+        trainer.data_facts,
+        monitor=monitor,
+        maximize=maximizes(monitor, plan),
+        devices=strategies.in_words(trainer.strategy),
+    )
     with workers.together():
+        workers.check_same({k: v for k, v in facts.items() if k != "devices"})
         if not workers.is_chief:
             return _received(trainer.follow())
-        ticket, path = _search(trainer, run_dir, overwrite, verbose)
+        ticket, path = _search(trainer, facts, run_dir, overwrite, verbose)
         if workers.count > 1:
             workers.end(path.read_bytes())
         return ticket
 
 
 def _search(
-    trainer: Trainer, run_dir: PathLike | None, overwrite: bool, verbose: int
+    trainer: Trainer,
+    facts: Mapping[str, Any],
+    run_dir: PathLike | None,
+    overwrite: bool,
+    verbose: int,
 ) -> tuple[Ticket, Path]:
     """The ticket, and its file."""
-    plan = trainer.plan
-    monitor = plan.monitor or trainer.monitors[0]
-    maximize = maximizes(monitor, plan)
+    plan, monitor = trainer.plan, facts["monitor"]
     progress = Progress(verbose, plan.rounds, trainer.steps, trainer.rewind_step)
-    facts = describe(
-        plan,
-        trainer.architecture,
-        trainer.data_facts,
-        monitor=monitor,
-        maximize=maximize,
-        devices=strategies.in_words(trainer.strategy),
-    )
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
     store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
     with store.open(facts, overwrite=overwrite):
@@ -203,7 +208,7 @@ def _search(
         for round in run_rounds(Recorded(trainer, store, progress), plan):
             rounds.append(round)
             progress.line(round, monitor)
-        history = History(tuple(rounds), plan, monitor, maximize)
+        history = History(tuple(rounds), plan, monitor, facts["maximize"])
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)
     return ticket, store.path / "ticket.npz"
@@ -242,11 +247,12 @@ def _introduce(
     """Says what the search will do, and what it will not."""
     if trainer.strategy.num_replicas_in_sync > 1:
         progress.say(f"{strategies.in_words(trainer.strategy)}.")
-    if trainer.workers.count > 1:
-        warn(
-            f"The batches are shared among {trainer.workers.count} workers by the "
-            f"auto-shard policy {trainer.auto_shard_policy} of `dataset`."
-        )
+    for name, policy in trainer.auto_shard_policies.items():
+        if trainer.workers.count > 1:
+            warn(
+                f"The batches of `{name}` are shared among {trainer.workers.count} "
+                f"workers by its auto-shard policy, {policy}."
+            )
     if trainer.skipped:
         progress.say(f"Not pruned, as tfmot cannot: {', '.join(trainer.skipped)}")
     if trainer.architecture is None:

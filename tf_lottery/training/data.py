@@ -297,10 +297,15 @@ def _array_feed(arrays: Any, plan: Plan, static: bool) -> Feed:
     )
 
 
-def auto_shard_policy(dataset: Any) -> str:
-    """How the workers of a strategy share a dataset, by the name of the policy."""
-    policy = dataset.options().experimental_distribute.auto_shard_policy
-    return str(policy.name)
+def auto_shard_policies(data: Data) -> dict[str, str]:
+    """How workers share each dataset of the user's: the names of the policies."""
+    parts = {"dataset": data.train}
+    parts |= {ARGUMENTS["val"]: data.validation, ARGUMENTS["test"]: data.test}
+    return {
+        name: part.options().experimental_distribute.auto_shard_policy.name
+        for name, part in parts.items()
+        if isinstance(part, tf.data.Dataset)
+    }
 
 
 def _shared_by_batch(dataset: Any) -> Any:

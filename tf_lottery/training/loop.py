@@ -39,6 +39,8 @@ class Loop:
         self.feed = feed
         self.evaluated = evaluated
         self._group = group
+        # Metrics of several workers are whole on each; Keras would add them up.
+        model.distribute_reduction_method = "first"
         # Made here, while the group is set: with groups of 1 Keras makes functions
         # for single steps, and keeps them.
         self._train = model.make_train_function()

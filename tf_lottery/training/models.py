@@ -11,14 +11,15 @@ from tf_lottery.training.seeds import derive, seeded
 
 
 def called(model: Any, seed: int, strategy: Any) -> Any:
-    """The model; a function is called under the seed, in the strategy's scope.
+    """The model; a function is called under the seed, in a strategy's scope.
 
     Layers without a name are counted anew, so that they have the same names each
     time: weights are called after them.
     """
     if isinstance(model, keras.Model) or not callable(model):
         return model
-    with seeded(derive(seed, "model")), _names_counted_anew(), strategy.scope():
+    scope = strategy.scope() if strategy else contextlib.nullcontext()
+    with seeded(derive(seed, "model")), _names_counted_anew(), scope:
         return model()
 
 

@@ -49,7 +49,8 @@ def in_words(strategy: Any) -> str:
 
 def needs_static_shapes(strategy: Any) -> bool:
     """Whether every batch must be of one size: XLA on a TPU."""
-    return isinstance(strategy, tf.distribute.TPUStrategy)
+    kinds = tf.distribute.TPUStrategy, tf.distribute.experimental.TPUStrategy
+    return isinstance(strategy, kinds)
 
 
 def _named(name: str, built: bool) -> Any:

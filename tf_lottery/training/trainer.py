@@ -76,16 +76,18 @@ class Trainer:
         self._allow_early_stop = allow_early_stop
         self._skipped: list[tuple[int, int]] = []
         checks.check_keras(model)
+        if strategy is not None:
+            strategy = strategies.resolve(strategy, model)
+        model = models.called(model, plan.seed, strategy)
+        checks.check_model(model)
         self.strategy = strategies.resolve(strategy, model)
         self.workers = Workers(self.strategy)
-        model = models.called(model, plan.seed, self.strategy)
-        checks.check_model(model)
         static = strategies.needs_static_shapes(self.strategy)
         with seeded(derive(plan.seed, "data")):
             chosen = data.resolve(dataset, validation_data, test_data, plan)
         self.repeatable = data.is_repeatable(chosen.train)
         feed = data.feed(chosen.train, plan, static)
-        self.auto_shard_policy = data.auto_shard_policy(feed.make(0))
+        self.auto_shard_policies = data.auto_shard_policies(chosen)
         evaluated = data.evaluated(chosen, plan, static)
         self.data_facts = data.describe(chosen, feed, evaluated)
         checks.check_batch(feed.spec, "dataset")
@@ -202,7 +204,8 @@ class Trainer:
             weights: Its starting weights, or `ticket.outcome.best_weights`.
         """
         self.workers.share_json({"task": "evaluate"})
-        return self._evaluate(ticket, weights or ticket.weights)
+        with self.workers.training():
+            return self._evaluate(ticket, weights or ticket.weights)
 
     def _evaluate(self, ticket: Ticket, weights: Weights) -> Logs:
         self._assign(ticket, weights)
@@ -222,8 +225,9 @@ class Trainer:
     def _check_replicas(self, masks: Masks) -> None:
         """Raises unless every replica of every worker holds these masks."""
         rows = self.workers.gather([hashes(m) for m in self._live.replica_masks()])
+        expected = hashes(masks)
         for replica, found in enumerate(rows):
-            pairs = zip(masks, found, hashes(masks), strict=True)
+            pairs = zip(masks, found, expected, strict=True)
             if differ := [path for path, one, other in pairs if one != other]:
                 raise RuntimeError(
                     f"The masks of {', '.join(map(repr, differ))} on replica {replica} "
@@ -254,7 +258,8 @@ class Trainer:
         checks.check_prunable(masks, model)
         self.plan.rates(masks)
         self.skipped = skipped_layers(self.model)
-        optimizer = optimizers.copy(model.optimizer)
+        with self.strategy.scope():
+            optimizer = optimizers.copy(model.optimizer)
         if self.plan.retrain == "fine_tune":
             last_step = self.plan.last_step(feed.steps_per_epoch)
             optimizers.hold_last_rate(optimizer, last_step)

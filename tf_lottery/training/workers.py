@@ -112,14 +112,32 @@ class Workers:
             yield
         except _LOST as error:
             raise RuntimeError(
-                f"Worker {self.index} lost another one, and cannot go on alone. Start "
-                "all workers again: the search continues from its run directory. "
-                f"TensorFlow says: {str(error).strip().splitlines()[-1][:300]}"
+                f"Worker {self.index} lost another one, or failed itself, and cannot "
+                "go on alone. Start all workers again: the search continues from its "
+                f"run directory. TensorFlow says: {_in_short(error)}"
             ) from error
         except BaseException as error:
             if self.is_chief and not self._collective:
-                self.share_json({"task": "stop", "why": f"{error}"})
+                why = str(error) or type(error).__name__
+                with contextlib.suppress(*_LOST):
+                    self.share_json({"task": "stop", "why": why})
             raise
+
+    def check_same(self, facts: Mapping[str, Any]) -> None:
+        """Raises on every worker unless all were started with the same facts."""
+        if self.count == 1:
+            return
+        row = [_hash(json.dumps(facts[name]).encode()) for name in facts]
+        rows = self.gather([row] * len(self._strategy.extended.worker_devices))
+        differing = (rows != rows[0]).any(axis=0)
+        names = [
+            name for name, differs in zip(facts, differing, strict=True) if differs
+        ]
+        if names:
+            raise ValueError(
+                f"All workers must be started alike. Received: another {names[0]} on "
+                "some. Use the same program, arguments, data and versions."
+            )
 
     def _sum(self, values: Any) -> Any:
         """The sum over the workers of one array of each, int64."""
@@ -159,6 +177,9 @@ class _Shared(Mapping[str, Any]):
         shared = self._workers.share(content)
         return np.frombuffer(shared, io.dtype_of(dtype)).reshape(shape)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # without reading, which would share
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
@@ -168,7 +189,15 @@ class _Shared(Mapping[str, Any]):
 
 def hashes(arrays: Mapping[str, Any]) -> list[int]:
     """A number for each array that differs where the arrays do."""
-    digests = (
-        hashlib.sha256(np.packbits(arrays[name]).tobytes()).digest() for name in arrays
-    )
-    return [int.from_bytes(digest[:7], "big") for digest in digests]
+    return [_hash(np.packbits(arrays[name]).tobytes()) for name in arrays]
+
+
+def _hash(content: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(content).digest()[:7], "big")
+
+
+def _in_short(error: Exception) -> str:
+    """The line of an error that says what failed."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "task" in line or "aborted" in line]
+    return (telling or lines or [type(error).__name__])[0][:300]
