@@ -83,7 +83,10 @@ def bench(strategy: Any, model: Any, data: Any, chunks: int) -> dict[str, Any]:
 
 
 def collectives(variant: step.Variant, shared: Any) -> tuple[int, int]:
-    """The collective operations of a replica in one step, and their bytes."""
+    """The collective operations of a replica in one step, and their bytes.
+
+    At the top level of the graph: what is inside a condition is not counted.
+    """
     function = variant.model.train_tf_function
     graph = function.get_concrete_function(iter(shared)).graph
     reduced = [
