@@ -22,8 +22,14 @@ def main(arguments: Sequence[str]) -> int:
         "Example: tools/launch_local --workers 2 -- find recipes/lenet_mnist.py",
     )
     parser.add_argument("--workers", type=int, default=2, help="how many processes")
-    parser.add_argument("command", nargs="+", help="of tf_lottery, after --")
+    parser.add_argument("command", nargs="*", help="-- find RECIPE, and its flags")
+    if "--" not in arguments:
+        parser.error("Put -- before the command, as in: --workers 2 -- find recipe.py")
     given = parser.parse_args(arguments)
+    if given.command[:1] != ["find"]:
+        parser.error("Only `find` trains on several workers: -- find recipe.py")
+    if any(part.startswith("--strategy") for part in given.command):
+        parser.error("The workers of launch_local are the strategy: omit --strategy.")
     if given.workers < 1:
         parser.error(f"--workers must be at least 1. Received: {given.workers}.")
     command = [sys.executable, "-m", "tf_lottery", *given.command]

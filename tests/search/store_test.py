@@ -1,5 +1,6 @@
 """A run directory gives back what was done, and is nobody else's to change."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -348,3 +349,14 @@ def test_a_round_asked_for_with_other_masks_is_an_error(run):
     other = Ticket(two.ticket.masks, one.ticket.state, round=1)
     with pytest.raises(TicketError, match="other masks"):
         store.outcome(other)
+
+
+def test_other_devices_are_a_warning_where_rounds_are_left(run):
+    plan = dataclasses.replace(PLAN, rounds=9)
+    with pytest.warns(UserWarning, match="other devices, None and not 2 GPUs"):
+        opened(run, plan, devices="2 GPUs")
+
+
+def test_a_finished_search_keeps_the_devices_that_trained_it(run):
+    opened(run, PLAN, devices="2 GPUs")
+    assert Store(run).facts()["devices"] is None

@@ -219,6 +219,14 @@ def test_a_model_built_in_a_scope_is_trained_there():
     with mirrored().scope():
         model = MODELS["Adam"]()
     assert Trainer(model, batches(), Plan()).strategy is mirrored()
+    named = Trainer(model, batches(), Plan(), strategy="mirrored")
+    assert named.strategy is mirrored()
+
+
+def test_a_cluster_that_cannot_be_read_is_refused(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{'cluster': 1}")
+    with pytest.raises(ValueError, match="TF_CONFIG must be JSON"):
+        find_ticket(MODELS["Adam"], arrays(), strategy="multiworker")
 
 
 def test_mirrored_by_name_takes_the_devices_that_are_there():
@@ -243,8 +251,8 @@ def test_a_function_is_called_in_the_scope():
     [
         ("horovod", ValueError, "'mirrored', 'multiworker', 'tpu'"),
         (2, TypeError, "tf.distribute.Strategy"),
-        ("multiworker", ValueError, "Create the strategy first"),
-        ("tpu", ValueError, "Create the strategy first"),
+        ("multiworker", ValueError, "needs a function that returns the model"),
+        ("tpu", ValueError, "needs a function that returns the model"),
     ],
 )
 def test_what_is_no_strategy_for_this_model(strategy, error, said):

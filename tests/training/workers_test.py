@@ -178,6 +178,21 @@ def dataset(seed):
 """
 
 
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["find", "recipe.py"], "Put -- before"),
+        (["--", "show", "run"], "Only `find`"),
+        (["--", "find", "recipe.py", "--strategy=tpu"], "omit --strategy"),
+        (["--workers", "0", "--", "find", "recipe.py"], "at least 1"),
+    ],
+)
+def test_launch_local_says_what_it_cannot_run(arguments, said, capsys):
+    with pytest.raises(SystemExit):
+        launch.main(arguments)
+    assert said in capsys.readouterr().err
+
+
 @slow
 def test_launch_local_runs_a_command_on_local_workers(tmp_path, capfd):
     recipe = tmp_path / "recipe.py"

@@ -211,11 +211,15 @@ class Store:
         if (self.path / "plan.json").exists():
             found = self.facts()
             compare(found, facts, self.path)
+            if self.finished() > facts["plan"]["rounds"]:  # nothing is left to train
+                facts = {**facts, **{k: found.get(k) for k in ("versions", "devices")}}
             for name in ("versions", "devices"):
-                if found.get(name) != facts.get(name):
+                there, here = found.get(name), facts.get(name)
+                if there != here:
                     warn(
-                        f"{self.path} was begun with other {name}, {found.get(name)}: "
-                        "the rounds to come may differ from what it would have given."
+                        f"{self.path} was begun with other {name}, {there} and not "
+                        f"{here}: the rounds to come may differ from what it would "
+                        "have given."
                     )
             rounds = max(found["plan"]["rounds"], facts["plan"]["rounds"])
             return {**facts, "plan": facts["plan"] | {"rounds": rounds}}

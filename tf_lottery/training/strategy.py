@@ -24,7 +24,7 @@ def resolve(strategy: Any, model: Any) -> Any:
     built = isinstance(model, keras.Model)
     own = model.distribute_strategy if built else tf.distribute.get_strategy()
     if isinstance(strategy, str):
-        strategy = _named(strategy, built)
+        strategy = own if _is_called(own, strategy) else _named(strategy, built)
     if strategy is None:
         strategy = own
     if not isinstance(strategy, tf.distribute.Strategy):
@@ -63,9 +63,10 @@ def _named(name: str, built: bool) -> Any:
         return _mirrored()
     if built:
         raise ValueError(
-            f"strategy={name!r} must be made before TensorFlow runs anything. "
-            "Received: a model that is built already. Create the strategy first and "
-            "build the model in its scope, or pass a function that returns the model."
+            f"strategy={name!r} needs a function that returns the model, as it is made "
+            "before TensorFlow runs anything. Received: a model that is built already. "
+            "Pass a function. Or create the strategy first, build the model in its "
+            "scope, and pass no `strategy`."
         )
     return _multiworker() if name == "multiworker" else _tpu()
 
@@ -95,6 +96,12 @@ def _multiworker() -> Any:
         raise ValueError(
             'strategy="multiworker" must be made before TensorFlow runs anything. '
             f"TensorFlow says: {error} Create it at the program's start."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            "The environment variable TF_CONFIG must be JSON with a cluster and a "
+            f"task. Received: {os.environ['TF_CONFIG']!r} ({error}). See "
+            "docs/distribution.md."
         ) from error
 
 
@@ -128,11 +135,21 @@ def _check(strategy: Any, own: Any) -> None:
         )
     if own is not strategy and not _is_default(own):
         raise ValueError(
-            "The model was built in the scope of another strategy. Received: "
-            f"a model of {type(own).__name__}, and {name}. Pass one of them, or a "
-            "function that returns the model."
+            "The model was built in the scope of another strategy. Received: a model "
+            f"on {in_words(own)}, and {in_words(strategy)}. Omit `strategy` to train "
+            "where the model is, or pass a function that returns the model."
         )
 
 
 def _is_default(strategy: Any) -> bool:
     return type(strategy).__name__ == "_DefaultDistributionStrategy"
+
+
+def _is_called(strategy: Any, name: str) -> bool:
+    """Whether a name means the strategy that a model is in already."""
+    kinds = {
+        "mirrored": tf.distribute.MirroredStrategy,
+        "multiworker": tf.distribute.MultiWorkerMirroredStrategy,
+        "tpu": tf.distribute.TPUStrategy,
+    }
+    return name in kinds and isinstance(strategy, kinds[name])
