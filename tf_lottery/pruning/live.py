@@ -46,7 +46,6 @@ class Live:
         self._slots: dict[str, tuple[str, Any]] = {}
         if getattr(model, "optimizer", None) is not None:
             self._add_optimizer(model.optimizer)
-        self._strategy = model.distribute_strategy
 
     def average(self) -> None:
         """Gives all replicas the average where each has a value of its own.

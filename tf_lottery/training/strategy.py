@@ -6,7 +6,12 @@ from typing import Any
 
 from tf_lottery._keras import keras, tf
 
-NAMES = ("mirrored", "multiworker", "tpu")
+_KINDS = {
+    "mirrored": tf.distribute.MirroredStrategy,
+    "multiworker": tf.distribute.MultiWorkerMirroredStrategy,
+    "tpu": tf.distribute.TPUStrategy,
+}
+NAMES = tuple(_KINDS)
 
 
 def resolve(strategy: Any, model: Any) -> Any:
@@ -147,9 +152,4 @@ def _is_default(strategy: Any) -> bool:
 
 def _is_called(strategy: Any, name: str) -> bool:
     """Whether a name means the strategy that a model is in already."""
-    kinds = {
-        "mirrored": tf.distribute.MirroredStrategy,
-        "multiworker": tf.distribute.MultiWorkerMirroredStrategy,
-        "tpu": tf.distribute.TPUStrategy,
-    }
-    return name in kinds and isinstance(strategy, kinds[name])
+    return name in _KINDS and isinstance(strategy, _KINDS[name])

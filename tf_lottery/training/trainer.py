@@ -22,6 +22,7 @@ from tf_lottery.training import checks, data, models
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.fit import Fit, Report
 from tf_lottery.training.loop import Logs, Loop
+from tf_lottery.training.repeatable import is_repeatable
 from tf_lottery.training.run import Checkpoint, Run
 from tf_lottery.training.seeds import derive, seeded
 from tf_lottery.training.workers import Workers, hashes
@@ -85,7 +86,7 @@ class Trainer:
         static = strategies.needs_static_shapes(self.strategy)
         with seeded(derive(plan.seed, "data")):
             chosen = data.resolve(dataset, validation_data, test_data, plan)
-        self.repeatable = data.is_repeatable(chosen.train)
+        self.repeatable = is_repeatable(chosen.train)
         feed = data.feed(chosen.train, plan, static)
         self.auto_shard_policies = data.auto_shard_policies(chosen)
         evaluated = data.evaluated(chosen, plan, static)

@@ -71,12 +71,9 @@ class Workers:
             return values
         return json.loads(self.share(json.dumps(values).encode()))
 
-    def share_arrays(self, arrays: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    def share_arrays(self, arrays: Mapping[str, Any]) -> Mapping[str, Any]:
         """The chief's arrays, each shared when it is read: by all, in one order."""
-        if self.count == 1:
-            assert arrays is not None
-            return arrays
-        return _Shared(self, arrays or {})
+        return _Shared(self, arrays) if self.count > 1 else arrays
 
     def gather(self, rows: Sequence[Sequence[int]]) -> Any:
         """The rows of all replicas, on every worker: local ones come in `rows`."""
@@ -128,16 +125,15 @@ class Workers:
         if self.count == 1:
             return
         row = [_hash(json.dumps(facts[name]).encode()) for name in facts]
-        rows = self.gather([row] * len(self._strategy.extended.worker_devices))
-        differing = (rows != rows[0]).any(axis=0)
-        names = [
-            name for name, differs in zip(facts, differing, strict=True) if differs
-        ]
-        if names:
-            raise ValueError(
-                f"All workers must be started alike. Received: another {names[0]} on "
-                "some. Use the same program, arguments, data and versions."
-            )
+        with self.training():  # all raise, so the chief has nobody to tell
+            rows = self.gather([row] * len(self._strategy.extended.worker_devices))
+            differing = (rows != rows[0]).any(axis=0)
+            for name, differs in zip(facts, differing, strict=True):
+                if differs:
+                    raise ValueError(
+                        f"All workers must be started alike. Received: another {name} "
+                        "on some. Use the same program, arguments, data and versions."
+                    )
 
     def _sum(self, values: Any) -> Any:
         """The sum over the workers of one array of each, int64."""

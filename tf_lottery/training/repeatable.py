@@ -1,0 +1,53 @@
+"""Whether a dataset of the user's gives the same batches in a new process."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tf_lottery._keras import tf
+
+
+def is_repeatable(dataset: Any) -> bool:
+    """Whether a dataset gives the same batches to the same search in a new process.
+
+    It does not if it shuffles or draws without a seed. Nor if it shuffles inside
+    an endless iterator: how far that has got depends on tf.data's read-ahead.
+    """
+    if not isinstance(dataset, tf.data.Dataset):
+        return True
+    parts = list(_parts(dataset))
+    endless = int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+    shuffles = any(_seeds(part) for part in parts)
+    return not (endless and shuffles) and not any(map(_is_unseeded, parts))
+
+
+def _parts(dataset: Any) -> Iterator[Any]:
+    """The dataset and those it is made of."""
+    yield dataset
+    for source in dataset._inputs():
+        yield from _parts(source)
+
+
+def _seeds(dataset: Any) -> list[int]:
+    """The seeds of a shuffle; empty for other datasets."""
+    seeds = [getattr(dataset, name, None) for name in ("_seed", "_seed2")]
+    return [int(seed) for seed in seeds if seed is not None]
+
+
+def _is_unseeded(dataset: Any) -> bool:
+    unordered = getattr(dataset, "_deterministic", None) == "false"
+    if unordered or dataset.options().deterministic is False:
+        return True
+    function = getattr(getattr(dataset, "_map_func", None), "function", None)
+    if function is not None and any(map(_draws, function.graph.get_operations())):
+        return True
+    return bool(_seeds(dataset)) and not any(_seeds(dataset))
+
+
+def _draws(operation: Any) -> bool:
+    """Whether an operation of a dataset's function draws without a seed."""
+    if operation.type.startswith("Shuffle"):
+        given = [part for part in operation.inputs if part.name.startswith("seed")]
+        return bool(given) and all(tf.get_static_value(part) == 0 for part in given)
+    seeds = {"seed", "seed2"}
+    names = {attribute.name for attribute in operation.op_def.attr}
+    return seeds <= names and not any(operation.get_attr(name) for name in seeds)
