@@ -64,7 +64,7 @@ SEEDED = {
 def no_global_seed():
     from tensorflow.python.eager import context
 
-    before = context.context()._seed, context.context()._rng
+    before = context.context()._seed, getattr(context.context(), "_rng", None)
     context.context()._seed, context.context()._rng = None, None
     yield
     context.context()._seed, context.context()._rng = before
