@@ -32,9 +32,9 @@ def found(tmp_path_factory):
 
 def test_the_densities_are_the_plans(found):
     ticket, _ = found
-    sizes = {path: mask.size for path, mask in ticket.masks.items()}
+    shapes = ticket.masks.shapes
     for round in ticket.history:
-        assert round.ticket.masks.kept == ticket.plan.kept_at(round.number, sizes)
+        assert round.ticket.masks.kept == ticket.plan.kept_at(round.number, shapes)
     kept = [round.ticket.masks.kept for round in ticket.history]
     assert kept == [55, 44, 36, 29]
 
@@ -169,6 +169,14 @@ def test_a_search_that_cannot_remove_more_ends_with_a_warning():
 def test_one_shot_prunes_once(found):
     ticket = one_shot(compiled(tiny()), batches(), 0.8, verbose=0)
     assert [round.ticket.masks.kept for round in ticket.history] == [55, 11]
+
+
+def test_a_search_in_blocks_keeps_whole_blocks():
+    ticket = one_shot(compiled(tiny()), batches(), block_size=(1, 4), verbose=0)
+    kernel = ticket.outcome.weights["hidden/kernel"]
+    blocks = kernel.reshape(2, 4, 5) != 0  # four inputs, five units
+    assert np.unique(blocks.sum(axis=1), return_counts=True)[1].tolist() == [8, 2]
+    assert ticket.masks.kept_by_layer() == {"hidden/kernel": 8, "logits/kernel": 3}
 
 
 def test_run_rounds_can_be_stopped_anywhere():

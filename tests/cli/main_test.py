@@ -128,7 +128,8 @@ def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
 
 def test_flags_override_the_plan_and_a_flag_file_holds_them(tmp_path):
     file = tmp_path / "small.flags"
-    file.write_text("# small\n--rounds=3\n--layer_rates=logits=0.1,b*/x=0\n")
+    lines = ("# small", "--rounds=3", "--layer_rates=logits=0.1,b*/x=0")
+    file.write_text("\n".join([*lines, "--block_size=1,4", ""]))
     arguments = cli.parse(
         ["tf_lottery", "find", "r.py", f"--flagfile={file}", "--rewind_to=7"]
     )
@@ -138,6 +139,7 @@ def test_flags_override_the_plan_and_a_flag_file_holds_them(tmp_path):
         steps=100,
         pruning_rate=0.3,
         layer_rates={"logits": 0.1, "b*/x": 0.0},
+        block_size=(1, 4),
         rewind_to=7,
     )
 
@@ -165,6 +167,13 @@ def test_every_field_of_a_plan_has_a_flag():
 def test_layer_rates_that_cannot_be_read_are_one_line():
     arguments = cli.parse(["tf_lottery", "find", "r.py", "--layer_rates=logits"])
     with pytest.raises(ValueError, match=r"like logits=0\.1"):
+        flags.override(Plan(), arguments)
+
+
+@pytest.mark.parametrize("text", ["1x4", "4", "1,4,1", "1,0", ""])
+def test_a_block_size_that_cannot_be_read_is_one_line(text):
+    arguments = cli.parse(["tf_lottery", "find", "r.py", f"--block_size={text}"])
+    with pytest.raises(ValueError, match="block_size"):
         flags.override(Plan(), arguments)
 
 

@@ -26,8 +26,7 @@ def advanced(plan, rounds=1):
 def test_the_next_ticket_keeps_what_the_plan_says():
     plan = Plan(pruning_rate=0.3)
     _, ticket = advanced(plan, rounds=3)
-    sizes = {path: mask.size for path, mask in ticket.masks.items()}
-    assert ticket.masks.kept == plan.kept_at(3, sizes)
+    assert ticket.masks.kept == plan.kept_at(3, ticket.masks.shapes)
     assert ticket.round == 3
 
 
@@ -123,6 +122,14 @@ def test_the_criterion_of_the_plan_decides():
     ticket = Ticket(Masks.full({"k": (4,)}), {"k": np.zeros(4)})
     plan = Plan(criterion=last_first, pruning_rate=0.5)
     assert prune_ticket(ticket, outcome({}), plan).masks["k"].tolist() == [1, 1, 0, 0]
+
+
+def test_the_block_size_of_the_plan_decides():
+    ticket = Ticket(Masks.full({"k": (4, 2)}), {"k": np.zeros((4, 2))})
+    trained = outcome({"k": np.array([[9, 5], [0, 5], [0, 5], [0, 5]])})
+    plan = Plan(pruning_rate=0.5, block_size=(1, 4))
+    masks = prune_ticket(ticket, trained, plan).masks
+    assert masks["k"].tolist() == [[False, True]] * 4
 
 
 def test_a_criterion_that_forgets_a_layer_is_an_error_that_names_it():

@@ -27,6 +27,11 @@ def test_density_and_sparsity_are_fractions_that_add_up_to_one(masks):
 
 
 @given(some_masks)
+def test_shapes_are_those_of_the_arrays(masks):
+    assert masks.shapes == {path: mask.shape for path, mask in masks.items()}
+
+
+@given(some_masks)
 def test_layers_are_counted_one_by_one(masks):
     kept = masks.kept_by_layer()
     assert kept == {path: int(masks[path].sum()) for path in masks}

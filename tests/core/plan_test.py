@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import rates, scopes, sizes
+from tests.strategies import block_sizes, rates, scopes, sizes
 from tf_lottery.core import criteria
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
@@ -68,6 +68,11 @@ GOLDEN = [
 ]
 
 
+def flat(sizes):
+    """Shapes of arrays of these sizes."""
+    return {path: (size,) for path, size in sizes.items()}
+
+
 @pytest.mark.parametrize(("plan", "network", "number", "percent"), GOLDEN)
 def test_densities_are_the_papers_to_the_printed_digit(plan, network, number, percent):
     assert f"{100 * plan.density_at(number, network):.1f}" == f"{percent:.1f}"
@@ -75,7 +80,7 @@ def test_densities_are_the_papers_to_the_printed_digit(plan, network, number, pe
 
 @pytest.mark.parametrize(("plan", "network", "number", "percent"), GOLDEN)
 def test_whole_weights_come_to_the_papers_densities(plan, network, number, percent):
-    density = plan.kept_at(number, network) / sum(network.values())
+    density = plan.kept_at(number, flat(network)) / sum(network.values())
     assert f"{100 * density:.1f}" == f"{percent:.1f}"
 
 
@@ -90,17 +95,46 @@ def test_the_networks_above_have_the_papers_sizes(network, total):
 @given(sizes, rates.filter(bool), scopes, st.integers(0, 6))
 def test_kept_at_is_what_repeated_pruning_keeps(sizes, rate, scope, rounds):
     plan = Plan(pruning_rate=rate, scope=scope)
-    masks = Masks.full({path: (size,) for path, size in sizes.items()})
+    masks = Masks.full(flat(sizes))
     scores = {path: np.arange(size) % 7.0 for path, size in sizes.items()}
     for _ in range(rounds):
         masks = prune(masks, scores, plan.rates(masks), scope=scope)
-    assert plan.kept_at(rounds, sizes) == masks.kept
+    assert plan.kept_at(rounds, flat(sizes)) == masks.kept
+
+
+SHAPES = {
+    "a/kernel": (24, 36),
+    "odd/kernel": (25, 35),
+    "conv/kernel": (3, 3, 4, 4),
+    "bias": (12,),
+}
+
+
+@given(block_sizes, rates.filter(bool), st.integers(0, 6))
+def test_kept_at_is_what_repeated_pruning_in_blocks_keeps(block_size, rate, rounds):
+    plan = Plan(pruning_rate=rate, block_size=block_size)
+    masks = Masks.full(SHAPES)
+    scores = {
+        path: np.arange(masks[path].size).reshape(s) for path, s in SHAPES.items()
+    }
+    for _ in range(rounds):
+        masks = prune(masks, scores, plan.rates(masks), block_size=block_size)
+    assert plan.kept_at(rounds, SHAPES) == masks.kept
+    assert plan.miscount(rounds, masks) == ""
+
+
+def test_the_recurrence_counts_blocks_and_where_there_are_none_weights():
+    plan = Plan(block_size=(1, 4))
+    shapes = {"a/kernel": (12, 3), "odd/kernel": (9, 4)}
+    # 9 blocks: 9 - 2 = 7, 7 - 1 = 6; 36 weights: 36 - 7 = 29, 29 - 6 = 23.
+    assert plan.groups_at(1, shapes) == [(["a/kernel"], 28), (["odd/kernel"], 29)]
+    assert plan.groups_at(2, shapes) == [(["a/kernel"], 24), (["odd/kernel"], 23)]
 
 
 @given(sizes, scopes, st.integers(0, 6))
 def test_kept_at_leaves_layers_of_rate_zero_alone(sizes, scope, rounds):
     plan = Plan(scope=scope, layer_rates=dict.fromkeys(sizes, 0.0))
-    assert plan.kept_at(rounds, sizes) == sum(sizes.values())
+    assert plan.kept_at(rounds, flat(sizes)) == sum(sizes.values())
 
 
 @given(sizes, rates.filter(bool), scopes, st.integers(0, 15))
@@ -108,14 +142,14 @@ def test_whole_weights_stay_near_the_closed_form(sizes, rate, scope, rounds):
     plan, total = Plan(pruning_rate=rate, scope=scope), sum(sizes.values())
     # A round is off by half a weight at most, and rounds before it shrink.
     error = len(sizes) * 0.5 * sum((1 - rate) ** n for n in range(rounds))
-    kept = plan.kept_at(rounds, sizes)
+    kept = plan.kept_at(rounds, flat(sizes))
     assert abs(kept - total * plan.density_at(rounds, sizes)) <= error + 1e-6
 
 
 def test_round_zero_is_dense():
     plan = Plan(layer_rates={"logits": 0.1})
     assert plan.density_at(0, LENET) == 1.0
-    assert plan.kept_at(0, LENET) == 266200
+    assert plan.kept_at(0, flat(LENET)) == 266200
 
 
 # Which rate a weight has.
@@ -185,6 +219,8 @@ def _bad_values():
     cases += [("retrain", value) for value in ("reset", None, True)]
     cases += [("mode", value) for value in ("maximum", None)]
     cases += [("criterion", value) for value in ("Magnitude", None, 3, ["magnitude"])]
+    cases += [("block_size", value) for value in (4, "1,4", None, (4,), (1, 4, 1))]
+    cases += [("block_size", (1, value)) for value in (*counts, None)]
     cases += [("rewind_to", value) for value in (-1, 1.5, None, True, "2 ep", "ep")]
     cases += [("tolerance", value) for value in (-0.1, float("nan"), None, "0.1")]
     cases += [("seed", value) for value in (-1, 1.5, None, "0")]
@@ -210,6 +246,21 @@ def test_rates_by_layer_are_refused_in_global_scope():
         ValueError, match=r"`layer_rates` may only be 0.*0\.1.*'logits'"
     ):
         Plan(scope="global", layer_rates={"logits": 0.1})
+
+
+def test_blocks_are_refused_in_global_scope():
+    with pytest.raises(ValueError, match=r"`block_size` must be \(1, 1\).*\(1, 4\)"):
+        Plan(scope="global", block_size=(1, 4))
+
+
+@pytest.mark.parametrize(
+    "block_size", [(1, 4), [1, 4], (np.int64(1), np.uint8(4))], ids=repr
+)
+def test_a_block_size_becomes_a_tuple_of_two_integers(block_size):
+    plan = Plan(block_size=block_size)
+    assert plan == Plan(block_size=(1, 4))
+    assert json.dumps(plan.to_json()["block_size"]) == "[1, 4]"
+    assert [type(n) for n in (plan.block_size, *plan.block_size)] == [tuple, int, int]
 
 
 @pytest.mark.parametrize("retrain", ["lr_rewind", "fine_tune"])
@@ -256,6 +307,7 @@ plans = st.builds(
     pruning_rate=st.floats(0.01, 0.99),
     layer_rates=st.dictionaries(st.text(min_size=1), st.floats(0, 0.99), max_size=3),
     criterion=st.sampled_from(["magnitude", "random", our_criterion]),
+    block_size=block_sizes,
     rewind_to=st.integers(0, 1000) | st.sampled_from(["500it", "2ep"]),
     monitor=st.none() | st.just("val_loss"),
     mode=st.sampled_from(["auto", "min", "max"]),
@@ -320,6 +372,7 @@ OTHERS = {
     "layer_rates": {"logits": 0.1},
     "scope": "global",
     "criterion": "random",
+    "block_size": (1, 4),
     "rewind_to": 500,
     "retrain": "fine_tune",
     "seed": 1,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models import STEPS, arrays, batches, compiled, equal, keras, tiny
+from tests.strategies import in_blocks
 from tf_lottery._keras import sparsity
 from tf_lottery.core.plan import Plan
 from tf_lottery.pruning.rewind import RewindWeights
@@ -69,6 +70,19 @@ def test_one_stock_fit_gives_the_tickets_of_the_search(optimizer, group):
     for path, mask in callback.tickets[-1].masks.items():
         expected = rounds[-1].outcome.weights[path]
         assert (final[path][mask] == expected[mask]).all()
+
+
+def test_one_stock_fit_in_blocks_gives_the_tickets_of_the_search():
+    schedule = LotterySchedule(2, 10, pruning_rate=0.3, block_size=(1, 4))
+    model, callback = stock(schedule), RewindWeights(schedule)
+    model.fit(repeated(2, 10), verbose=0, callbacks=[callback])
+    rounds = searched(None, 10, block_size=(1, 4))
+    for mine, theirs in zip(callback.tickets, rounds, strict=True):
+        assert mine.masks == theirs.ticket.masks
+        assert in_blocks(mine.masks, (1, 4))
+    # 10 blocks of 4 weights: 10 - 3 = 7, 7 - 2 = 5; 15 weights: 15 - 4 - 3 = 8.
+    kept = callback.tickets[-1].masks.kept_by_layer()
+    assert kept == {"hidden/kernel": 20, "logits/kernel": 8}
 
 
 @pytest.mark.parametrize("optimizer", ["Adam", pytest.param("momentum", marks=slow)])
@@ -229,7 +243,13 @@ def test_a_rewind_in_epochs_of_unknown_length_is_an_error():
 
 def test_a_schedule_is_saved_and_loaded_with_the_model(tmp_path):
     schedule = LotterySchedule(
-        2, STEPS, 0.3, layer_rates={"logits": 0.1}, criterion="movement", begin_step=4
+        2,
+        STEPS,
+        0.3,
+        layer_rates={"logits": 0.1},
+        criterion="movement",
+        block_size=(1, 4),
+        begin_step=4,
     )
     stock(schedule).save(tmp_path / "model.keras")
     with sparsity.prune_scope():
@@ -267,6 +287,7 @@ def test_a_trained_model_keeps_its_masks_through_a_file(tmp_path):
         ({"pruning_rate": 20}, "pruning_rate"),
         ({"rounds": 0}, "rounds"),
         ({"scope": "locally"}, "scope"),
+        ({"block_size": 4}, "block_size"),
         ({"begin_step": -1}, "begin_step"),
     ],
     ids=str,

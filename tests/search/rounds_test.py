@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import SHAPES, FakeTrainer
-from tests.strategies import scopes
+from tests.strategies import in_blocks, scopes
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.rounds import run_rounds
-
-SIZES = {path: int(np.prod(shape)) for path, shape in SHAPES.items()}
 
 
 def searched(plan, **trainer):
@@ -43,10 +41,18 @@ def test_each_round_is_a_subset_of_the_one_before_and_as_big_as_planned(
         warnings.simplefilter("ignore")  # a global search may empty a layer
         found = [round.ticket for round in searched(plan)]
     assert [t.masks.kept for t in found] == [
-        plan.kept_at(number, SIZES) for number in range(len(found))
+        plan.kept_at(number, SHAPES) for number in range(len(found))
     ]
     for before, after in itertools.pairwise(found):
         assert after.masks.issubset(before.masks)
+
+
+@pytest.mark.parametrize("block_size", [(1, 3), (2, 1), (5, 6)])
+def test_a_search_in_blocks_is_as_big_as_planned_and_keeps_whole_blocks(block_size):
+    plan = Plan(rounds=3, pruning_rate=0.4, block_size=block_size)
+    found = [round.ticket.masks for round in searched(plan)]
+    assert [m.kept for m in found] == [plan.kept_at(n, SHAPES) for n in range(4)]
+    assert all(in_blocks(masks, block_size) for masks in found)
 
 
 def test_a_round_is_trained_only_when_it_is_asked_for():
@@ -178,7 +184,7 @@ def test_bug_of_lightning_13643_every_round_starts_from_the_first_weights():
 def test_bug_of_open_lth_a_layer_of_equal_weights_is_wiped():
     plan = Plan(rounds=3)
     rounds = searched(plan, train_as=lambda path, mask, start: np.ones_like(start))
-    assert rounds[-1].ticket.masks.kept == plan.kept_at(3, SIZES)
+    assert rounds[-1].ticket.masks.kept == plan.kept_at(3, SHAPES)
 
 
 def test_bug_of_a_pytorch_toy_negative_weights_are_frozen_or_lost():

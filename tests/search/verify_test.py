@@ -1,5 +1,7 @@
 """`verify` derives a search again, and finds what does not follow."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,7 @@ def fails(run, message):
         Plan(rounds=2, retrain="fine_tune"),
         Plan(rounds=2, criterion="random"),
         Plan(rounds=1, scope="global"),
+        Plan(rounds=2, block_size=(1, 3)),
     ],
     ids=lambda plan: f"{plan.retrain}-{plan.criterion}-{plan.scope}",
 )
@@ -56,6 +59,14 @@ def test_a_whole_search_verifies_with_a_line_for_each_round(tmp_path, plan):
         lines
     )
     assert len(lines) == plan.rounds + 1
+
+
+def test_masks_of_blocks_do_not_follow_one_by_one(tmp_path):
+    run = written(tmp_path, Plan(rounds=2, block_size=(1, 3))).path
+    facts = json.loads((run / "plan.json").read_text())
+    facts["plan"]["block_size"] = [1, 1]
+    (run / "plan.json").write_text(json.dumps(facts))
+    fails(run, "masks of round 1 do not follow")
 
 
 def test_an_empty_search_is_an_error(tmp_path):

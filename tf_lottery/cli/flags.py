@@ -17,6 +17,7 @@ _HELP: dict[str, dict[str, Any]] = {
     "layer_rates": {"type": str, "help": "like logits=0.1,block1/*=0"},
     "scope": {"choices": SCOPES},
     "criterion": {"choices": CRITERIA},
+    "block_size": {"type": str, "help": "units,inputs of a block, like 1,4"},
     "rewind_to": {"type": str, "help": "a step, or like 500it or 2ep"},
     "retrain": {"choices": RETRAIN},
     "monitor": {"type": str, "help": "the score that decides, like val_accuracy"},
@@ -39,6 +40,8 @@ def override(plan: Plan, arguments: Any) -> Plan:
     changes = {name: value for name, value in given.items() if value is not None}
     if "layer_rates" in changes:
         changes["layer_rates"] = _rates(changes["layer_rates"])
+    if "block_size" in changes:
+        changes["block_size"] = _block_size(changes["block_size"])
     if str(changes.get("rewind_to", "")).isdigit():
         changes["rewind_to"] = int(changes["rewind_to"])
     if "epochs" in changes:  # either takes the place of the recipe's other
@@ -55,4 +58,13 @@ def _rates(text: str) -> dict[str, float]:
     except ValueError as error:
         raise ValueError(
             f"`--layer_rates` must be like logits=0.1,block1/*=0. Received: {text!r}."
+        ) from error
+
+
+def _block_size(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError as error:
+        raise ValueError(
+            f"`--block_size` must be like 1,4. Received: {text!r}."
         ) from error

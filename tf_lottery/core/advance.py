@@ -19,7 +19,13 @@ def prune_ticket(ticket: Ticket, outcome: Outcome, plan: Plan) -> Ticket:
         RuntimeError: Masks that are not nested, or not of the planned size.
     """
     scores = criteria.get(plan.criterion)(ticket, outcome)
-    masks = prune(ticket.masks, scores, plan.rates(ticket.masks), scope=plan.scope)
+    masks = prune(
+        ticket.masks,
+        scores,
+        plan.rates(ticket.masks),
+        scope=plan.scope,
+        block_size=plan.block_size,
+    )
     number = ticket.round + 1
     check_masks(masks, ticket.masks, number, plan)
     step, state = starting_point(ticket, outcome, plan)

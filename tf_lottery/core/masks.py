@@ -42,6 +42,11 @@ class Masks(Mapping[str, Mask]):
         return cls({path: np.ones(shape, bool) for path, shape in shapes.items()})
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each weight."""
+        return dict(self._shapes)
+
+    @property
     def size(self) -> int:
         """The number of prunable weights."""
         return sum(map(math.prod, self._shapes.values()))

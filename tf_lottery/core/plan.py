@@ -3,7 +3,6 @@
 import dataclasses
 import fnmatch
 import hashlib
-import importlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -12,7 +11,9 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from tf_lottery.core.blocks import blocks_by_path, checked_block_size
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.named import criterion_of, name_of
 from tf_lottery.core.prune import groups
 from tf_lottery.core.steps import Length, check_length, to_steps
 
@@ -43,6 +44,11 @@ class Plan:
         scope: "layerwise" or "global" ranking.
         criterion: A name in `tf_lottery.criteria`, or any callable
             `(ticket, outcome) -> scores`.
+        block_size: (units, inputs) of the blocks that are pruned as one, by their
+            mean score; (1, 4) is the block of TFLite's sparse kernel. Matrices
+            that it does not divide, and other weights, are pruned one by one.
+            tfmot's `block_size` counts in Keras kernels, [inputs, units]: its
+            (1, 4) is 4 units by 1 input, which TFLite cannot run as blocks.
         rewind_to: Where survivors return to: 0 is the initialisation; a step,
             "500it" or "2ep" is late rewinding (arXiv 1903.01611).
         retrain: "rewind" (the paper), "lr_rewind" (final weights, schedule and
@@ -74,6 +80,7 @@ class Plan:
     layer_rates: Mapping[str, float] = field(default_factory=dict)
     scope: str = "layerwise"
     criterion: str | Callable[..., Any] = "magnitude"
+    block_size: tuple[int, int] = (1, 1)
     rewind_to: Length = 0
     retrain: str = "rewind"
     monitor: str | None = None
@@ -104,6 +111,8 @@ class Plan:
             )
         _check_rates(self.pruning_rate, self.layer_rates, self.scope)
         _check_choice("scope", self.scope, SCOPES)
+        block_size = checked_block_size(self.block_size, self.scope)
+        object.__setattr__(self, "block_size", block_size)
         _check_choice("retrain", self.retrain, RETRAIN)
         _check_choice("mode", self.mode, MODES)
         _check_criterion(self.criterion)
@@ -159,33 +168,37 @@ class Plan:
         kept = sum(size * (1 - rates[path]) ** round for path, size in sizes.items())
         return kept / sum(sizes.values())
 
-    def kept_at(self, round: int, sizes: Mapping[str, int]) -> int:
+    def kept_at(self, round: int, shapes: Mapping[str, tuple[int, ...]]) -> int:
         """The exact number of survivors after `round` rounds."""
-        return sum(kept for _, kept in self.groups_at(round, sizes))
+        return sum(kept for _, kept in self.groups_at(round, shapes))
 
     def groups_at(
-        self, round: int, sizes: Mapping[str, int]
+        self, round: int, shapes: Mapping[str, tuple[int, ...]]
     ) -> list[tuple[list[str], int]]:
         """The paths that are ranked together, and how many of their weights survive.
 
         The recurrence is `kept -= round(rate * kept)`, for each weight array or,
-        with global scope, for all that lose weights together.
+        with global scope, for all that lose weights together. It counts blocks
+        where weights are pruned in blocks.
         """
-        return [
-            (paths, _shrink(sum(sizes[path] for path in paths), rate, round))
-            for paths, rate in groups(self.rates(sizes), self.scope)
-        ]
+        blocks = blocks_by_path(shapes, self.block_size)
+        survivors = []
+        for paths, rate in groups(self.rates(shapes), self.scope):
+            # Arrays with blocks are ranked each by itself.
+            area = math.prod(blocks.get(paths[0], ()))
+            size = sum(math.prod(shapes[path]) for path in paths)
+            survivors.append((paths, area * _shrink(size // area, rate, round)))
+        return survivors
 
     def miscount(self, round: int, masks: Masks) -> str:
         """What is wrong with the number of survivors after a round; else empty."""
-        sizes = {path: mask.size for path, mask in masks.items()}
         kept = masks.kept_by_layer()
         wrong = [
             f"{sum(kept[path] for path in paths)} of {', '.join(paths)}, planned {plan}"
-            for paths, plan in self.groups_at(round, sizes)
+            for paths, plan in self.groups_at(round, masks.shapes)
             if sum(kept[path] for path in paths) != plan
         ]
-        planned = self.kept_at(round, sizes)
+        planned = self.kept_at(round, masks.shapes)
         if not wrong:
             return ""
         return (
@@ -216,8 +229,9 @@ class Plan:
         """Plain values; a callable criterion as "module:name"."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if callable(self.criterion):
-            values["criterion"] = _name_of(self.criterion)
+            values["criterion"] = name_of(self.criterion)
         values["layer_rates"] = dict(self.layer_rates)
+        values["block_size"] = list(self.block_size)
         return values
 
     @classmethod
@@ -308,46 +322,3 @@ def _check_criterion(criterion: str | Callable[..., Any]) -> None:
     from tf_lottery.core import criteria
 
     criteria.get(criterion)
-
-
-def _name_of(function: Callable[..., Any]) -> str:
-    if isinstance(function, _Named):
-        return function.name
-    kind = function if hasattr(function, "__qualname__") else type(function)
-    return f"{kind.__module__}:{kind.__qualname__}"
-
-
-def criterion_of(name: str) -> str | Callable[..., Any]:
-    """The criterion that `Plan.to_json` wrote by its name."""
-    return _Named(name) if ":" in name else name
-
-
-class _Named:
-    """A criterion known by its name, "module:function"."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *arguments: Any) -> Any:
-        module, _, qualname = self.name.partition(":")
-        try:
-            found: Any = importlib.import_module(module)
-            for part in qualname.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(self._unknown(str(error))) from error
-        if isinstance(found, type):
-            raise ValueError(self._unknown("the settings of its class are not known"))
-        return found(*arguments)
-
-    def _unknown(self, why: str) -> str:
-        return (
-            f"The criterion {self.name!r} cannot be imported here: {why}. Masks that "
-            "it decided cannot be derived again without it."
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return callable(other) and _name_of(other) == self.name
-
-    def __hash__(self) -> int:
-        return hash(self.name)

@@ -10,6 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.core.blocks import (
+    blocks_by_path,
+    checked_block_size,
+    mask_of_blocks,
+    mask_of_weights,
+    scores_of_blocks,
+)
 from tf_lottery.core.masks import Mask, Masks
 
 Scores = Mapping[str, NDArray[np.floating]]
@@ -17,7 +24,12 @@ Rate = float | Mapping[str, float]
 
 
 def prune(
-    masks: Masks, scores: Scores, rate: Rate, *, scope: str = "layerwise"
+    masks: Masks,
+    scores: Scores,
+    rate: Rate,
+    *,
+    scope: str = "layerwise",
+    block_size: tuple[int, int] = (1, 1),
 ) -> Masks:
     """Removes `round(rate * kept)` of the surviving weights, lowest scores first.
 
@@ -25,19 +37,24 @@ def prune(
     their position, so the result is the same on every machine. Rates of a
     mapping that are 0 leave a weight alone.
 
+    With a `block_size` all of this is said of the blocks of a matrix, each with
+    the mean of its scores: `round(rate * blocks)` of them are removed.
+
     Args:
         masks: Which weights survive so far.
         scores: An array for each mask, of its shape; higher is kept.
         rate: The fraction of the survivors to remove, or one for each path.
         scope: "layerwise" ranks each weight array by itself, "global" all
             together (which needs one rate; others may only be 0).
+        block_size: (units, inputs) of a block, see `tf_lottery.Plan`.
 
     Returns:
         New masks, a subset of `masks`.
 
     Raises:
         ValueError: Scores that are missing, misshapen or NaN; rates outside
-            [0, 1); an unknown scope.
+            [0, 1); an unknown scope; a block size that cannot work; a block
+            that `masks` keeps in part.
 
     Example:
         >>> masks = Masks.full({"kernel": (4,)})
@@ -45,19 +62,16 @@ def prune(
         array([ True, False,  True, False])
     """
     rates = rates_by_path(masks, rate)
-    if not isinstance(scores, Mapping):
-        raise TypeError(
-            "`scores` must map paths of weights to arrays; a criterion returns such a "
-            f"dict. Received: {type(scores).__name__}."
-        )
-    scores = {path: np.asarray(scores[path]) for path in scores}
-    _check_scores(masks, scores)
-    pruned = dict(masks)
+    blocks = blocks_by_path(masks.shapes, checked_block_size(block_size, scope))
+    pruned, arrays = dict(masks), _arrays(masks.shapes, scores)
+    for path, block in blocks.items():
+        pruned[path] = mask_of_blocks(path, pruned[path], block)
+        arrays[path] = scores_of_blocks(arrays[path], block)
+    _check_numbers(pruned, arrays)
     for group, group_rate in groups(rates, scope):
-        kept = sum(np.count_nonzero(masks[path]) for path in group)
-        pruned |= _drop(
-            {path: masks[path] for path in group}, scores, round(group_rate * kept)
-        )
+        pruned |= _drop({path: pruned[path] for path in group}, arrays, group_rate)
+    for path, block in blocks.items():
+        pruned[path] = mask_of_weights(pruned[path], block)
     return Masks(pruned)
 
 
@@ -96,8 +110,39 @@ def groups(rates: Mapping[str, float], scope: str) -> list[tuple[list[str], floa
     return [(paths, rate) for rate, paths in by_rate.items()]
 
 
-def _drop(masks: Mapping[str, Mask], scores: Scores, count: int) -> dict[str, Mask]:
-    """The masks without the `count` lowest-scored survivors."""
+def _arrays(
+    shapes: Mapping[str, tuple[int, ...]], scores: Scores
+) -> dict[str, NDArray[np.floating]]:
+    if not isinstance(scores, Mapping):
+        raise TypeError(
+            "`scores` must map paths of weights to arrays; a criterion returns such a "
+            f"dict. Received: {type(scores).__name__}."
+        )
+    arrays = {path: np.asarray(scores[path]) for path in scores}
+    for path, shape in shapes.items():
+        if path not in arrays:
+            raise ValueError(
+                f"`scores` must have an array for every mask. {path!r} is missing."
+            )
+        if arrays[path].shape != shape:
+            raise ValueError(
+                f"The scores of {path!r} must have the mask's shape {shape}. "
+                f"Received: {arrays[path].shape}."
+            )
+    return arrays
+
+
+def _check_numbers(masks: Mapping[str, Mask], scores: Scores) -> None:
+    for path, mask in masks.items():
+        if np.isnan(scores[path][mask]).any():
+            raise ValueError(
+                f"The scores of {path!r} hold NaN, so its weights cannot be ranked."
+            )
+
+
+def _drop(masks: Mapping[str, Mask], scores: Scores, rate: float) -> dict[str, Mask]:
+    """The masks without the lowest-scored survivors, `round(rate * kept)` of them."""
+    count = round(rate * sum(np.count_nonzero(mask) for mask in masks.values()))
     if count == 0:
         return dict(masks)
     parts = [scores[path][mask] for path, mask in masks.items()]
@@ -115,20 +160,3 @@ def _drop(masks: Mapping[str, Mask], scores: Scores, count: int) -> dict[str, Ma
         ties -= len(tied)
         pruned[path] = kept
     return pruned
-
-
-def _check_scores(masks: Masks, scores: Scores) -> None:
-    for path, mask in masks.items():
-        if path not in scores:
-            raise ValueError(
-                f"`scores` must have an array for every mask. {path!r} is missing."
-            )
-        if np.shape(scores[path]) != mask.shape:
-            raise ValueError(
-                f"The scores of {path!r} must have the mask's shape {mask.shape}. "
-                f"Received: {np.shape(scores[path])}."
-            )
-        if np.isnan(scores[path][mask]).any():
-            raise ValueError(
-                f"The scores of {path!r} hold NaN, so its weights cannot be ranked."
-            )

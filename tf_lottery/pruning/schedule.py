@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tf_lottery._keras import keras, sparsity, tf
-from tf_lottery.core.plan import Plan, criterion_of
+from tf_lottery.core.named import criterion_of
+from tf_lottery.core.plan import Plan
 
 _ALONE = (
     "A LotterySchedule prunes nothing by itself. Pass the callback "
@@ -28,6 +29,8 @@ class LotterySchedule(sparsity.PruningSchedule):
         layer_rates: Other rates by weight path, layer path or pattern.
         scope: "layerwise" or "global" ranking.
         criterion: A name in `tf_lottery.criteria`, or a callable.
+        block_size: (units, inputs) of the blocks that are pruned as one, see
+            `tf_lottery.Plan`. That of `prune_low_magnitude` has no effect.
         begin_step: The step at which the first round begins.
 
     Example:
@@ -47,6 +50,7 @@ class LotterySchedule(sparsity.PruningSchedule):
         layer_rates: Mapping[str, float] | None = None,
         scope: str = "layerwise",
         criterion: str | Callable[..., Any] = "magnitude",
+        block_size: tuple[int, int] = (1, 1),
         begin_step: int = 0,
     ) -> None:
         self.plan = Plan(
@@ -56,6 +60,7 @@ class LotterySchedule(sparsity.PruningSchedule):
             layer_rates=layer_rates or {},
             scope=scope,
             criterion=criterion,
+            block_size=block_size,
         )
         if begin_step < 0:
             raise ValueError(
@@ -80,7 +85,7 @@ class LotterySchedule(sparsity.PruningSchedule):
     def get_config(self) -> dict[str, Any]:
         plan = self.plan.to_json()
         names = ("rounds", "pruning_rate", "layer_rates", "scope", "criterion")
-        config = {name: plan[name] for name in names}
+        config = {name: plan[name] for name in (*names, "block_size")}
         config |= {"steps_per_round": plan["steps"], "begin_step": self.begin_step}
         return {"class_name": "tf_lottery>LotterySchedule", "config": config}
 

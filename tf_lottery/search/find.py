@@ -38,6 +38,7 @@ def find_ticket(
     layer_rates: Mapping[str, float] | None = None,
     scope: str = "layerwise",
     criterion: str | Callable[..., Any] = "magnitude",
+    block_size: tuple[int, int] = (1, 1),
     rewind_to: Length = 0,
     retrain: str = "rewind",
     seed: int = 0,
@@ -71,8 +72,8 @@ def find_ticket(
         test_data: Evaluated once a training, at the weights of minimum
             validation loss and at the final ones; it never decides.
         evaluate_every: Steps between validation passes; default: epochs' ends.
-        pruning_rate, layer_rates, scope, criterion, rewind_to, retrain, seed,
-            monitor, mode, tolerance: See `tf_lottery.Plan`.
+        pruning_rate, layer_rates, scope, criterion, block_size, rewind_to, retrain,
+            seed, monitor, mode, tolerance: See `tf_lottery.Plan`.
         run_dir: Where the search is written, and from where the same call
             continues after it was stopped. None: a temporary directory.
         overwrite: Whether to start anew, removing the search in `run_dir`.
@@ -115,6 +116,7 @@ def find_ticket(
         layer_rates=layer_rates or {},
         scope=scope,
         criterion=criterion,
+        block_size=block_size,
         rewind_to=rewind_to,
         retrain=retrain,
         seed=seed,

@@ -1,0 +1,53 @@
+"""A callable known by its name, "module:function", so that files can hold a plan.
+
+It is imported when it is called, not when it is read: a plan may come from
+anyone's file.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The name of a criterion, "module:name", or of its class."""
+    if isinstance(function, _Named):
+        return function.name
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def criterion_of(name: str) -> str | Callable[..., Any]:
+    """The criterion that `Plan.to_json` wrote by its name."""
+    return _Named(name) if ":" in name else name
+
+
+class _Named:
+    """A criterion known by its name, "module:function"."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, *arguments: Any) -> Any:
+        module, _, qualname = self.name.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in qualname.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(self._unknown(str(error))) from error
+        if isinstance(found, type):
+            raise ValueError(self._unknown("the settings of its class are not known"))
+        return found(*arguments)
+
+    def _unknown(self, why: str) -> str:
+        return (
+            f"The criterion {self.name!r} cannot be imported here: {why}. Masks that "
+            "it decided cannot be derived again without it."
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return callable(other) and name_of(other) == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
