@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from tf_lottery.core import criteria as criteria
+    from tf_lottery.core.errors import ExportError as ExportError
     from tf_lottery.core.errors import PlanMismatchError as PlanMismatchError
     from tf_lottery.core.errors import TicketError as TicketError
     from tf_lottery.core.masks import Masks as Masks
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "criteria": "tf_lottery.core.criteria",
+    "export": "tf_lottery.export",
     "report": "tf_lottery.report",
     "zoo": "tf_lottery.zoo",
 }
 
 _NAMES = {
     "Data": "tf_lottery.training.data",
+    "ExportError": "tf_lottery.core.errors",
     "LotterySchedule": "tf_lottery.pruning.schedule",
     "Masks": "tf_lottery.core.masks",
     "Outcome": "tf_lottery.core.records",

@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
+from tensorflow.lite.python import schema_py_generated as tflite_schema
 from tensorflow.python.eager import context
 from tensorflow_model_optimization.python.core.sparsity.keras import (
     prune_registry,
@@ -20,4 +21,12 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
 
 sparsity = tfmot.sparsity.keras
 
-__all__ = ["context", "keras", "prune_registry", "pruning_wrapper", "sparsity", "tf"]
+__all__ = [
+    "context",
+    "keras",
+    "prune_registry",
+    "pruning_wrapper",
+    "sparsity",
+    "tf",
+    "tflite_schema",
+]

@@ -1,17 +1,16 @@
 """What the commands do. TensorFlow is imported by `find` alone."""
 
-import contextlib
+import dataclasses
 import importlib.util
-import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from tf_lottery.cli import flags
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report import plot, table, to_csv, to_json
@@ -24,8 +23,7 @@ _RECIPE = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a 
 
 def find(arguments: Any) -> None:
     """Finds a ticket of a recipe, and reports it."""
-    with _no_stderr():
-        # TensorFlow greets with lines that no setting silences.
+    with quiet():
         from tf_lottery._keras import tf
 
         if arguments.strategy is None:
@@ -38,11 +36,12 @@ def find(arguments: Any) -> None:
     run_dir = Path(arguments.run_dir or f"runs/{Path(arguments.recipe).stem}")
 
     trainer = Trainer(recipe.model, recipe.dataset, plan, strategy=arguments.strategy)
-    search(
+    ticket = search(
         trainer,
         run_dir=run_dir,
         overwrite=arguments.overwrite,
         verbose=arguments.verbose,
+        recipe=str(Path(arguments.recipe).resolve()),
     )
     if not trainer.workers.is_chief:
         return
@@ -50,6 +49,9 @@ def find(arguments: Any) -> None:
     if arguments.verbose:
         _print_table(history)
     _write_report(history, run_dir)
+    if arguments.export:
+        path = _exported_path(run_dir, arguments.export)
+        ticket.export(path, arguments.export, overwrite=True, verbose=arguments.verbose)
     if arguments.verbose:
         _print_files(run_dir)
 
@@ -70,6 +72,25 @@ def report(arguments: Any) -> None:
     _print_table(history)
     _write_report(history, run_dir)
     _print_files(run_dir)
+
+
+def export(arguments: Any) -> None:
+    """Exports the ticket of a run directory or a ticket file."""
+    with quiet():
+        from tf_lottery import export as _  # noqa: F401
+    path = Path(arguments.path)
+    ticket, recipe = _ticket(path, arguments.round)
+    recipe = arguments.recipe or recipe
+    if recipe and (arguments.recipe or Path(recipe).is_file()):
+        ticket = _with_data(ticket, recipe)
+    run_dir = path if path.is_dir() else path.parent
+    given = {name: getattr(arguments, name) for name in flags.EXPORT}
+    ticket.export(
+        arguments.output or _exported_path(run_dir, arguments.format),
+        arguments.format,
+        overwrite=arguments.overwrite,
+        **{name: value for name, value in given.items() if value is not None},
+    )
 
 
 def verify(arguments: Any) -> None:
@@ -114,18 +135,38 @@ def load_recipe(path: str) -> ModuleType:
     return recipe
 
 
-@contextlib.contextmanager
-def _no_stderr() -> Iterator[None]:
-    """Nothing on the standard error stream, of native code neither."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
+    """The ticket of a file or a run directory, and the recipe that it is of."""
+    if not path.is_dir():
+        if round is not None:
+            raise ValueError(f"`--round` needs a run directory. Received: {path}.")
+        return Ticket.load(path), None
+    from tf_lottery.search.find import chosen
+
+    history, recipe = _finished(path), Store(path).facts().get("recipe")
+    if round is None:
+        return chosen(history), recipe
+    if not 0 <= round < len(history):
+        raise ValueError(
+            f"`--round` must be a finished round, 0 to {len(history) - 1}. "
+            f"Received: {round}."
+        )
+    found = history[round]
+    ticket = dataclasses.replace(found.ticket, outcome=found.outcome, history=history)
+    return ticket, recipe
+
+
+def _with_data(ticket: Ticket, recipe: str) -> Ticket:
+    from tf_lottery.training.data import resolve
+
+    plan = ticket.plan or Plan()
+    dataset = load_recipe(recipe).dataset
+    return dataclasses.replace(ticket, data=resolve(dataset, None, None, plan))
+
+
+def _exported_path(run_dir: Path, format: str) -> Path:
+    endings = {"saved_model": "_saved_model", "keras": ".keras", "tflite": ".tflite"}
+    return run_dir / f"ticket{endings[format]}"
 
 
 def _finished(run_dir: Path) -> History:
@@ -159,6 +200,10 @@ def _print_files(run_dir: Path) -> None:
         "summary.json": "numbers, curves",
         "accuracy.png": "figure",
         "ticket.npz": "ticket",
+        "ticket_saved_model": "exported",
+        "ticket.keras": "exported",
+        "ticket.tflite": "exported",
+        "ticket.tflite.card.md": "its card",
     }.items():
         if (run_dir / name).exists():
             print(f"{what:15} {run_dir / name}")

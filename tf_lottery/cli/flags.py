@@ -1,5 +1,6 @@
 """Flags that override a recipe's plan, one for each field."""
 
+import argparse
 import dataclasses
 from typing import Any
 
@@ -25,6 +26,35 @@ _HELP: dict[str, dict[str, Any]] = {
     "tolerance": {"type": float, "help": "how much worse than dense still matches"},
     "seed": {"type": int, "help": "an integer"},
 }
+
+
+EXPORT: dict[str, dict[str, Any]] = {
+    "weights": {"choices": ("best", "final"), "help": "default: best"},
+    "layout": {"choices": ("packed", "dense"), "help": "of a SavedModel"},
+    "quantize": {"choices": ("float16", "dynamic", "int8"), "help": "of a TFLite file"},
+    "sparse": {
+        "type": lambda text: {"true": True, "false": False}.get(text.lower(), text),
+        "help": "auto, true, false or blocks: whether a TFLite file leaves zeros out",
+    },
+    "compact": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "remove dead and constant units; default for TFLite",
+    },
+    "drop_inputs": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "drop inputs that no weight uses, too",
+    },
+    "batch_size": {"type": int, "help": "of a TFLite file; default: open"},
+    "tolerance": {"type": float, "help": "how far the outputs of a TFLite file may be"},
+    "latency_runs": {"type": int, "help": "how often to measure; 0: not at all"},
+    "verbose": {"type": int, "choices": (0, 1), "help": "whether to print the card"},
+}
+
+
+def add_export(parser: Any) -> None:
+    """Adds a flag for each option of an export."""
+    for name, options in EXPORT.items():
+        parser.add_argument(f"--{name}", **{"default": None, **options})
 
 
 def add(parser: Any) -> None:

@@ -11,6 +11,7 @@ from absl.flags import argparse_flags
 from tf_lottery import __version__
 from tf_lottery.cli import flags as plan_flags
 
+FORMATS = ("saved_model", "keras", "tflite")
 _MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, RuntimeError)
 
 
@@ -28,7 +29,7 @@ def parse(argv: Sequence[str]) -> Any:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_find, _add_show, _add_report, _add_verify):
+    for add in (_add_find, _add_show, _add_report, _add_export, _add_verify):
         add(commands)
     try:
         return parser.parse_args(argv[1:])
@@ -76,6 +77,11 @@ def _add_find(commands: Any) -> None:
     parser.add_argument(
         "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
     )
+    parser.add_argument(
+        "--export",
+        choices=FORMATS,
+        help="export the ticket to run_dir when it is found",
+    )
     plan_flags.add(parser)
 
 
@@ -92,6 +98,29 @@ def _add_report(commands: Any) -> None:
         "Writes summary.csv, summary.json and accuracy.png into the run directory.",
     )
     parser.add_argument("run_dir")
+
+
+def _add_export(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "export",
+        "writes a ticket as a SavedModel, a Keras file or a TFLite file",
+        "Writes the trained ticket as a file that is smaller, runs, and was compared "
+        "with it; what was measured goes beside it as a card.",
+    )
+    parser.add_argument("path", help="a run directory, or a ticket.npz")
+    parser.add_argument("--format", choices=FORMATS, default="saved_model")
+    parser.add_argument("--output", help="default: ticket.* in the run directory")
+    parser.add_argument(
+        "--round", type=int, help="of a run directory; default: its ticket"
+    )
+    parser.add_argument(
+        "--recipe", help="whose data the file is checked on; default: the search's"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file that is there"
+    )
+    plan_flags.add_export(parser)
 
 
 def _add_verify(commands: Any) -> None:

@@ -1,4 +1,4 @@
-"""Two errors of our own; everything else is a ValueError or a TypeError."""
+"""Three errors of our own; everything else is a ValueError or a TypeError."""
 
 
 class PlanMismatchError(ValueError):
@@ -7,3 +7,7 @@ class PlanMismatchError(ValueError):
 
 class TicketError(ValueError):
     """A ticket is damaged, or does not belong to this model."""
+
+
+class ExportError(ValueError):
+    """A ticket cannot be exported as asked, or the file would not be the ticket."""

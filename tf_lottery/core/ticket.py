@@ -21,6 +21,8 @@ from tf_lottery.core.records import History, Outcome, State, Weights
 if TYPE_CHECKING:
     from tf_keras import Model
 
+    from tf_lottery.export.card import Card
+
 _KIND = "ticket"
 
 
@@ -45,6 +47,7 @@ class Ticket:
         won: Whether it is a winning ticket: its score within `tolerance` of the
             dense network's, its best step no later, its density at most 0.5.
         reason: The verdict in words.
+        data: The `Data` of its search; None for a ticket read from a file.
 
     Example:
         >>> masks = Masks({"dense/kernel": [[True, False]]})
@@ -64,6 +67,7 @@ class Ticket:
     rows: tuple[Mapping[str, Any], ...] = ()
     won: bool = False
     reason: str = ""
+    data: Any = None
 
     def __repr__(self) -> str:
         verdict = " that won" if self.won else ""
@@ -133,6 +137,50 @@ class Ticket:
         from tf_lottery.pruning import restore
 
         return restore.apply(self, model, weights)
+
+    def export(
+        self,
+        path: io.PathLike,
+        format: str = "saved_model",
+        *,
+        weights: str = "best",
+        **options: Any,
+    ) -> "Card":
+        """Writes the trained ticket for use elsewhere, checked on the file itself.
+
+        Args:
+            path: The file or directory to make; its card goes beside it, as JSON and
+                Markdown.
+            format: "saved_model" (packed), "keras" or "tflite".
+            weights: "best" (minimum validation loss), "final" or "initial".
+            **options: Those of `tf_lottery.export.saved_model`, `keras_file` or
+                `tflite`.
+
+        Returns:
+            The card: sizes, what is in the file, differences, accuracy, latency.
+
+        Raises:
+            ExportError: The file would not be the ticket; nothing is written then.
+
+        Example:
+            ```python
+            card = ticket.export("ticket.tflite", format="tflite")
+            print(card.sizes["exported"].raw)
+            ```
+        """
+        from tf_lottery import export
+
+        writers = {
+            "saved_model": export.saved_model,
+            "keras": export.keras_file,
+            "tflite": export.tflite,
+        }
+        if format not in writers:
+            raise ValueError(
+                f"`format` must be one of {', '.join(map(repr, writers))}. "
+                f"Received: format={format!r}."
+            )
+        return writers[format](self, path, weights=weights, **options)
 
     def verify(self) -> None:
         """Checks the ticket against itself and its plan.

@@ -58,6 +58,11 @@ def skipped_layers(model: Any) -> list[str]:
     ]
 
 
+def without_wrapper(layer: Any) -> Any:
+    """The layer inside a pruning wrapper; any other as it is."""
+    return layer.layer if isinstance(layer, Wrapper) else layer
+
+
 def unique(name: str, taken: Any) -> str:
     """The name, with a number behind it where it is taken."""
     candidate, number = name, 0
@@ -69,7 +74,7 @@ def unique(name: str, taken: Any) -> str:
 
 def _walk(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for layer in model.layers:
-        inner = layer.layer if isinstance(layer, Wrapper) else layer
+        inner = without_wrapper(layer)
         path = f"{prefix}{inner.name}"
         if isinstance(inner, keras.Model):
             yield from _walk(inner, f"{path}/")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.records import State
+from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import compile_like, wrap
@@ -38,16 +38,8 @@ def model(
     safe_mode: bool = True,
 ) -> Any:
     """See `Ticket.model`."""
-    if ticket.architecture is None:
-        raise TicketError(
-            "This ticket holds no architecture. Use `ticket.apply(model)` instead."
-        )
-    _weights(ticket, weights)  # raises before anything is built
-    rebuilt = keras.saving.deserialize_keras_object(
-        dict(ticket.architecture),
-        custom_objects=dict(custom_objects or {}),
-        safe_mode=safe_mode,
-    )
+    chosen(ticket, weights)  # raises before anything is built
+    rebuilt = rebuild(ticket, custom_objects=custom_objects, safe_mode=safe_mode)
     try:
         restored = apply(ticket, rebuilt, weights)
         if weights == "initial":
@@ -63,16 +55,35 @@ def model(
 
 def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     """See `Ticket.apply`."""
-    chosen = _weights(ticket, weights)
+    values = chosen(ticket, weights)
     wrapped = wrap(model, seed=ticket.plan.seed if ticket.plan else 0)
-    Live(wrapped).assign(chosen, ticket.masks)
+    Live(wrapped).assign(values, ticket.masks)
     if model.optimizer is not None:
         # Compiled after the weights are set: an average of them starts from these.
         compile_like(wrapped, model)
     return wrapped
 
 
-def _weights(ticket: Ticket, weights: str) -> State:
+def rebuild(
+    ticket: Ticket,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> Any:
+    """The model of a ticket's search from its configuration, freshly initialised."""
+    if ticket.architecture is None:
+        raise TicketError(
+            "This ticket holds no architecture. Use `ticket.apply(model)` instead."
+        )
+    return keras.saving.deserialize_keras_object(
+        dict(ticket.architecture),
+        custom_objects=dict(custom_objects or {}),
+        safe_mode=safe_mode,
+    )
+
+
+def chosen(ticket: Ticket, weights: str) -> State:
+    """The initial, best or final weights of a ticket, by their name."""
     if weights not in WEIGHTS:
         raise ValueError(
             f"`weights` must be one of {', '.join(map(repr, WEIGHTS))}. "
@@ -84,4 +95,9 @@ def _weights(ticket: Ticket, weights: str) -> State:
         raise TicketError(
             f"This ticket was not trained; it has no {weights!r} weights."
         )
-    return ticket.outcome.best_weights if weights == "best" else ticket.outcome.weights
+    return outcome_weights(ticket.outcome, weights)
+
+
+def outcome_weights(outcome: Outcome, weights: str) -> State:
+    """The best or the final weights of a training, by their name."""
+    return outcome.best_weights if weights == "best" else outcome.weights

@@ -14,7 +14,7 @@ from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, sparsity, tf
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.layers import prunable_weights
+from tf_lottery.pruning.layers import named_weights, prunable_weights, without_wrapper
 from tf_lottery.pruning.schedule import HeldMasks
 
 
@@ -41,6 +41,16 @@ def wrap(model: Any, seed: int = 0, strategy: Any = None) -> Any:
     wrapped.output_names = list(model.output_names)
     _hold_when_compiled(wrapped)
     return wrapped
+
+
+def unwrap(model: Any) -> Any:
+    """An uncompiled copy of a wrapped or plain model, without wrappers."""
+    copied = _clone(model, lambda layer: _copy_layer(without_wrapper(layer)))
+    weights = named_weights(model)
+    for path, weight in named_weights(copied).items():
+        weight.assign(weights[path].numpy())
+    copied.output_names = list(model.output_names)
+    return copied
 
 
 def wrappers(model: Any) -> list[Any]:

@@ -164,12 +164,14 @@ def search(
     run_dir: PathLike | None = None,
     overwrite: bool = False,
     verbose: int = 1,
+    recipe: str | None = None,
 ) -> Ticket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
     Like `find_ticket`, for a trainer that is there already; whether the ticket
     won, it only says in `ticket.won`. Of several workers the chief alone decides and
     writes; the others get the ticket as its file holds it, without the history.
+    `recipe` is the path of the recipe, for `plan.json`: it says where the data are.
     """
     workers = trainer.workers
     plan = trainer.plan
@@ -181,6 +183,7 @@ def search(
         monitor=monitor,
         maximize=maximizes(monitor, plan),
         devices=strategies.in_words(trainer.strategy),
+        recipe=recipe,
     )
     with workers.together():
         workers.check_same({k: v for k, v in facts.items() if k != "devices"})
@@ -213,6 +216,7 @@ def _search(
         history = History(tuple(rounds), plan, monitor, facts["maximize"])
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)
+    ticket = dataclasses.replace(ticket, data=trainer.data)
     return ticket, store.path / "ticket.npz"
 
 

@@ -28,7 +28,11 @@ from tf_lottery.core.warn import warn
 from tf_lottery.search.facts import compare
 
 _FACTS = ("architecture", "compile_config", "data", "monitor", "maximize")
-_OURS = ("plan.json", "ticket.npz", "summary.csv", "summary.json", "accuracy.png")
+_OURS = (
+    *("plan.json", "ticket.npz", "summary.csv", "summary.json", "accuracy.png"),
+    *(f"ticket.{ending}" for ending in ("tflite", "keras")),
+    *(f"ticket.{e}.card.{c}" for e in ("tflite", "keras") for c in ("json", "md")),
+)
 
 
 class Store:

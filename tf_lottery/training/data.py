@@ -159,7 +159,7 @@ def _facts(source: Any, spec: Any, batches: int) -> dict[str, Any]:
     facts = {"batches": batches, "spec": str(spec)}
     if not isinstance(source, tf.data.Dataset):
         contents = hashlib.sha256()
-        for array in tf.nest.flatten(tuple(map(_arrays, source))):
+        for array in tf.nest.flatten(tuple(map(as_arrays, source))):
             contents.update(np.ascontiguousarray(array).view(np.uint8).data)
         facts["contents"] = contents.hexdigest()[:16]
     return facts
@@ -286,7 +286,7 @@ def _checked_arrays(name: str, data: Any) -> Any:
             "sample_weight), or a function of the seed that returns one of them. "
             f"Received: {type(data).__name__}."
         )
-    arrays = tuple(map(_arrays, data))
+    arrays = tuple(map(as_arrays, data))
     sizes = {len(array) for array in tf.nest.flatten(arrays)}
     if len(sizes) != 1 or sizes == {0}:
         raise ValueError(
@@ -296,12 +296,12 @@ def _checked_arrays(name: str, data: Any) -> Any:
     return arrays
 
 
-def _arrays(value: Any) -> Any:
+def as_arrays(value: Any) -> Any:
     """One array, or a structure of them; a list of arrays is several inputs."""
     if isinstance(value, dict):
-        return {name: _arrays(part) for name, part in value.items()}
+        return {name: as_arrays(part) for name, part in value.items()}
     if isinstance(value, list | tuple) and all(np.ndim(part) > 0 for part in value):
-        return tuple(map(_arrays, value))
+        return tuple(map(as_arrays, value))
     return _array(value)
 
 

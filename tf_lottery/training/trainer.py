@@ -85,7 +85,8 @@ class Trainer:
         self.workers = Workers(self.strategy)
         static = strategies.needs_static_shapes(self.strategy)
         with seeded(derive(plan.seed, "data")):
-            chosen = data.resolve(dataset, validation_data, test_data, plan)
+            self.data = data.resolve(dataset, validation_data, test_data, plan)
+        chosen = self.data
         self.repeatable = is_repeatable(chosen.train)
         feed = data.feed(chosen.train, plan, static)
         self.auto_shard_policies = data.auto_shard_policies(chosen)

@@ -1,0 +1,203 @@
+"""The card of an exported file: what is in it, how large, how exact, how fast."""
+
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import rich.box
+import rich.console
+import rich.table
+
+from tf_lottery.export.sizes import Size
+from tf_lottery.export.stored import StoredTensor
+
+Rows = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an export wrote, measured on the file.
+
+    Attributes:
+        file: Its name.
+        format: "saved_model", "keras" or "tflite", with the options it has.
+        weights: Which of the ticket's, or "as given".
+        round: The ticket's; None for a model.
+        ticket_density: The fraction of the prunable weights that the ticket keeps.
+        sha256: Of the file; of a directory, over names and contents.
+        sizes: Bytes of "dense", "stripped" and "exported".
+        tensors: The matrices in the file.
+        operators: Of a TFLite file, how often each occurs.
+        removed: Units removed as "dead" and "constant", and "inputs" dropped, each
+            by layer path.
+        left: Layers that compaction did not follow, and why.
+        macs: Multiply-accumulates of one example: "dense", "nominal" (by weights
+            that are not zero) and "executed" by this file; "uncounted" layers.
+        check: "sample", "max_difference" of an output, "relative_difference" (its
+            root mean square, as a fraction of that of the outputs), the "tolerance"
+            of it, "argmax_agreement", and "accuracy" of "dense", "ticket" and "file"
+            where there are labels.
+        latency: One example by one thread: "microseconds", "ratio" to the dense
+            network's file of the same format with its "ratio_low" and
+            "ratio_high" (10th and 90th percentile), and on what; None: not measured.
+        rejected: What was tried and not taken, and why.
+        notes: What a user must know, in plain sentences.
+        versions: Of the packages.
+    """
+
+    file: str
+    format: Mapping[str, Any]
+    weights: str
+    round: int | None
+    ticket_density: float
+    sha256: str
+    sizes: Mapping[str, Size]
+    tensors: Sequence[StoredTensor]
+    operators: Mapping[str, int]
+    removed: Mapping[str, Mapping[str, int]]
+    left: Mapping[str, str]
+    macs: Mapping[str, Any]
+    check: Mapping[str, Any]
+    latency: Mapping[str, Any] | None
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as the JSON file has them."""
+        values = dataclasses.asdict(self)
+        for row, tensor in zip(values["tensors"], self.tensors, strict=True):
+            row["density"] = tensor.density
+        return values
+
+    def to_markdown(self) -> str:
+        """The card as Markdown."""
+        parts = [f"# {self.file}", self._headline()]
+        for title, head, rows in self._tables():
+            parts.append(f"## {title}")
+            parts.append("\n".join(_pipes(row) for row in _with_rule(head, rows)))
+        parts += ["## Notes", *(f"- {note}" for note in self.notes)] * bool(self.notes)
+        return "\n\n".join(parts) + "\n"
+
+    def __str__(self) -> str:
+        """The card for a terminal."""
+        text = io.StringIO()
+        console = rich.console.Console(file=text, width=88)
+        console.print(f"{self.file}: {self._headline()}", highlight=False)
+        for title, head, rows in self._tables():
+            view = rich.table.Table(
+                box=rich.box.SIMPLE_HEAD, title=title, title_justify="left"
+            )
+            for number, name in enumerate(head):
+                view.add_column(name, justify="right" if number else "left")
+            for row in rows:
+                view.add_row(*row)
+            console.print(view)
+        for note in self.notes:
+            console.print(f"- {note}", highlight=False, markup=False)
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+    def _headline(self) -> str:
+        options = ", ".join(f"{k} {v}" for k, v in self.format.items() if k != "format")
+        of = "a model" if self.round is None else f"the ticket of round {self.round}"
+        which = {
+            "best": "weights at minimum validation loss",
+            "final": "final weights",
+            "initial": "initial weights, not trained",
+        }.get(self.weights, "weights as given")
+        return (
+            f"{self.format['format']} ({options}) of {of}, which keeps "
+            f"{self.ticket_density:.1%} of its prunable weights; {which}."
+        )
+
+    def _tables(self) -> list[tuple[str, list[str], Rows]]:
+        tables: list[tuple[str, list[str], Rows]] = [
+            ("Size", ["", "bytes", "gzipped"], self._size_rows()),
+            (
+                "Weights in the file",
+                ["", "shape", "type", "encoding", "density"],
+                [
+                    (
+                        *(t.name, "x".join(map(str, t.shape)), t.type, t.encoding),
+                        f"{t.density:.1%}",
+                    )
+                    for t in self.tensors
+                ],
+            ),
+            ("Computation", ["", ""], self._computation_rows()),
+            ("Checked on the file", ["", ""], self._check_rows()),
+        ]
+        if self.rejected:
+            rows = list(self.rejected.items())
+            tables.append(("Tried and not taken", ["", "because"], rows))
+        return tables
+
+    def _size_rows(self) -> Rows:
+        names = {
+            "dense": "dense network",
+            "stripped": "pruned, zeros stored",
+            "exported": "this file",
+        }
+        return [
+            (names[k], f"{size.raw:,}", f"{size.gz:,}")
+            for k, size in self.sizes.items()
+        ]
+
+    def _computation_rows(self) -> Rows:
+        names = {
+            "dense": "multiplications, dense",
+            "nominal": "by weights that are not 0",
+            "executed": "executed by this file",
+        }
+        rows = [(text, f"{self.macs[key]:,}") for key, text in names.items()]
+        if self.macs["uncounted"]:
+            rows.append(("not counted", ", ".join(self.macs["uncounted"])))
+        rows += [
+            (f"removed, {kind}", ", ".join(f"{n} of {path}" for path, n in by.items()))
+            for kind, by in self.removed.items()
+            if by
+        ]
+        if self.left:
+            left = ", ".join(f"{path} ({why})" for path, why in self.left.items())
+            rows.append(("not compacted", left))
+        if self.operators:
+            found = ", ".join(f"{name} {n}" for name, n in self.operators.items())
+            rows.append(("operators", found))
+        return rows
+
+    def _check_rows(self) -> Rows:
+        check = self.check
+        rows = [
+            ("sample", check["sample"]),
+            ("largest difference", f"{check['max_difference']:.3g}"),
+            ("root mean square, relative", f"{check['relative_difference']:.2g}"),
+        ]
+        if check["argmax_agreement"] is not None:
+            rows.append(("same argmax", f"{check['argmax_agreement']:.2%}"))
+        rows += [
+            (f"accuracy, {name}", f"{accuracy:.2%}")
+            for name, accuracy in check["accuracy"].items()
+        ]
+        if self.latency:
+            timed = self.latency
+            rows += [
+                ("latency", f"{timed['microseconds']:,.1f} us on {timed['on']}"),
+                (
+                    "of the dense file's",
+                    f"{timed['ratio']:.2f} ({timed['ratio_low']:.2f} to "
+                    f"{timed['ratio_high']:.2f})",
+                ),
+            ]
+        versions = ", ".join(f"{name} {v}" for name, v in self.versions.items())
+        return [*rows, ("versions", versions), ("sha256", self.sha256)]
+
+
+def _with_rule(head: Sequence[str], rows: Rows) -> list[Sequence[str]]:
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return [head, rule, *rows]
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

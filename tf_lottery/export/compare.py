@@ -1,0 +1,56 @@
+"""How far outputs are from those that are wanted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def difference(found: Sequence[Any], wanted: Sequence[Any]) -> float:
+    """The root mean square of the difference, as a fraction of that of the outputs.
+
+    The worst of several outputs; NaN if one is not finite. Not the largest
+    difference: of an int8 file one clipped activation decides that, by chance.
+    """
+    worst = 0.0
+    for one, other in zip(found, wanted, strict=True):
+        one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
+        if not np.isfinite(one).all():
+            return float("nan")
+        scale = float(np.sqrt(np.mean(other**2))) or 1.0
+        worst = max(worst, float(np.sqrt(np.mean((one - other) ** 2))) / scale)
+    return worst
+
+
+def largest(found: Sequence[Any], wanted: Sequence[Any]) -> float:
+    """The largest difference of an output."""
+    return max(
+        float(np.abs(np.subtract(one, other, dtype=np.float64)).max(initial=0.0))
+        for one, other in zip(found, wanted, strict=True)
+    )
+
+
+def argmax_agreement(outputs: Sequence[Any], wanted: Sequence[Any]) -> float | None:
+    """How often the largest output is the same; None where there is but one."""
+    if outputs[0].ndim < 2 or outputs[0].shape[-1] < 2:
+        return None
+    return float((outputs[0].argmax(-1) == wanted[0].argmax(-1)).mean())
+
+
+def accuracy(outputs: Sequence[Any], labels: Any) -> float | None:
+    """The fraction that is classified right; None where it is no classification."""
+    scores = outputs[0]
+    if labels is None or len(outputs) != 1 or scores.ndim != 2:
+        return None
+    if labels.shape == scores.shape and scores.shape[1] > 1:
+        labels = labels.argmax(-1)
+    elif labels.size != len(scores) or (labels != np.round(labels)).any():
+        return None
+    if scores.shape[1] > 1:
+        found = scores.argmax(-1)
+    else:  # one output: a probability, or a logit
+        probable = scores.min() >= 0 and scores.max() <= 1
+        found = scores[:, 0] > (0.5 if probable else 0.0)
+        if labels.max() > 1:
+            return None
+    return float((found == labels.reshape(-1)).mean())

@@ -1,0 +1,128 @@
+"""From a Keras model to a TFLite file, and the trial that a file has to pass.
+
+The converter writes files that do not load (int8 weights behind a DENSIFY, under
+XNNPACK) and files that load and return NaN (float16 in sparse blocks). So each is
+run before it is believed.
+
+References: tensorflow issues 56166 and 60762.
+"""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tf_lottery._keras import tf
+from tf_lottery.core.errors import ExportError
+from tf_lottery.core.quiet import quiet
+from tf_lottery.export import runtime
+from tf_lottery.export.compare import difference
+from tf_lottery.export.sample import Sample
+from tf_lottery.export.serving import SIGNATURE, serving
+
+QUANTIZE = (None, "float16", "dynamic", "int8")
+TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.05}
+CALIBRATION = 500  # examples
+
+
+def convert(
+    model: Any,
+    *,
+    sparse: bool,
+    quantize: str | None = None,
+    calibration: Sample | None = None,
+    batch_size: int | None = None,
+) -> bytes:
+    """The TFLite file of a plain Keras model.
+
+    Args:
+        model: The model.
+        sparse: Whether the converter leaves zeros out, in 1x4 blocks where it can.
+        quantize: See `tflite`.
+        calibration: For "int8": on what the ranges of activations are measured.
+        batch_size: Examples a call; None leaves it open.
+
+    Raises:
+        ExportError: What the converter cannot do, in its words.
+    """
+    optimize = tf.lite.Optimize
+    with tempfile.TemporaryDirectory() as directory, quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        signatures = {SIGNATURE: serving(model, batch_size)}
+        tf.saved_model.save(model, directory, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            directory, signature_keys=[SIGNATURE]
+        )
+        converter.optimizations = [optimize.EXPERIMENTAL_SPARSITY] if sparse else []
+        if quantize:
+            converter.optimizations.append(optimize.DEFAULT)
+        if quantize == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if quantize == "int8":
+            assert calibration is not None
+            converter.representative_dataset = lambda: _rows(model, calibration)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        try:
+            content: bytes = converter.convert()
+        except Exception as error:  # the converter raises whatever its parts raise
+            raise ExportError(_explained(error, batch_size)) from error
+    return content
+
+
+def trial(
+    content: bytes, model: Any, sample: Sample, wanted: Any, tolerance: float
+) -> str:
+    """Runs a file with and without XNNPACK, and says why it cannot be used, if so.
+
+    Args:
+        content: The file.
+        model: The model it came from.
+        sample: What to run it on.
+        wanted: The model's outputs on the sample.
+        tolerance: How large a `difference` may be.
+    """
+    for xnnpack in (False, True):
+        where = f"with{'' if xnnpack else 'out'} XNNPACK"
+        try:
+            with quiet():
+                loaded = runtime.tflite(content, model, xnnpack=xnnpack)
+                outputs = loaded.predict(sample.inputs)
+        except (RuntimeError, ValueError) as error:
+            return f"does not run {where}: {_line(error)}"
+        found = difference(outputs, wanted)
+        if np.isnan(found):
+            return f"returns NaN or infinities {where}"
+        if found > tolerance:
+            return f"differs by {found:.2g} {where}, more than {tolerance}"
+    return ""
+
+
+def _rows(model: Any, sample: Sample) -> Iterator[dict[str, NDArray[Any]]]:
+    for row in range(len(sample)):
+        yield {
+            name: array[row : row + 1]
+            for name, array in zip(model.input_names, sample.inputs, strict=True)
+        }
+
+
+def _explained(error: Exception, batch_size: int | None) -> str:
+    text = f"TFLite cannot hold this model: {_line(error)}"
+    if "TensorList" in str(error) and batch_size is None:
+        return (
+            "A recurrent layer cannot be converted to TFLite with an open batch size. "
+            "Pass `batch_size=1`."
+        )
+    if "custom op" in str(error) or "neither a custom op" in str(error):
+        text += ' Export with format="saved_model", which runs every TensorFlow op.'
+    return text
+
+
+def _line(error: Exception) -> str:
+    """The first line of a message that says something, shortened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line.lower()] or lines or ["?"]
+    text = telling[0].rpartition("error: ")[2]
+    return text if len(text) < 200 else f"{text[:200]}..."

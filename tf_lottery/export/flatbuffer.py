@@ -1,0 +1,125 @@
+"""What is in a TFLite file: its tensors as they are encoded, its operators, MACs."""
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import tflite_schema as schema
+from tf_lottery.export.stored import StoredTensor, stored
+
+_TYPES = {
+    schema.TensorType.FLOAT32: np.dtype(np.float32),
+    schema.TensorType.FLOAT16: np.dtype(np.float16),
+    schema.TensorType.FLOAT64: np.dtype(np.float64),
+    schema.TensorType.INT8: np.dtype(np.int8),
+    schema.TensorType.INT16: np.dtype(np.int16),
+    schema.TensorType.INT32: np.dtype(np.int32),
+    schema.TensorType.INT64: np.dtype(np.int64),
+    schema.TensorType.UINT8: np.dtype(np.uint8),
+}
+_OPERATORS = {
+    number: name
+    for name, number in vars(schema.BuiltinOperator).items()
+    if not name.startswith("_")
+}
+# Of which axis of the weights one output value is.
+_UNITS = {"FULLY_CONNECTED": 0, "CONV_2D": 0, "DEPTHWISE_CONV_2D": -1}
+_UNCOUNTED = frozenset(
+    (
+        *("BATCH_MATMUL", "CONV_3D", "CONV_3D_TRANSPOSE", "TRANSPOSE_CONV", "WHILE"),
+        *("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM"),
+        *("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF"),
+    )
+)
+
+
+class TFLiteFile:
+    """A parsed TFLite file.
+
+    Args:
+        content: The file's bytes.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+
+    @property
+    def operators(self) -> dict[str, int]:
+        """How often each operator occurs, by its name."""
+        names = (self._name(op) for graph in self._graphs for op in graph.operators)
+        return dict(Counter(names))
+
+    @property
+    def tensors(self) -> list[StoredTensor]:
+        """The weights: every constant of two axes or more."""
+        found = (self._stored(tensor) for g in self._graphs for tensor in g.tensors)
+        return [tensor for tensor in found if tensor is not None]
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether a call changes what the next one gives, as in a fused LSTM."""
+        return any(tensor.isVariable for g in self._graphs for tensor in g.tensors)
+
+    @property
+    def macs(self) -> tuple[int, list[str]]:
+        """Multiplications of one example that are executed, and what is not counted.
+
+        A tensor that a DENSIFY unpacks is multiplied with its zeros; a sparse kernel
+        skips all that the file does not store.
+        """
+        operators = [(g, op) for g in self._graphs for op in g.operators]
+        total = sum(self._macs(graph, op) for graph, op in operators)
+        return total, sorted({self._name(op) for _, op in operators} & _UNCOUNTED)
+
+    @property
+    def _graphs(self) -> Any:
+        return self._model.subgraphs
+
+    def _name(self, operator: Any) -> str:
+        code = self._model.operatorCodes[operator.opcodeIndex]
+        return str(_OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)])
+
+    def _stored(self, tensor: Any) -> StoredTensor | None:
+        data: Any = self._model.buffers[tensor.buffer].data
+        dtype: Any = _TYPES.get(tensor.type)
+        shape = tuple(int(n) for n in (() if tensor.shape is None else tensor.shape))
+        if data is None or dtype is None or len(shape) < 2:
+            return None
+        values = np.frombuffer(bytes(data), dtype)
+        return stored(
+            tensor.name.decode(),
+            shape,
+            _encoding(tensor.sparsity),
+            values,
+            _zero(tensor.quantization),
+        )
+
+    def _macs(self, graph: Any, operator: Any) -> int:
+        name = self._name(operator)
+        if name not in _UNITS:
+            return 0
+        weights = graph.tensors[operator.inputs[1]]
+        constant = self._stored(weights)
+        # What an operator made, such as DENSIFY, holds its zeros.
+        multiplied = constant.stored if constant else math.prod(weights.shape)
+        output = graph.tensors[operator.outputs[0]].shape
+        values = math.prod(output) // output[0]  # of one example
+        return int(multiplied * values // weights.shape[_UNITS[name]])
+
+
+def _encoding(sparsity: Any) -> str:
+    if sparsity is None:
+        return "dense"
+    block = sparsity.blockMap
+    if block is None or not len(block):
+        return "sparse"
+    sizes = [d.denseSize for d in sparsity.dimMetadata[-len(block) :]]
+    return f"sparse {'x'.join(map(str, [1, *sizes][-2:]))} blocks"
+
+
+def _zero(quantization: Any) -> int:
+    """The value that stands for zero."""
+    points = getattr(quantization, "zeroPoint", None)
+    return int(points[0]) if points is not None and len(set(points)) == 1 else 0

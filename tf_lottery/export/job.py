@@ -1,0 +1,260 @@
+"""What every export does: find the weights, a sample, write, compare, and report."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tf_lottery.core import io
+from tf_lottery.core.errors import ExportError
+from tf_lottery.export import latency, macs, runtime, sample
+from tf_lottery.export.card import Card
+from tf_lottery.export.compaction import Compaction, compact
+from tf_lottery.export.compare import accuracy, argmax_agreement, difference, largest
+from tf_lottery.export.runtime import Loaded
+from tf_lottery.export.sizes import Size, sha256, size
+from tf_lottery.export.source import Source, resolve
+from tf_lottery.export.stored import StoredTensor
+
+EXACT = 1e-5  # what another order of adding may make
+_PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "ai_edge_litert")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all formats share.
+
+    Args:
+        weights: "best" (minimum validation loss), "final" or "initial"; a model that
+            is exported has but its own.
+        data: On what the file is compared and timed, up to 1,000 examples: a dataset
+            or arrays, with labels for accuracy. Default: the search's test data where
+            they are at hand, else inputs by chance.
+        latency_runs: How many interleaved pairs of measurements; 0 measures nothing.
+        overwrite: Whether to replace what is there.
+        custom_objects, safe_mode: See `Ticket.model`.
+        verbose: Whether to print the card.
+    """
+
+    weights: str = "best"
+    data: Any = None
+    latency_runs: int = 50
+    overwrite: bool = False
+    custom_objects: Mapping[str, Any] | None = None
+    safe_mode: bool = True
+    verbose: int = 1
+
+    @classmethod
+    def of(cls, format: str, given: Mapping[str, Any]) -> "Options":
+        """The options that were given to a format's function.
+
+        Raises:
+            TypeError: One that the format does not have.
+        """
+        unknown = given.keys() - {each.name for each in dataclasses.fields(cls)}
+        if unknown:
+            raise TypeError(
+                f"The format {format!r} must be given its own options. Received: "
+                f"{', '.join(sorted(unknown))}, which it does not have."
+            )
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, and how it is read."""
+
+    loaded: Loaded
+    tensors: Sequence[StoredTensor]
+    macs: tuple[int, Sequence[str]]
+    operators: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+class Job:
+    """One export.
+
+    Attributes:
+        source: The model and its dense twin.
+        path: Where the file goes.
+        sample: On what it is compared.
+        wanted: The outputs of the model there.
+    """
+
+    def __init__(self, source: Any, path: io.PathLike, options: Options) -> None:
+        self.path = Path(path)
+        self._options = options
+        _check_free(self.path, options.overwrite)
+        self.source: Source = resolve(
+            source, options.weights, options.custom_objects, options.safe_mode
+        )
+        self.sample = self._sample()
+        self.wanted = runtime.keras_model(self.source.model).predict(self.sample.inputs)
+
+    def compacted(self, wanted: bool, drop_inputs: bool) -> Compaction:
+        """The model with or without compaction, compared with the ticket's.
+
+        Raises:
+            ExportError: It computes something else.
+        """
+        if not wanted:
+            return Compaction(self.source.model, {}, {}, {}, {})
+        compaction = compact(self.source.model, drop_inputs=drop_inputs)
+        outputs = runtime.keras_model(compaction.model).predict(self.sample.inputs)
+        self.check(outputs, EXACT)
+        return compaction
+
+    def check(self, outputs: Sequence[Any], tolerance: float) -> None:
+        """Raises unless outputs are those of the model."""
+        found = difference(outputs, self.wanted)
+        if not found <= tolerance:
+            raise ExportError(
+                f"The exported model must give the ticket's outputs. On {self.sample} "
+                f"they differ by {found:.2g}, and {tolerance} is allowed. Nothing was "
+                "written. Try `compact=False`, or another format."
+            )
+
+    def finish(
+        self,
+        write: Callable[[Path], None],
+        read: Callable[[Path], Exported],
+        *,
+        format: Mapping[str, Any],
+        tolerance: float,
+        dense: tuple[Size, Loaded],
+        stripped: Size,
+        compaction: Compaction,
+        rejected: Mapping[str, str] | None = None,
+    ) -> Card:
+        """Writes, reads what was written, and moves it into place with its card."""
+        with _placed(self.path, self._options.overwrite) as temporary:
+            write(temporary)
+            exported = read(temporary)
+            outputs = exported.loaded.predict(self.sample.inputs)
+            self.check(outputs, tolerance)
+            timed = self._latency(exported.loaded, dense[1])
+            dense_macs = macs.macs(self.source.dense)
+            card = Card(
+                file=self.path.name,
+                format=format,
+                weights=self.source.weights,
+                round=self.source.round,
+                ticket_density=self.source.masks.density,
+                sha256=sha256(temporary),
+                sizes={
+                    "dense": dense[0],
+                    "stripped": stripped,
+                    "exported": size(temporary),
+                },
+                tensors=exported.tensors,
+                operators=exported.operators,
+                removed={
+                    "dead": compaction.dead,
+                    "constant": compaction.constant,
+                    "inputs": compaction.inputs,
+                },
+                left=compaction.left,
+                macs={
+                    "dense": dense_macs.all,
+                    "nominal": macs.macs(self.source.model).nonzero,
+                    "executed": exported.macs[0],
+                    "uncounted": sorted({*dense_macs.uncounted, *exported.macs[1]}),
+                },
+                check=self._comparison(outputs, tolerance),
+                latency=timed,
+                rejected=rejected or {},
+                notes=[*exported.notes, *self._notes(timed)],
+                versions=_versions(),
+            )
+            cards = [temporary.with_name(f"{self.path.name}.card{e}") for e in _ENDINGS]
+            io.write_json(cards[0], card.to_json())
+            cards[1].write_text(card.to_markdown())
+        if self._options.verbose:
+            print(card)
+        return card
+
+    def _sample(self) -> sample.Sample:
+        model, given = self.source.model, self._options.data
+        if given is not None:
+            return sample.take(given, model, "the data given")
+        if self.source.data is not None:
+            return sample.of_search(self.source.data, model)
+        return sample.random(model)
+
+    def _latency(self, exported: Loaded, dense: Loaded) -> dict[str, Any] | None:
+        if not self._options.latency_runs:
+            return None
+        one = [array[:1] for array in self.sample.inputs]
+        timed: dict[str, Any] = dict(
+            latency.compare(
+                exported.repeat(one), dense.repeat(one), self._options.latency_runs
+            )
+        )
+        return timed | {"on": latency.cpu(), "runs": self._options.latency_runs}
+
+    def _comparison(self, outputs: Sequence[Any], tolerance: float) -> dict[str, Any]:
+        scores = {}
+        if self.source.dense_is_trained:
+            dense = runtime.keras_model(self.source.dense).predict(self.sample.inputs)
+            scores["dense"] = accuracy(dense, self.sample.labels)
+        scores["ticket"] = accuracy(self.wanted, self.sample.labels)
+        scores["file"] = accuracy(outputs, self.sample.labels)
+        return {
+            "sample": str(self.sample),
+            "max_difference": largest(outputs, self.wanted),
+            "relative_difference": difference(outputs, self.wanted),
+            "tolerance": tolerance,
+            "argmax_agreement": argmax_agreement(outputs, self.wanted),
+            "accuracy": {k: v for k, v in scores.items() if v is not None},
+        }
+
+    def _notes(self, timed: Mapping[str, Any] | None) -> list[str]:
+        notes = []
+        if timed and timed["ratio_high"] > 0.95:
+            notes.append("This sparsity does not make this backend faster.")
+        if not self.source.dense_is_trained:
+            notes.append(
+                "The dense network's trained weights are not at hand: its file holds "
+                "others, of the same number, and its accuracy is not known."
+            )
+        if self.sample.labels is None:
+            notes.append("Without labels there is no accuracy; pass `data=(x, y)`.")
+        return notes
+
+
+_ENDINGS = (".json", ".md")
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} exists. Pass `overwrite=True` (`--overwrite`) to replace it."
+        )
+
+
+@contextlib.contextmanager
+def _placed(path: Path, overwrite: bool) -> Iterator[Path]:
+    """A temporary path; what is beside it, too, moves to `path` when all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=io.TEMPORARY, dir=path.parent) as directory:
+        made = Path(directory, "new")
+        made.mkdir()
+        yield made / path.name
+        _check_free(path, overwrite)
+        if path.is_dir():  # a directory cannot be replaced at once
+            os.replace(path, Path(directory, "old"))
+        for part in sorted(made.iterdir()):
+            os.replace(part, path.with_name(part.name))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

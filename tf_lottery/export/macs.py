@@ -1,0 +1,68 @@
+"""Multiply-accumulates of a Keras model for one example."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import keras, tf
+from tf_lottery.export.graph import Call, interpret, is_functional
+
+layers = keras.layers
+_AT_OUTPUTS = (
+    *(layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D),
+    *(layers.DepthwiseConv1D, layers.DepthwiseConv2D),
+    *(layers.SeparableConv1D, layers.SeparableConv2D),
+)
+_AT_INPUTS = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+
+
+@dataclass(frozen=True)
+class Macs:
+    """How often weights are multiplied.
+
+    Attributes:
+        all: Zeros included.
+        nonzero: By weights that are not zero.
+        uncounted: Paths of layers with matrices that are not counted.
+    """
+
+    all: int
+    nonzero: int
+    uncounted: tuple[str, ...]
+
+
+def macs(model: Any) -> Macs:
+    """Counts those of dense and convolution layers; a lookup counts nothing."""
+    everything, nonzero, uncounted = 0, 0, []
+
+    def count(call: Call) -> Any:
+        nonlocal everything, nonzero
+        positions = _positions(call)
+        matrices = [w.numpy() for w in call.layer.weights if len(w.shape) > 1]
+        if positions is not None:
+            everything += positions * sum(matrix.size for matrix in matrices)
+            nonzero += positions * sum(map(np.count_nonzero, matrices))
+        elif matrices and not isinstance(call.layer, layers.Embedding):
+            uncounted.append(call.path)
+        return call.outputs
+
+    if not is_functional(model):
+        return Macs(0, 0, (model.name,))
+    interpret(model, model.inputs, count)
+    return Macs(everything, int(nonzero), tuple(uncounted))
+
+
+def _positions(call: Call) -> int | None:
+    """How many places each weight is used at, or None where it is not known."""
+    (output, *_), (taken, *_) = call.outputs, tf.nest.flatten(call.args)
+    if isinstance(call.layer, _AT_OUTPUTS):
+        shape = output.shape
+    elif isinstance(call.layer, _AT_INPUTS):
+        shape = taken.shape
+    else:
+        return None
+    first = getattr(call.layer, "data_format", "channels_last") == "channels_first"
+    places = list(shape[2:] if first else shape[1:-1])
+    return None if None in places else math.prod(places)

@@ -1,0 +1,161 @@
+"""Runs exported files as a user would: by the interpreter, or by TensorFlow."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tf_lottery._keras import keras, tf
+from tf_lottery.export.serving import SIGNATURE
+
+Arrays = Sequence[NDArray[Any]]
+Predict = Callable[[Arrays], list[NDArray[Any]]]
+
+BATCH = 100
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A file that is ready to run.
+
+    Attributes:
+        predict: Its outputs in the model's order, for any number of examples.
+        repeat: From one example to a function that computes it again, to be timed.
+    """
+
+    predict: Predict
+    repeat: Callable[[Arrays], Callable[[], Any]]
+
+
+def saved_model(path: Path, model: Any) -> Loaded:
+    """A SavedModel, by plain TensorFlow.
+
+    Args:
+        path: Its directory.
+        model: The model that it came from, for the names and the order of inputs
+            and outputs.
+    """
+    loaded = tf.saved_model.load(str(path))
+    signature = loaded.signatures[SIGNATURE]
+
+    def call(*inputs: Any) -> Any:
+        assert loaded is not None  # a signature does not keep its variables alive
+        outputs = signature(**dict(zip(model.input_names, inputs, strict=True)))
+        return [outputs[name] for name in model.output_names]
+
+    return _of_tensorflow(call)
+
+
+def keras_model(model: Any) -> Loaded:
+    """A live Keras model."""
+
+    def call(*inputs: Any) -> Any:
+        packed = tf.nest.pack_sequence_as(model.input, list(inputs))
+        return tf.nest.flatten(model(packed, training=False))
+
+    return _of_tensorflow(tf.function(call, autograph=False))
+
+
+def keras_file(path: Path, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The model of a `.keras` file."""
+    return keras.models.load_model(
+        str(path), custom_objects=dict(custom_objects or {}), compile=False
+    )
+
+
+def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
+    """A TFLite file, by the interpreter and one thread.
+
+    Args:
+        content: The file.
+        model: The model that it came from, for the order of inputs and outputs.
+        xnnpack: Whether the interpreter may use XNNPACK, as it does by default.
+
+    Raises:
+        RuntimeError, ValueError: The file does not load.
+    """
+    loaded = _allocated(content, xnnpack)
+    details = loaded.get_input_details()
+    runner = loaded.get_signature_runner(SIGNATURE)
+
+    def call(inputs: Arrays) -> list[NDArray[Any]]:
+        loaded.reset_all_variables()  # the state that a fused LSTM keeps
+        outputs = runner(**dict(zip(model.input_names, inputs, strict=True)))
+        return [outputs[name] for name in model.output_names]
+
+    def repeat(inputs: Arrays) -> Callable[[], Any]:
+        # One without a runner, which costs more than a small network.
+        alone = _allocated(content, xnnpack)
+        indices = {d["name"]: d["index"] for d in alone.get_input_details()}
+        for name, array in zip(model.input_names, inputs, strict=True):
+            alone.set_tensor(indices[f"{SIGNATURE}_{name}:0"], array)
+        invoke: Callable[[], Any] = alone.invoke
+        return invoke
+
+    if all(detail["shape_signature"][0] == -1 for detail in details):
+        return Loaded(in_batches(call), repeat)
+    size = int(details[0]["shape"][0])
+    return Loaded(in_batches(call, size, filled=True), repeat)
+
+
+def runtime_name() -> str:
+    """Which package runs TFLite files here."""
+    return str(_interpreter()[0].__module__.partition(".")[0])
+
+
+def in_batches(predict: Predict, size: int = BATCH, filled: bool = False) -> Predict:
+    """A prediction that takes any number of examples, at most `size` at once.
+
+    Args:
+        predict: What takes so many.
+        size: How many.
+        filled: Whether it takes no fewer; the last batch is then filled up.
+    """
+
+    def predict_all(inputs: Arrays) -> list[NDArray[Any]]:
+        count = len(inputs[0])
+        parts = []
+        for start in range(0, count, size):
+            rows = np.arange(start, start + size) % count
+            rows = rows if filled else rows[: count - start]
+            parts.append(predict([array[rows] for array in inputs]))
+        return [np.concatenate(p)[:count] for p in zip(*parts, strict=True)]
+
+    return predict_all
+
+
+def _of_tensorflow(call: Callable[..., Any]) -> Loaded:
+    def predict(inputs: Arrays) -> list[NDArray[Any]]:
+        return [output.numpy() for output in call(*map(tf.constant, inputs))]
+
+    def repeat(inputs: Arrays) -> Callable[[], Any]:
+        tensors = [tf.constant(array) for array in inputs]
+        return lambda: call(*tensors)
+
+    return Loaded(in_batches(predict), repeat)
+
+
+def _allocated(content: bytes, xnnpack: bool) -> Any:
+    interpreter, resolvers = _interpreter()
+    resolver = "AUTO" if xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
+    loaded = interpreter(
+        model_content=content,
+        num_threads=1,
+        experimental_op_resolver_type=getattr(resolvers, resolver),
+    )
+    loaded.allocate_tensors()
+    return loaded
+
+
+@functools.cache
+def _interpreter() -> tuple[Any, Any]:
+    try:
+        from ai_edge_litert import interpreter as litert
+    except ImportError:
+        lite = tf.lite
+        return lite.Interpreter, lite.experimental.OpResolverType
+    return litert.Interpreter, litert.OpResolverType

@@ -1,0 +1,198 @@
+"""What is exported: a plain model, pruned weights at zero, and its dense twin."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import keras
+from tf_lottery.core.errors import ExportError
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.records import State
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning import restore
+from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.live import Live
+from tf_lottery.pruning.wrap import unwrap, wrappers
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an export starts from.
+
+    Attributes:
+        model: A plain Keras model: no wrapper, pruned weights exactly zero.
+        dense: The same network with all of its weights, to compare sizes and speed.
+        dense_is_trained: Whether `dense` has trained weights, or fresh ones.
+        masks: Of the weights that were pruned; empty for a model that never was.
+        weights: Which of the ticket's weights, or "as given" for a model.
+        round: The ticket's, or None for a model.
+        data: The data of the search, if they are at hand.
+    """
+
+    model: Any
+    dense: Any
+    dense_is_trained: bool
+    masks: Masks
+    weights: str
+    round: int | None = None
+    data: Any = None
+
+
+def resolve(
+    source: Any,
+    weights: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> Source:
+    """The source of an export, from a ticket or a model.
+
+    Args:
+        source: A ticket, a model of `ticket.model()` (trained further, or not), or
+            a plain Keras model, whose zeros are taken as they are.
+        weights: "best", "final" or "initial"; a model has but its own.
+        custom_objects, safe_mode: See `Ticket.model`.
+
+    Raises:
+        ExportError: A pruned weight that is not zero, or a weight that is not finite.
+        TicketError: The ticket holds no such weights, or no architecture.
+        TypeError: Neither a ticket nor a model.
+    """
+    if isinstance(source, Ticket):
+        return _of_ticket(source, weights, custom_objects, safe_mode)
+    if isinstance(source, keras.Model):
+        return _of_model(source)
+    raise TypeError(
+        "What is exported must be a ticket or a tf_keras model. "
+        f"Received: {type(source).__name__}."
+    )
+
+
+def strip(
+    source: Any,
+    weights: str = "best",
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> Any:
+    """A plain Keras model without anything of tfmot, its pruned weights at zero.
+
+    Unlike tfmot's `strip_pruning`, which leaves what the wrapper would have masked
+    at the next call, it fails where a pruned weight is not zero.
+
+    Args:
+        source: A ticket, or a model of `ticket.model()`.
+        weights: "best" (minimum validation loss), "final" or "initial".
+        custom_objects, safe_mode: See `Ticket.model`.
+
+    Returns:
+        An uncompiled model.
+
+    Raises:
+        ExportError: A pruned weight is not zero.
+
+    Example:
+        ```python
+        model = tf_lottery.export.strip(ticket)
+        model.save("ticket.keras")
+        ```
+    """
+    return resolve(source, weights, custom_objects, safe_mode).model
+
+
+def _of_ticket(
+    ticket: Ticket,
+    weights: str,
+    custom_objects: Mapping[str, Any] | None,
+    safe_mode: bool,
+) -> Source:
+    values = restore.chosen(ticket, weights)
+    _check(values, ticket.masks)
+    rebuilt = restore.rebuild(
+        ticket, custom_objects=custom_objects, safe_mode=safe_mode
+    )
+    model = unwrap(rebuilt)
+    _assign(model, values)
+    history = ticket.history
+    trained = history is not None and weights != "initial"
+    if history is not None and trained:
+        dense = unwrap(rebuilt)
+        _assign(dense, restore.outcome_weights(history[0].outcome, weights))
+    else:
+        dense = _filled(model, ticket.masks)
+    return Source(
+        model=model,
+        dense=dense,
+        dense_is_trained=trained,
+        masks=ticket.masks,
+        weights=weights,
+        round=ticket.round,
+        data=ticket.data,
+    )
+
+
+def _of_model(model: Any) -> Source:
+    if not model.built:
+        raise ExportError(
+            "A model must be built to be exported. Give its first layer an "
+            "`input_shape`, or call it on data once."
+        )
+    masks = _masks(model)
+    plain = unwrap(model)
+    _check({path: w.numpy() for path, w in named_weights(plain).items()}, masks)
+    return Source(plain, _filled(plain, masks), False, masks, "as given")
+
+
+def _masks(model: Any) -> Masks:
+    """The masks of a wrapped model; of a plain one, where its matrices are not 0."""
+    if wrappers(model):
+        return Masks(Live(model).replica_masks()[0])
+    trainable = {id(weight) for weight in model.trainable_weights}
+    return Masks(
+        {
+            path: weight.numpy() != 0
+            for path, weight in named_weights(model).items()
+            if len(weight.shape) > 1 and id(weight) in trainable
+        }
+    )
+
+
+def _check(values: State, masks: Masks) -> None:
+    for path in values:
+        if not np.isfinite(np.asarray(values[path], np.float64)).all():
+            raise ExportError(
+                f"Weights must be finite to be exported. {path!r} holds NaN or an "
+                "infinity: train with a lower learning rate, or export another round."
+            )
+    for path, mask in masks.items():
+        revived = int(np.count_nonzero(np.asarray(values[path])[~mask]))
+        if revived:
+            raise ExportError(
+                f"Pruned weights must be exactly zero. {revived:,} of {path!r} are "
+                "not, so the file would not be the ticket: train the model of "
+                "`ticket.model()` by `fit`, which keeps them at zero."
+            )
+
+
+def _assign(model: Any, values: State) -> None:
+    for path, weight in named_weights(model).items():
+        if path not in values or values[path].shape != tuple(weight.shape):
+            raise ExportError(
+                "The model cannot be rebuilt from its configuration as it was: it has "
+                f"no weight {path!r} of shape {tuple(weight.shape)} in the ticket. "
+                'Export `ticket.apply(model, "best")` with the model itself.'
+            )
+        weight.assign(values[path])
+
+
+def _filled(model: Any, masks: Masks) -> Any:
+    """A copy whose pruned weights are drawn by chance, as large as the others."""
+    filled = unwrap(model)
+    weights = named_weights(filled)
+    draw = np.random.default_rng(0)
+    for path, mask in masks.items():
+        values = weights[path].numpy()
+        noise = draw.normal(scale=float(values.std()) or 1.0, size=values.shape)
+        weights[path].assign(np.where(mask, values, noise.astype(values.dtype)))
+    return filled

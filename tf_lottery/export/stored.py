@@ -1,0 +1,61 @@
+"""Weights as a file holds them, whatever its format."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Weights as a file holds them.
+
+    Attributes:
+        name: The file's name of them.
+        shape: Their shape there; a dense layer's in TFLite is (units, inputs).
+        type: Such as "float32".
+        encoding: "dense", "sparse", "sparse 1x4 blocks" or "bitmask and values".
+        stored: How many values the file holds.
+        nonzero: How many of these are not zero.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    encoding: str
+    stored: int
+    nonzero: int
+
+    @property
+    def density(self) -> float:
+        """The fraction of the weights that is not zero."""
+        return self.nonzero / max(1, math.prod(self.shape))
+
+
+def stored(
+    name: str,
+    shape: tuple[int, ...],
+    encoding: str,
+    values: NDArray[Any],
+    zero: Any = 0,
+) -> StoredTensor:
+    """The tensor of these values.
+
+    Args:
+        name, shape, encoding: See `StoredTensor`.
+        values: What the file holds of it.
+        zero: The value that stands for zero.
+    """
+    nonzero = int(np.count_nonzero(values != zero))
+    return StoredTensor(name, shape, values.dtype.name, encoding, values.size, nonzero)
+
+
+def of_model(weights: Any) -> list[StoredTensor]:
+    """The matrices of a model that was read from a file, by their names."""
+    return [
+        stored(name, tuple(weight.shape), "dense", weight.numpy())
+        for name, weight in weights.items()
+        if len(weight.shape) > 1
+    ]

@@ -1,0 +1,157 @@
+"""Exports that TensorFlow runs: SavedModels, packed or dense, and `.keras` files."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tf_lottery._keras import tf
+from tf_lottery.core.io import PathLike
+from tf_lottery.core.quiet import quiet
+from tf_lottery.export import runtime, stored
+from tf_lottery.export.card import Card
+from tf_lottery.export.job import EXACT, Exported, Job, Options
+from tf_lottery.export.macs import macs
+from tf_lottery.export.packed import read_packed, save_packed
+from tf_lottery.export.serving import SIGNATURE, serving
+from tf_lottery.export.sizes import Size, size
+from tf_lottery.pruning.layers import named_weights
+
+LAYOUTS = ("packed", "dense")
+
+
+def saved_model(
+    source: Any,
+    path: PathLike,
+    *,
+    layout: str = "packed",
+    compact: bool = False,
+    drop_inputs: bool = False,
+    **options: Any,
+) -> Card:
+    """Writes a SavedModel without anything of tfmot, exactly as sparse as the ticket.
+
+    Args:
+        source: A ticket, or a model of `ticket.model()`.
+        path: The directory to make.
+        layout: "packed" holds masks as bits and the surviving values, which are
+            unpacked once when it is loaded, by plain `tf.saved_model.load`; it
+            cannot be trained or converted. "dense" holds the zeros, for tools that
+            retrain or convert.
+        compact: Whether to remove dead and constant units first, see `compact`.
+        drop_inputs: With `compact`, whether to drop inputs that no weight uses.
+        **options: See `Options`: weights, data, latency_runs, overwrite,
+            custom_objects, safe_mode, verbose.
+
+    Returns:
+        The card, also written beside the directory as JSON and Markdown.
+
+    Raises:
+        ExportError: What would not be the ticket; nothing is written then.
+        FileExistsError: `path` exists, without `overwrite`.
+
+    Example:
+        ```python
+        ticket.export("ticket", format="saved_model")
+        serve = tf.saved_model.load("ticket").signatures["serving_default"]
+        ```
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(
+            f'`layout` must be "packed" or "dense". Received: layout={layout!r}.'
+        )
+    job = Job(source, path, Options.of("saved_model", options))
+    compaction = job.compacted(compact, drop_inputs)
+    model = compaction.model
+
+    def read(written: Path) -> Exported:
+        weights = named_weights(model)
+        if layout == "packed":
+            shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+            tensors = read_packed(written, shapes)
+        else:
+            variables = tf.saved_model.load(str(written)).variables
+            tensors = stored.of_model({v.name.split(":")[0]: v for v in variables})
+        return _exported(runtime.saved_model(written, model), tensors, model)
+
+    with tempfile.TemporaryDirectory() as directory:
+        dense, stripped = _references(job, Path(directory), _save_dense)
+        return job.finish(
+            lambda to: (save_packed if layout == "packed" else _save_dense)(model, to),
+            read,
+            format={"format": "SavedModel", "layout": layout},
+            tolerance=EXACT,
+            dense=(dense, runtime.saved_model(Path(directory, "dense"), model)),
+            stripped=stripped,
+            compaction=compaction,
+        )
+
+
+def keras_file(
+    source: Any,
+    path: PathLike,
+    *,
+    compact: bool = False,
+    drop_inputs: bool = False,
+    **options: Any,
+) -> Card:
+    """Writes a `.keras` file of the plain model; it holds its zeros.
+
+    Args:
+        source, compact, drop_inputs, **options: See `saved_model`.
+        path: The file; it must end in `.keras`.
+    """
+    if Path(path).suffix != ".keras":
+        raise ValueError(f"`path` must end in .keras. Received: {str(path)!r}.")
+    job = Job(source, path, Options.of("keras", options))
+    compaction = job.compacted(compact, drop_inputs)
+
+    def load(written: Path) -> Any:
+        return runtime.keras_file(written, options.get("custom_objects"))
+
+    def read(written: Path) -> Exported:
+        loaded = load(written)
+        tensors = stored.of_model(named_weights(loaded))
+        return _exported(runtime.keras_model(loaded), tensors, compaction.model)
+
+    with tempfile.TemporaryDirectory() as directory:
+        dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
+        return job.finish(
+            lambda to: _save_keras(compaction.model, to),
+            read,
+            format={"format": "Keras file"},
+            tolerance=EXACT,
+            dense=(dense, runtime.keras_model(load(Path(directory, "dense.keras")))),
+            stripped=stripped,
+            compaction=compaction,
+        )
+
+
+def _references(
+    job: Job, directory: Path, save: Callable[[Any, Path], None], suffix: str = ""
+) -> tuple[Size, Size]:
+    """Writes the dense and the stripped network, and gives their sizes."""
+    models = {"dense": job.source.dense, "stripped": job.source.model}
+    for name, model in models.items():
+        save(model, directory / f"{name}{suffix}")
+    dense, stripped = (size(directory / f"{name}{suffix}") for name in models)
+    return dense, stripped
+
+
+def _exported(loaded: runtime.Loaded, tensors: Any, model: Any) -> Exported:
+    counted = macs(model)
+    return Exported(loaded, tensors, (counted.all, counted.uncounted))
+
+
+def _save_dense(model: Any, path: Path) -> None:
+    with quiet():
+        model.save(
+            str(path),
+            save_format="tf",
+            include_optimizer=False,
+            signatures={SIGNATURE: serving(model)},
+        )
+
+
+def _save_keras(model: Any, path: Path) -> None:
+    model.save(str(path), save_format="keras")
