@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import rich.box
 import rich.console
+import rich.padding
 import rich.table
 
 from tf_lottery.export.sizes import Size
@@ -87,14 +87,17 @@ class Card:
         console = rich.console.Console(file=text, width=88)
         console.print(f"{self.file}: {self._headline()}", highlight=False)
         for title, head, rows in self._tables():
-            view = rich.table.Table(
-                box=rich.box.SIMPLE_HEAD, title=title, title_justify="left"
-            )
+            console.print(f"\n{title}")
+            view = rich.table.Table(box=None, show_header=any(head), pad_edge=False)
             for number, name in enumerate(head):
-                view.add_column(name, justify="right" if number else "left")
+                right = number and any(head)  # without heads, the second is text
+                view.add_column(
+                    name, justify="right" if right else "left", overflow="fold"
+                )
             for row in rows:
                 view.add_row(*row)
-            console.print(view)
+            console.print(rich.padding.Padding(view, (0, 0, 0, 2)))
+        console.print("")
         for note in self.notes:
             console.print(f"- {note}", highlight=False, markup=False)
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
@@ -114,7 +117,7 @@ class Card:
 
     def _tables(self) -> list[tuple[str, list[str], Rows]]:
         tables: list[tuple[str, list[str], Rows]] = [
-            ("Size", ["", "bytes", "gzipped"], self._size_rows()),
+            ("Size", ["", "bytes", "gzipped", "of dense"], self._size_rows()),
             (
                 "Weights in the file",
                 ["", "shape", "type", "encoding", "density"],
@@ -131,7 +134,7 @@ class Card:
         ]
         if self.rejected:
             rows = list(self.rejected.items())
-            tables.append(("Tried and not taken", ["", "because"], rows))
+            tables.append(("Tried and not taken", ["", ""], rows))
         return tables
 
     def _size_rows(self) -> Rows:
@@ -140,8 +143,9 @@ class Card:
             "stripped": "pruned, zeros stored",
             "exported": "this file",
         }
+        dense = self.sizes["dense"].raw
         return [
-            (names[k], f"{size.raw:,}", f"{size.gz:,}")
+            (names[k], f"{size.raw:,}", f"{size.gz:,}", f"1/{dense / size.raw:.1f}")
             for k, size in self.sizes.items()
         ]
 
@@ -195,7 +199,7 @@ class Card:
 
 
 def _with_rule(head: Sequence[str], rows: Rows) -> list[Sequence[str]]:
-    rule = ["---", *["---:"] * (len(head) - 1)]
+    rule = ["---", *["---:" if any(head) else "---"] * (len(head) - 1)]
     return [head, rule, *rows]
 
 

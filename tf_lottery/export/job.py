@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tf_lottery.core import io
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import latency, macs, runtime, sample
@@ -137,6 +139,7 @@ class Job:
             exported = read(temporary)
             outputs = exported.loaded.predict(self.sample.inputs)
             self.check(outputs, tolerance)
+            self._check_sparsity(exported.tensors)
             timed = self._latency(exported.loaded, dense[1])
             dense_macs = macs.macs(self.source.dense)
             card = Card(
@@ -177,6 +180,19 @@ class Job:
         if self._options.verbose:
             print(card)
         return card
+
+    def _check_sparsity(self, tensors: Sequence[StoredTensor]) -> None:
+        """Raises if a file holds more weights than the ticket."""
+        weights = [w.numpy() for w in self.source.model.weights]
+        kept = sum(np.count_nonzero(w) for w in weights if w.ndim > 1)
+        # Scales and shifts of BatchNorm may have become constants of more axes.
+        others = sum(w.size for w in weights if w.ndim <= 1)
+        found = sum(tensor.nonzero for tensor in tensors)
+        if found > kept + others:
+            raise ExportError(
+                f"The exported file must be as sparse as the ticket. It holds {found:,} "
+                f"weights that are not zero, the ticket {kept:,}. Nothing was written."
+            )
 
     def _sample(self) -> sample.Sample:
         model, given = self.source.model, self._options.data
