@@ -145,7 +145,7 @@ class Card:
         }
         dense = self.sizes["dense"].raw
         return [
-            (names[k], f"{size.raw:,}", f"{size.gz:,}", f"1/{dense / size.raw:.1f}")
+            (names[k], f"{size.raw:,}", f"{size.gz:,}", f"{size.raw / dense:.1%}")
             for k, size in self.sizes.items()
         ]
 

@@ -190,8 +190,9 @@ class Job:
         found = sum(tensor.nonzero for tensor in tensors)
         if found > kept + others:
             raise ExportError(
-                f"The exported file must be as sparse as the ticket. It holds {found:,} "
-                f"weights that are not zero, the ticket {kept:,}. Nothing was written."
+                "The exported file must be as sparse as the ticket. It holds "
+                f"{found:,} weights that are not zero, the ticket {kept:,}. Nothing "
+                "was written."
             )
 
     def _sample(self) -> sample.Sample:
