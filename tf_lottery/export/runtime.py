@@ -90,9 +90,13 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
     def repeat(inputs: Arrays) -> Callable[[], Any]:
         # One without a runner, which costs more than a small network.
         alone = _allocated(content, xnnpack)
-        indices = {d["name"]: d["index"] for d in alone.get_input_details()}
-        for name, array in zip(model.input_names, inputs, strict=True):
-            alone.set_tensor(indices[f"{SIGNATURE}_{name}:0"], array)
+        found = {d["name"]: d["index"] for d in alone.get_input_details()}
+        indices = [found[f"{SIGNATURE}_{name}:0"] for name in model.input_names]
+        for index, array in zip(indices, inputs, strict=True):
+            alone.resize_tensor_input(index, array.shape)
+        alone.allocate_tensors()
+        for index, array in zip(indices, inputs, strict=True):
+            alone.set_tensor(index, array)
         invoke: Callable[[], Any] = alone.invoke
         return invoke
 

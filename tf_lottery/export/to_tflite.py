@@ -57,7 +57,7 @@ def tflite(
         batch_size: Examples a call; None leaves it open. Recurrent layers need 1.
         tolerance: How far outputs may be from the ticket's: the root mean square of
             the difference, as a fraction of that of the outputs; by default 1e-5,
-            float16 0.002, dynamic and int8 0.05.
+            float16 0.002, dynamic 0.05, int8 0.1.
         **options: See `Options`: weights, data, latency_runs, overwrite,
             custom_objects, safe_mode, verbose.
 
@@ -158,11 +158,11 @@ def _smallest(
         else:
             chosen = name, content
     if chosen is None:
-        reasons = "; ".join(f"{name}: {why}" for name, why in rejected.items())
+        reasons = " ".join(f"{name}: {why}." for name, why in rejected.items())
         raise ExportError(
             "No TFLite file of this ticket can be used as asked. Nothing was written. "
-            f'{reasons}. Let the file be chosen by `sparse="auto"`, use another '
-            "`quantize`, or allow more by `tolerance`."
+            f'{reasons} Let the file be chosen by `sparse="auto"`, use another '
+            "`quantize` or `batch_size=1`, or allow more by `tolerance`."
         )
     return chosen
 

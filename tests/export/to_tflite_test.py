@@ -1,0 +1,407 @@
+"""TFLite files: the smallest that runs, and every one that must not be shipped."""
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.models import arrays, compiled, keras, tf, tiny
+from tf_lottery import ExportError, export, find_ticket
+from tf_lottery.export import conversion, runtime, to_tflite
+from tf_lottery.export.conversion import convert, trial
+from tf_lottery.export.flatbuffer import TFLiteFile
+from tf_lottery.export.sample import Sample, random
+from tf_lottery.zoo import lenet
+
+MNIST = Path(__file__).parents[2] / "recipes" / "data" / "mnist"
+
+layers = keras.layers
+QUIET = {"latency_runs": 0, "verbose": 0}
+
+pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
+
+
+def sparsified(model, density=0.05, block=1, seed=0):
+    """The model with some of its weights, in blocks of so many inputs of a unit."""
+    draw = np.random.default_rng(seed)
+    for weight in model.trainable_weights:
+        values = weight.numpy()
+        if values.ndim > 1:
+            rows, *others = values.shape
+            blocks = rows % block == 0
+            kept = draw.random((rows // block if blocks else rows, *others)) < density
+            values *= kept.repeat(block, 0) if blocks else kept
+        else:
+            values = draw.normal(scale=0.1, size=values.shape)
+        weight.assign(values)
+    return model
+
+
+def dense_network(inputs=64, units=(48, 32), outputs=10):
+    keras.utils.set_random_seed(5)
+    hidden = [layers.Dense(n, activation="relu", name=f"dense_{n}") for n in units]
+    return keras.Sequential(
+        [
+            keras.Input((inputs,), name="x"),
+            *hidden,
+            layers.Dense(outputs, name="logits"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def model():
+    return sparsified(dense_network(256, (128, 64)), 0.1)
+
+
+@pytest.fixture(scope="module")
+def ticket():
+    """A ticket in the process of its search."""
+    return find_ticket(
+        compiled(tiny()),
+        arrays(),
+        rounds=2,
+        batch_size=16,
+        validation_data=arrays(32, 1),
+        test_data=arrays(48, 2),
+        verbose=0,
+    )
+
+
+def inputs(model, size=50):
+    return list(random(model, size).inputs)
+
+
+def wanted(model, x):
+    return runtime.keras_model(model).predict(x)
+
+
+# What is written.
+
+
+def test_the_file_gives_the_outputs_of_the_model(model, tmp_path):
+    path = tmp_path / "model.tflite"
+    card = export.tflite(model, path, **QUIET)
+    x = inputs(model)
+    found = runtime.tflite(path.read_bytes(), model).predict(x)
+    np.testing.assert_allclose(found, wanted(model, x), atol=1e-5)
+    assert card.sizes["exported"].raw == path.stat().st_size
+    assert card.sizes["exported"].raw < 0.3 * card.sizes["dense"].raw
+
+
+def test_nothing_but_the_file_and_its_card_is_written(model, tmp_path):
+    card = export.tflite(model, tmp_path / "model.tflite", **QUIET)
+    names = {"model.tflite", "model.tflite.card.json", "model.tflite.card.md"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    written = json.loads((tmp_path / "model.tflite.card.json").read_text())
+    assert written["sha256"] == card.sha256
+    assert written == json.loads(json.dumps(card.to_json()))
+
+
+FRESH = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"tensorflow", "tf_keras", "tf_lottery", "keras"}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocked())
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(model_path=sys.argv[1])
+runner = interpreter.get_signature_runner("serving_default")
+x, y = np.load(sys.argv[2]), np.load(sys.argv[3])
+(name,), (output,) = runner.get_input_details(), runner.get_output_details()
+print(np.abs(runner(**{name: x})[output] - y).max(), np.abs(y).max())
+"""
+
+
+@pytest.mark.parametrize(
+    ("quantize", "allowed"), [(None, 1e-5), ("float16", 5e-3), ("dynamic", 0.1)]
+)
+def test_a_process_with_only_litert_and_numpy_reads_a_thousand_real_images(
+    tmp_path, quantize, allowed
+):
+    network = sparsified(lenet.lenet_300_100(), 0.036)
+    images = mnist_images(1000)
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", network(images).numpy())
+    path = tmp_path / "lenet.tflite"
+    export.tflite(network, path, quantize=quantize, data=images, **QUIET)
+    files = [path, tmp_path / "x.npy", tmp_path / "y.npy"]
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, *map(str, files)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    difference, largest = map(float, done.stdout.split())
+    assert difference <= allowed * largest
+
+
+def mnist_images(count):
+    """Real images, of the archive that the recipe has."""
+    with gzip.open(MNIST / "t10k-images-idx3-ubyte.gz") as file:
+        raw = np.frombuffer(file.read(16 + 784 * count), np.uint8, offset=16)
+    return (raw.reshape(-1, 28, 28, 1) / 255).astype(np.float32)
+
+
+def test_an_open_batch_takes_any_number_of_examples(model):
+    content = convert(model, sparse=True)
+    loaded = runtime.tflite(content, model)
+    for size in (1, 7, 256):
+        x = inputs(model, size)
+        np.testing.assert_allclose(loaded.predict(x), wanted(model, x), atol=1e-5)
+
+
+def test_a_fixed_batch_takes_any_number_too(model):
+    content = convert(model, sparse=False, batch_size=4)
+    loaded = runtime.tflite(content, model)
+    for size in (1, 4, 7):
+        x = inputs(model, size)
+        np.testing.assert_allclose(loaded.predict(x), wanted(model, x), atol=1e-5)
+
+
+# The encodings, in the flatbuffer.
+
+
+def encodings(path):
+    return {tensor.encoding for tensor in TFLiteFile(path.read_bytes()).tensors}
+
+
+def test_scattered_survivors_are_stored_one_by_one(tmp_path):
+    network = sparsified(dense_network(256, (128, 64)), 0.02)
+    card = export.tflite(network, tmp_path / "a.tflite", compact=False, **QUIET)
+    assert encodings(tmp_path / "a.tflite") == {"sparse"}
+    assert "larger" in card.rejected["blocks of 1x4"]
+    blocks = TFLiteFile(convert(network, sparse=True))
+    assert "sparse 1x4 blocks" in {tensor.encoding for tensor in blocks.tensors}
+
+
+@pytest.mark.parametrize("density", [0.036, 0.2])
+def test_blocks_reach_the_sparse_kernel(tmp_path, density):
+    network = sparsified(dense_network(256, (128, 64), 8), density, block=4)
+    path = tmp_path / "blocks.tflite"
+    card = export.tflite(network, path, compact=False, **QUIET)
+    assert encodings(path) == {"sparse 1x4 blocks"}
+    assert "DENSIFY" not in card.operators
+    assert card.macs["executed"] == card.macs["nominal"]
+
+
+def test_a_ticket_of_blocks_is_exported_as_blocks(tmp_path):
+    ticket = find_ticket(
+        compiled(dense_network(32, (32, 16), 4)),
+        (np.random.default_rng(0).normal(size=(64, 32)), np.arange(64) % 4),
+        rounds=3,
+        pruning_rate=0.5,
+        block_size=(1, 4),
+        verbose=0,
+    )
+    card = ticket.export(tmp_path / "t.tflite", "tflite", compact=False, **QUIET)
+    assert {tensor.encoding for tensor in card.tensors} == {"sparse 1x4 blocks"}
+    assert "DENSIFY" not in card.operators
+
+
+def test_blocks_can_be_asked_for(tmp_path):
+    network = sparsified(dense_network(256, (128, 64)), 0.02)
+    path = tmp_path / "blocks.tflite"
+    export.tflite(network, path, sparse="blocks", compact=False, **QUIET)
+    assert "sparse 1x4 blocks" in encodings(path)
+
+
+def test_the_card_counts_what_the_file_multiplies():
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, padding="same"),
+            layers.DepthwiseConv2D(3),
+            layers.Flatten(),
+            layers.Dense(5),
+        ]
+    )
+    counted, uncounted = TFLiteFile(convert(network, sparse=False)).macs
+    assert counted == 8 * 8 * 4 * 27 + 6 * 6 * 4 * 9 + 144 * 5
+    assert uncounted == []
+    from tf_lottery.export.macs import macs
+
+    assert macs(network).all == counted
+
+
+# What must not be shipped.
+
+
+def test_float16_in_blocks_returns_nan_and_is_caught():
+    network = sparsified(dense_network(256, (128, 64)), 0.02)
+    sample = random(network, 20)
+    content = convert(network, sparse=True, quantize="float16")
+    reason = trial(content, network, sample, wanted(network, sample.inputs), 1e-2)
+    assert "NaN" in reason
+
+
+def test_float16_without_zeros_is_shipped_all_the_same(tmp_path):
+    network = sparsified(dense_network(256, (128, 64)), 0.02)
+    path = tmp_path / "half.tflite"
+    card = export.tflite(network, path, quantize="float16", **QUIET)
+    assert card.format["encoding"] == "zeros left out"
+    assert {tensor.type for tensor in card.tensors} == {"float16"}
+
+
+@pytest.mark.parametrize("quantize", ["dynamic", "int8"])
+def test_int8_behind_a_densify_does_not_load_and_is_caught(model, tmp_path, quantize):
+    representative = inputs(model)
+    path = tmp_path / "a.tflite"
+    with pytest.raises(ExportError, match="does not run with XNNPACK"):
+        export.tflite(
+            model,
+            path,
+            quantize=quantize,
+            sparse=True,
+            representative_data=representative,
+            **QUIET,
+        )
+    assert list(tmp_path.iterdir()) == []
+    card = export.tflite(
+        model, path, quantize=quantize, representative_data=representative, **QUIET
+    )
+    assert card.format["encoding"] == "zeros stored"
+    assert "XNNPACK" in card.rejected["zeros left out"]
+
+
+def test_two_of_four_with_dynamic_int8_is_larger_and_refused(tmp_path):
+    network = dense_network(256, (128, 64), 8)
+    for weight in network.trainable_weights:
+        if len(weight.shape) > 1:
+            kept = np.resize([True, True, False, False], weight.shape[::-1]).T
+            weight.assign(weight.numpy() * kept)
+    with pytest.raises(ExportError, match="is no smaller"):
+        export.tflite(
+            network, tmp_path / "a.tflite", quantize="dynamic", sparse=True, **QUIET
+        )
+
+
+def test_a_dense_network_has_no_sparse_file(tmp_path):
+    with pytest.raises(ExportError, match="is no smaller"):
+        export.tflite(dense_network(), tmp_path / "a.tflite", sparse=True, **QUIET)
+
+
+def test_a_file_with_other_outputs_is_refused(model, tmp_path, monkeypatch):
+    def wrong(network, **options):
+        other = keras.models.clone_model(network)
+        return convert(other, **options)
+
+    monkeypatch.setattr(to_tflite, "convert", wrong)
+    with pytest.raises(ExportError, match="differs by"):
+        export.tflite(model, tmp_path / "a.tflite", **QUIET)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_that_are_no_file_do_not_pass(model):
+    sample = random(model, 3)
+    outputs = wanted(model, sample.inputs)
+    assert "does not run" in trial(b"TFL3" * 10, model, sample, outputs, 1.0)
+
+
+def test_an_operator_that_tflite_lacks_is_named(tmp_path):
+    network = keras.Sequential(
+        [keras.Input((4, 4)), layers.Lambda(tf.linalg.inv), layers.Dense(2)]
+    )
+    with pytest.raises(ExportError, match=r"MatrixInverse.*saved_model"):
+        export.tflite(network, tmp_path / "a.tflite", **QUIET)
+
+
+def test_int8_needs_representative_data(model, tmp_path):
+    with pytest.raises(ExportError, match="representative_data"):
+        export.tflite(model, tmp_path / "a.tflite", quantize="int8", **QUIET)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"quantize": "int4"}, {"sparse": "yes"}, {"quantize": "INT8"}]
+)
+def test_a_wrong_choice_is_an_error(model, tmp_path, wrong):
+    with pytest.raises(ValueError, match="must be one of"):
+        export.tflite(model, tmp_path / "a.tflite", **wrong, **QUIET)
+
+
+def test_an_option_of_another_format_is_named(model, tmp_path):
+    with pytest.raises(TypeError, match="layout"):
+        export.tflite(model, tmp_path / "a.tflite", layout="packed")
+
+
+# Tickets.
+
+
+def test_the_training_data_of_the_search_serve_for_int8(ticket, tmp_path):
+    card = ticket.export(tmp_path / "t.tflite", "tflite", quantize="int8", **QUIET)
+    assert {tensor.type for tensor in card.tensors} == {"int8"}
+    assert card.check["sample"] == "48 examples of test data"
+    assert set(card.check["accuracy"]) == {"dense", "ticket", "file"}
+
+
+def test_a_trained_model_of_a_ticket_is_exported(ticket, tmp_path):
+    trained = ticket.model()
+    trained.fit(*arrays(), verbose=0)
+    x, _ = arrays(20, 5)
+    export.tflite(trained, tmp_path / "t.tflite", **QUIET)
+    found = runtime.tflite((tmp_path / "t.tflite").read_bytes(), trained).predict([x])
+    np.testing.assert_allclose(found[0], trained.predict(x, verbose=0), atol=1e-5)
+
+
+# Networks of other kinds.
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+
+def several():
+    a, b = keras.Input((8,), name="a"), keras.Input((4,), name="b", dtype="int32")
+    embedded = layers.Flatten()(layers.Embedding(20, 6)(b))
+    x = layers.Concatenate()([layers.Dense(8)(a), embedded])
+    outputs = [layers.Dense(3, name="p")(x), layers.Dense(2, name="q")(x)]
+    return keras.Model({"a": a, "b": b}, outputs)
+
+
+def normed():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(6, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Flatten(),
+            Doubled(),
+            layers.Dense(3),
+        ]
+    )
+
+
+@pytest.mark.parametrize("make", [several, normed])
+def test_networks_of_other_kinds_are_exported(tmp_path, make):
+    network = sparsified(make(), 0.3)
+    card = export.tflite(network, tmp_path / "a.tflite", **QUIET)
+    assert card.check["relative_difference"] < 1e-5
+
+
+def test_a_recurrent_layer_says_that_it_needs_a_batch_of_one(tmp_path):
+    network = keras.Sequential([keras.Input((6, 4)), layers.LSTM(5), layers.Dense(3)])
+    with pytest.raises(ExportError, match="batch_size=1"):
+        export.tflite(network, tmp_path / "a.tflite", **QUIET)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_a_recurrent_layer_is_exported_with_a_batch_of_one(tmp_path, kind):
+    network = keras.Sequential([keras.Input((6, 4)), kind(5), layers.Dense(3)])
+    card = export.tflite(network, tmp_path / "a.tflite", batch_size=1, **QUIET)
+    assert card.check["relative_difference"] < 1e-5
+    if kind is layers.LSTM:
+        assert any("reset_all_variables" in note for note in card.notes)
+
+
+def test_calibration_sees_one_example_at_a_time(model):
+    sample = Sample(tuple(inputs(model, 3)), None, "x")
+    rows = list(conversion._rows(model, sample))
+    assert [row["x"].shape for row in rows] == [(1, 256)] * 3
