@@ -228,6 +228,14 @@ def test_the_card_counts_what_the_file_multiplies():
     assert macs(network).all == counted
 
 
+def test_many_multiplications_do_not_overflow():
+    network = keras.Sequential(
+        [keras.Input((64, 64, 128)), layers.Conv2D(512, 3, padding="same")]
+    )
+    counted, _ = TFLiteFile(convert(network, sparse=False)).macs
+    assert counted == 64 * 64 * 512 * 9 * 128
+
+
 # What must not be shipped.
 
 

@@ -103,10 +103,10 @@ class TFLiteFile:
         weights = graph.tensors[operator.inputs[1]]
         constant = self._stored(weights)
         # What an operator made, such as DENSIFY, holds its zeros.
-        multiplied = constant.stored if constant else math.prod(weights.shape)
+        multiplied = constant.stored if constant else math.prod(map(int, weights.shape))
         output = graph.tensors[operator.outputs[0]].shape
-        values = math.prod(output) // output[0]  # of one example
-        return int(multiplied * values // weights.shape[_UNITS[name]])
+        values = math.prod(map(int, output[1:]))  # of one example
+        return multiplied * values // int(weights.shape[_UNITS[name]])
 
 
 def _encoding(sparsity: Any) -> str:

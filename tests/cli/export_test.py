@@ -1,0 +1,134 @@
+"""`tf_lottery export`, and `find --export`, on a small recipe."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.models import keras
+from tf_lottery import Ticket
+from tf_lottery.cli import main as cli
+from tf_lottery.export.flatbuffer import TFLiteFile
+from tf_lottery.search.store import Store
+
+RECIPE = """
+from tests.models import arrays, compiled, tiny
+from tf_lottery import Data, Plan
+
+PLAN = Plan(rounds=2, epochs=2, batch_size=16)
+
+
+def model():
+    return compiled(tiny())
+
+
+def dataset(seed):
+    return Data(arrays(), arrays(32, 1), arrays(48, 2))
+"""
+
+pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
+
+
+def run(*arguments):
+    return cli.main(cli.parse(["tf_lottery", *map(str, arguments)]))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """A run directory of `find --export=tflite`, with its recipe beside it."""
+    path = tmp_path_factory.mktemp("cli")
+    (path / "recipe.py").write_text(RECIPE)
+    run_dir = path / "run"
+    run("find", path / "recipe.py", f"--run_dir={run_dir}", "--export=tflite")
+    return run_dir
+
+
+@pytest.fixture
+def run_dir(found, tmp_path):
+    return shutil.copytree(found, tmp_path / "run")
+
+
+def card(path):
+    return json.loads(path.with_name(f"{path.name}.card.json").read_text())
+
+
+def test_find_exports_the_ticket_that_it_found(found):
+    assert TFLiteFile((found / "ticket.tflite").read_bytes()).tensors
+    written = card(found / "ticket.tflite")
+    assert written["check"]["sample"] == "48 examples of test data"
+    assert written["round"] == Ticket.load(found / "ticket.npz").round
+
+
+def test_find_exports_again_when_it_is_called_again(run_dir, found):
+    (run_dir / "ticket.tflite").write_bytes(b"old")
+    recipe = found.parent / "recipe.py"
+    run("find", recipe, f"--run_dir={run_dir}", "--export=tflite", "--verbose=0")
+    assert TFLiteFile((run_dir / "ticket.tflite").read_bytes()).tensors
+
+
+def test_a_new_search_removes_the_exports_of_the_old(run_dir, found):
+    recipe = found.parent / "recipe.py"
+    run("find", recipe, f"--run_dir={run_dir}", "--overwrite", "--verbose=0")
+    assert not list(run_dir.glob("ticket.tflite*"))
+
+
+def test_the_plan_says_where_the_data_are(found):
+    assert Store(found).facts()["recipe"] == str(found.parent / "recipe.py")
+
+
+def test_a_run_directory_is_exported_on_the_data_of_its_recipe(run_dir, capsys):
+    run("export", run_dir, "--format=tflite", "--quantize=int8", "--overwrite")
+    assert card(run_dir / "ticket.tflite")["format"]["quantize"] == "int8"
+    printed = capsys.readouterr().out
+    assert "accuracy, dense" in printed
+    assert "48 examples of test data" in printed
+
+
+def test_another_round_and_other_weights_can_be_exported(run_dir, tmp_path):
+    output = tmp_path / "dense.keras"
+    run(
+        *("export", run_dir, "--format=keras", "--round=0", "--weights=final"),
+        *(f"--output={output}", "--latency_runs=0", "--verbose=0"),
+    )
+    written = card(output)
+    assert (written["round"], written["weights"]) == (0, "final")
+    model = keras.models.load_model(output, compile=False)
+    final = Store(run_dir).history()[0].outcome.weights["hidden/kernel"]
+    assert (model.get_layer("hidden").kernel.numpy() == final).all()
+
+
+def test_a_ticket_file_is_exported_without_data(run_dir):
+    run("export", run_dir / "ticket.npz", "--layout=dense", "--latency_runs=0")
+    written = card(run_dir / "ticket_saved_model")
+    assert written["check"]["sample"] == "1,000 examples of random inputs"
+    assert written["check"]["accuracy"] == {}
+
+
+def test_a_recipe_gives_a_ticket_file_its_data(run_dir, found):
+    recipe = f"--recipe={found.parent / 'recipe.py'}"
+    run("export", run_dir / "ticket.npz", recipe, "--latency_runs=0", "--verbose=0")
+    written = card(run_dir / "ticket_saved_model")
+    assert set(written["check"]["accuracy"]) == {"ticket", "file"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format=tflite"], "exists. Pass `overwrite=True` "),
+        (["--quantize=int8"], "given its own options"),
+        (["--round=7"], "0 to 2"),
+        (["--recipe=nowhere.py"], "no recipe 'nowhere.py'"),
+        (["--format=tflite", "--sparse=yes", "--overwrite"], "`sparse` must be one of"),
+    ],
+)
+def test_a_mistake_is_one_line_and_changes_nothing(run_dir, arguments, message):
+    before = {path: path.read_bytes() for path in run_dir.glob("ticket*")}
+    with pytest.raises(SystemExit, match=message) as stopped:
+        run("export", run_dir, *arguments)
+    assert "\n" not in str(stopped.value)
+    assert {path: path.read_bytes() for path in run_dir.glob("ticket*")} == before
+
+
+def test_a_round_of_a_ticket_file_is_a_mistake(run_dir):
+    with pytest.raises(SystemExit, match="needs a run directory"):
+        run("export", run_dir / "ticket.npz", "--round=1")

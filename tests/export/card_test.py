@@ -1,0 +1,96 @@
+"""The card says what was measured, in every form the same."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tf_lottery.export.card import Card
+from tf_lottery.export.sizes import Size
+from tf_lottery.export.stored import StoredTensor
+
+
+@pytest.fixture
+def card():
+    return Card(
+        file="ticket.tflite",
+        format={"format": "TFLite", "quantize": None, "encoding": "zeros left out"},
+        weights="best",
+        round=15,
+        ticket_density=0.036,
+        sha256="ab" * 32,
+        sizes={
+            "dense": Size(1_000_000, 900_000),
+            "stripped": Size(1_000_000, 55_000),
+            "exported": Size(61_000, 50_000),
+        },
+        tensors=[StoredTensor("kernel", (300, 784), "float32", "sparse", 9000, 9000)],
+        operators={"DENSIFY": 1, "FULLY_CONNECTED": 1},
+        removed={"dead": {"dense_300": 11}, "constant": {}, "inputs": {}},
+        left={"double": "Double is not followed"},
+        macs={"dense": 266_200, "nominal": 9_537, "executed": 227_120, "uncounted": []},
+        check={
+            "sample": "1,000 examples of test data",
+            "max_difference": 5.72e-06,
+            "relative_difference": 7.2e-08,
+            "tolerance": 1e-5,
+            "argmax_agreement": 0.999,
+            "accuracy": {"dense": 0.981, "ticket": 0.98, "file": 0.98},
+        },
+        latency={
+            "microseconds": 16.4,
+            "ratio": 0.86,
+            "ratio_low": 0.84,
+            "ratio_high": 0.88,
+            "runs": 50,
+            "on": "one thread",
+        },
+        rejected={"blocks of 1x4": "is larger, 121,460 bytes"},
+        notes=["This sparsity does not make this backend faster."],
+        versions={"tensorflow": "2.21.0"},
+    )
+
+
+FACTS = [
+    *("ticket.tflite", "round 15", "3.6%", "minimum validation loss", "ab" * 32),
+    *("1,000,000", "61,000", "6.1%", "50,000", "300x784", "sparse", "3.8%"),
+    *("266,200", "9,537", "227,120", "11 of dense_300", "Double is not followed"),
+    *("DENSIFY 1", "1,000 examples of test data", "5.72e-06", "99.90%", "98.10%"),
+    *("0.86 (0.84 to 0.88)", "blocks of 1x4", "121,460", "does not make this backend"),
+]
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a_fact_is_on_the_card_in_text_and_in_markdown(card, fact):
+    for text in (card.to_markdown(), str(card)):
+        assert "".join(fact.split()) in "".join(text.split())  # lines may break
+
+
+def test_json_has_every_field(card):
+    values = json.loads(json.dumps(card.to_json()))
+    assert values.keys() == {field.name for field in dataclasses.fields(Card)}
+    assert values["tensors"][0]["density"] == pytest.approx(9000 / (300 * 784))
+
+
+def test_what_was_not_measured_is_not_on_the_card(card):
+    bare = dataclasses.replace(
+        card,
+        latency=None,
+        rejected={},
+        notes=(),
+        check={**card.check, "accuracy": {}, "argmax_agreement": None},
+    )
+    for text in (str(bare), bare.to_markdown()):
+        for absent in ("latency", "accuracy", "argmax", "Tried", "Notes"):
+            assert absent not in text
+
+
+def test_a_bar_in_a_name_does_not_break_a_table(card):
+    tensor = dataclasses.replace(card.tensors[0], name="a|b")
+    lines = dataclasses.replace(card, tensors=[tensor]).to_markdown().splitlines()
+    (row,) = (line for line in lines if "a/b" in line)
+    assert row.count("|") == 6
+
+
+def test_lines_fit_a_terminal(card):
+    assert max(map(len, str(card).splitlines())) <= 88
