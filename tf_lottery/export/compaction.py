@@ -5,15 +5,17 @@ weight. Real tickets have both, and removing them is free of error, but for the
 order in which the rest is added up.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.export import units
 from tf_lottery.export.graph import Call, interpret, is_functional
+from tf_lottery.pruning.layers import unique
 from tf_lottery.pruning.wrap import unwrap
 
 
@@ -68,36 +70,30 @@ def compact(model: Any, *, drop_inputs: bool = False) -> Compaction:
     """
     if not is_functional(model):
         raise TypeError(
-            "What is compacted must be a functional or Sequential tf_keras model. "
-            f"Received: {type(model).__name__}."
+            "What is compacted must be a functional or Sequential tf_keras model that "
+            f"is built. Received: {type(model).__name__}."
         )
     plain = unwrap(model)
     analysis = units.analyse(plain)
     builder = _Builder(analysis, drop_inputs)
-    if any(not analysis.keeps(k.after).all() for k in analysis.kernels.values()) or (
-        drop_inputs
-    ):
+    dead, constant = _removed(analysis)
+    if dead or constant or drop_inputs:
         plain = builder.build(plain)
-    return Compaction(
-        model=plain,
-        dead=_counts(analysis, lambda constants: np.isnan(constants)),
-        constant=_counts(analysis, lambda constants: ~np.isnan(constants)),
-        inputs=builder.dropped,
-        left=dict(analysis.left),
+    return Compaction(plain, dead, constant, builder.dropped, dict(analysis.left))
+
+
+def _removed(analysis: units.Analysis) -> tuple[dict[str, int], dict[str, int]]:
+    """The number of removed units by layer path: dead ones and constant ones."""
+    dead, constant = {}, {}
+    for kernel in analysis.kernels.values():
+        removed = ~analysis.keeps(kernel.after)
+        varies = np.isnan(kernel.after.constants)
+        dead[kernel.path] = int(np.count_nonzero(removed & varies))
+        constant[kernel.path] = int(np.count_nonzero(removed & ~varies))
+    return (
+        {path: count for path, count in dead.items() if count},
+        {path: count for path, count in constant.items() if count},
     )
-
-
-def _counts(
-    analysis: units.Analysis, select: Callable[[units.Floats], Any]
-) -> dict[str, int]:
-    """The number of removed units by layer path, of those that are selected."""
-    counts = {
-        path: np.count_nonzero(
-            ~analysis.keeps(kernel.after) & select(kernel.after.constants)
-        )
-        for path, kernel in analysis.kernels.items()
-    }
-    return {path: int(count) for path, count in counts.items() if count}
 
 
 class _Builder:
@@ -107,13 +103,15 @@ class _Builder:
         self.dropped: dict[str, int] = {}
         self._analysis = analysis
         self._drop_inputs = drop_inputs
+        made = [kernel.after.numbers for kernel in analysis.kernels.values()]
+        self._made = np.concatenate([*made, np.zeros(0, int)])
         self._layers: dict[int, Any] = {}
+        self._names: set[str] = set()
 
     def build(self, model: Any) -> Any:
-        inputs = [
-            keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
-            for tensor, name in zip(model.inputs, model.input_names, strict=True)
-        ]
+        self._names = {layer.name for layer in model.layers}
+        sources = [tensor._keras_history.layer for tensor in model.inputs]
+        inputs = [_copy(source, source.name).output for source in sources]
         outputs = interpret(model, inputs, self._call)
         built = keras.Model(
             tf.nest.pack_sequence_as(model.input, inputs),
@@ -124,50 +122,80 @@ class _Builder:
         return built
 
     def _call(self, call: Call) -> Any:
-        if call.path in self._analysis.kernels:
-            return self._kernel(call, self._analysis.kernels[call.path])
-        copied = self._layers.get(id(call.layer)) or _copy(call)
-        self._layers[id(call.layer)] = copied
+        layer, changes = call.layer, {}
+        if kernel := self._analysis.kernels.get(id(layer)):
+            return self._kernel(call, kernel)
+        weights = layer.get_weights()
+        if norm := self._analysis.norms.get(id(layer)):
+            weights = [weight[self._analysis.keeps(norm)] for weight in weights]
+            changes = _any_initializers(layer)
+        if id(layer) not in self._layers:
+            self._layers[id(layer)] = _copy(layer, self._name(call), **changes)
+        copied = self._layers[id(layer)]
         outputs = copied(*call.args, **call.kwargs)
-        weights = call.layer.get_weights()
-        if call.path in self._analysis.norms:
-            keeps = self._analysis.keeps(self._analysis.norms[call.path])
-            weights = [weight[keeps] for weight in weights]
         copied.set_weights(weights)
+        if hasattr(copied, "finalize_state"):  # Normalization keeps two tensors, too
+            copied.finalize_state()
         return outputs
 
     def _kernel(self, call: Call, kernel: units.Kernel) -> Any:
-        before, after = (
-            self._analysis.keeps(each) for each in (kernel.before, kernel.after)
-        )
-        weights = call.layer.kernel.numpy()
+        layer, keeps = call.layer, self._analysis.keeps
+        before, after = keeps(kernel.before), keeps(kernel.after)
         folds = np.where(kernel.foldable & ~before, kernel.before.constants, 0)
-        bias = units.folded(weights.reshape(-1, *weights.shape[-2:]), folds)
-        if call.layer.use_bias:
-            bias = bias + call.layer.bias.numpy()
-        weights, bias = weights[..., before, :][..., after], bias[after]
-
+        bias = units.folded(layer, folds)[after]
+        weights = layer.kernel.numpy()[..., before, :][..., after]
         (tensor,) = tf.nest.flatten(call.args)
         if self._drop_inputs:
-            tensor, weights = self._gather(call.path, tensor, weights)
-        size = "units" if isinstance(call.layer, keras.layers.Dense) else "filters"
-        use_bias = call.layer.use_bias or bool(bias.any())
-        copied = _copy(call, **{size: int(after.sum()), "use_bias": use_bias})
+            outer = ~np.isin(kernel.before.numbers[before], self._made)
+            tensor, weights = self._gather(call.path, tensor, weights, outer)
+        size = "units" if isinstance(layer, keras.layers.Dense) else "filters"
+        use_bias = layer.use_bias or bool(bias.any())
+        changes = _any_initializers(layer) | {size: len(bias), "use_bias": use_bias}
+        copied = _copy(layer, self._name(call), **changes)
         outputs = copied(tensor)
         copied.set_weights([weights, bias] if use_bias else [weights])
         return outputs
 
-    def _gather(self, path: str, tensor: Any, weights: Any) -> tuple[Any, Any]:
-        """The features of a tensor that a weight uses, and the weights of these."""
-        used = weights.reshape(-1, *weights.shape[-2:]).any(axis=(0, 2))
-        if used.all() or not used.any():
+    def _gather(
+        self, path: str, tensor: Any, weights: Any, outer: NDArray[np.bool_]
+    ) -> tuple[Any, Any]:
+        """The features that a weight uses, and the weights of these.
+
+        Args:
+            path: The layer's.
+            tensor: Its input.
+            weights: Its kernel.
+            outer: Features that no layer makes whose units can be removed.
+        """
+        stays = units.as_matrices(weights).any(axis=(0, 2)) | ~outer
+        # A gather takes no sparse tensor, and loses which steps are masked.
+        dense = isinstance(tensor.type_spec, tf.TensorSpec)
+        masked = getattr(tensor, "_keras_mask", None) is not None
+        if stays.all() or not stays.any() or masked or not dense:
             return tensor, weights
-        self.dropped[path] = int(np.count_nonzero(~used))
-        features = np.flatnonzero(used).tolist()
-        return tf.gather(tensor, features, axis=-1), weights[..., used, :]
+        self.dropped[path] = int(np.count_nonzero(~stays))
+        features = np.flatnonzero(stays).tolist()
+        return tf.gather(tensor, features, axis=-1), weights[..., stays, :]
+
+    def _name(self, call: Call) -> str:
+        """A nested layer's name after its path; the others keep theirs."""
+        if call.layer.name == call.path:
+            return call.path
+        name = unique(call.path.replace("/", "_"), self._names)
+        self._names.add(name)
+        return name
 
 
-def _copy(call: Call, **changes: Any) -> Any:
-    config = call.layer.get_config() | changes
-    config["name"] = call.path.replace("/", "_")
-    return type(call.layer).from_config(config)
+def _copy(layer: Any, name: str, **changes: Any) -> Any:
+    """A layer like another, whose weights come later."""
+    if isinstance(layer, keras.Model):
+        copied = unwrap(layer)
+        copied._name = name
+        return copied
+    return type(layer).from_config(layer.get_config() | {"name": name} | changes)
+
+
+def _any_initializers(layer: Any) -> dict[str, str]:
+    """For the config of a layer: its own may be made for another size."""
+    names = [key for key in layer.get_config() if key.endswith("_initializer")]
+    return dict.fromkeys(names, "zeros")

@@ -30,7 +30,11 @@ class Call:
 
 
 def interpret(
-    model: Any, inputs: Sequence[Any], apply: Callable[[Call], Any], above: str = ""
+    model: Any,
+    inputs: Sequence[Any],
+    apply: Callable[[Call], Any],
+    above: str = "",
+    training: Any = None,
 ) -> list[Any]:
     """The values of a model's outputs, from values of its inputs.
 
@@ -39,6 +43,7 @@ def interpret(
         inputs: A value for each input.
         apply: From a call to the value, or the values, of what it returns.
         above: The path of a nested model, with a slash.
+        training: The mode that a nested model is called in, if it is given.
     """
     values: dict[str, list[Any]] = {}
     uses = model._tensor_usage_count
@@ -53,14 +58,18 @@ def interpret(
         for node in model._nodes_by_depth[depth]:
             if node.is_input:
                 continue
+            layer, path = node.layer, f"{above}{node.layer.name}"
             args, kwargs = node.map_arguments(values)
-            path, outputs = f"{above}{node.layer.name}", tf.nest.flatten(node.outputs)
-            if is_functional(node.layer):
-                inside = tf.nest.flatten(args)
-                results: Any = interpret(node.layer, inside, apply, f"{path}/")
+            if training is not None and layer._expects_training_arg:
+                kwargs.setdefault("training", training)
+            outputs = tf.nest.flatten(node.outputs)
+            if _opens(node):
+                inside = layer._flatten_to_reference_inputs(args[0])
+                mode = kwargs.get("training")
+                results: Any = interpret(layer, inside, apply, f"{path}/", mode)
             else:
-                results = apply(Call(node.layer, path, outputs, args, kwargs))
-            for tensor, value in zip(outputs, _flat(results), strict=True):
+                results = apply(Call(layer, path, outputs, args, kwargs))
+            for tensor, value in zip(outputs, tf.nest.flatten(results), strict=True):
                 bind(tensor, value)
     return [values[str(id(tensor))].pop() for tensor in model.outputs]
 
@@ -70,5 +79,13 @@ def is_functional(layer: Any) -> bool:
     return isinstance(layer, keras.Model) and hasattr(layer, "_nodes_by_depth")
 
 
-def _flat(results: Any) -> list[Any]:
-    return list(results) if isinstance(results, list | tuple) else [results]
+def _opens(node: Any) -> bool:
+    """Whether a call of a model is nothing but the calls of its layers."""
+    if not is_functional(node.layer) or node.call_kwargs.keys() - {"training"}:
+        return False
+    inside = node.layer._flatten_to_reference_inputs(node.call_args[0])
+    # A model adapts the rank of what it takes.
+    return len(node.call_args) == 1 and all(
+        given.shape.rank == wanted.shape.rank
+        for given, wanted in zip(inside, node.layer.inputs, strict=True)
+    )

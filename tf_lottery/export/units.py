@@ -10,6 +10,7 @@ A unit without a surviving incoming weight is a constant, which the next layer's
 bias can take. What is not understood keeps all of its units, and is named.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,13 +24,15 @@ from tf_lottery.export.graph import Call, interpret
 Floats = NDArray[np.floating]
 Numbers = NDArray[np.int64]
 
+_NOT_ALONE = "its activation does not treat units alone"
+
 layers = keras.layers
-_KERNELS = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D)
+KERNELS = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D)
 _ALONE = (
     *(layers.ReLU, layers.LeakyReLU, layers.ELU, layers.ThresholdedReLU),
     *(layers.Dropout, layers.AlphaDropout, layers.GaussianDropout),
     *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
-    *(layers.GaussianNoise, layers.ActivityRegularization),
+    *(layers.GaussianNoise, layers.ActivityRegularization, layers.Identity),
 )
 _POOLING = (
     *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
@@ -39,19 +42,18 @@ _POOLING = (
     layers.GlobalAveragePooling3D,
 )
 _PADDING = (layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
-_MERGING: dict[type, Callable[[Any], Any]] = {
-    layers.Add: lambda values: np.sum(values, axis=0, dtype=np.float32),
-    layers.Average: lambda values: np.mean(values, axis=0, dtype=np.float32),
-    layers.Maximum: lambda values: np.max(values, axis=0),
-    layers.Minimum: lambda values: np.min(values, axis=0),
-    layers.Multiply: lambda values: np.prod(values, axis=0, dtype=np.float32),
-}
-_ELEMENTWISE = frozenset(
-    (
+_MERGING = (
+    *(layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply),
+)
+_ELEMENTWISE = tuple(
+    getattr(module, name)
+    for module in (keras.activations, tf.nn)
+    for name in (
         *("elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "mish"),
         *("relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign"),
         *("swish", "tanh"),
     )
+    if hasattr(module, name)
 )
 
 
@@ -78,15 +80,15 @@ class Kernel:
     Attributes:
         path: The layer's.
         before, after: Its units; `after` behind its activation.
-        used: Whether a weight leads from a unit to another.
         foldable: Units before it whose constant its bias can take.
+        uses: Whether a weight leads from a unit, that is not foldable, to another.
     """
 
     path: str
     before: Units
     after: Units
-    used: NDArray[np.bool_]
     foldable: NDArray[np.bool_]
+    uses: NDArray[np.bool_]
 
 
 @dataclass
@@ -94,14 +96,14 @@ class Analysis:
     """What is known of the units of a model.
 
     Attributes:
-        kernels: By layer path.
-        norms: The units of BatchNorm layers, by layer path.
-        left: Layers that keep all of their units, and why.
+        kernels: By the id of the layer, in the order of the calls.
+        norms: The units of BatchNorm layers, by the id of the layer.
+        left: Layers that keep all of their units, by path, and why.
         needed: Whether a unit is needed, by its number.
     """
 
-    kernels: dict[str, Kernel] = field(default_factory=dict)
-    norms: dict[str, Units] = field(default_factory=dict)
+    kernels: dict[int, Kernel] = field(default_factory=dict)
+    norms: dict[int, Units] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     needed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
@@ -115,6 +117,21 @@ def analyse(model: Any) -> Analysis:
     return _Analyst(model).analysis
 
 
+def as_matrices(kernel: Floats) -> Floats:
+    """A kernel's matrices, one for each position of a convolution's window."""
+    return kernel.reshape(-1, *kernel.shape[-2:])
+
+
+def folded(layer: Any, constants: Floats) -> Floats:
+    """The bias of a layer that takes what units of these values contribute."""
+    rows = np.flatnonzero(constants)
+    kernel = as_matrices(layer.kernel.numpy())[:, rows]
+    bias = np.einsum("i,pio->o", constants[rows], kernel.astype(np.float64))
+    if layer.use_bias:
+        bias = bias + layer.bias.numpy()
+    return np.asarray(bias.astype(kernel.dtype))
+
+
 class _NotFollowed(Exception):
     """Why a layer keeps all of its units."""
 
@@ -126,7 +143,8 @@ class _Analyst:
         self.analysis = Analysis()
         self._same: list[int] = []  # of each unit, one that it is the same as
         self._pinned: list[Numbers] = []
-        self._calls: dict[int, int] = {}
+        self._calls: Counter[int] = Counter()
+        self._outputs = {id(tensor) for tensor in model.outputs}
         interpret(model, model.inputs, self._count)
         inputs = [self._pin(self._fresh(tensor)) for tensor in model.inputs]
         for units in interpret(model, inputs, self._follow):
@@ -134,36 +152,32 @@ class _Analyst:
         self._find_needed()
 
     def _count(self, call: Call) -> Any:
-        self._calls[id(call.layer)] = self._calls.get(id(call.layer), 0) + 1
+        self._calls[id(call.layer)] += 1
         return call.outputs
 
     def _follow(self, call: Call) -> Any:
         """The units that a call returns, from those that it takes."""
-        taken = [
-            each
-            for each in tf.nest.flatten((call.args, call.kwargs))
-            if isinstance(each, Units)
-        ]
         try:
-            if self._calls[id(call.layer)] > 1:
-                raise _NotFollowed("called more than once")
-            return self._rule(call)(call, *taken)
+            return self._rule(call)(call, *_taken(call))
         except _NotFollowed as reason:
             self.analysis.left[call.path] = str(reason)
-        for units in taken:
-            self._pin(units)
+        for units in tf.nest.flatten((call.args, call.kwargs)):
+            if isinstance(units, Units):
+                self._pin(units)
         return [self._pin(self._fresh(tensor)) for tensor in call.outputs]
 
     def _rule(self, call: Call) -> Callable[..., Units]:
+        if self._calls[id(call.layer)] > 1 and call.layer.weights:
+            raise _NotFollowed("called more than once")
         rules: list[tuple[tuple[type, ...], Callable[..., Units]]] = [
-            (_KERNELS, self._kernel),
+            (KERNELS, self._kernel),
             (_ALONE, _alone),
             ((layers.Activation,), _activation),
             ((layers.BatchNormalization,), self._norm),
             (_POOLING, _pooling),
             (_PADDING, _padding),
             ((layers.Flatten,), _flatten),
-            (tuple(_MERGING), self._merge),
+            (_MERGING, self._merge),
             ((layers.Concatenate,), _concatenate),
         ]
         kind = type(call.layer)  # not a subclass, which may compute anything
@@ -177,38 +191,30 @@ class _Analyst:
         if getattr(layer, "groups", 1) != 1:
             raise _NotFollowed("a grouped convolution")
         _check_last_axis(layer)
-        # As matrices, one for each position of a convolution's window.
-        kernel = layer.kernel.numpy().reshape(-1, *layer.kernel.shape[-2:])
-        used = kernel.any(axis=0)
+        kernel = as_matrices(layer.kernel.numpy())
         # Beside an edge that is padded with zeros, a constant is not one.
         padded = getattr(layer, "padding", "valid") != "valid" and len(kernel) > 1
         constants = before.constants
         foldable = (constants == 0) if padded else ~np.isnan(constants)
+        uses = kernel.any(axis=0) & ~foldable[:, np.newaxis]
         after = self._fresh(call.outputs[0])
-        fixed = ~(used & ~foldable[:, np.newaxis]).any(axis=0)
-        if not _is_elementwise(layer.activation):
+        if _is_elementwise(layer.activation):
+            bias = tf.constant(folded(layer, np.where(foldable, constants, 0)))
+            values = _finite(layer.activation(bias).numpy())
+            after.constants[:] = np.where(uses.any(axis=0), np.nan, values)
+        else:
             self._pin(after)
-            fixed[:] = False
-        bias = folded(kernel, np.where(foldable, constants, 0))
-        if layer.use_bias:
-            bias = bias + layer.bias.numpy()
-        if fixed.any():
-            after.constants[fixed] = layer.activation(tf.constant(bias[fixed])).numpy()
-        self.analysis.kernels[call.path] = Kernel(
-            call.path, before, after, used, foldable
-        )
+            if id(call.outputs[0]) not in self._outputs:
+                self.analysis.left[call.path] = _NOT_ALONE
+        kept = Kernel(call.path, before, after, foldable, uses)
+        self.analysis.kernels[id(layer)] = kept
         return after
 
     def _norm(self, call: Call, before: Units) -> Units:
-        layer = call.layer
-        if list(layer.axis) != [len(call.outputs[0].shape) - 1]:
+        if list(call.layer.axis) != [call.outputs[0].shape.rank - 1]:
             raise _NotFollowed("its axis is not the last")
-        self.analysis.norms[call.path] = before
-        scale = 1 / np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
-        scale = scale * (layer.gamma.numpy() if layer.scale else 1)
-        shift = layer.beta.numpy() if layer.center else 0
-        constants = (before.constants - layer.moving_mean.numpy()) * scale + shift
-        return Units(before.numbers, constants.astype(np.float32))
+        self.analysis.norms[id(call.layer)] = before
+        return _alone(call, before)
 
     def _merge(self, call: Call, *units: Units) -> Units:
         """Residual connections: what is added unit by unit is one unit."""
@@ -217,24 +223,19 @@ class _Analyst:
         first, *others = units
         for other in others:
             for one, another in zip(first.numbers, other.numbers, strict=True):
-                self._unite(one, another)
-        # NaN where one of them varies.
-        constants = _MERGING[type(call.layer)]([each.constants for each in units])
-        return Units(first.numbers, constants)
+                self._same[self._root(one)] = self._root(another)
+        return Units(first.numbers, _computed(call, *units))
 
     def _fresh(self, tensor: Any) -> Units:
         shape = tensor.shape
         size = shape[-1] if shape.rank is not None and shape.rank > 1 else None
         numbers = np.arange(size or 0) + len(self._same)
         self._same += numbers.tolist()
-        return Units(numbers, np.full(len(numbers), np.nan, np.float32))
+        return Units(numbers, np.full(len(numbers), np.nan))
 
     def _pin(self, units: Units) -> Units:
         self._pinned.append(units.numbers)
         return units
-
-    def _unite(self, one: int, another: int) -> None:
-        self._same[self._root(one)] = self._root(another)
 
     def _root(self, number: int) -> int:
         while self._same[number] != number:
@@ -246,39 +247,57 @@ class _Analyst:
         """Walks back from what is pinned, until nothing more is needed."""
         roots = np.array([self._root(n) for n in range(len(self._same))], int)
         needed = np.zeros(len(roots), bool)
-        for numbers in self._pinned:
-            needed[roots[numbers]] = True
-        while True:
-            count = np.count_nonzero(needed)
-            for kernel in self.analysis.kernels.values():
-                before, after = (
-                    roots[units.numbers] for units in (kernel.before, kernel.after)
-                )
-                if not needed[after].any():
-                    needed[after[0]] = True  # a layer must have a unit
-                uses = kernel.used & ~kernel.foldable[:, np.newaxis]
-                needed[before[uses[:, needed[after]].any(axis=1)]] = True
-            if np.count_nonzero(needed) == count:
-                break
+        needed[roots[np.concatenate(self._pinned)]] = True
+        kernels = list(reversed(self.analysis.kernels.values()))
+        count = 0
+        while count < needed.sum():
+            count = int(needed.sum())
+            for kernel in kernels:
+                uses = kernel.uses[:, needed[roots[kernel.after.numbers]]].any(axis=1)
+                needed[roots[kernel.before.numbers[uses]]] = True
+        for kernel in kernels:
+            after = roots[kernel.after.numbers]
+            # A layer must have a unit. This one is not used, so it uses nothing.
+            if not needed[after].any():
+                needed[after[0]] = True
         self.analysis.needed = needed[roots]
 
 
-def folded(kernel: Floats, constants: Floats) -> Floats:
-    """What units of these values add to each unit of the next layer."""
-    total: Floats = np.einsum("i,pio->o", constants.astype(np.float64), kernel)
-    return total.astype(kernel.dtype)
+def _taken(call: Call) -> list[Units]:
+    """What a call takes, if that is units and nothing else."""
+    mode = {key: call.kwargs[key] for key in call.kwargs.keys() & {"training"}}
+    if any(value is not None and value is not False for value in mode.values()):
+        raise _NotFollowed("called in training mode")
+    others = {key: call.kwargs[key] for key in call.kwargs.keys() - {"training"}}
+    units = tf.nest.flatten((call.args, others))
+    if not all(isinstance(each, Units) for each in units):
+        raise _NotFollowed("called with more than layers' outputs")
+    return list(units)
+
+
+def _computed(call: Call, *units: Units) -> Floats:
+    """The constants that a layer makes of constants, each from its own."""
+    shape = [1] * (call.outputs[0].shape.rank - 1) + [-1]
+    values = [tf.constant(each.constants.reshape(shape)) for each in units]
+    taken = tf.nest.pack_sequence_as(call.args[0], values)
+    computed = call.layer(taken, training=False).numpy().ravel()
+    varying = np.isnan([each.constants for each in units]).any(axis=0)
+    return np.where(varying, np.nan, _finite(computed))
+
+
+def _finite(values: Floats) -> Floats:
+    """Values in double precision; what is infinite cannot be folded."""
+    values = values.astype(np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _alone(call: Call, before: Units) -> Units:
-    """A layer that computes each value from itself, at inference."""
-    computed = call.layer(tf.constant(before.constants[np.newaxis]), training=False)
-    constants = np.where(np.isnan(before.constants), np.nan, computed.numpy()[0])
-    return Units(before.numbers, constants)
+    return Units(before.numbers, _computed(call, before))
 
 
 def _activation(call: Call, before: Units) -> Units:
     if not _is_elementwise(call.layer.activation):
-        raise _NotFollowed("its activation does not treat units alone")
+        raise _NotFollowed(_NOT_ALONE)
     return _alone(call, before)
 
 
@@ -315,7 +334,5 @@ def _check_last_axis(layer: Any) -> None:
 
 
 def _is_elementwise(activation: Any) -> bool:
-    """Whether it is one of Keras' own functions that treat units alone."""
-    name = getattr(activation, "__name__", "")
-    known = getattr(keras.activations, name, None) or getattr(tf.nn, name, None)
-    return name in _ELEMENTWISE and activation is known
+    """Whether it is known to treat units alone."""
+    return activation in _ELEMENTWISE or type(activation) in _ALONE
