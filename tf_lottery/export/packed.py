@@ -1,13 +1,14 @@
 """The sparse SavedModel: masks as bits and surviving values, unpacked once on load.
 
 A dense SavedModel holds its zeros, so that stripping alone shrinks nothing. Here
-each pruned variable is stored as two small ones, and a resource takes its place in
-the model's graph, which stays as it is: outputs are equal bit for bit. Plain
-TensorFlow loads it, in Python, C++ and TensorFlow Serving; it cannot be trained.
+all weights lie end to end in two arrays, and the variables of the model's graph are
+filled from them. The graph stays as it is: outputs are equal bit for bit. Plain
+TensorFlow loads it, in Python, C++ and TensorFlow Serving.
 """
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,94 +22,153 @@ from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored
 from tf_lottery.pruning.layers import named_weights
 
-Shapes = Mapping[str, tuple[int, ...]]
-_COST = 8192  # bytes that the functions of a packed variable take
+Array = NDArray[Any]
+_VALUE = ".ATTRIBUTES/VARIABLE_VALUE"  # how the keys of a checkpoint end
 
 
 def save_packed(model: Any, path: PathLike) -> None:
     """Writes a plain Keras model as a sparse SavedModel.
 
-    Every variable that takes less room so is packed. Nothing of it is a constant in
-    the graph, which must stay below 2 GB.
+    Weights are packed; whole numbers, such as counters, are stored as they are.
+    Nothing of them is a constant in the graph, which must stay below 2 GB.
 
     Raises:
         ExportError: The model uses what is no weight, such as a lookup table.
     """
     function = serving(model).get_concrete_function()
-    weights = named_weights(model)
-    packed = {
-        path: _Packed(weight.numpy(), f"packed/{path}")
-        for path, weight in weights.items()
-        if _saves(weight.numpy())
+    variables = named_weights(model).values()
+    root = _Packed([variable.numpy() for variable in variables])
+    handles = {
+        id(variable.handle): weight.handle
+        for variable, weight in zip(variables, root.weights, strict=True)
     }
-    resources = {id(weights[path].handle): packed[path] for path in packed}
-    function.set_external_captures(
-        [
-            resources[id(handle)].resource_handle if id(handle) in resources else handle
-            for handle in function.captured_inputs
-        ]
-    )
-    root = tf.Module()
-    root.packed = packed
-    # Each by itself, as a resource does not track its variables.
-    root.masks = {path: each.mask for path, each in packed.items()}
-    root.values = {path: each.values for path, each in packed.items()}
-    root.dense = {p: weight for p, weight in weights.items() if p not in packed}
-    root.serve = _calling(function)
-    try:
-        tf.saved_model.save(root, str(path), signatures={SIGNATURE: root.serve})
-    except AssertionError as error:  # of an untracked resource
+    captures = function.captured_inputs
+    if any(c.dtype == tf.resource and id(c) not in handles for c in captures):
         raise ExportError(
             "A packed SavedModel holds weights only, and this model uses something "
-            'else, such as a lookup table. Export it with layout="dense".'
-        ) from error
+            "else, such as a lookup table or the state of a stateful layer. Export it "
+            'with layout="dense".'
+        )
+    function.set_external_captures([handles.get(id(c), c) for c in captures])
+    root.serve = _calling(function)
+    tf.saved_model.save(root, str(path), signatures={SIGNATURE: root.serve})
 
 
-def read_packed(path: PathLike, shapes: Shapes) -> list[StoredTensor]:
-    """The weights as the directory holds them.
+def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
+    """The matrices as the directory holds them.
 
     Args:
         path: What `save_packed` wrote.
-        shapes: The shapes of the model's weights, by their paths.
+        model: The model that it was written of, for the names and the order.
     """
     reader = tf.train.load_checkpoint(str(Path(path, "variables", "variables")))
-    found = {}
-    for key in reader.get_variable_to_shape_map():
-        group, _, rest = key.partition("/")
-        name = rest.partition("/.ATTRIBUTES")[0].replace(".S", "/")
-        if group in ("values", "dense") and name in shapes:
-            encoding = "bitmask and values" if group == "values" else "dense"
-            values = reader.get_tensor(key)
-            found[name] = stored(name, shapes[name], encoding, values)
-    return [found[name] for name in shapes if name in found and len(shapes[name]) > 1]
+    masks, values, found = b"", dict[str, Array](), []
+    for name, weight in named_weights(model).items():
+        shape, dtype = tuple(weight.shape), weight.dtype.name
+        if not weight.dtype.is_floating:
+            continue
+        masks = masks or reader.get_tensor(f"mask/{_VALUE}").tobytes()
+        if dtype not in values:
+            values[dtype] = reader.get_tensor(f"values/{dtype}/{_VALUE}")
+        size = -(-math.prod(shape) // 8)
+        mask, masks = masks[:size], masks[size:]
+        kept = int.from_bytes(mask, "big").bit_count()
+        mine, values[dtype] = values[dtype][:kept], values[dtype][kept:]
+        if len(shape) > 1:
+            found.append(stored(name, shape, "bitmask and values", mine))
+    return found
 
 
-class _Packed(tf.saved_model.experimental.TrackableResource):
-    """A variable that is made from its mask and its values when it is loaded."""
+class _Packed(tf.Module):
+    """Arrays as bits and values, and variables that are filled when it is loaded.
 
-    def __init__(self, array: NDArray[Any], name: str) -> None:
+    Attributes:
+        weights: The variables, one an array.
+    """
+
+    def __init__(self, arrays: Sequence[Array]) -> None:
         super().__init__()
-        present = _present(array)
-        self._shape = array.shape
-        self._dtype = array.dtype
-        self._name = name
-        self.mask = tf.Variable(np.packbits(present), trainable=False)
-        self.values = tf.Variable(array[present], trainable=False)
+        # Names that no other model has, as what is called alike is shared in a session.
+        name = f"packed_{_digest(arrays)}"
+        self.weights = [
+            tf.Variable(a, name=f"{name}/{i}") for i, a in enumerate(arrays)
+        ]
+        floats = [weight for weight in self.weights if weight.dtype.is_floating]
+        if floats:
+            self._pack(name, floats)
+
+    def _pack(self, name: str, weights: Sequence[Any]) -> None:
+        masks: list[Array] = []
+        kept: dict[str, list[Array]] = {}
+        for weight in weights:
+            _keep_out_of_checkpoint(weight)
+            array = weight.numpy()
+            present = _present(array)
+            masks.append(np.packbits(present))
+            kept.setdefault(array.dtype.name, []).append(array[present])
+        # Few variables, as each takes a kilobyte in the graph.
+        self.mask = tf.Variable(np.concatenate(masks), name=f"{name}/mask")
+        self.values = {
+            dtype: tf.Variable(np.concatenate(parts), name=f"{name}/{dtype}")
+            for dtype, parts in kept.items()
+        }
+
+        def unpack() -> None:
+            mask = iter(_parts(self.mask, masks))
+            values = {d: iter(_parts(self.values[d], kept[d])) for d in kept}
+            unpacked = {dtype: _unpacked(dtype) for dtype in kept}
+            for weight in weights:
+                dtype = weight.dtype.name
+                shape = tf.constant(weight.shape.as_list(), tf.int64)
+                weight.assign(unpacked[dtype](next(mask), next(values[dtype]), shape))
+
+        self.on_load = _OnLoad(unpack)
+
+
+class _OnLoad(tf.saved_model.experimental.TrackableResource):
+    """Runs a function when a SavedModel was restored, as lookup tables do."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        super().__init__()
+        self._function = function
 
     def _create_resource(self) -> Any:
-        return tf.raw_ops.VarHandleOp(
-            shape=self._shape, dtype=self._dtype, shared_name=self._name
-        )
+        return tf.raw_ops.VarHandleOp(shape=[], dtype=tf.float32)  # never filled
 
     def _initialize(self) -> None:
+        self._function()
+
+
+def _keep_out_of_checkpoint(variable: Any) -> None:
+    """Makes a SavedModel hold a variable without its value."""
+    export = variable._export_to_saved_model_graph
+
+    def export_without_value(object_map: Any, **kwargs: Any) -> Any:
+        exported = export(object_map=object_map, **kwargs)
+        object_map[variable]._serialize_to_tensors = dict
+        return exported
+
+    variable._serialize_to_tensors = dict
+    variable._export_to_saved_model_graph = export_without_value
+
+
+def _parts(joined: Any, arrays: Iterable[Array]) -> Any:
+    """The arrays that one is joined of."""
+    return tf.split(joined, [len(array) for array in arrays])
+
+
+def _unpacked(dtype: str) -> Any:
+    """A function of a mask, the values there and a shape, written once for all."""
+
+    def unpacked(mask: Any, values: Any, shape: Any) -> Any:
         places = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
-        unpacked = tf.bitwise.bitwise_and(tf.expand_dims(self.mask, 1), places)
-        positions = tf.where(tf.reshape(unpacked, [-1]))  # those of the padding are 0
-        size = tf.constant([math.prod(self._shape)], tf.int64)
-        flat = tf.scatter_nd(positions, self.values, size)
-        tf.raw_ops.AssignVariableOp(
-            resource=self.resource_handle, value=tf.reshape(flat, self._shape)
-        )
+        bits = tf.bitwise.bitwise_and(tf.expand_dims(mask, 1), places)
+        positions = tf.where(tf.reshape(bits, [-1]))  # those of the padding are 0
+        size = tf.reshape(tf.reduce_prod(shape), [1])
+        return tf.reshape(tf.scatter_nd(positions, values, size), shape)
+
+    specs = [tf.TensorSpec([None], each) for each in (tf.uint8, dtype, tf.int64)]
+    return tf.function(unpacked, input_signature=specs)
 
 
 def _calling(function: Any) -> Any:
@@ -121,12 +181,14 @@ def _calling(function: Any) -> Any:
     return tf.function(serve, input_signature=specs)
 
 
-def _saves(array: NDArray[Any]) -> bool:
-    """Whether an array takes less room as a mask and values."""
-    kept = int(np.count_nonzero(_present(array)))
-    return -(-array.size // 8) + kept * array.itemsize + _COST < array.nbytes
-
-
-def _present(array: NDArray[Any]) -> NDArray[np.bool_]:
+def _present(array: Array) -> NDArray[np.bool_]:
     """Where an array is not +0.0: a -0.0 is kept, for outputs to be equal in bits."""
     return np.asarray(bits(array).any(axis=1).reshape(array.shape))
+
+
+def _digest(arrays: Iterable[Array]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(bits(array).data.cast("B"))
+    return digest.hexdigest()[:16]

@@ -1,11 +1,14 @@
 """Exports that TensorFlow runs: SavedModels, packed or dense, and `.keras` files."""
 
+import contextlib
+import functools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tf_lottery._keras import tf
+from tf_lottery._keras import keras, tf
+from tf_lottery.core.errors import ExportError
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.quiet import quiet
 from tf_lottery.export import runtime, stored
@@ -35,9 +38,9 @@ def saved_model(
         source: A ticket, or a model of `ticket.model()`.
         path: The directory to make.
         layout: "packed" holds masks as bits and the surviving values, which are
-            unpacked once when it is loaded, by plain `tf.saved_model.load`; it
-            cannot be trained or converted. "dense" holds the zeros, for tools that
-            retrain or convert.
+            unpacked once when it is loaded, by plain `tf.saved_model.load` or
+            TensorFlow Serving. "dense" holds the zeros, and the layers for
+            `tf_keras.models.load_model`.
         compact: Whether to remove dead and constant units first, see `compact`.
         drop_inputs: With `compact`, whether to drop inputs that no weight uses.
         **options: See `Options`: weights, data, latency_runs, overwrite,
@@ -65,10 +68,8 @@ def saved_model(
     model = compaction.model
 
     def read(written: Path) -> Exported:
-        weights = named_weights(model)
         if layout == "packed":
-            shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
-            tensors = read_packed(written, shapes)
+            tensors = read_packed(written, model)
         else:
             variables = tf.saved_model.load(str(written)).variables
             tensors = stored.of_model({v.name.split(":")[0]: v for v in variables})
@@ -106,8 +107,7 @@ def keras_file(
     job = Job(source, path, Options.of("keras", options))
     compaction = job.compacted(compact, drop_inputs)
 
-    def load(written: Path) -> Any:
-        return runtime.keras_file(written, options.get("custom_objects"))
+    load = functools.partial(_load_keras, options=job.options)
 
     def read(written: Path) -> Exported:
         loaded = load(written)
@@ -154,4 +154,26 @@ def _save_dense(model: Any, path: Path) -> None:
 
 
 def _save_keras(model: Any, path: Path) -> None:
-    model.save(str(path), save_format="keras")
+    with _explained("write"):
+        model.save(str(path), save_format="keras")
+
+
+def _load_keras(path: Path, options: Options) -> Any:
+    with _explained("read back"):
+        return keras.models.load_model(
+            str(path),
+            custom_objects=dict(options.custom_objects or {}),
+            safe_mode=options.safe_mode,
+            compile=False,
+        )
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # layers raise whatever they like
+        raise ExportError(
+            f"Keras must be able to {what} a .keras file of this model, and cannot: "
+            f'{error} Export it with format="saved_model".'
+        ) from error
