@@ -38,19 +38,34 @@ def argmax_agreement(outputs: Sequence[Any], wanted: Sequence[Any]) -> float | N
 
 
 def accuracy(outputs: Sequence[Any], labels: Any) -> float | None:
-    """The fraction that is classified right; None where it is no classification."""
+    """The fraction that is classified right; None where it is no classification.
+
+    Args:
+        outputs: Of one output: probabilities or logits.
+        labels: Classes, or one-hot; None if they are not known.
+    """
     scores = outputs[0]
-    if labels is None or len(outputs) != 1 or scores.ndim != 2:
+    if labels is None or len(outputs) != 1 or scores.ndim != 2 or not scores.size:
         return None
-    if labels.shape == scores.shape and scores.shape[1] > 1:
-        labels = labels.argmax(-1)
-    elif labels.size != len(scores) or (labels != np.round(labels)).any():
+    classes = _classes(labels, max(2, scores.shape[1]))
+    if classes is None or len(classes) != len(scores):
         return None
     if scores.shape[1] > 1:
         found = scores.argmax(-1)
     else:  # one output: a probability, or a logit
         probable = scores.min() >= 0 and scores.max() <= 1
         found = scores[:, 0] > (0.5 if probable else 0.0)
-        if labels.max() > 1:
-            return None
-    return float((found == labels.reshape(-1)).mean())
+    return float((found == classes).mean())
+
+
+def _classes(labels: Any, number: int) -> Any:
+    """The class of each example, or None where the labels are no classes."""
+    if labels.dtype.kind not in "biuf":
+        return None
+    if labels.ndim == 2 and labels.shape[1] == number:
+        one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all()
+        return labels.argmax(-1) if one_hot else None
+    classes = labels.reshape(-1)
+    if classes.size != len(labels) or not np.isin(classes, np.arange(number)).all():
+        return None
+    return classes

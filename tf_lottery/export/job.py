@@ -66,6 +66,13 @@ class Options:
             )
         return cls(**given)
 
+    def __post_init__(self) -> None:
+        if self.latency_runs < 0:
+            raise ValueError(
+                "`latency_runs` must be a number of measurements, or 0 for none. "
+                f"Received: latency_runs={self.latency_runs}."
+            )
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -84,13 +91,14 @@ class Job:
     Attributes:
         source: The model and its dense twin.
         path: Where the file goes.
+        options: What was asked for.
         sample: On what it is compared.
         wanted: The outputs of the model there.
     """
 
     def __init__(self, source: Any, path: io.PathLike, options: Options) -> None:
         self.path = Path(path)
-        self._options = options
+        self.options = options
         _check_free(self.path, options.overwrite)
         self.source: Source = resolve(
             source, options.weights, options.custom_objects, options.safe_mode
@@ -134,7 +142,7 @@ class Job:
         rejected: Mapping[str, str] | None = None,
     ) -> Card:
         """Writes, reads what was written, and moves it into place with its card."""
-        with _placed(self.path, self._options.overwrite) as temporary:
+        with _placed(self.path, self.options.overwrite) as temporary:
             write(temporary)
             exported = read(temporary)
             outputs = exported.loaded.predict(self.sample.inputs)
@@ -177,7 +185,7 @@ class Job:
             cards = [temporary.with_name(f"{self.path.name}.card{e}") for e in _ENDINGS]
             io.write_json(cards[0], card.to_json())
             cards[1].write_text(card.to_markdown())
-        if self._options.verbose:
+        if self.options.verbose:
             print(card)
         return card
 
@@ -196,7 +204,7 @@ class Job:
             )
 
     def _sample(self) -> sample.Sample:
-        model, given = self.source.model, self._options.data
+        model, given = self.source.model, self.options.data
         if given is not None:
             return sample.take(given, model, "the data given")
         if self.source.data is not None:
@@ -204,15 +212,15 @@ class Job:
         return sample.random(model)
 
     def _latency(self, exported: Loaded, dense: Loaded) -> dict[str, Any] | None:
-        if not self._options.latency_runs:
+        if not self.options.latency_runs:
             return None
         one = [array[:1] for array in self.sample.inputs]
         timed: dict[str, Any] = dict(
             latency.compare(
-                exported.repeat(one), dense.repeat(one), self._options.latency_runs
+                exported.repeat(one), dense.repeat(one), self.options.latency_runs
             )
         )
-        return timed | {"on": latency.cpu(), "runs": self._options.latency_runs}
+        return timed | {"on": latency.cpu(), "runs": self.options.latency_runs}
 
     def _comparison(self, outputs: Sequence[Any], tolerance: float) -> dict[str, Any]:
         scores = {}
@@ -245,12 +253,20 @@ class Job:
 
 
 _ENDINGS = (".json", ".md")
+_SAVED_MODEL = "saved_model.pb"
 
 
 def _check_free(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
         raise FileExistsError(
             f"{path} exists. Pass `overwrite=True` (`--overwrite`) to replace it."
+        )
+    if path.is_dir() and any(path.iterdir()) and not (path / _SAVED_MODEL).exists():
+        raise FileExistsError(
+            f"{path} is a directory without a SavedModel, and is not replaced. Choose "
+            "another path, or remove it yourself."
         )
 
 
@@ -259,14 +275,26 @@ def _placed(path: Path, overwrite: bool) -> Iterator[Path]:
     """A temporary path; what is beside it, too, moves to `path` when all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=io.TEMPORARY, dir=path.parent) as directory:
-        made = Path(directory, "new")
+        made, replaced = Path(directory, "new"), Path(directory, "old")
         made.mkdir()
         yield made / path.name
         _check_free(path, overwrite)
-        if path.is_dir():  # a directory cannot be replaced at once
-            os.replace(path, Path(directory, "old"))
         for part in sorted(made.iterdir()):
-            os.replace(part, path.with_name(part.name))
+            _move(part, path.with_name(part.name), replaced)
+
+
+def _move(source: Path, target: Path, replaced: Path) -> None:
+    """Moves a file or directory over another, which is kept if that fails."""
+    directory = source.is_dir() or target.is_dir()
+    if not (directory and os.path.lexists(target)):
+        os.replace(source, target)
+        return
+    os.replace(target, replaced)  # a directory cannot be replaced at once
+    try:
+        os.replace(source, target)
+    except BaseException:
+        os.replace(replaced, target)
+        raise
 
 
 def _versions() -> dict[str, str]:

@@ -41,19 +41,25 @@ def take(data: Any, model: Any, origin: str, size: int = SIZE) -> Sample:
     Raises:
         ExportError: The data do not fit the model.
     """
-    x, y = _rows(data, len(model.inputs), size)
     try:
+        x, y = _rows(data, len(model.inputs), size)
         inputs = tuple(
-            np.asarray(_checked(array, tensor), tensor.dtype.as_numpy_dtype)
+            _checked(array, tensor)
             for array, tensor in zip(_ordered(x, model), model.inputs, strict=True)
         )
-    except (ValueError, KeyError, TypeError) as error:
-        wanted = ", ".join(str(tuple(t.shape)) for t in model.inputs)
+        sizes = {len(array) for array in (*inputs, *([] if y is None else [y]))}
+        if len(sizes) > 1 or sizes == {0}:
+            raise ValueError(f"{' and '.join(map(str, sorted(sizes)))} examples")
+    except (ValueError, TypeError) as error:
+        wanted = ", ".join(
+            f"{name} {tuple(tensor.shape)}"
+            for name, tensor in zip(model.input_names, model.inputs, strict=True)
+        )
         raise ExportError(
-            f"The {origin} must fit the model's inputs, {wanted}. Received: {error}."
+            f"The {origin} must be batches or arrays of the model's inputs: {wanted}. "
+            f"Received: {error}."
         ) from error
-    labels = np.asarray(y) if isinstance(y, np.ndarray) else None
-    return Sample(inputs, labels, origin)
+    return Sample(inputs, y, origin)
 
 
 def of_search(data: Data, model: Any) -> Sample:
@@ -78,6 +84,11 @@ def random(model: Any, size: int = SIZE) -> Sample:
                 "A model with inputs of open length must be compared on real data. "
                 f"Received: an input of shape {tuple(tensor.shape)}. Pass `data=`."
             )
+        if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
+            raise ExportError(
+                "A model must be compared on real data unless its inputs are numbers. "
+                f"Received: an input of {tensor.dtype.name}. Pass `data=`."
+            )
         shape = (size, *tensor.shape[1:])
         floating = tensor.dtype.is_floating
         values = draw.normal(size=shape) if floating else draw.integers(0, 2, shape)
@@ -86,42 +97,55 @@ def random(model: Any, size: int = SIZE) -> Sample:
 
 
 def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
+    """The first inputs and, where there is one array of them, labels."""
     if isinstance(data, tf.data.Dataset):
-        return _first_rows(data, size)
-    labelled = isinstance(data, tuple) and len(data) in (2, 3)
-    if inputs > 1:  # then a plain tuple of arrays is the inputs
-        labelled = labelled and isinstance(data[0], list | tuple | dict)
-    x, y = (data[0], data[1]) if labelled else (data, None)
-    first = tf.nest.map_structure(lambda array: array[:size], as_arrays(x))
-    return first, None if y is None else _labels(as_arrays(y), size)
+        x, y = _first_rows(data, inputs, size)
+    else:
+        x, y = map(as_arrays, _split(data, inputs))
+        x, y = tf.nest.map_structure(lambda array: array[:size], (x, y))
+    return x, y if isinstance(y, np.ndarray) else None
 
 
-def _first_rows(data: Any, size: int) -> tuple[Any, Any]:
+def _first_rows(data: Any, inputs: int, size: int) -> Any:
     found: list[Any] = []
     rows = 0
     for batch in data:
-        pair = batch[:2] if isinstance(batch, tuple) else (batch,)
+        pair = _split(batch, inputs)
         found.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), pair))
-        rows += len(tf.nest.flatten(found[-1])[0])
+        first = tf.nest.flatten(found[-1])[0]
+        if not np.ndim(first):
+            raise ValueError("a dataset that is not batched")
+        rows += len(first)
         if rows >= size:
             break
     if not found:
-        raise ExportError("The data must hold examples. Received: an empty dataset.")
-    whole = tf.nest.map_structure(lambda *parts: np.concatenate(parts)[:size], *found)
-    return whole[0], _labels(whole[1], size) if len(whole) > 1 else None
+        raise ValueError("an empty dataset")
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts)[:size], *found)
 
 
-def _labels(y: Any, size: int) -> Any:
-    return y[:size] if isinstance(y, np.ndarray) else None
+def _split(data: Any, inputs: int) -> tuple[Any, Any]:
+    """Inputs and labels, or `()` for these."""
+    labelled = isinstance(data, tuple) and len(data) in (2, 3)
+    if inputs > 1:  # then a plain tuple of arrays is the inputs
+        labelled = labelled and isinstance(data[0], list | tuple | dict)
+    if isinstance(data, tuple) and len(data) == 1:
+        return data[0], ()
+    return (data[0], data[1]) if labelled else (data, ())
 
 
 def _ordered(x: Any, model: Any) -> list[Any]:
-    if isinstance(x, dict):
-        return [x[name] for name in model.input_names]
-    return list(tf.nest.flatten(x))
+    if not isinstance(x, dict):
+        return list(tf.nest.flatten(x))
+    # As Keras does: by the keys that the model was built with, or by its names.
+    by_key = isinstance(model.input, dict)
+    names = sorted(model.input) if by_key else model.input_names
+    missing = [name for name in names if name not in x]
+    if missing:
+        raise ValueError(f"a dict without {missing[0]!r}")
+    return [x[name] for name in names]
 
 
-def _checked(array: Any, tensor: Any) -> Any:
-    if not tensor.shape[1:].is_compatible_with(array.shape[1:]):
-        raise ValueError(f"an array of shape {array.shape}")
-    return array
+def _checked(array: Any, tensor: Any) -> NDArray[Any]:
+    if not tensor.shape[1:].is_compatible_with(np.shape(array)[1:]):
+        raise ValueError(f"an array of shape {np.shape(array)}")
+    return np.asarray(array, tensor.dtype.as_numpy_dtype)

@@ -10,7 +10,8 @@ from tf_lottery._keras import keras
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import State
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import Ticket, masked
+from tf_lottery.export.graph import is_functional
 from tf_lottery.pruning import restore
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.live import Live
@@ -108,6 +109,12 @@ def _of_ticket(
     safe_mode: bool,
 ) -> Source:
     values = restore.chosen(ticket, weights)
+    if ticket.architecture is None:
+        raise ExportError(
+            "A ticket must hold its architecture to be exported, and Keras could not "
+            "describe a part of this one's model or of how it is compiled. Export "
+            f"`ticket.apply(model, {weights!r})`, with the model itself."
+        )
     _check(values, ticket.masks)
     rebuilt = restore.rebuild(
         ticket, custom_objects=custom_objects, safe_mode=safe_mode
@@ -133,14 +140,23 @@ def _of_ticket(
 
 
 def _of_model(model: Any) -> Source:
-    if not model.built:
+    if not model.built or not is_functional(model):
         raise ExportError(
-            "A model must be built to be exported. Give its first layer an "
-            "`input_shape`, or call it on data once."
+            "A model must be a built Sequential or functional one to be exported. "
+            f"Received: {model.name!r} ({type(model).__name__}). Give its first layer "
+            "an `input_shape`, or make `keras.Model(inputs, outputs)` of it."
         )
     masks = _masks(model)
+    if not masks.size:
+        raise ExportError(
+            f"A model must have a matrix of weights to be exported. {model.name!r} has "
+            "none, so nothing of it can be sparse."
+        )
     plain = unwrap(model)
-    _check({path: w.numpy() for path, w in named_weights(plain).items()}, masks)
+    values = {path: weight.numpy() for path, weight in named_weights(plain).items()}
+    _check(values, masks)
+    # A weight times a mask may be -0.0, which is no zero in bits.
+    _assign(plain, {path: masked(values[path], masks.get(path)) for path in values})
     return Source(plain, _filled(plain, masks), False, masks, "as given")
 
 
@@ -148,12 +164,11 @@ def _masks(model: Any) -> Masks:
     """The masks of a wrapped model; of a plain one, where its matrices are not 0."""
     if wrappers(model):
         return Masks(Live(model).replica_masks()[0])
-    trainable = {id(weight) for weight in model.trainable_weights}
     return Masks(
         {
             path: weight.numpy() != 0
             for path, weight in named_weights(model).items()
-            if len(weight.shape) > 1 and id(weight) in trainable
+            if len(weight.shape) > 1 and weight.dtype.is_floating
         }
     )
 
