@@ -393,6 +393,25 @@ def test_networks_of_other_kinds_are_exported(tmp_path, make):
     assert card.check["relative_difference"] < 1e-5
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])
+def test_a_model_of_half_precision_is_exported_in_float32(tmp_path, policy):
+    network = keras.Sequential(
+        [
+            keras.Input((16,)),
+            layers.Dense(
+                32, activation="relu", dtype=keras.mixed_precision.Policy(policy)
+            ),
+            layers.Dense(3, dtype="float32"),
+        ]
+    )
+    card = export.tflite(network, tmp_path / "a.tflite", **QUIET)
+    assert {tensor.type for tensor in card.tensors} == {"float32"}
+    assert any("half precision" in note for note in card.notes)
+    x = inputs(network)
+    found = runtime.tflite((tmp_path / "a.tflite").read_bytes(), network).predict(x)
+    np.testing.assert_allclose(found, wanted(network, x), atol=0.05)
+
+
 def test_a_recurrent_layer_says_that_it_needs_a_batch_of_one(tmp_path):
     network = keras.Sequential([keras.Input((6, 4)), layers.LSTM(5), layers.Dense(3)])
     with pytest.raises(ExportError, match="batch_size=1"):

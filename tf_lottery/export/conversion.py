@@ -120,7 +120,7 @@ def _explained(error: Exception, batch_size: int | None) -> str:
     if missing:
         return (
             f"TFLite must have every operator of the model. It lacks, for these types, "
-            f"{', '.join(missing)}. Export it with format=\"saved_model\"."
+            f'{", ".join(missing)}. Export it with format="saved_model".'
         )
     return f"TFLite cannot hold this model: {_line(error)}"
 

@@ -96,13 +96,23 @@ class Job:
         wanted: The outputs of the model there.
     """
 
-    def __init__(self, source: Any, path: io.PathLike, options: Options) -> None:
+    def __init__(
+        self,
+        source: Any,
+        path: io.PathLike,
+        options: Options,
+        *,
+        in_float32: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.options = options
         _check_free(self.path, options.overwrite)
         self.source: Source = resolve(
             source, options.weights, options.custom_objects, options.safe_mode
         )
+        self._was_in_half = in_float32 and self.source.in_half
+        if self._was_in_half:
+            self.source = self.source.in_float32()
         self.sample = self._sample()
         self.wanted = runtime.keras_model(self.source.model).predict(self.sample.inputs)
 
@@ -220,7 +230,8 @@ class Job:
                 exported.repeat(one), dense.repeat(one), self.options.latency_runs
             )
         )
-        return timed | {"on": latency.cpu(), "runs": self.options.latency_runs}
+        on = f"{exported.backend}, {latency.cpu()}"
+        return timed | {"on": on, "runs": self.options.latency_runs}
 
     def _comparison(self, outputs: Sequence[Any], tolerance: float) -> dict[str, Any]:
         scores = {}
@@ -242,6 +253,11 @@ class Job:
         notes = []
         if timed and timed["ratio_high"] > 0.95:
             notes.append("This sparsity does not make this backend faster.")
+        if self._was_in_half:
+            notes.append(
+                "The model computed in half precision; the file does in float32, and is "
+                "compared with the model in float32."
+            )
         if not self.source.dense_is_trained:
             notes.append(
                 "The dense network's trained weights are not at hand: its file holds "

@@ -1,7 +1,7 @@
 """Runs exported files as a user would: by the interpreter, or by TensorFlow."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery._keras import keras, tf
+from tf_lottery._keras import tf
 from tf_lottery.export.serving import SIGNATURE
 
 Arrays = Sequence[NDArray[Any]]
@@ -25,10 +25,12 @@ class Loaded:
     Attributes:
         predict: Its outputs in the model's order, for any number of examples.
         repeat: From one example to a function that computes it again, to be timed.
+        backend: What runs it.
     """
 
     predict: Predict
     repeat: Callable[[Arrays], Callable[[], Any]]
+    backend: str
 
 
 def saved_model(path: Path, model: Any) -> Loaded:
@@ -58,13 +60,6 @@ def keras_model(model: Any) -> Loaded:
         return tf.nest.flatten(model(packed, training=False))
 
     return _of_tensorflow(tf.function(call, autograph=False))
-
-
-def keras_file(path: Path, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The model of a `.keras` file."""
-    return keras.models.load_model(
-        str(path), custom_objects=dict(custom_objects or {}), compile=False
-    )
 
 
 def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
@@ -100,15 +95,12 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
         invoke: Callable[[], Any] = alone.invoke
         return invoke
 
+    package = str(_interpreter()[0].__module__.partition(".")[0])
+    backend = f"{package}, {'XNNPACK' if xnnpack else 'no delegate'}, one thread"
     if all(detail["shape_signature"][0] == -1 for detail in details):
-        return Loaded(in_batches(call), repeat)
+        return Loaded(in_batches(call), repeat, backend)
     size = int(details[0]["shape"][0])
-    return Loaded(in_batches(call, size, filled=True), repeat)
-
-
-def runtime_name() -> str:
-    """Which package runs TFLite files here."""
-    return str(_interpreter()[0].__module__.partition(".")[0])
+    return Loaded(in_batches(call, size, filled=True), repeat, backend)
 
 
 def in_batches(predict: Predict, size: int = BATCH, filled: bool = False) -> Predict:
@@ -140,7 +132,7 @@ def _of_tensorflow(call: Callable[..., Any]) -> Loaded:
         tensors = [tf.constant(array) for array in inputs]
         return lambda: call(*tensors)
 
-    return Loaded(in_batches(predict), repeat)
+    return Loaded(in_batches(predict), repeat, "TensorFlow, all threads")
 
 
 def _allocated(content: bytes, xnnpack: bool) -> Any:

@@ -1,5 +1,6 @@
 """What is exported: a plain model, pruned weights at zero, and its dense twin."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,9 @@ from tf_lottery.core.records import State
 from tf_lottery.core.ticket import Ticket, masked
 from tf_lottery.export.graph import is_functional
 from tf_lottery.pruning import restore
-from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.layers import named_layers, named_weights
 from tf_lottery.pruning.live import Live
-from tf_lottery.pruning.wrap import unwrap, wrappers
+from tf_lottery.pruning.wrap import computes_in_half, unwrap, wrappers
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,19 @@ class Source:
     weights: str
     round: int | None = None
     data: Any = None
+
+    @property
+    def in_half(self) -> bool:
+        """Whether layers of the model compute in float16 or bfloat16."""
+        return any(map(computes_in_half, named_layers(self.model).values()))
+
+    def in_float32(self) -> "Source":
+        """The same, of layers that compute in float32 where they did in less."""
+        return dataclasses.replace(
+            self,
+            model=unwrap(self.model, in_float32=True),
+            dense=unwrap(self.dense, in_float32=True),
+        )
 
 
 def resolve(

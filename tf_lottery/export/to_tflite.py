@@ -43,8 +43,9 @@ def tflite(
     Args:
         source: A ticket, or a model of `ticket.model()`.
         path: The file, by convention `*.tflite`.
-        quantize: None (float32), "float16", "dynamic" (int8 weights) or "int8"
-            (weights and activations; inputs and outputs stay float32).
+        quantize: None (float32, also of a model in mixed precision), "float16",
+            "dynamic" (int8 weights) or "int8" (weights and activations; inputs and
+            outputs stay float32).
         sparse: Whether zeros are left out of the file. "auto" takes the smallest
             file that loads with and without XNNPACK, is finite and within
             `tolerance`; True insists on a sparse one, "blocks" on 1x4 blocks, which
@@ -78,7 +79,7 @@ def tflite(
     _check("quantize", quantize, QUANTIZE)
     _check("sparse", sparse, ("auto", True, False, "blocks"))
     tolerance = TOLERANCES[quantize] if tolerance is None else tolerance
-    job = Job(source, path, Options.of("tflite", options))
+    job = Job(source, path, Options.of("tflite", options), in_float32=True)
     calibration = _calibration(job, representative_data) if quantize == "int8" else None
     compaction = job.compacted(compact, drop_inputs)
     make = functools.partial(

@@ -43,14 +43,30 @@ def wrap(model: Any, seed: int = 0, strategy: Any = None) -> Any:
     return wrapped
 
 
-def unwrap(model: Any) -> Any:
-    """An uncompiled copy of a wrapped or plain model, without wrappers."""
-    copied = _clone(model, lambda layer: _copy_layer(without_wrapper(layer)))
+def unwrap(model: Any, in_float32: bool = False) -> Any:
+    """An uncompiled copy of a wrapped or plain model, without wrappers.
+
+    Args:
+        model: The model.
+        in_float32: Whether layers that compute in half precision compute in float32.
+    """
+
+    def copy(layer: Any) -> Any:
+        inner = without_wrapper(layer)
+        changes = in_float32 and computes_in_half(inner)
+        return _copied("layer", inner, **({"dtype": "float32"} if changes else {}))
+
+    copied = _clone(model, copy)
     weights = named_weights(model)
     for path, weight in named_weights(copied).items():
-        weight.assign(weights[path].numpy())
+        weight.assign(weights[path].numpy().astype(weight.dtype.as_numpy_dtype))
     copied.output_names = list(model.output_names)
     return copied
+
+
+def computes_in_half(layer: Any) -> bool:
+    """Whether a layer computes in float16 or bfloat16."""
+    return layer.compute_dtype in ("float16", "bfloat16")
 
 
 def wrappers(model: Any) -> list[Any]:
@@ -168,9 +184,9 @@ def _copy_metric(metric: Any) -> Any:
     )
 
 
-def _copied(kind: str, original: Any) -> Any:
+def _copied(kind: str, original: Any, **changes: Any) -> Any:
     try:
-        return type(original).from_config(original.get_config())
+        return type(original).from_config(original.get_config() | changes)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(
             f"Every {kind} must be able to be copied by `from_config(get_config())`. "
