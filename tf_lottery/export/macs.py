@@ -56,11 +56,11 @@ def macs(model: Any) -> Macs:
 
 def _positions(call: Call) -> int | None:
     """How many places each weight is used at, or None where it is not known."""
-    (output, *_), (taken, *_) = call.outputs, tf.nest.flatten(call.args)
-    if isinstance(call.layer, _AT_OUTPUTS):
-        shape = output.shape
-    elif isinstance(call.layer, _AT_INPUTS):
-        shape = taken.shape
+    if isinstance(call.layer, _AT_INPUTS):  # first: they are convolutions, too
+        given = tf.nest.flatten((call.args, call.kwargs))
+        shape = next(each.shape for each in given if hasattr(each, "shape"))
+    elif isinstance(call.layer, _AT_OUTPUTS):
+        shape = call.outputs[0].shape
     else:
         return None
     first = getattr(call.layer, "data_format", "channels_last") == "channels_first"

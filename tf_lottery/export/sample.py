@@ -112,10 +112,10 @@ def _first_rows(data: Any, inputs: int, size: int) -> Any:
     for batch in data:
         pair = _split(batch, inputs)
         found.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), pair))
-        first = tf.nest.flatten(found[-1])[0]
-        if not np.ndim(first):
+        arrays = tf.nest.flatten(found[-1])
+        if not all(map(np.ndim, arrays)):
             raise ValueError("a dataset that is not batched")
-        rows += len(first)
+        rows += len(arrays[0])
         if rows >= size:
             break
     if not found:

@@ -1,0 +1,177 @@
+"""How exact, how large and how fast: what a card reports of a file."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.models import keras, layers
+from tf_lottery.export import latency, sizes
+from tf_lottery.export.compare import accuracy, argmax_agreement, difference, largest
+from tf_lottery.export.macs import macs
+
+CLASSES = np.array([0, 2, 1, 2])
+SCORES = np.float32([[3, 1, 2], [0, 1, 5], [0, 1, 5], [1, 2, 9]])  # 3 of 4
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [CLASSES, CLASSES[:, None], np.eye(3)[CLASSES], CLASSES.astype("f4")],
+    ids=["classes", "a column", "one-hot", "floats"],
+)
+def test_accuracy_of_classes(labels):
+    assert accuracy([SCORES], labels) == 0.75
+    assert accuracy([SCORES.astype("f2")], labels) == 0.75
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, bool])
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_accuracy_of_two_classes_by_one_output(dtype, shape):
+    labels = np.array([0, 1, 1, 0], dtype).reshape(shape)
+    probabilities = np.float32([[0.4], [0.6], [0.3], [0.1]])
+    assert accuracy([probabilities], labels) == 0.75
+    assert accuracy([np.log(probabilities / (1 - probabilities))], labels) == 0.75
+
+
+REGRESSION = np.float32([[0.5], [2.5], [3.0], [7.0]])
+
+
+@pytest.mark.parametrize(
+    "outputs, labels",
+    [
+        (SCORES, None),
+        (REGRESSION, REGRESSION),
+        (REGRESSION, np.array([1, 2, 3, 7])),
+        (REGRESSION, np.array([-1, 1, 1, -1])),
+        (SCORES, SCORES),
+        (SCORES, np.array([0, 1, 2, 3])),
+        (SCORES, np.array([[1, 1, 0]] * 4)),
+        (SCORES, np.array(["a", "b", "c", "d"])),
+        (SCORES, CLASSES[:2]),
+        (SCORES[:, None], CLASSES),
+        (SCORES[:, 0], CLASSES),
+    ],
+)
+def test_no_accuracy_where_it_is_no_classification(outputs, labels):
+    assert accuracy([outputs], labels) is None
+
+
+def test_no_accuracy_of_several_outputs():
+    assert accuracy([SCORES, SCORES], CLASSES) is None
+
+
+def test_agreement_counts_equal_decisions():
+    assert argmax_agreement([SCORES], [SCORES * 2]) == 1
+    assert argmax_agreement([SCORES], [SCORES[::-1]]) == 0.5
+    assert argmax_agreement([REGRESSION], [REGRESSION]) is None
+
+
+def test_differences_are_relative_to_the_outputs():
+    assert difference([SCORES], [SCORES]) == largest([SCORES], [SCORES]) == 0
+    assert difference([SCORES * 1.01], [SCORES]) == pytest.approx(0.01, rel=1e-3)
+    assert difference([SCORES * 1000 * 1.01], [SCORES * 1000]) == pytest.approx(0.01)
+    assert largest([SCORES + 0.25], [SCORES]) == 0.25
+
+
+def test_the_worst_of_several_outputs_counts():
+    outputs = [SCORES, SCORES * 1.5]
+    assert difference(outputs, [SCORES, SCORES]) == pytest.approx(0.5)
+    assert largest(outputs, [SCORES, SCORES]) == 4.5
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_output_that_is_not_finite_never_passes(value):
+    spoiled = SCORES.copy()
+    spoiled[1, 1] = value
+    assert not difference([spoiled], [SCORES]) <= 1e9
+    assert not difference([spoiled], [spoiled]) <= 1e9
+
+
+@given(st.integers(0, 3))
+def test_zero_outputs_are_compared_absolutely(power):
+    zeros = np.zeros((4, 3))
+    assert difference([zeros + 10.0**-power], [zeros]) == pytest.approx(10.0**-power)
+
+
+def spin(seconds):
+    def run():
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    return run
+
+
+def test_the_same_function_is_as_fast_as_itself():
+    found = latency.compare(spin(0.0005), spin(0.0005), 40)
+    assert found["ratio"] == pytest.approx(1, abs=0.1)
+    assert found["ratio_low"] <= found["ratio"] <= found["ratio_high"]
+    assert found["microseconds"] == pytest.approx(500, rel=0.3)
+
+
+def test_a_faster_function_is_faster():
+    found = latency.compare(spin(0.0005), spin(0.002), 40)
+    assert found["ratio"] == pytest.approx(0.25, abs=0.08)
+
+
+def test_the_processor_is_named():
+    assert latency.cpu().endswith(f"{os.cpu_count()} cores")
+
+
+def test_the_size_of_a_directory_does_not_depend_on_when_it_was_written(tmp_path):
+    for name, when in (("one", 0), ("other", 10**9)):
+        (tmp_path / name / "variables").mkdir(parents=True)
+        for path in ("variables/b", "a"):
+            file = tmp_path / name / path
+            file.write_bytes(path.encode() * 1000)
+            os.utime(file, (when, when))
+    one, other = (tmp_path / name for name in ("one", "other"))
+    assert sizes.size(one) == sizes.size(other)
+    assert sizes.size(one).raw == 1000 + 11_000
+    assert sizes.size(one).gz < 1000
+    assert sizes.sha256(one) == sizes.sha256(other)
+    (other / "a").rename(other / "c")
+    assert sizes.sha256(one) != sizes.sha256(other)
+
+
+def test_the_size_of_a_file_is_that_of_its_bytes(tmp_path):
+    (tmp_path / "file").write_bytes(b"a" * 5000)
+    assert sizes.size(tmp_path / "file") == sizes.size_of(b"a" * 5000)
+    assert sizes.size(tmp_path / "file").raw == 5000
+    with pytest.raises(FileNotFoundError):
+        sizes.size(tmp_path / "missing")
+
+
+def test_multiplications_are_counted_by_position():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, padding="same", strides=2),
+            layers.SeparableConv2D(6, 2),
+            layers.Conv2DTranspose(2, 3),
+            layers.Flatten(),
+            layers.Dense(5),
+        ]
+    )
+    wanted = 16 * 108 + 9 * (16 + 24) + 9 * 108 + 50 * 5
+    assert macs(model).all == macs(model).nonzero == wanted
+    kernel = model.layers[0].kernel
+    kernel.assign(kernel * np.float32([1, 0, 0, 0]))
+    assert macs(model).nonzero == wanted - 16 * 81
+    assert macs(model).uncounted == ()
+
+
+def test_a_tensor_may_be_given_by_name():
+    x = keras.Input((4, 4, 2))
+    model = keras.Model(x, layers.Conv2DTranspose(3, 2)(inputs=x))
+    assert macs(model).all == 16 * 2 * 2 * 2 * 3
+
+
+def test_what_is_not_counted_is_named():
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Embedding(9, 4), layers.LSTM(3, name="lstm")]
+    )
+    assert macs(model).uncounted == ("lstm",)
