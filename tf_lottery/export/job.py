@@ -255,8 +255,8 @@ class Job:
             notes.append("This sparsity does not make this backend faster.")
         if self._was_in_half:
             notes.append(
-                "The model computed in half precision; the file does in float32, and is "
-                "compared with the model in float32."
+                "The model computed in half precision; the file does in float32, and "
+                "is compared with the model in float32."
             )
         if not self.source.dense_is_trained:
             notes.append(
