@@ -92,17 +92,15 @@ def _code(model: Any) -> int:
 
 def _sparsity(shape: Any, starts: NDArray[Any], columns: NDArray[Any]) -> Any:
     """Every axis but the last is whole; along it, the positions are listed."""
-    *whole, _ = shape
-    sparsity = schema.SparsityParametersT()
-    sparsity.traversalOrder = np.arange(len(shape), dtype=np.int32)
-    sparsity.dimMetadata = [
-        schema.DimensionMetadataT(schema.DimensionType.DENSE, int(size))
-        for size in whole
-    ]
-    listed = schema.DimensionMetadataT(schema.DimensionType.SPARSE_CSR)
+    *whole, listed = (schema.DimensionMetadataT() for _ in shape)
+    for axis, size in zip(whole, shape[:-1], strict=True):
+        axis.format, axis.denseSize = schema.DimensionType.DENSE, int(size)
+    listed.format = schema.DimensionType.SPARSE_CSR
     listed.arraySegmentsType, listed.arraySegments = _vector(starts)
     listed.arrayIndicesType, listed.arrayIndices = _vector(columns)
-    sparsity.dimMetadata.append(listed)
+    sparsity = schema.SparsityParametersT()
+    sparsity.traversalOrder = np.arange(len(shape), dtype=np.int32)
+    sparsity.dimMetadata = [*whole, listed]
     return sparsity
 
 
@@ -120,7 +118,9 @@ def _vector(positions: NDArray[Any]) -> tuple[int, Any]:
         "int32": (schema.SparseIndexVector.Int32Vector, schema.Int32VectorT),
     }
     kind, vector = kinds[positions.dtype.name]
-    return kind, vector(positions)
+    found = vector()
+    found.values = positions
+    return kind, found
 
 
 class _AlignedBuffer(schema.BufferT):
