@@ -22,7 +22,7 @@ from tests.models import (
     tiny,
     with_state,
 )
-from tf_lottery import Ticket, TicketError, find_ticket
+from tf_lottery import Ticket, TicketError, export, find_ticket
 from tf_lottery.pruning.live import Live
 
 slow = pytest.mark.slow
@@ -315,3 +315,17 @@ def test_nested_models_come_back_with_their_optimizer(tmp_path):
     assert Live(restored).read().keys() == ticket.state.keys()
     assert equal(Live(restored).read_weights(), dict(ticket.weights))
     assert_trains_masked(restored)
+
+
+def test_an_adapted_normalization_comes_back_from_a_file(tmp_path):
+    x, y = arrays()
+    adapted = keras.layers.Normalization()
+    adapted.adapt(5 * x + 3)
+    inside = [adapted, keras.layers.Dense(4, activation="relu"), keras.layers.Dense(3)]
+    model = compiled(keras.Sequential([keras.Input(x.shape[1:]), *inside]))
+    ticket = found(model, (x, y))
+    ticket.save(tmp_path / "ticket.npz")
+    wanted = ticket.apply(model, "best")(x)
+    restored = Ticket.load(tmp_path / "ticket.npz").model("best")
+    np.testing.assert_allclose(restored(x), wanted, rtol=1e-6)
+    np.testing.assert_allclose(export.strip(ticket)(x), wanted, rtol=1e-6)

@@ -18,7 +18,13 @@ from tests.models import (
 from tf_lottery._keras import sparsity
 from tf_lottery.core.masks import Masks
 from tf_lottery.pruning.live import Live
-from tf_lottery.pruning.wrap import compile_like, copy_model, wrap, wrappers
+from tf_lottery.pruning.wrap import (
+    compile_like,
+    copy_model,
+    unwrap,
+    wrap,
+    wrappers,
+)
 
 
 def half(shapes):
@@ -186,3 +192,12 @@ def test_the_learning_rate_and_the_clipping_are_the_models():
     copy = wrap(model)
     compile_like(copy, model)
     assert copy.optimizer.get_config() == model.optimizer.get_config()
+
+
+def test_an_adapted_normalization_is_copied_with_what_it_learnt():
+    x, _ = arrays()
+    adapted = layers.Normalization()
+    adapted.adapt(5 * x + 3)
+    model = keras.Sequential([keras.Input(x.shape[1:]), adapted, layers.Dense(3)])
+    for copied in (wrap(model), unwrap(model), unwrap(wrap(model))):
+        np.testing.assert_allclose(copied(x), model(x), rtol=1e-6)

@@ -14,7 +14,7 @@ from tf_lottery.core.records import State
 from tf_lottery.core.ticket import Ticket, masked
 from tf_lottery.export.graph import is_functional
 from tf_lottery.pruning import restore
-from tf_lottery.pruning.layers import named_layers, named_weights
+from tf_lottery.pruning.layers import finalize, named_layers, named_weights
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import computes_in_half, unwrap, wrappers
 
@@ -213,6 +213,7 @@ def _assign(model: Any, values: State) -> None:
                 'Export `ticket.apply(model, "best")` with the model itself.'
             )
         weight.assign(values[path])
+    finalize(model)
 
 
 def _filled(model: Any, masks: Masks) -> Any:

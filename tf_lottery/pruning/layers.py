@@ -63,6 +63,16 @@ def without_wrapper(layer: Any) -> Any:
     return layer.layer if isinstance(layer, Wrapper) else layer
 
 
+def finalize(model: Any) -> None:
+    """Lets layers take up the weights that were assigned to them.
+
+    `Normalization` computes with a copy of its adapted mean and variance.
+    """
+    for layer in named_layers(model).values():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+
 def unique(name: str, taken: Any) -> str:
     """The name, with a number behind it where it is taken."""
     candidate, number = name, 0

@@ -9,6 +9,7 @@ from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import compile_like, wrap
 
@@ -58,6 +59,7 @@ def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     values = chosen(ticket, weights)
     wrapped = wrap(model, seed=ticket.plan.seed if ticket.plan else 0)
     Live(wrapped).assign(values, ticket.masks)
+    finalize(wrapped)
     if model.optimizer is not None:
         # Compiled after the weights are set: an average of them starts from these.
         compile_like(wrapped, model)

@@ -14,7 +14,12 @@ from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, sparsity, tf
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.layers import named_weights, prunable_weights, without_wrapper
+from tf_lottery.pruning.layers import (
+    finalize,
+    named_weights,
+    prunable_weights,
+    without_wrapper,
+)
 from tf_lottery.pruning.schedule import HeldMasks
 
 
@@ -60,6 +65,7 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
     weights = named_weights(model)
     for path, weight in named_weights(copied).items():
         weight.assign(weights[path].numpy().astype(weight.dtype.as_numpy_dtype))
+    finalize(copied)
     copied.output_names = list(model.output_names)
     return copied
 
@@ -90,6 +96,7 @@ def copy_model(model: Any, seed: int = 0) -> Any:
         copied = _clone(model, _copy_layer)
     for mine, theirs in zip(copied.weights, model.weights, strict=True):
         mine.assign(theirs.numpy())
+    finalize(copied)
     return copied
 
 
