@@ -205,6 +205,25 @@ def test_constraints_regularizers_and_initializers_do_not_matter():
     assert not found.trainable
 
 
+def test_what_a_normalization_has_adapted_to_is_kept(monkeypatch):
+    # `unwrap` is not the subject: nothing is wrapped here.
+    monkeypatch.setattr("tf_lottery.export.compaction.unwrap", lambda model: model)
+    normalization = layers.Normalization(name="left")
+    normalization.adapt(np.random.default_rng(0).normal(3, 2, (50, 6)))
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            normalization,
+            layers.Dense(4, name="a"),
+            layers.Dense(3, name="b"),
+        ]
+    )
+    no_outgoing(model, "b", 1)
+    no_outgoing(model, "a", 2)
+    compaction = checked(model, drop_inputs=True)
+    assert (compaction.dead, compaction.inputs) == ({"a": 1}, {"a": 1})
+
+
 def test_a_constant_that_is_infinite_is_not_folded():
     model = chain(
         (6,),

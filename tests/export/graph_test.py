@@ -80,13 +80,29 @@ def test_a_nested_model_that_converts_its_inputs_stays_closed():
 
 
 def test_a_nested_model_reads_a_dict_by_its_inputs():
-    one, two = keras.Input((3,), name="z"), keras.Input((2,), name="y")
-    x = layers.Concatenate()([layers.Dense(4, name="a")(one), two])
-    inner = keras.Model([one, two], layers.Dense(2, name="b")(x), name="inner")
-    inputs = {"y": keras.Input((2,), name="yy"), "z": keras.Input((3,), name="zz")}
+    one, two = keras.Input((5, 3), name="z"), keras.Input((2,), name="y")
+    x = layers.GlobalMaxPooling1D()(layers.Dense(4, name="a")(one))
+    x = layers.Dense(2, name="b")(layers.Concatenate()([x, two]))
+    inner = keras.Model([one, two], x, name="inner")
+    inputs = {"y": keras.Input((2,), name="yy"), "z": keras.Input((5, 3), name="zz")}
     model = drawn(keras.Model(inputs, inner(inputs)))
     no_outgoing(model, "inner/b", 1)
     assert checked(model).dead == {"inner/a": 1}
+
+
+def test_a_nested_model_that_is_given_a_mask_stays_closed():
+    inner_input = keras.Input((5, 3))
+    x = layers.Dense(4, name="a")(inner_input)
+    inner = keras.Model(inner_input, layers.LSTM(2, name="b")(x), name="inner")
+    inputs = [keras.Input((5, 3)), keras.Input((5,), dtype="bool")]
+    x = inner(inputs[0], mask=inputs[1])
+    model = drawn(keras.Model(inputs, layers.Dense(3, name="c")(x)))
+    values = [inputs_of(inner), np.arange(20).reshape(4, 5) % 3 > 0]
+    unmasked = [values[0], np.ones((4, 5), bool)]
+    assert (model(values).numpy() != model(unmasked).numpy()).any()
+    compaction = compact(model, drop_inputs=True)
+    assert difference(compaction.model, model, values) <= EXACT
+    assert list(compaction.left) == ["inner"]
 
 
 def shared_dense():

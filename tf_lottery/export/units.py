@@ -244,17 +244,16 @@ class _Analyst:
         return number
 
     def _find_needed(self) -> None:
-        """Walks back from what is pinned, until nothing more is needed."""
+        """Walks back from what is pinned, against the order of the calls."""
         roots = np.array([self._root(n) for n in range(len(self._same))], int)
         needed = np.zeros(len(roots), bool)
         needed[roots[np.concatenate(self._pinned)]] = True
         kernels = list(reversed(self.analysis.kernels.values()))
-        count = 0
-        while count < needed.sum():
-            count = int(needed.sum())
-            for kernel in kernels:
-                uses = kernel.uses[:, needed[roots[kernel.after.numbers]]].any(axis=1)
-                needed[roots[kernel.before.numbers[uses]]] = True
+        # Once is enough: of units that are the same, one may be kept only for another
+        # that is used before they meet. What it computes reaches nothing.
+        for kernel in kernels:
+            uses = kernel.uses[:, needed[roots[kernel.after.numbers]]].any(axis=1)
+            needed[roots[kernel.before.numbers[uses]]] = True
         for kernel in kernels:
             after = roots[kernel.after.numbers]
             # A layer must have a unit. This one is not used, so it uses nothing.
@@ -265,10 +264,9 @@ class _Analyst:
 
 def _taken(call: Call) -> list[Units]:
     """What a call takes, if that is units and nothing else."""
-    mode = {key: call.kwargs[key] for key in call.kwargs.keys() & {"training"}}
-    if any(value is not None and value is not False for value in mode.values()):
+    others = dict(call.kwargs)
+    if others.pop("training", None) not in (None, False):
         raise _NotFollowed("called in training mode")
-    others = {key: call.kwargs[key] for key in call.kwargs.keys() - {"training"}}
     units = tf.nest.flatten((call.args, others))
     if not all(isinstance(each, Units) for each in units):
         raise _NotFollowed("called with more than layers' outputs")
@@ -281,6 +279,7 @@ def _computed(call: Call, *units: Units) -> Floats:
     values = [tf.constant(each.constants.reshape(shape)) for each in units]
     taken = tf.nest.pack_sequence_as(call.args[0], values)
     computed = call.layer(taken, training=False).numpy().ravel()
+    # Not every layer makes NaN of NaN on every device.
     varying = np.isnan([each.constants for each in units]).any(axis=0)
     return np.where(varying, np.nan, _finite(computed))
 
