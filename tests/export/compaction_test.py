@@ -205,9 +205,7 @@ def test_constraints_regularizers_and_initializers_do_not_matter():
     assert not found.trainable
 
 
-def test_what_a_normalization_has_adapted_to_is_kept(monkeypatch):
-    # `unwrap` is not the subject: nothing is wrapped here.
-    monkeypatch.setattr("tf_lottery.export.compaction.unwrap", lambda model: model)
+def test_what_a_normalization_has_adapted_to_is_kept():
     normalization = layers.Normalization(name="left")
     normalization.adapt(np.random.default_rng(0).normal(3, 2, (50, 6)))
     model = keras.Sequential(

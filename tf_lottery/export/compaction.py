@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tf_lottery._keras import keras, tf
 from tf_lottery.export import units
 from tf_lottery.export.graph import Call, interpret, is_functional
-from tf_lottery.pruning.layers import unique
+from tf_lottery.pruning.layers import finalize, unique
 from tf_lottery.pruning.wrap import unwrap
 
 
@@ -121,6 +121,7 @@ class _Builder:
             name=model.name,
         )
         built.output_names = list(model.output_names)
+        finalize(built)
         return built
 
     def _call(self, call: Call) -> Any:
@@ -136,8 +137,6 @@ class _Builder:
         copied = self._layers[id(layer)]
         outputs = copied(*call.args, **call.kwargs)
         copied.set_weights(weights)
-        if hasattr(copied, "finalize_state"):  # Normalization keeps two tensors too
-            copied.finalize_state()
         return outputs
 
     def _kernel(self, call: Call, kernel: units.Kernel) -> Any:
