@@ -106,10 +106,10 @@ def show(
             return
     size, dense = card.sizes["exported"], card.sizes["dense"]
     accuracy = card.check["accuracy"].get("file")
-    timed = card.latency
+    timed, encoding = card.latency, card.format.get("encoding")
     cells = [
         name,
-        f"{words(format, options)} ({card.format.get('encoding', 'stored')})",
+        words(format, options) + (f" ({encoding})" if encoding else ""),
         f"{size.raw:,}",
         f"{size.gz:,}",
         f"{size.raw / dense.raw:.1%}",
