@@ -12,7 +12,7 @@ import pytest
 from tests.models import arrays, compiled, keras, layers, tf, tiny, with_state
 from tf_lottery import Ticket, export, find_ticket
 from tf_lottery.core.errors import ExportError, TicketError
-from tf_lottery.export import job, to_keras
+from tf_lottery.export import job, placing, to_keras
 from tf_lottery.export.serving import SIGNATURE
 from tf_lottery.export.stored import stored
 from tf_lottery.pruning.layers import named_weights
@@ -411,8 +411,8 @@ FAILURES = {
     "read keras": (to_keras, "_load_keras"),
     "check keras": (job.Job, "_check_sparsity"),
     "card keras": (job, "Card"),
-    "move packed": (job.os, "replace"),
-    "move keras": (job.os, "replace"),
+    "move packed": (placing.os, "replace"),
+    "move keras": (placing.os, "replace"),
 }
 
 
@@ -444,13 +444,13 @@ def test_a_failure_leaves_what_was_there(ticket, files, tmp_path, monkeypatch, f
 
 def test_the_first_of_two_at_once_wins(tmp_path):
     path = tmp_path / "ticket"
-    with pytest.raises(FileExistsError), job._placed(path, False) as mine:
-        with job._placed(path, False) as theirs:
+    with pytest.raises(FileExistsError), placing.placed(path, False) as mine:
+        with placing.placed(path, False) as theirs:
             theirs.write_text("first")
         mine.write_text("second")
     assert path.read_text() == "first"
-    with job._placed(path, True) as mine:
-        with job._placed(path, True) as theirs:
+    with placing.placed(path, True) as mine:
+        with placing.placed(path, True) as theirs:
             theirs.write_text("third")
         mine.write_text("fourth")
     assert path.read_text() == "fourth"

@@ -4,12 +4,14 @@ import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import rich.console
 import rich.padding
 import rich.table
 
+from tf_lottery.core.io import write_json
 from tf_lottery.export.sizes import Size
 from tf_lottery.export.stored import StoredTensor
 
@@ -64,6 +66,11 @@ class Card:
     rejected: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Writes the card beside a file, as JSON and Markdown."""
+        write_json(path.with_name(f"{path.name}.card.json"), self.to_json())
+        path.with_name(f"{path.name}.card.md").write_text(self.to_markdown())
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the JSON file has them."""

@@ -3,9 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.metadata
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from tf_lottery.export import latency, macs, runtime, sample
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction, compact
 from tf_lottery.export.compare import accuracy, argmax_agreement, difference, largest
+from tf_lottery.export.placing import check_free, placed
 from tf_lottery.export.runtime import Loaded
 from tf_lottery.export.sizes import Size, sha256, size
 from tf_lottery.export.source import Source, resolve
@@ -106,7 +105,7 @@ class Job:
     ) -> None:
         self.path = Path(path)
         self.options = options
-        _check_free(self.path, options.overwrite)
+        check_free(self.path, options.overwrite)
         self.source: Source = resolve(
             source, options.weights, options.custom_objects, options.safe_mode
         )
@@ -152,7 +151,7 @@ class Job:
         rejected: Mapping[str, str] | None = None,
     ) -> Card:
         """Writes, reads what was written, and moves it into place with its card."""
-        with _placed(self.path, self.options.overwrite) as temporary:
+        with placed(self.path, self.options.overwrite) as temporary:
             write(temporary)
             exported = read(temporary)
             outputs = exported.loaded.predict(self.sample.inputs)
@@ -192,9 +191,7 @@ class Job:
                 notes=[*exported.notes, *self._notes(timed)],
                 versions=_versions(),
             )
-            cards = [temporary.with_name(f"{self.path.name}.card{e}") for e in _ENDINGS]
-            io.write_json(cards[0], card.to_json())
-            cards[1].write_text(card.to_markdown())
+            card.write(temporary)
         if self.options.verbose:
             print(card)
         return card
@@ -266,51 +263,6 @@ class Job:
         if self.sample.labels is None:
             notes.append("Without labels there is no accuracy; pass `data=(x, y)`.")
         return notes
-
-
-_ENDINGS = (".json", ".md")
-_SAVED_MODEL = "saved_model.pb"
-
-
-def _check_free(path: Path, overwrite: bool) -> None:
-    if not os.path.lexists(path):
-        return
-    if not overwrite:
-        raise FileExistsError(
-            f"{path} exists. Pass `overwrite=True` (`--overwrite`) to replace it."
-        )
-    if path.is_dir() and any(path.iterdir()) and not (path / _SAVED_MODEL).exists():
-        raise FileExistsError(
-            f"{path} is a directory without a SavedModel, and is not replaced. Choose "
-            "another path, or remove it yourself."
-        )
-
-
-@contextlib.contextmanager
-def _placed(path: Path, overwrite: bool) -> Iterator[Path]:
-    """A temporary path; what is beside it, too, moves to `path` when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=io.TEMPORARY, dir=path.parent) as directory:
-        made, replaced = Path(directory, "new"), Path(directory, "old")
-        made.mkdir()
-        yield made / path.name
-        _check_free(path, overwrite)
-        for part in sorted(made.iterdir()):
-            _move(part, path.with_name(part.name), replaced)
-
-
-def _move(source: Path, target: Path, replaced: Path) -> None:
-    """Moves a file or directory over another, which is kept if that fails."""
-    directory = source.is_dir() or target.is_dir()
-    if not (directory and os.path.lexists(target)):
-        os.replace(source, target)
-        return
-    os.replace(target, replaced)  # a directory cannot be replaced at once
-    try:
-        os.replace(source, target)
-    except BaseException:
-        os.replace(replaced, target)
-        raise
 
 
 def _versions() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Exports for edge devices: the smallest TFLite file that runs and is the ticket."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from tf_lottery.core.errors import ExportError
 from tf_lottery.core.io import PathLike
 from tf_lottery.export import runtime
 from tf_lottery.export.card import Card
+from tf_lottery.export.compaction import Compaction
 from tf_lottery.export.conversion import (
     CALIBRATION,
     QUANTIZE,
@@ -88,17 +89,8 @@ def tflite(
     dense = make(job.source.dense, sparse=False)
     stripped = make(job.source.model, sparse=False)
 
-    stored = (
-        stripped if not compaction.removed else make(compaction.model, sparse=False)
-    )
-    rejected: dict[str, str] = {}
-    files = {DENSE: stored, SPARSE: leave_zeros_out(stored)}
-    try:
-        files[BLOCKS] = make(compaction.model, sparse=True)
-    except ExportError as error:
-        rejected[BLOCKS] = str(error)
-    asked = _asked(files, rejected, sparse)
-    name, content = _smallest(asked, rejected, job, tolerance)
+    files, rejected = _files(sparse, stripped, compaction, make)
+    name, content = _smallest(files, rejected, job, tolerance)
     return job.finish(
         functools.partial(_write, content=content),
         functools.partial(_read, model=job.source.model),
@@ -124,24 +116,33 @@ def _calibration(job: Job, data: Any) -> Sample:
     return take(data, job.source.model, "representative data", CALIBRATION)
 
 
-def _asked(
-    files: Mapping[str, bytes], rejected: dict[str, str], sparse: bool | str
-) -> dict[str, bytes]:
-    """Those of the files that were asked for; sparse ones must be smaller."""
-    if sparse == "auto":
-        return dict(files)
-    if sparse is False:
-        return {DENSE: files[DENSE]}
-    names = [BLOCKS] if sparse == "blocks" else [SPARSE, BLOCKS]
-    asked = {name: files[name] for name in names if name in files}
-    for name, content in list(asked.items()):
-        if len(content) >= len(files[DENSE]):
-            rejected[name] = (
-                f"is no smaller, {len(content):,} bytes against {len(files[DENSE]):,} "
-                "with zeros"
-            )
-            del asked[name]
-    return asked
+def _files(
+    sparse: bool | str,
+    stripped: bytes,
+    compaction: Compaction,
+    make: Callable[..., bytes],
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The files that were asked for by the name of their encoding.
+
+    And why others were not made; a sparse file that was asked for must be smaller.
+    """
+    stored = make(compaction.model, sparse=False) if compaction.removed else stripped
+    files, rejected = {DENSE: stored}, dict[str, str]()
+    if sparse in ("auto", True):
+        files[SPARSE] = leave_zeros_out(stored)
+    if sparse is not False:
+        try:
+            files[BLOCKS] = make(compaction.model, sparse=True)
+        except ExportError as error:
+            rejected[BLOCKS] = str(error)
+    if sparse in (True, "blocks"):
+        del files[DENSE]
+    for name, content in list(files.items()):
+        if sparse != "auto" and name != DENSE and len(content) >= len(stored):
+            sizes = f"{len(content):,} bytes against {len(stored):,} with zeros"
+            rejected[name] = f"is no smaller, {sizes}"
+            del files[name]
+    return files, rejected
 
 
 def _smallest(

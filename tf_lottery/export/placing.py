@@ -1,0 +1,58 @@
+"""Files and directories appear whole, with what belongs to them, or not at all."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tf_lottery.core.io import TEMPORARY
+
+_SAVED_MODEL = "saved_model.pb"
+
+
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raises if something is there that must not be replaced.
+
+    Raises:
+        FileExistsError: Anything, without `overwrite`; a directory that is none of
+            ours, also with it.
+    """
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise FileExistsError(
+            f"{path} exists. Pass `overwrite=True` (`--overwrite`) to replace it."
+        )
+    if path.is_dir() and any(path.iterdir()) and not (path / _SAVED_MODEL).exists():
+        raise FileExistsError(
+            f"{path} is a directory without a SavedModel, and is not replaced. Choose "
+            "another path, or remove it yourself."
+        )
+
+
+@contextlib.contextmanager
+def placed(path: Path, overwrite: bool) -> Iterator[Path]:
+    """A temporary path; what is beside it, too, moves to `path` when all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=path.parent) as directory:
+        made, replaced = Path(directory, "new"), Path(directory, "old")
+        made.mkdir()
+        yield made / path.name
+        check_free(path, overwrite)
+        for part in sorted(made.iterdir()):
+            _move(part, path.with_name(part.name), replaced)
+
+
+def _move(source: Path, target: Path, replaced: Path) -> None:
+    """Moves a file or directory over another, which is kept if that fails."""
+    directory = source.is_dir() or target.is_dir()
+    if not (directory and os.path.lexists(target)):
+        os.replace(source, target)
+        return
+    os.replace(target, replaced)  # a directory cannot be replaced at once
+    try:
+        os.replace(source, target)
+    except BaseException:
+        os.replace(replaced, target)
+        raise
