@@ -508,3 +508,24 @@ def test_a_file_with_more_weights_than_the_ticket_is_refused(ticket, tmp_path):
     values = np.ones(1000)
     with pytest.raises(ExportError, match="must be as sparse as the ticket"):
         work._check_sparsity([stored("extra", values.shape, "dense", values)])
+
+
+@pytest.mark.parametrize(
+    ("ratio", "high", "said"),
+    [
+        (1.02, 1.10, "does not make this backend faster"),
+        (0.97, 0.99, "does not make this backend faster"),
+        (0.21, 2.05, "varied too much"),
+        (0.21, 0.25, ""),
+    ],
+)
+def test_the_card_says_in_words_what_the_times_say(
+    ticket, tmp_path, monkeypatch, ratio, high, said
+):
+    times = {"microseconds": 1.0, "ratio": ratio, "ratio_low": 0.1, "ratio_high": high}
+    monkeypatch.setattr(job.latency, "compare", lambda *_: times)
+    path = tmp_path / "t.keras"
+    card = ticket.export(path, "keras", latency_runs=1, verbose=0)
+    words = ("does not make this backend faster", "varied too much")
+    for each in words:
+        assert any(each in note for note in card.notes) == (each == said)

@@ -89,7 +89,7 @@ class TFLiteFile:
             return None
         values = np.frombuffer(bytes(data), dtype)
         return stored(
-            tensor.name.decode(),
+            tensor.name.decode().partition(";")[0],  # the first of what it fused
             shape,
             _encoding(tensor.sparsity),
             values,
