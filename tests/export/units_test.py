@@ -75,6 +75,11 @@ def test_units_go_through_what_treats_them_alone(layer):
     assert not compaction.left
 
 
+def called(activation):
+    """Equal in every process, which an address is not."""
+    return f"tf.nn.{activation.__name__}" if callable(activation) else str(activation)
+
+
 @pytest.mark.parametrize(
     "activation",
     [
@@ -82,7 +87,7 @@ def test_units_go_through_what_treats_them_alone(layer):
         *("selu", "sigmoid", "softplus", "softsign", "swish", "tanh", None),
         *(tf.nn.relu, tf.nn.relu6, tf.nn.leaky_relu, tf.nn.silu, tf.nn.tanh),
     ],
-    ids=str,
+    ids=called,
 )
 def test_units_go_through_activations_that_are_arguments(activation):
     model = chain(
@@ -99,7 +104,7 @@ def test_units_go_through_activations_that_are_arguments(activation):
 @pytest.mark.parametrize(
     "activation",
     ["softmax", "log_softmax", tf.nn.softmax],
-    ids=str,
+    ids=called,
 )
 def test_an_activation_over_all_units_is_left_and_named(activation):
     model = chain(
