@@ -59,7 +59,15 @@ def test_find_exports_the_ticket_that_it_found(found):
     assert written["round"] == Ticket.load(found / "ticket.npz").round
 
 
-def test_find_exports_again_when_it_is_called_again(run_dir, found):
+def test_find_leaves_a_file_of_the_same_ticket_as_it_is(run_dir, found, capsys):
+    run("export", run_dir, "--format=tflite", "--quantize=int8", "--overwrite")
+    before = (run_dir / "ticket.tflite").read_bytes()
+    run("find", found.parent / "recipe.py", f"--run_dir={run_dir}", "--export=tflite")
+    assert (run_dir / "ticket.tflite").read_bytes() == before
+    assert "stays as it is" in capsys.readouterr().out
+
+
+def test_find_replaces_a_file_that_is_not_its_tickets(run_dir, found):
     (run_dir / "ticket.tflite").write_bytes(b"old")
     recipe = found.parent / "recipe.py"
     run("find", recipe, f"--run_dir={run_dir}", "--export=tflite", "--verbose=0")
@@ -67,9 +75,32 @@ def test_find_exports_again_when_it_is_called_again(run_dir, found):
 
 
 def test_a_new_search_removes_the_exports_of_the_old(run_dir, found):
+    run("export", run_dir, "--latency_runs=0", "--verbose=0")
+    assert (run_dir / "ticket_saved_model").is_dir()
     recipe = found.parent / "recipe.py"
     run("find", recipe, f"--run_dir={run_dir}", "--overwrite", "--verbose=0")
     assert not list(run_dir.glob("ticket.tflite*"))
+    assert not list(run_dir.glob("ticket_saved_model*"))
+
+
+def test_what_a_killed_export_leaves_does_not_stop_a_search(run_dir, found):
+    left = run_dir / ".tf_lottery_killed" / "new"
+    left.mkdir(parents=True)
+    run("find", found.parent / "recipe.py", f"--run_dir={run_dir}", "--verbose=0")
+    assert not left.parent.exists()
+
+
+def test_the_ending_of_the_output_says_the_format(run_dir, tmp_path):
+    output = tmp_path / "a.keras"
+    run("export", run_dir, f"--output={output}", "--latency_runs=0", "--verbose=0")
+    assert keras.models.load_model(output, compile=False)
+    with pytest.raises(SystemExit, match="must be of that format"):
+        run("export", run_dir, f"--output={tmp_path}/a.tflite", "--format=saved_model")
+
+
+def test_a_run_directory_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(SystemExit, match="no run directory or ticket file"):
+        run("export", tmp_path / "nowhere")
 
 
 def test_the_plan_says_where_the_data_are(found):

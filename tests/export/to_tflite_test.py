@@ -120,17 +120,19 @@ print(np.abs(runner(**{name: x})[output] - y).max(), np.abs(y).max())
 
 
 @pytest.mark.parametrize(
-    ("quantize", "allowed"), [(None, 1e-5), ("float16", 5e-3), ("dynamic", 0.1)]
+    ("quantize", "allowed"),
+    [(None, 1e-5), ("float16", 5e-3), ("dynamic", 0.1), ("int8", 0.5)],
 )
 def test_a_process_with_only_litert_and_numpy_reads_a_thousand_real_images(
     tmp_path, quantize, allowed
 ):
-    network = sparsified(lenet.lenet_300_100(), 0.036)
+    network = sparsified(lenet.lenet_300_100(), 0.2)
     images = mnist_images(1000)
     np.save(tmp_path / "x.npy", images)
     np.save(tmp_path / "y.npy", network(images).numpy())
     path = tmp_path / "lenet.tflite"
-    export.tflite(network, path, quantize=quantize, data=images, **QUIET)
+    more = {"representative_data": images} if quantize == "int8" else {}
+    export.tflite(network, path, quantize=quantize, data=images, **more, **QUIET)
     files = [path, tmp_path / "x.npy", tmp_path / "y.npy"]
     done = subprocess.run(
         [sys.executable, "-c", FRESH, *map(str, files)], capture_output=True, text=True
@@ -174,7 +176,7 @@ def test_scattered_survivors_are_stored_one_by_one(tmp_path):
     network = sparsified(dense_network(256, (128, 64)), 0.02)
     card = export.tflite(network, tmp_path / "a.tflite", compact=False, **QUIET)
     assert encodings(tmp_path / "a.tflite") == {"sparse"}
-    assert "larger" in card.rejected["blocks of 1x4"]
+    assert "no smaller" in card.rejected["blocks of 1x4"]
     blocks = TFLiteFile(convert(network, sparse=True))
     assert "sparse 1x4 blocks" in {tensor.encoding for tensor in blocks.tensors}
 
@@ -257,21 +259,12 @@ def test_float16_without_zeros_is_shipped_all_the_same(tmp_path):
 
 @pytest.mark.parametrize("quantize", ["dynamic", "int8"])
 def test_int8_behind_a_densify_does_not_load_and_is_caught(model, tmp_path, quantize):
-    representative = inputs(model)
+    more = {"representative_data": inputs(model)} if quantize == "int8" else {}
     path = tmp_path / "a.tflite"
     with pytest.raises(ExportError, match="does not run with XNNPACK"):
-        export.tflite(
-            model,
-            path,
-            quantize=quantize,
-            sparse=True,
-            representative_data=representative,
-            **QUIET,
-        )
+        export.tflite(model, path, quantize=quantize, sparse=True, **more, **QUIET)
     assert list(tmp_path.iterdir()) == []
-    card = export.tflite(
-        model, path, quantize=quantize, representative_data=representative, **QUIET
-    )
+    card = export.tflite(model, path, quantize=quantize, **more, **QUIET)
     assert card.format["encoding"] == "zeros stored"
     assert "XNNPACK" in card.rejected["zeros left out"]
 
@@ -310,6 +303,66 @@ def test_bytes_that_are_no_file_do_not_pass(model):
     assert "does not run" in trial(b"TFL3" * 10, model, sample, outputs, 1.0)
 
 
+def test_int8_of_outputs_that_hardly_vary_is_refused(tmp_path):
+    """Beside a large bias the error is small; of what varies nothing is left."""
+    network = dense_network(16, (32,), 1)
+    network.layers[-1].bias.assign([1000.0])
+    x = np.random.default_rng(0).normal(size=(200, 16)).astype("f4")
+    options = {"quantize": "int8", "representative_data": x, "data": x, **QUIET}
+    with pytest.raises(ExportError, match="differs by"):
+        export.tflite(network, tmp_path / "a.tflite", **options)
+
+
+def test_int8_of_a_loop_is_refused_before_the_converter_crashes(tmp_path):
+    network = keras.Sequential([keras.Input((4, 3)), layers.GRU(4), layers.Dense(2)])
+    x = np.zeros((4, 4, 3), np.float32)
+    with pytest.raises(ExportError, match="without a loop"):
+        export.tflite(
+            network,
+            tmp_path / "a.tflite",
+            quantize="int8",
+            batch_size=1,
+            representative_data=x,
+            **QUIET,
+        )
+
+
+def test_without_other_data_the_representative_ones_are_compared_on(model, tmp_path):
+    x = inputs(model)[0]
+    card = export.tflite(
+        model, tmp_path / "a.tflite", quantize="int8", representative_data=x, **QUIET
+    )
+    assert card.check["sample"] == "50 examples of representative data"
+
+
+def test_a_file_that_is_not_compacted_is_tried_when_none_that_is_runs(
+    tmp_path, monkeypatch
+):
+    network = sparsified(dense_network(64, (48, 32)), 0.03)
+    smaller = export.compact(network)
+    assert smaller.removed
+    whole = len(convert(network, sparse=False))
+    real = to_tflite.trial
+
+    def picky(content, **options):
+        stored = TFLiteFile(content).tensors
+        small = sum(np.prod(t.shape) for t in stored) < 64 * 48 + 48 * 32 + 32 * 10
+        return "does not run" if small else real(content, **options)
+
+    monkeypatch.setattr(to_tflite, "trial", picky)
+    card = export.tflite(network, tmp_path / "a.tflite", **QUIET)
+    assert card.removed == {"dead": {}, "constant": {}, "inputs": {}}
+    assert card.sizes["exported"].raw < whole
+    assert "does not run" in card.rejected["zeros stored"]
+
+
+def test_weights_that_are_too_small_to_quantize_are_told_of(tmp_path):
+    card = export.tflite(
+        dense_network(8, (8,), 3), tmp_path / "a.tflite", quantize="dynamic", **QUIET
+    )
+    assert any("left all weights in float32" in note for note in card.notes)
+
+
 def test_an_operator_that_tflite_lacks_is_named(tmp_path):
     network = keras.Sequential(
         [keras.Input((4, 4)), layers.Lambda(tf.linalg.inv), layers.Dense(2)]
@@ -324,11 +377,33 @@ def test_int8_needs_representative_data(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"quantize": "int4"}, {"sparse": "yes"}, {"quantize": "INT8"}]
+    ("wrong", "message"),
+    [
+        ({"quantize": "int4"}, "`quantize` must be one of"),
+        ({"sparse": "yes"}, "`sparse` must be one of"),
+        ({"sparse": 0}, "`sparse` must be one of"),
+        ({"batch_size": 0}, "`batch_size` must be an integer >= 1"),
+        ({"tolerance": -1}, "`tolerance` must be a number above 0"),
+        ({"tolerance": "low"}, "`tolerance` must be a number above 0"),
+        ({"tolerance": float("nan")}, "`tolerance` must be a number above 0"),
+        ({"representative_data": [1.0]}, "is for quantize"),
+        ({"drop_inputs": True, "compact": False}, "needs `compact=True`"),
+    ],
 )
-def test_a_wrong_choice_is_an_error(model, tmp_path, wrong):
-    with pytest.raises(ValueError, match="must be one of"):
+def test_a_wrong_value_is_an_error_before_work(model, tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
         export.tflite(model, tmp_path / "a.tflite", **wrong, **QUIET)
+
+
+def test_a_function_of_examples_is_no_representative_data(model, tmp_path):
+    with pytest.raises(ExportError, match="Received: a function"):
+        export.tflite(
+            model,
+            tmp_path / "a.tflite",
+            quantize="int8",
+            representative_data=lambda: iter([]),
+            **QUIET,
+        )
 
 
 def test_an_option_of_another_format_is_named(model, tmp_path):

@@ -1,7 +1,8 @@
-"""What the commands do. TensorFlow is imported by `find` alone."""
+"""What the commands do. TensorFlow is imported by `find` and `export` alone."""
 
 import dataclasses
 import importlib.util
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report import plot, table, to_csv, to_json
-from tf_lottery.search.store import Store
+from tf_lottery.search.store import EXPORTS, Store
 from tf_lottery.search.verify import verify as verify_run
 from tf_lottery.search.winner import choose
 
@@ -50,8 +51,7 @@ def find(arguments: Any) -> None:
         _print_table(history)
     _write_report(history, run_dir)
     if arguments.export:
-        path = _exported_path(run_dir, arguments.export)
-        ticket.export(path, arguments.export, overwrite=True, verbose=arguments.verbose)
+        _export_found(ticket, run_dir / EXPORTS[arguments.export], arguments.verbose)
     if arguments.verbose:
         _print_files(run_dir)
 
@@ -83,10 +83,13 @@ def export(arguments: Any) -> None:
     recipe = arguments.recipe or recipe
     if recipe and (arguments.recipe or Path(recipe).is_file()):
         ticket = _with_data(ticket, recipe)
+    elif recipe:
+        print(f"Without data: the recipe {recipe} is gone. Pass `--recipe`.")
     run_dir = path if path.is_dir() else path.parent
+    default = run_dir / EXPORTS[arguments.format or "saved_model"]
     given = {name: getattr(arguments, name) for name in flags.EXPORT}
     ticket.export(
-        arguments.output or _exported_path(run_dir, arguments.format),
+        arguments.output or default,
         arguments.format,
         overwrite=arguments.overwrite,
         **{name: value for name, value in given.items() if value is not None},
@@ -137,6 +140,8 @@ def load_recipe(path: str) -> ModuleType:
 
 def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
     """The ticket of a file or a run directory, and the recipe that it is of."""
+    if not path.exists():
+        raise FileNotFoundError(f"There is no run directory or ticket file {path}.")
     if not path.is_dir():
         if round is not None:
             raise ValueError(f"`--round` needs a run directory. Received: {path}.")
@@ -144,6 +149,8 @@ def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
     from tf_lottery.search.find import chosen
 
     history, recipe = _finished(path), Store(path).facts().get("recipe")
+    if len(history) <= history.plan.rounds:
+        print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
     if round is None:
         return chosen(history), recipe
     if not 0 <= round < len(history):
@@ -151,9 +158,7 @@ def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
             f"`--round` must be a finished round, 0 to {len(history) - 1}. "
             f"Received: {round}."
         )
-    found = history[round]
-    ticket = dataclasses.replace(found.ticket, outcome=found.outcome, history=history)
-    return ticket, recipe
+    return dataclasses.replace(history[round].trained, history=history), recipe
 
 
 def _with_data(ticket: Ticket, recipe: str) -> Ticket:
@@ -164,9 +169,22 @@ def _with_data(ticket: Ticket, recipe: str) -> Ticket:
     return dataclasses.replace(ticket, data=resolve(dataset, None, None, plan))
 
 
-def _exported_path(run_dir: Path, format: str) -> Path:
-    endings = {"saved_model": "_saved_model", "keras": ".keras", "tflite": ".tflite"}
-    return run_dir / f"ticket{endings[format]}"
+def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
+    """Exports what a search found, unless it was exported before."""
+    from tf_lottery.export.placing import cards_of
+    from tf_lottery.export.sizes import sha256
+
+    if path.exists():
+        json_card, _ = cards_of(path)
+        card = json.loads(json_card.read_text()) if json_card.exists() else {}
+        same = card.get("masks") == ticket.masks.digest()[:16]
+        stays = same and card["sha256"] == sha256(path)
+        if verbose:
+            what = "this ticket, and stays as it is" if stays else "another ticket"
+            print(f"{path} holds {what}{'.' if stays else ', and is replaced.'}")
+        if stays:
+            return
+    ticket.export(path, overwrite=True, verbose=verbose)
 
 
 def _finished(run_dir: Path) -> History:
@@ -200,10 +218,8 @@ def _print_files(run_dir: Path) -> None:
         "summary.json": "numbers, curves",
         "accuracy.png": "figure",
         "ticket.npz": "ticket",
-        "ticket_saved_model": "exported",
-        "ticket.keras": "exported",
-        "ticket.tflite": "exported",
-        "ticket.tflite.card.md": "its card",
+        **dict.fromkeys(EXPORTS.values(), "exported"),
+        **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
     }.items():
         if (run_dir / name).exists():
             print(f"{what:15} {run_dir / name}")

@@ -47,7 +47,8 @@ def main(arguments: Any) -> None:
     try:
         getattr(commands, arguments.command)(arguments)
     except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command continues where it was.")
+        find = arguments.command == "find"
+        sys.exit("\nStopped." + " The same command continues where it was." * find)
     except _MISTAKES as error:
         if arguments.debug:
             raise
@@ -109,8 +110,12 @@ def _add_export(commands: Any) -> None:
         "with it; what was measured goes beside it as a card.",
     )
     parser.add_argument("path", help="a run directory, or a ticket.npz")
-    parser.add_argument("--format", choices=FORMATS, default="saved_model")
-    parser.add_argument("--output", help="default: ticket.* in the run directory")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="default: by --output, else saved_model"
+    )
+    parser.add_argument(
+        "--output", help="default: beside the ticket, with its name and the ending"
+    )
     parser.add_argument(
         "--round", type=int, help="of a run directory; default: its ticket"
     )

@@ -100,21 +100,21 @@ class Plan:
             )
         object.__setattr__(self, "layer_rates", dict(self.layer_rates))
         for name in ("rounds", "epochs"):
-            _check_count(name, getattr(self, name))
+            check_count(name, getattr(self, name))
         for name in ("steps", "steps_per_epoch", "batch_size", "evaluate_every"):
             if getattr(self, name) is not None:
-                _check_count(name, getattr(self, name))
+                check_count(name, getattr(self, name))
         if self.steps is not None and self.epochs != 1:
             raise ValueError(
                 "The length of a training must be `epochs` or `steps`, not both. "
                 f"Received: epochs={self.epochs}, steps={self.steps}."
             )
         _check_rates(self.pruning_rate, self.layer_rates, self.scope)
-        _check_choice("scope", self.scope, SCOPES)
+        check_choice("scope", self.scope, SCOPES)
         block_size = checked_block_size(self.block_size, self.scope)
         object.__setattr__(self, "block_size", block_size)
-        _check_choice("retrain", self.retrain, RETRAIN)
-        _check_choice("mode", self.mode, MODES)
+        check_choice("retrain", self.retrain, RETRAIN)
+        check_choice("mode", self.mode, MODES)
         _check_criterion(self.criterion)
         check_length("rewind_to", self.rewind_to)
         if self.retrain != "rewind" and to_steps(self.rewind_to, 1) != 0:
@@ -263,14 +263,16 @@ def _shrink(kept: int, rate: float, rounds: int) -> int:
     return kept
 
 
-def _check_count(name: str, value: object) -> None:
+def check_count(name: str, value: object) -> None:
+    """Raises unless the value is an integer of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(
             f"`{name}` must be an integer >= 1. Received: {name}={value!r}."
         )
 
 
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:
+    """Raises unless the value is one of the choices."""
     if value not in choices:
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(repr, choices))}. "

@@ -1,5 +1,6 @@
 """What a search leaves behind: outcomes, rounds, and the history of both."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -73,6 +74,11 @@ class Round:
     number: int
     ticket: "Ticket"
     outcome: Outcome
+
+    @property
+    def trained(self) -> "Ticket":
+        """The ticket with its outcome, so that it can be exported."""
+        return dataclasses.replace(self.ticket, outcome=self.outcome)
 
     def row(self) -> dict[str, Any]:
         """The round as a row of a table: density, best step, metrics, seconds."""

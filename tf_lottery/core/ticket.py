@@ -141,7 +141,7 @@ class Ticket:
     def export(
         self,
         path: io.PathLike,
-        format: str = "saved_model",
+        format: str | None = None,
         *,
         weights: str = "best",
         **options: Any,
@@ -151,7 +151,8 @@ class Ticket:
         Args:
             path: The file or directory to make; its card goes beside it, as JSON and
                 Markdown.
-            format: "saved_model" (packed), "keras" or "tflite".
+            format: "saved_model" (packed), "keras" or "tflite"; default: by the
+                ending of `path`, which is "saved_model" unless .keras or .tflite.
             weights: "best" (minimum validation loss), "final" or "initial".
             **options: Those of `tf_lottery.export.saved_model`, `keras_file` or
                 `tflite`.
@@ -164,7 +165,7 @@ class Ticket:
 
         Example:
             ```python
-            card = ticket.export("ticket.tflite", format="tflite")
+            card = ticket.export("ticket.tflite")
             print(card.sizes["exported"].raw)
             ```
         """
@@ -175,10 +176,18 @@ class Ticket:
             "keras": export.keras_file,
             "tflite": export.tflite,
         }
+        ending = Path(path).suffix.removeprefix(".")
+        by_ending = ending if ending in ("keras", "tflite") else "saved_model"
+        format = format or by_ending
         if format not in writers:
             raise ValueError(
                 f"`format` must be one of {', '.join(map(repr, writers))}. "
                 f"Received: format={format!r}."
+            )
+        if ending in writers and ending != format:
+            raise ValueError(
+                f"A file that ends in .{ending} must be of that format. Received: "
+                f"path={str(path)!r}, format={format!r}."
             )
         return writers[format](self, path, weights=weights, **options)
 

@@ -5,6 +5,7 @@ Each is read back and compared with the ticket's model before it gets its name.
 
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction, compact
+from tf_lottery.export.options import Options
 from tf_lottery.export.sizes import Size, size
 from tf_lottery.export.source import strip
 from tf_lottery.export.to_keras import keras_file, saved_model
@@ -13,6 +14,7 @@ from tf_lottery.export.to_tflite import tflite
 __all__ = [
     "Card",
     "Compaction",
+    "Options",
     "Size",
     "compact",
     "keras_file",

@@ -12,6 +12,7 @@ import rich.padding
 import rich.table
 
 from tf_lottery.core.io import write_json
+from tf_lottery.export.placing import cards_of
 from tf_lottery.export.sizes import Size
 from tf_lottery.export.stored import StoredTensor
 
@@ -25,8 +26,10 @@ class Card:
     Attributes:
         file: Its name.
         format: "saved_model", "keras" or "tflite", with the options it has.
-        weights: Which of the ticket's, or "as given".
+        weights: Which of the ticket's, in words.
         round: The ticket's; None for a model.
+        masks: The digest of the ticket's masks, its first 16 digits.
+        signature: The inputs and outputs by name: type and shape.
         ticket_density: The fraction of the prunable weights that the ticket keeps.
         sha256: Of the file; of a directory, over names and contents.
         sizes: Bytes of "dense", "stripped" and "exported".
@@ -41,9 +44,10 @@ class Card:
             root mean square, as a fraction of that of the outputs), the "tolerance"
             of it, "argmax_agreement", and "accuracy" of "dense", "ticket" and "file"
             where there are labels.
-        latency: One example by one thread: "microseconds", "ratio" to the dense
-            network's file of the same format with its "ratio_low" and
-            "ratio_high" (10th and 90th percentile), and on what; None: not measured.
+        latency: Of one example: "microseconds", and "dense_microseconds" of the
+            dense network's file of the same format, medians of interleaved runs;
+            the "ratio" of the pairs, median, with "ratio_low" and "ratio_high" (10th
+            and 90th percentile); and "on" what; None: not measured.
         rejected: What was tried and not taken, and why.
         notes: What a user must know, in plain sentences.
         versions: Of the packages.
@@ -53,6 +57,8 @@ class Card:
     format: Mapping[str, Any]
     weights: str
     round: int | None
+    masks: str
+    signature: Mapping[str, str]
     ticket_density: float
     sha256: str
     sizes: Mapping[str, Size]
@@ -69,8 +75,9 @@ class Card:
 
     def write(self, path: Path) -> None:
         """Writes the card beside a file, as JSON and Markdown."""
-        write_json(path.with_name(f"{path.name}.card.json"), self.to_json())
-        path.with_name(f"{path.name}.card.md").write_text(self.to_markdown())
+        json, markdown = cards_of(path)
+        write_json(json, self.to_json())
+        markdown.write_text(self.to_markdown())
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the JSON file has them."""
@@ -111,15 +118,12 @@ class Card:
 
     def _headline(self) -> str:
         options = ", ".join(f"{k} {v}" for k, v in self.format.items() if k != "format")
+        how = f" ({options})" if options else ""
         of = "a model" if self.round is None else f"the ticket of round {self.round}"
-        which = {
-            "best": "weights at minimum validation loss",
-            "final": "final weights",
-            "initial": "initial weights, not trained",
-        }.get(self.weights, "weights as given")
         return (
-            f"{self.format['format']} ({options}) of {of}, which keeps "
-            f"{self.ticket_density:.1%} of its prunable weights; {which}."
+            f"{self.format['format']}{how} of {of}, which keeps "
+            f"{self.ticket_density:.1%} of its prunable weights; weights: "
+            f"{self.weights}."
         )
 
     def _tables(self) -> list[tuple[str, list[str], Rows]]:
@@ -146,8 +150,8 @@ class Card:
 
     def _size_rows(self) -> Rows:
         names = {
-            "dense": "dense network",
-            "stripped": "pruned, zeros stored",
+            "dense": "dense network, this format",
+            "stripped": "pruned, and no more",
             "exported": "this file",
         }
         dense = self.sizes["dense"].raw
@@ -166,7 +170,7 @@ class Card:
         if self.macs["uncounted"]:
             rows.append(("not counted", ", ".join(self.macs["uncounted"])))
         rows += [
-            (f"removed, {kind}", ", ".join(f"{n} of {path}" for path, n in by.items()))
+            (f"{kind} removed", ", ".join(f"{n} of {path}" for path, n in by.items()))
             for kind, by in self.removed.items()
             if by
         ]
@@ -194,14 +198,20 @@ class Card:
         if self.latency:
             timed = self.latency
             rows += [
-                ("latency", f"{timed['microseconds']:,.1f} us on {timed['on']}"),
                 (
-                    "of the dense file's",
+                    "time of one example",
+                    f"{timed['microseconds']:,.1f} us, the dense file's "
+                    f"{timed['dense_microseconds']:,.1f} us (medians)",
+                ),
+                (
+                    "ratio",
                     f"{timed['ratio']:.2f} ({timed['ratio_low']:.2f} to "
                     f"{timed['ratio_high']:.2f})",
                 ),
+                ("timed on", timed["on"]),
             ]
         versions = ", ".join(f"{name} {v}" for name, v in self.versions.items())
+        rows += [(name, what) for name, what in self.signature.items()]
         return [*rows, ("versions", versions), ("sha256", self.sha256)]
 
 

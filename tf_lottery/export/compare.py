@@ -6,18 +6,27 @@ from typing import Any
 import numpy as np
 
 
-def difference(found: Sequence[Any], wanted: Sequence[Any]) -> float:
+def difference(
+    found: Sequence[Any], wanted: Sequence[Any], *, of_spread: bool = False
+) -> float:
     """The root mean square of the difference, as a fraction of that of the outputs.
 
     The worst of several outputs; NaN if one is not finite. Not the largest
     difference: of an int8 file one clipped activation decides that, by chance.
+
+    Args:
+        found, wanted: Outputs of the same examples.
+        of_spread: Whether as a fraction of how much each output varies from
+            example to example, which is all that it says. Rounding is a fraction of
+            the outputs, quantization errs by more.
     """
     worst = 0.0
     for one, other in zip(found, wanted, strict=True):
         one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
         if not np.isfinite(one).all():
             return float("nan")
-        scale = float(np.sqrt(np.mean(other**2))) or 1.0
+        spread = other - other.mean(axis=0) if of_spread else other
+        scale = float(np.sqrt(np.mean((spread if spread.any() else other) ** 2))) or 1.0
         worst = max(worst, float(np.sqrt(np.mean((one - other) ** 2))) / scale)
     return worst
 

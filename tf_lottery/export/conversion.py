@@ -74,7 +74,13 @@ def convert(
 
 
 def trial(
-    content: bytes, model: Any, sample: Sample, wanted: Any, tolerance: float
+    content: bytes,
+    model: Any,
+    sample: Sample,
+    wanted: Any,
+    tolerance: float,
+    *,
+    of_spread: bool = False,
 ) -> str:
     """Runs a file with and without XNNPACK, and says why it cannot be used, if so.
 
@@ -84,6 +90,7 @@ def trial(
         sample: What to run it on.
         wanted: The model's outputs on the sample.
         tolerance: How large a `difference` may be.
+        of_spread: See `difference`.
     """
     for xnnpack in (False, True):
         where = f"with{'' if xnnpack else 'out'} XNNPACK"
@@ -93,7 +100,7 @@ def trial(
                 outputs = loaded.predict(sample.inputs)
         except (RuntimeError, ValueError) as error:
             return f"does not run {where}: {_line(error)}"
-        found = difference(outputs, wanted)
+        found = difference(outputs, wanted, of_spread=of_spread)
         if np.isnan(found):
             return f"returns NaN or infinities {where}"
         if found > tolerance:

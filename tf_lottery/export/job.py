@@ -1,7 +1,6 @@
 """What every export does: find the weights, a sample, write, compare, and report."""
 
 import contextlib
-import dataclasses
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery._keras import keras, tf
 from tf_lottery.core import io
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import latency, macs, runtime, sample
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction, compact
 from tf_lottery.export.compare import accuracy, argmax_agreement, difference, largest
+from tf_lottery.export.options import Options
 from tf_lottery.export.placing import check_free, placed
 from tf_lottery.export.runtime import Loaded
 from tf_lottery.export.sizes import Size, sha256, size
@@ -25,53 +26,6 @@ from tf_lottery.export.stored import StoredTensor
 EXACT = 1e-5  # what another order of adding may make
 _FASTER = 0.95  # of the dense file's time; what is slower is not faster
 _PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "ai_edge_litert")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What all formats share.
-
-    Args:
-        weights: "best" (minimum validation loss), "final" or "initial"; a model that
-            is exported has but its own.
-        data: On what the file is compared and timed, up to 1,000 examples: a dataset
-            or arrays, with labels for accuracy. Default: the search's test data where
-            they are at hand, else inputs by chance.
-        latency_runs: How many interleaved pairs of measurements; 0 measures nothing.
-        overwrite: Whether to replace what is there.
-        custom_objects, safe_mode: See `Ticket.model`.
-        verbose: Whether to print the card.
-    """
-
-    weights: str = "best"
-    data: Any = None
-    latency_runs: int = 50
-    overwrite: bool = False
-    custom_objects: Mapping[str, Any] | None = None
-    safe_mode: bool = True
-    verbose: int = 1
-
-    @classmethod
-    def of(cls, format: str, given: Mapping[str, Any]) -> "Options":
-        """The options that were given to a format's function.
-
-        Raises:
-            TypeError: One that the format does not have.
-        """
-        unknown = given.keys() - {each.name for each in dataclasses.fields(cls)}
-        if unknown:
-            raise TypeError(
-                f"The format {format!r} must be given its own options. Received: "
-                f"{', '.join(sorted(unknown))}, which it does not have."
-            )
-        return cls(**given)
-
-    def __post_init__(self) -> None:
-        if self.latency_runs < 0:
-            raise ValueError(
-                "`latency_runs` must be a number of measurements, or 0 for none. "
-                f"Received: latency_runs={self.latency_runs}."
-            )
 
 
 @dataclass(frozen=True)
@@ -103,18 +57,39 @@ class Job:
         options: Options,
         *,
         in_float32: bool = False,
+        other_data: Any = None,
     ) -> None:
+        """Finds what is exported.
+
+        Args:
+            source, path, options: What, where to, and how.
+            in_float32: Whether half precision becomes float32.
+            other_data: To compare on, if neither `data` nor the search's are there.
+        """
         self.path = Path(path)
         self.options = options
         check_free(self.path, options.overwrite)
-        self.source: Source = resolve(
-            source, options.weights, options.custom_objects, options.safe_mode
-        )
-        self._was_in_half = in_float32 and self.source.in_half
-        if self._was_in_half:
-            self.source = self.source.in_float32()
-        self.sample = self._sample()
+        if tf.distribute.has_strategy():
+            raise ExportError(
+                "A ticket must be exported outside of the scope of a strategy. "
+                f"Received: the scope of {type(tf.distribute.get_strategy()).__name__}."
+            )
+        with self._custom_objects():
+            self.source: Source = resolve(
+                source, options.weights, options.custom_objects, options.safe_mode
+            )
+            self._was_in_half = in_float32 and self.source.in_half
+            if self._was_in_half:
+                self.source = self.source.in_float32()
+        if options.verbose:
+            print(f"Exporting {self.path}: writes, runs and times it.", flush=True)
+        self.sample = self._sample(other_data)
         self.wanted = runtime.keras_model(self.source.model).predict(self.sample.inputs)
+
+    @property
+    def whole(self) -> Compaction:
+        """The model as it is, nothing removed."""
+        return Compaction(self.source.model, {}, {}, {}, {})
 
     def compacted(self, wanted: bool, drop_inputs: bool) -> Compaction:
         """The model with or without compaction, compared with the ticket's.
@@ -123,15 +98,22 @@ class Job:
             ExportError: It computes something else.
         """
         if not wanted:
-            return Compaction(self.source.model, {}, {}, {}, {})
-        compaction = compact(self.source.model, drop_inputs=drop_inputs)
+            if drop_inputs:
+                raise ValueError(
+                    "`drop_inputs=True` needs `compact=True`. Received: compact=False."
+                )
+            return self.whole
+        with self._custom_objects():
+            compaction = compact(self.source.model, drop_inputs=drop_inputs)
         outputs = runtime.keras_model(compaction.model).predict(self.sample.inputs)
         self.check(outputs, EXACT)
         return compaction
 
-    def check(self, outputs: Sequence[Any], tolerance: float) -> None:
-        """Raises unless outputs are those of the model."""
-        found = difference(outputs, self.wanted)
+    def check(
+        self, outputs: Sequence[Any], tolerance: float, of_spread: bool = False
+    ) -> None:
+        """Raises unless outputs are those of the model, see `difference`."""
+        found = difference(outputs, self.wanted, of_spread=of_spread)
         if not found <= tolerance:
             raise ExportError(
                 f"The exported model must give the ticket's outputs. On {self.sample} "
@@ -146,6 +128,7 @@ class Job:
         *,
         format: Mapping[str, Any],
         tolerance: float,
+        of_spread: bool = False,
         dense: tuple[Size, Loaded],
         stripped: Size,
         compaction: Compaction,
@@ -156,7 +139,7 @@ class Job:
             write(temporary)
             exported = read(temporary)
             outputs = exported.loaded.predict(self.sample.inputs)
-            self.check(outputs, tolerance)
+            self.check(outputs, tolerance, of_spread)
             self._check_sparsity(exported.tensors)
             timed = self._latency(exported.loaded, dense[1])
             dense_macs = macs.macs(self.source.dense)
@@ -165,6 +148,8 @@ class Job:
                 format=format,
                 weights=self.source.weights,
                 round=self.source.round,
+                masks=self.source.masks.digest()[:16],
+                signature=_signature(self.source.model),
                 ticket_density=self.source.masks.density,
                 sha256=sha256(temporary),
                 sizes={
@@ -211,12 +196,17 @@ class Job:
                 "was written."
             )
 
-    def _sample(self) -> sample.Sample:
+    def _custom_objects(self) -> Any:
+        return keras.saving.custom_object_scope(dict(self.options.custom_objects or {}))
+
+    def _sample(self, other_data: Any) -> sample.Sample:
         model, given = self.source.model, self.options.data
         if given is not None:
-            return sample.take(given, model, "the data given")
+            return sample.take(given, model, "given data")
         if self.source.data is not None:
             return sample.of_search(self.source.data, model)
+        if other_data is not None:
+            return sample.take(other_data, model, "representative data")
         return sample.random(model)
 
     def _latency(self, exported: Loaded, dense: Loaded) -> dict[str, Any] | None:
@@ -251,6 +241,11 @@ class Job:
         notes = []
         if timed and timed["ratio"] > _FASTER:
             notes.append("This sparsity does not make this backend faster.")
+            if timed["ratio_low"] > 1:
+                notes.append(
+                    f"It makes it {timed['ratio']:.1f} times slower: blocks pay below "
+                    "some 15 percent of the weights. Use `sparse=False`."
+                )
         elif timed and timed["ratio_high"] > 1:
             notes.append(
                 "Times varied too much here to say that the file is faster: export it "
@@ -267,8 +262,25 @@ class Job:
                 "others, of the same number, and its accuracy is not known."
             )
         if self.sample.labels is None:
-            notes.append("Without labels there is no accuracy; pass `data=(x, y)`.")
+            notes.append(
+                "Without labels there is no accuracy: pass `data=(x, y)` (`--recipe`)."
+            )
+        elif len(self.sample) == sample.SIZE:
+            notes.append(
+                f"Accuracies are of the first {len(self.sample):,} examples, so they "
+                "may be some tenths of a point off; the search's are of all."
+            )
         return notes
+
+
+def _signature(model: Any) -> dict[str, str]:
+    """The inputs and outputs by name: type and shape."""
+    names = (*model.input_names, *model.output_names)
+    tensors = (*model.inputs, *model.outputs)
+    return {
+        name: f"{tensor.dtype.name} {tuple(tensor.shape)}"
+        for name, tensor in zip(names, tensors, strict=True)
+    }
 
 
 def _versions() -> dict[str, str]:

@@ -24,8 +24,9 @@ def compare(
         runs: How many pairs of measurements.
 
     Returns:
-        "microseconds" (median of one call), "ratio" (median of the pairs), and
-        "ratio_low", "ratio_high": its 10th and 90th percentile.
+        "microseconds" and "dense_microseconds" (medians of one call), "ratio"
+        (median of the pairs), and "ratio_low", "ratio_high": its 10th and 90th
+        percentile.
     """
     functions = (run, reference)
     calls = [_calls(function) for function in functions]
@@ -37,6 +38,7 @@ def compare(
     ratios = seconds[:, 0] / seconds[:, 1]
     return {
         "microseconds": float(np.median(seconds[:, 0]) * 1e6),
+        "dense_microseconds": float(np.median(seconds[:, 1]) * 1e6),
         "ratio": float(np.median(ratios)),
         "ratio_low": float(np.quantile(ratios, 0.1)),
         "ratio_high": float(np.quantile(ratios, 0.9)),

@@ -11,6 +11,12 @@ from tf_lottery.core.io import TEMPORARY
 _SAVED_MODEL = "saved_model.pb"
 
 
+def cards_of(path: Path) -> tuple[Path, Path]:
+    """Where the card of a file goes, as JSON and as Markdown."""
+    json, markdown = (path.with_name(f"{path.name}.card.{e}") for e in ("json", "md"))
+    return json, markdown
+
+
 def check_free(path: Path, overwrite: bool) -> None:
     """Raises if something is there that must not be replaced.
 
@@ -18,11 +24,10 @@ def check_free(path: Path, overwrite: bool) -> None:
         FileExistsError: Anything, without `overwrite`; a directory that is none of
             ours, also with it.
     """
-    if not os.path.lexists(path):
-        return
-    if not overwrite:
+    found = [each for each in (path, *cards_of(path)) if os.path.lexists(each)]
+    if found and not overwrite:
         raise FileExistsError(
-            f"{path} exists. Pass `overwrite=True` (`--overwrite`) to replace it."
+            f"{found[0]} exists. Pass `overwrite=True` (`--overwrite`) to replace it."
         )
     if path.is_dir() and any(path.iterdir()) and not (path / _SAVED_MODEL).exists():
         raise FileExistsError(

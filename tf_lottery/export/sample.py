@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery._keras import tf
+from tf_lottery._keras import keras, tf
 from tf_lottery.core.errors import ExportError
+from tf_lottery.pruning.layers import named_layers
 from tf_lottery.training.data import Data, as_arrays
 
 SIZE = 1000  # examples
@@ -75,8 +76,14 @@ def of_search(data: Data, model: Any) -> Sample:
 
 
 def random(model: Any, size: int = SIZE) -> Sample:
-    """Inputs by chance: normal numbers, or 0 and 1 where integers are wanted."""
+    """Inputs by chance: normal numbers; rows of embeddings, or 0 and 1, as integers."""
     draw = np.random.default_rng(0)
+    sizes = [
+        layer.input_dim
+        for layer in named_layers(model).values()
+        if isinstance(layer, keras.layers.Embedding)
+    ]
+    largest = min(sizes, default=2)
     inputs = []
     for tensor in model.inputs:
         if None in tensor.shape[1:]:
@@ -91,7 +98,9 @@ def random(model: Any, size: int = SIZE) -> Sample:
             )
         shape = (size, *tensor.shape[1:])
         floating = tensor.dtype.is_floating
-        values = draw.normal(size=shape) if floating else draw.integers(0, 2, shape)
+        values = (
+            draw.normal(size=shape) if floating else draw.integers(0, largest, shape)
+        )
         inputs.append(values.astype(tensor.dtype.as_numpy_dtype))
     return Sample(tuple(inputs), None, "random inputs")
 

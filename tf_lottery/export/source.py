@@ -28,7 +28,7 @@ class Source:
         dense: The same network with all of its weights, to compare sizes and speed.
         dense_is_trained: Whether `dense` has trained weights, or fresh ones.
         masks: Of the weights that were pruned; empty for a model that never was.
-        weights: Which of the ticket's weights, or "as given" for a model.
+        weights: Which of the ticket's weights, in words.
         round: The ticket's, or None for a model.
         data: The data of the search, if they are at hand.
     """
@@ -147,10 +147,18 @@ def _of_ticket(
         dense=dense,
         dense_is_trained=trained,
         masks=ticket.masks,
-        weights=weights,
+        weights=_in_words(ticket, weights),
         round=ticket.round,
         data=ticket.data,
     )
+
+
+def _in_words(ticket: Ticket, weights: str) -> str:
+    if weights == "best":
+        metrics = ticket.outcome.metrics if ticket.outcome else {}
+        validated = any(name.startswith("val_") for name in metrics)
+        return f"best, at minimum {'validation' if validated else 'training'} loss"
+    return f"{weights}, not trained" if weights == "initial" else weights
 
 
 def _of_model(model: Any) -> Source:

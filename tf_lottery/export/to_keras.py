@@ -13,8 +13,9 @@ from tf_lottery.core.io import PathLike
 from tf_lottery.core.quiet import quiet
 from tf_lottery.export import runtime, stored
 from tf_lottery.export.card import Card
-from tf_lottery.export.job import EXACT, Exported, Job, Options
+from tf_lottery.export.job import EXACT, Exported, Job
 from tf_lottery.export.macs import macs
+from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.sizes import Size, size

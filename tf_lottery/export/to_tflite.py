@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tf_lottery._keras import tf
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.plan import check_choice, check_count
 from tf_lottery.export import runtime
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction
@@ -19,7 +21,8 @@ from tf_lottery.export.conversion import (
 )
 from tf_lottery.export.encoding import leave_zeros_out
 from tf_lottery.export.flatbuffer import TFLiteFile
-from tf_lottery.export.job import Exported, Job, Options
+from tf_lottery.export.job import Exported, Job
+from tf_lottery.export.options import Options
 from tf_lottery.export.sample import Sample, take
 from tf_lottery.export.sizes import size_of
 
@@ -58,8 +61,9 @@ def tflite(
             training data of the search, where they are at hand.
         batch_size: Examples a call; None leaves it open. Recurrent layers need 1.
         tolerance: How far outputs may be from the ticket's: the root mean square of
-            the difference, as a fraction of that of the outputs; by default 1e-5,
-            float16 0.002, dynamic 0.05, int8 0.1.
+            the difference, as a fraction of that of the outputs (1e-5, float16
+            0.002) or, where weights are quantized, of their spread over the examples
+            (dynamic 0.05, int8 0.1).
         **options: See `Options`: weights, data, latency_runs, overwrite,
             custom_objects, safe_mode, verbose.
 
@@ -77,25 +81,51 @@ def tflite(
         ticket.export("ticket.tflite", format="tflite", quantize="int8")
         ```
     """
-    _check("quantize", quantize, QUANTIZE)
-    _check("sparse", sparse, ("auto", True, False, "blocks"))
-    tolerance = TOLERANCES[quantize] if tolerance is None else tolerance
-    job = Job(source, path, Options.of("tflite", options), in_float32=True)
+    tolerance = TOLERANCES.get(quantize, 0.0) if tolerance is None else tolerance
+    _check_arguments(quantize, sparse, representative_data, batch_size, tolerance)
+    job = Job(
+        source,
+        path,
+        Options.of("tflite", options),
+        in_float32=True,
+        other_data=representative_data,
+    )
     calibration = _calibration(job, representative_data) if quantize == "int8" else None
     compaction = job.compacted(compact, drop_inputs)
     make = functools.partial(
         convert, quantize=quantize, calibration=calibration, batch_size=batch_size
     )
+    if quantize == "int8":
+        _check_int8(job.source.model, batch_size)
     dense = make(job.source.dense, sparse=False)
     stripped = make(job.source.model, sparse=False)
 
+    of_spread = quantize in ("dynamic", "int8")
+    test = functools.partial(
+        trial,
+        model=job.source.model,
+        sample=job.sample,
+        wanted=job.wanted,
+        tolerance=tolerance,
+        of_spread=of_spread,
+    )
     files, rejected = _files(sparse, stripped, compaction, make)
-    name, content = _smallest(files, rejected, job, tolerance)
+    found = _smallest(files, rejected, test)
+    if found is None and compaction.removed and sparse == "auto":
+        # An int8 kernel may refuse the shapes of a smaller network.
+        compaction = job.whole
+        files, more = _files(sparse, stripped, compaction, make)
+        found = _smallest(files, more, test)
+        rejected |= {f"{name}, not compacted": why for name, why in more.items()}
+    if found is None:
+        raise _none_of(rejected, job.sample)
+    name, content = found
     return job.finish(
         functools.partial(_write, content=content),
-        functools.partial(_read, model=job.source.model),
+        functools.partial(_read, model=job.source.model, quantize=quantize),
         format={"format": "TFLite", "quantize": quantize, "encoding": name},
         tolerance=tolerance,
+        of_spread=of_spread,
         dense=(size_of(dense), runtime.tflite(dense, job.source.model)),
         stripped=size_of(stripped),
         compaction=compaction,
@@ -114,6 +144,19 @@ def _calibration(job: Job, data: Any) -> Sample:
             "of its search."
         )
     return take(data, job.source.model, "representative data", CALIBRATION)
+
+
+def _check_int8(model: Any, batch_size: int | None) -> None:
+    """Raises where the converter would end the process: in int8 of a loop."""
+    if (
+        "WHILE"
+        in TFLiteFile(convert(model, sparse=False, batch_size=batch_size)).operators
+    ):
+        raise ExportError(
+            "TFLite must be able to hold the model without a loop for int8, as its "
+            "converter crashes on loops. Received: a recurrent layer that becomes one "
+            '(an LSTM on float inputs does not). Use quantize="dynamic".'
+        )
 
 
 def _files(
@@ -146,41 +189,45 @@ def _files(
 
 
 def _smallest(
-    files: Mapping[str, bytes], rejected: dict[str, str], job: Job, tolerance: float
-) -> tuple[str, bytes]:
+    files: Mapping[str, bytes], rejected: dict[str, str], test: Callable[[bytes], str]
+) -> tuple[str, bytes] | None:
     """The smallest file that passes its trial; the others are named in `rejected`."""
     chosen: tuple[str, bytes] | None = None
     for name, content in sorted(files.items(), key=lambda item: len(item[1])):
         if chosen:
-            rejected[name] = f"is larger, {len(content):,} bytes"
-            continue
-        reason = trial(content, job.source.model, job.sample, job.wanted, tolerance)
-        if reason:
+            rejected[name] = f"is no smaller, {len(content):,} bytes"
+        elif reason := test(content):
             rejected[name] = reason
         else:
             chosen = name, content
-    if chosen is None:
-        reasons = " ".join(f"{name}: {why}." for name, why in rejected.items())
-        raise ExportError(
-            "No TFLite file of this ticket can be used as asked. Nothing was written. "
-            f'{reasons} Let the file be chosen by `sparse="auto"`, use another '
-            "`quantize` or `batch_size=1`, or allow more by `tolerance`."
-        )
     return chosen
+
+
+def _none_of(rejected: Mapping[str, str], sample: Sample) -> ExportError:
+    reasons = " ".join(f"{name}: {why}." for name, why in rejected.items())
+    return ExportError(
+        "No TFLite file of this ticket can be used as asked. Nothing was written. "
+        f"{reasons} They were run on {sample}: pass real ones as `data=` if these are "
+        'not. Else use `sparse="auto"`, another `quantize`, or `batch_size=1`.'
+    )
 
 
 def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def _read(path: Path, model: Any) -> Exported:
+def _read(path: Path, model: Any, quantize: str | None) -> Exported:
     content = path.read_bytes()
     file = TFLiteFile(content)
     notes = []
+    if quantize and all(tensor.type == "float32" for tensor in file.tensors):
+        notes.append(
+            "The converter left all weights in float32, as it does small ones."
+        )
     if "DENSIFY" in file.operators:
         notes.append(
             "DENSIFY unpacks weights when the file is loaded: their zeros take no room "
-            "in it, but memory, and time as any number does."
+            "in the file, but memory, and they are multiplied like any number."
         )
     if file.is_stateful:
         notes.append(
@@ -192,9 +239,28 @@ def _read(path: Path, model: Any) -> Exported:
     )
 
 
-def _check(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    if value not in choices:
+def _check_arguments(
+    quantize: Any, sparse: Any, representative: Any, batch_size: Any, tolerance: Any
+) -> None:
+    check_choice("quantize", quantize, QUANTIZE)
+    if not isinstance(sparse, bool) and sparse not in ("auto", "blocks"):
         raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
-            f"Received: {name}={value!r}."
+            '`sparse` must be one of "auto", True, False, "blocks". '
+            f"Received: sparse={sparse!r}."
+        )
+    if representative is not None and quantize != "int8":
+        raise ValueError(
+            '`representative_data` is for quantize="int8". '
+            f"Received: quantize={quantize!r}."
+        )
+    if callable(representative) and not isinstance(representative, tf.data.Dataset):
+        raise ExportError(
+            "`representative_data` must be a dataset or an array, of which single "
+            "examples are taken. Received: a function."
+        )
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
+    if not isinstance(tolerance, int | float) or not tolerance > 0:
+        raise ValueError(
+            f"`tolerance` must be a number above 0. Received: tolerance={tolerance!r}."
         )

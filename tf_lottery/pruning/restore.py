@@ -95,7 +95,8 @@ def chosen(ticket: Ticket, weights: str) -> State:
         return ticket.weights
     if ticket.outcome is None:
         raise TicketError(
-            f"This ticket was not trained; it has no {weights!r} weights."
+            f"This ticket was not trained; it has no {weights!r} weights. That of a "
+            "round has them in `round.trained`."
         )
     return outcome_weights(ticket.outcome, weights)
 

@@ -238,8 +238,7 @@ def chosen(history: History) -> Ticket:
     choice = choose(history)
     round = history[choice.number]
     return dataclasses.replace(
-        round.ticket,
-        outcome=round.outcome,
+        round.trained,
         history=history,
         rows=tuple(history.rows()),
         won=choice.won,

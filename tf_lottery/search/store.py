@@ -28,10 +28,16 @@ from tf_lottery.core.warn import warn
 from tf_lottery.search.facts import compare
 
 _FACTS = ("architecture", "compile_config", "data", "monitor", "maximize")
+# What an export of the ticket is called, by its format.
+EXPORTS = {
+    "saved_model": "ticket_saved_model",
+    "keras": "ticket.keras",
+    "tflite": "ticket.tflite",
+}
 _OURS = (
     *("plan.json", "ticket.npz", "summary.csv", "summary.json", "accuracy.png"),
-    *(f"ticket.{ending}" for ending in ("tflite", "keras")),
-    *(f"ticket.{e}.card.{c}" for e in ("tflite", "keras") for c in ("json", "md")),
+    *EXPORTS.values(),
+    *(f"{name}.card.{kind}" for name in EXPORTS.values() for kind in ("json", "md")),
 )
 
 
@@ -72,7 +78,7 @@ class Store:
                 self._clear()
             facts = self._checked(facts)
             for unfinished in self.path.rglob(f"{io.TEMPORARY}*"):
-                unfinished.unlink()  # of a process that was killed
+                _remove(unfinished)  # of a process that was killed
             io.write_json(self.path / "plan.json", facts)
             yield
 
@@ -242,7 +248,14 @@ class Store:
         elif not (self.path / "plan.json").exists():
             return
         for name in _OURS:
-            (self.path / name).unlink(missing_ok=True)
+            _remove(self.path / name)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
