@@ -5,7 +5,7 @@ the network is the paper's Conv-6 with random weights, of which 3.6 percent surv
 The table has the file's bytes, as they are and gzipped, their fraction of the dense
 network's file of the same format, the root mean square of the outputs' difference,
 the accuracy, and the time of one example beside the dense file's: the median of
-interleaved pairs with their 10th and 90th percentile, one thread.
+interleaved pairs with their 10th and 90th percentile; TFLite runs on one thread.
 
     ./tools/demo && .venv/bin/python tools/bench_export.py          about three minutes
 
