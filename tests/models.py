@@ -1,7 +1,9 @@
 """Small models, data and a watcher for the tests that need Keras."""
 
 import contextlib
+import gzip
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from tf_lottery.pruning.wrap import mask_variables
 from tf_lottery.training import strategy
 
 layers = keras.layers
+MNIST = Path(__file__).parents[1] / "recipes" / "data" / "mnist"
 
 REPLICAS = int(os.environ.get("TF_LOTTERY_TEST_REPLICAS", "2"))
 
@@ -34,6 +37,13 @@ def arrays(examples=EXAMPLES, seed=0):
 def batches(examples=EXAMPLES, seed=0):
     """The same as a dataset, always in the same order."""
     return tf.data.Dataset.from_tensor_slices(arrays(examples, seed)).batch(BATCH)
+
+
+def images(examples):
+    """Real ones: the first test images of MNIST, of the recipe's archive."""
+    with gzip.open(MNIST / "t10k-images-idx3-ubyte.gz") as file:
+        raw = np.frombuffer(file.read(16 + 784 * examples), np.uint8, offset=16)
+    return (raw.reshape(-1, 28, 28, 1) / 255).astype(np.float32)
 
 
 def tiny():

@@ -1,23 +1,19 @@
 """TFLite files: the smallest that runs, and every one that must not be shipped."""
 
-import gzip
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.models import arrays, compiled, keras, tf, tiny
+from tests.models import arrays, compiled, images, keras, tf, tiny
 from tf_lottery import ExportError, export, find_ticket
 from tf_lottery.export import conversion, runtime, to_tflite
 from tf_lottery.export.conversion import convert, trial
 from tf_lottery.export.flatbuffer import TFLiteFile
 from tf_lottery.export.sample import Sample, random
 from tf_lottery.zoo import lenet
-
-MNIST = Path(__file__).parents[2] / "recipes" / "data" / "mnist"
 
 layers = keras.layers
 QUIET = {"latency_runs": 0, "verbose": 0}
@@ -127,12 +123,12 @@ def test_a_process_with_only_litert_and_numpy_reads_a_thousand_real_images(
     tmp_path, quantize, allowed
 ):
     network = sparsified(lenet.lenet_300_100(), 0.2)
-    images = mnist_images(1000)
-    np.save(tmp_path / "x.npy", images)
-    np.save(tmp_path / "y.npy", network(images).numpy())
+    x = images(1000)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", network(x).numpy())
     path = tmp_path / "lenet.tflite"
-    more = {"representative_data": images} if quantize == "int8" else {}
-    export.tflite(network, path, quantize=quantize, data=images, **more, **QUIET)
+    more = {"representative_data": x} if quantize == "int8" else {}
+    export.tflite(network, path, quantize=quantize, data=x, **more, **QUIET)
     files = [path, tmp_path / "x.npy", tmp_path / "y.npy"]
     done = subprocess.run(
         [sys.executable, "-c", FRESH, *map(str, files)], capture_output=True, text=True
@@ -140,13 +136,6 @@ def test_a_process_with_only_litert_and_numpy_reads_a_thousand_real_images(
     assert done.returncode == 0, done.stderr
     difference, largest = map(float, done.stdout.split())
     assert difference <= allowed * largest
-
-
-def mnist_images(count):
-    """Real images, of the archive that the recipe has."""
-    with gzip.open(MNIST / "t10k-images-idx3-ubyte.gz") as file:
-        raw = np.frombuffer(file.read(16 + 784 * count), np.uint8, offset=16)
-    return (raw.reshape(-1, 28, 28, 1) / 255).astype(np.float32)
 
 
 def test_an_open_batch_takes_any_number_of_examples(model):

@@ -1,0 +1,66 @@
+"""What TensorFlow runs, in a process without our packages, on a thousand images."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.models import images
+from tf_lottery import export
+from tf_lottery.zoo import lenet
+
+FRESH = """
+import os, sys
+form, path, x, y = sys.argv[1:]
+os.environ["TF_USE_LEGACY_KERAS"] = "1" if form == "keras" else "0"
+blocked = {"tf_lottery", "tensorflow_model_optimization"}
+blocked |= set() if form == "keras" else {"tf_keras"}
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocked())
+import numpy as np
+import tensorflow as tf
+x, y = np.load(x), np.load(y)
+if form == "keras":
+    import tf_keras
+    found = tf_keras.models.load_model(path)(x).numpy()
+else:
+    loaded = tf.saved_model.load(path)
+    found = loaded.signatures["serving_default"](flatten_input=x)["logits"].numpy()
+print(np.abs(found - y).max())
+"""
+
+
+@pytest.fixture(scope="module")
+def network():
+    model = lenet.lenet_300_100()
+    draw = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        if len(weight.shape) > 1:
+            kept = draw.random(weight.shape) < 0.036
+            weight.assign(np.where(kept, weight.numpy(), 0))
+    return model
+
+
+@pytest.mark.parametrize("form", ["packed", "dense", "keras"])
+def test_a_thousand_images_give_the_same_outputs(network, tmp_path, form):
+    x = images(1000)
+    path = tmp_path / ("lenet.keras" if form == "keras" else "lenet")
+    options = {"data": x, "latency_runs": 0, "verbose": 0}
+    if form == "keras":
+        export.keras_file(network, path, **options)
+    else:
+        export.saved_model(network, path, layout=form, **options)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", network(x).numpy())
+    files = [path, tmp_path / "x.npy", tmp_path / "y.npy"]
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, form, *map(str, files)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == 0
