@@ -352,6 +352,14 @@ def test_weights_that_are_too_small_to_quantize_are_told_of(tmp_path):
     assert any("left all weights in float32" in note for note in card.notes)
 
 
+def test_a_network_that_is_too_large_is_refused_before_work(
+    model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(conversion, "LIMIT", 100_000)
+    with pytest.raises(ExportError, match="packed SavedModel"):
+        export.tflite(model, tmp_path / "a.tflite", **QUIET)
+
+
 def test_an_operator_that_tflite_lacks_is_named(tmp_path):
     network = keras.Sequential(
         [keras.Input((4, 4)), layers.Lambda(tf.linalg.inv), layers.Dense(2)]

@@ -27,6 +27,7 @@ from tf_lottery.export.serving import SIGNATURE, serving
 QUANTIZE = (None, "float16", "dynamic", "int8")
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
 CALIBRATION = 500  # examples
+LIMIT = 2**31  # bytes, of a flatbuffer
 
 
 def convert(
@@ -49,6 +50,12 @@ def convert(
     Raises:
         ExportError: What the converter cannot do, in its words.
     """
+    size = sum(w.shape.num_elements() * w.dtype.size for w in model.weights)
+    if size >= LIMIT:
+        raise ExportError(
+            f"The converter takes networks below {LIMIT:,} bytes of weights. Received: "
+            f"{size:,} bytes. Export a packed SavedModel, which has no such limit."
+        )
     optimize = tf.lite.Optimize
     with tempfile.TemporaryDirectory() as directory, quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
