@@ -1,6 +1,7 @@
 """What the commands do. TensorFlow is imported by `find` and `export` alone."""
 
 import dataclasses
+import importlib
 import importlib.util
 import json
 import shutil
@@ -77,7 +78,7 @@ def report(arguments: Any) -> None:
 def export(arguments: Any) -> None:
     """Exports the ticket of a run directory or a ticket file."""
     with quiet():
-        from tf_lottery import export as _  # noqa: F401
+        importlib.import_module("tf_lottery.export")
     path = Path(arguments.path)
     ticket, recipe = _ticket(path, arguments.round)
     recipe = arguments.recipe or recipe

@@ -41,9 +41,10 @@ class Card:
         macs: Multiply-accumulates of one example: "dense", "nominal" (by weights
             that are not zero) and "executed" by this file; "uncounted" layers.
         check: "sample", "max_difference" of an output, "relative_difference" (its
-            root mean square, as a fraction of that of the outputs), the "tolerance"
-            of it, "argmax_agreement", and "accuracy" of "dense", "ticket" and "file"
-            where there are labels.
+            root mean square, as a fraction of that of the outputs or, where weights
+            are quantized, of their spread over the examples), the "tolerance" of it,
+            "argmax_agreement", and "accuracy" of "dense", "ticket" and "file" where
+            there are labels.
         latency: Of one example: "microseconds", and "dense_microseconds" of the
             dense network's file of the same format, medians of interleaved runs;
             the "ratio" of the pairs, median, with "ratio_low" and "ratio_high" (10th

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery._keras import tflite_schema as schema
+from tf_lottery.export.flatbuffer import TYPES
 
-_TYPES = {
-    schema.TensorType.FLOAT32: np.float32,
-    schema.TensorType.FLOAT16: np.float16,
-    schema.TensorType.INT8: np.int8,  # weights are quantized around 0
-}
+# Those of weights; int8 ones are quantized around 0.
+_KINDS = schema.TensorType
+_PACKED = (_KINDS.FLOAT32, _KINDS.FLOAT16, _KINDS.INT8)
 _DENSIFY = schema.BuiltinOperator.DENSIFY
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # of a buffer, which the schema demands
@@ -46,10 +45,12 @@ def leave_zeros_out(content: bytes) -> bytes:
 def _pack(model: Any, tensor: Any) -> bool:
     """Stores the survivors of a tensor and where they are, if that is smaller."""
     buffer = model.buffers[tensor.buffer]
-    dtype: Any = _TYPES.get(tensor.type)
-    if buffer.data is None or dtype is None or tensor.sparsity or len(tensor.shape) < 2:
+    known = tensor.type in _PACKED and len(tensor.shape) > 1
+    if buffer.data is None or not known or tensor.sparsity:
         return False
-    values = np.frombuffer(bytes(buffer.data), dtype).reshape(-1, tensor.shape[-1])
+    values = np.frombuffer(bytes(buffer.data), TYPES[tensor.type]).reshape(
+        -1, tensor.shape[-1]
+    )
     rows, columns = np.nonzero(values)
     survivors = values[rows, columns]
     places = (

@@ -9,7 +9,7 @@ import numpy as np
 from tf_lottery._keras import tflite_schema as schema
 from tf_lottery.export.stored import StoredTensor, stored
 
-_TYPES = {
+TYPES: dict[int, Any] = {
     schema.TensorType.FLOAT32: np.dtype(np.float32),
     schema.TensorType.FLOAT16: np.dtype(np.float16),
     schema.TensorType.FLOAT64: np.dtype(np.float64),
@@ -83,7 +83,7 @@ class TFLiteFile:
 
     def _stored(self, tensor: Any) -> StoredTensor | None:
         data: Any = self._model.buffers[tensor.buffer].data
-        dtype: Any = _TYPES.get(tensor.type)
+        dtype: Any = TYPES.get(tensor.type)
         shape = tuple(int(n) for n in (() if tensor.shape is None else tensor.shape))
         if data is None or dtype is None or len(shape) < 2:
             return None

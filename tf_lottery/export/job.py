@@ -142,6 +142,7 @@ class Job:
             self.check(outputs, tolerance, of_spread)
             self._check_sparsity(exported.tensors)
             timed = self._latency(exported.loaded, dense[1])
+            check = self._comparison(outputs, tolerance, of_spread)
             dense_macs = macs.macs(self.source.dense)
             card = Card(
                 file=self.path.name,
@@ -171,10 +172,10 @@ class Job:
                     "executed": exported.macs[0],
                     "uncounted": sorted({*dense_macs.uncounted, *exported.macs[1]}),
                 },
-                check=self._comparison(outputs, tolerance),
+                check=check,
                 latency=timed,
                 rejected=rejected or {},
-                notes=[*exported.notes, *self._notes(timed)],
+                notes=[*exported.notes, *self._notes(timed, check)],
                 versions=_versions(),
             )
             card.write(temporary)
@@ -221,7 +222,9 @@ class Job:
         on = f"{exported.backend}, {latency.cpu()}"
         return timed | {"on": on, "runs": self.options.latency_runs}
 
-    def _comparison(self, outputs: Sequence[Any], tolerance: float) -> dict[str, Any]:
+    def _comparison(
+        self, outputs: Sequence[Any], tolerance: float, of_spread: bool
+    ) -> dict[str, Any]:
         scores = {}
         if self.source.dense_is_trained:
             dense = runtime.keras_model(self.source.dense).predict(self.sample.inputs)
@@ -231,20 +234,23 @@ class Job:
         return {
             "sample": str(self.sample),
             "max_difference": largest(outputs, self.wanted),
-            "relative_difference": difference(outputs, self.wanted),
+            "relative_difference": difference(
+                outputs, self.wanted, of_spread=of_spread
+            ),
             "tolerance": tolerance,
             "argmax_agreement": argmax_agreement(outputs, self.wanted),
             "accuracy": {k: v for k, v in scores.items() if v is not None},
         }
 
-    def _notes(self, timed: Mapping[str, Any] | None) -> list[str]:
+    def _notes(
+        self, timed: Mapping[str, Any] | None, check: Mapping[str, Any]
+    ) -> list[str]:
         notes = []
         if timed and timed["ratio"] > _FASTER:
             notes.append("This sparsity does not make this backend faster.")
             if timed["ratio_low"] > 1:
                 notes.append(
-                    f"It makes it {timed['ratio']:.1f} times slower: blocks pay below "
-                    "some 15 percent of the weights. Use `sparse=False`."
+                    f"The file takes {timed['ratio']:.2f} of the dense network's time."
                 )
         elif timed and timed["ratio_high"] > 1:
             notes.append(
@@ -265,7 +271,7 @@ class Job:
             notes.append(
                 "Without labels there is no accuracy: pass `data=(x, y)` (`--recipe`)."
             )
-        elif len(self.sample) == sample.SIZE:
+        elif check["accuracy"] and len(self.sample) == sample.SIZE:
             notes.append(
                 f"Accuracies are of the first {len(self.sample):,} examples, so they "
                 "may be some tenths of a point off; the search's are of all."

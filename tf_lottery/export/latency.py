@@ -1,4 +1,4 @@
-"""How fast one network is beside another: interleaved runs, the ratio of medians."""
+"""How fast one network is beside another: interleaved runs, the median of ratios."""
 
 import os
 import platform

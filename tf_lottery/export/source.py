@@ -26,8 +26,9 @@ class Source:
     Attributes:
         model: A plain Keras model: no wrapper, pruned weights exactly zero.
         dense: The same network with all of its weights, to compare sizes and speed.
-        dense_is_trained: Whether `dense` has trained weights, or fresh ones.
-        masks: Of the weights that were pruned; empty for a model that never was.
+        dense_is_trained: Whether `dense` has trained weights, or its pruned ones are
+            drawn by chance.
+        masks: The ticket's; of a plain model, where its matrices are not zero.
         weights: Which of the ticket's weights, in words.
         round: The ticket's, or None for a model.
         data: The data of the search, if they are at hand.
