@@ -10,6 +10,7 @@ import pytest
 from tests.models import arrays, compiled, images, keras, tf, tiny
 from tf_lottery import ExportError, export, find_ticket
 from tf_lottery.export import conversion, runtime, to_tflite
+from tf_lottery.export.compare import difference
 from tf_lottery.export.conversion import convert, trial
 from tf_lottery.export.flatbuffer import TFLiteFile
 from tf_lottery.export.sample import Sample, random
@@ -322,6 +323,17 @@ def test_without_other_data_the_representative_ones_are_compared_on(model, tmp_p
         model, tmp_path / "a.tflite", quantize="int8", representative_data=x, **QUIET
     )
     assert card.check["sample"] == "50 examples of representative data"
+
+
+def test_the_card_has_the_difference_that_the_file_is_judged_by(model, tmp_path):
+    path, x = tmp_path / "a.tflite", inputs(model)
+    options = {"quantize": "int8", "representative_data": x[0], **QUIET}
+    card = export.tflite(model, path, **options)
+    outputs = runtime.tflite(path.read_bytes(), model).predict(x)
+    judged = difference(outputs, wanted(model, x), of_spread=True)
+    assert card.check["relative_difference"] == pytest.approx(judged)
+    assert judged <= card.check["tolerance"]
+    assert judged > 1.01 * difference(outputs, wanted(model, x))
 
 
 def test_a_file_that_is_not_compacted_is_tried_when_none_that_is_runs(
