@@ -57,7 +57,8 @@ def main(_: Any) -> None:
     images = np.random.default_rng(0).normal(size=(500, 32, 32, 3)).astype("f4")
     for format, options in FORMATS:
         if "drop_inputs" not in options:
-            more = {"representative_data": images} if "quantize" in options else {}
+            int8 = options.get("quantize") == "int8"
+            more = {"representative_data": images} if int8 else {}
             show("Conv-6", format, {**options, **more}, conv, data=images[:100])
 
 
