@@ -169,10 +169,48 @@ def outcome(weights, **changes) -> Outcome:
 
 def history(rows, *, plan=None, monitor="val_accuracy", maximize=True) -> History:
     """A history of (density, score, best step), one a round."""
-    plan = plan or Plan()
-    rounds = []
-    for number, (density, score, best_step) in enumerate(rows):
-        masks = Masks({"dense/kernel": np.arange(1000) < round(1000 * density)})
-        result = outcome({}, metrics={monitor: score}, best_step=best_step)
-        rounds.append(Round(number, Ticket(masks, {}, round=number), result))
-    return History(tuple(rounds), plan, monitor, maximize)
+    rounds = tuple(
+        round_of(number, density, {monitor: score}, best_step)
+        for number, (density, score, best_step) in enumerate(rows)
+    )
+    return History((rounds,), plan or Plan(), monitor, maximize)
+
+
+def round_of(number, density, metrics, best_step=50, **which) -> Round:
+    """A round of a ticket without weights."""
+    masks = Masks({"dense/kernel": np.arange(1000) < round(1000 * density)})
+    result = outcome({}, metrics=metrics, best_step=best_step)
+    return Round(number, Ticket(masks, {}, round=number), result, **which)
+
+
+def replicated(*replicates, controls=None, plan=None) -> History:
+    """A history of replicates, each of (density, validation, test, best step).
+
+    `controls` maps (replicate, name, draw, round) to (validation, test, best step).
+    """
+
+    def metrics(validation, test):
+        return {"val_accuracy": validation, "test_accuracy": test}
+
+    rounds = tuple(
+        tuple(
+            round_of(number, density, metrics(*scores), best_step, replicate=replicate)
+            for number, (density, *scores, best_step) in enumerate(rows)
+        )
+        for replicate, rows in enumerate(replicates)
+    )
+    trained = tuple(
+        round_of(
+            number,
+            replicates[replicate][number][0],
+            metrics(*scores),
+            best_step,
+            replicate=replicate,
+            control=name,
+            draw=draw,
+        )
+        for (replicate, name, draw, number), (*scores, best_step) in (
+            (controls or {}).items()
+        )
+    )
+    return History(rounds, plan or Plan(), "val_accuracy", True, trained)

@@ -1,6 +1,7 @@
 """What a search leaves behind: outcomes, rounds, and the history of both."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
@@ -69,20 +70,40 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Round:
-    """A ticket and what training it gave. Round 0 is dense."""
+    """A ticket, or a control of one, and what training it gave. Round 0 is dense.
+
+    Attributes:
+        number: How many times weights were pruned.
+        ticket: What was trained.
+        outcome: What that gave.
+        replicate: Of several searches with other seeds, which.
+        control: What was changed about the ticket of the round; None: nothing.
+        draw: Of several controls of one kind, which.
+    """
 
     number: int
     ticket: "Ticket"
     outcome: Outcome
+    replicate: int = 0
+    control: str | None = None
+    draw: int = 0
 
     @property
     def trained(self) -> "Ticket":
         """The ticket with its outcome, so that it can be exported."""
         return dataclasses.replace(self.ticket, outcome=self.outcome)
 
+    def score(self, name: str) -> float:
+        """A metric of the outcome; NaN where there is none."""
+        value = self.outcome.metrics.get(name)
+        return np.nan if value is None else float(value)
+
     def row(self) -> dict[str, Any]:
         """The round as a row of a table: density, best step, metrics, seconds."""
         return {
+            "replicate": self.replicate,
+            "control": self.control,
+            "draw": self.draw,
             "round": self.number,
             "density": self.ticket.masks.density,
             "kept": self.ticket.masks.kept,
@@ -94,41 +115,46 @@ class Round:
 
 @dataclass(frozen=True)
 class History(Sequence[Round]):
-    """The rounds of a search, in order.
+    """The rounds of a search, in order: as a sequence, those of replicate 0.
 
     Attributes:
-        rounds: The rounds; their arrays load from disk when asked for.
+        replicates: The rounds of each replicate; arrays load from disk when asked for.
         plan: The plan that they followed.
         monitor: The name of the score that decides.
         maximize: Whether a higher score is better.
+        controls: The controls of all rounds.
     """
 
-    rounds: tuple[Round, ...]
+    replicates: tuple[tuple[Round, ...], ...]
     plan: Plan
     monitor: str
     maximize: bool
+    controls: tuple[Round, ...] = ()
 
     def score(self, number: int) -> float:
         """The monitored score of a round, at its minimum validation loss."""
-        value = self.rounds[number].outcome.metrics.get(self.monitor)
-        return np.nan if value is None else float(value)
+        return self[number].score(self.monitor)
+
+    def trainings(self) -> tuple[Round, ...]:
+        """Everything that was trained: the rounds of each replicate, and controls."""
+        return (*itertools.chain(*self.replicates), *self.controls)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a round, see `Round.row`."""
-        return [round.row() for round in self.rounds]
+        """One row a training, see `Round.row`."""
+        return [round.row() for round in self.trainings()]
 
     @overload
     def __getitem__(self, index: int) -> Round: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Round, ...]: ...
     def __getitem__(self, index: int | slice) -> Round | tuple[Round, ...]:
-        return self.rounds[index]
+        return self.replicates[0][index]
 
     def __iter__(self) -> Iterator[Round]:
-        return iter(self.rounds)
+        return iter(self.replicates[0])
 
     def __len__(self) -> int:
-        return len(self.rounds)
+        return len(self.replicates[0])
 
 
 def _number(value: Any) -> Any:

@@ -213,7 +213,7 @@ def _search(
         for round in run_rounds(Recorded(trainer, store, progress), plan):
             rounds.append(round)
             progress.line(round, monitor)
-        history = History(tuple(rounds), plan, monitor, facts["maximize"])
+        history = History((tuple(rounds),), plan, monitor, facts["maximize"])
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)
     ticket = dataclasses.replace(ticket, data=trainer.data)

@@ -182,7 +182,7 @@ class Store:
         for number in range(min(self.finished(), plan.rounds + 1)):
             ticket = self._ticket(plan, rounds[-1] if rounds else None)
             rounds.append(Round(number, ticket, self.outcome(ticket)))
-        return History(tuple(rounds), plan, facts["monitor"], facts["maximize"])
+        return History((tuple(rounds),), plan, facts["monitor"], facts["maximize"])
 
     def _ticket(self, plan: Plan, before: Round | None) -> Ticket:
         if before is None:
