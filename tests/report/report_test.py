@@ -30,11 +30,11 @@ def test_csv_has_every_number(tmp_path):
     assert [float(row["val_accuracy"]) for row in rows] == [r[1] for r in ROWS]
 
 
-def test_json_has_the_plan_the_choice_and_the_curves(tmp_path):
+def test_json_has_the_plan_the_verdict_and_the_curves(tmp_path):
     report.to_json(history(ROWS), tmp_path / "summary.json")
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["choice"]["number"] == 2
-    assert summary["choice"]["won"] is True
+    assert summary["verdict"]["chosen"] == 2
+    assert summary["verdict"]["won"] is True
     assert summary["plan"]["pruning_rate"] == 0.2
     assert summary["rounds"][3]["density_by_layer"] == {"dense/kernel": 0.2}
     assert summary["rounds"][0]["curves"]["val_loss"] == [0.3, 0.4]

@@ -18,7 +18,6 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.report import plot, table, to_csv, to_json
 from tf_lottery.search.store import EXPORTS, Store
 from tf_lottery.search.verify import verify as verify_run
-from tf_lottery.search.winner import choose
 
 _RECIPE = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a seed"}
 
@@ -208,7 +207,7 @@ def _print_table(history: History) -> None:
     print(table(history, shutil.get_terminal_size((88, 24)).columns))
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
-    print(choose(history).reason)
+    print(history.verdict().reason)
 
 
 def _print_files(run_dir: Path) -> None:

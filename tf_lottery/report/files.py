@@ -1,11 +1,9 @@
 """Every number of a search, as CSV and JSON."""
 
 import csv
-import dataclasses
 
 from tf_lottery.core.io import PathLike, atomic, write_json
 from tf_lottery.core.records import History
-from tf_lottery.search.winner import choose
 
 
 def to_csv(history: History, path: PathLike) -> None:
@@ -19,7 +17,7 @@ def to_csv(history: History, path: PathLike) -> None:
 
 
 def to_json(history: History, path: PathLike) -> None:
-    """Writes the plan, the choice and each round with its curves and densities."""
+    """Writes the plan, the verdict and each round with its curves and densities."""
     rounds = [
         round.row()
         | {
@@ -31,7 +29,7 @@ def to_json(history: History, path: PathLike) -> None:
     summary = {
         "plan": history.plan.to_json(),
         "monitor": history.monitor,
-        "choice": dataclasses.asdict(choose(history)),
+        "verdict": history.verdict().record(),
         "rounds": rounds,
     }
     write_json(path, summary)

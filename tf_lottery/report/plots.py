@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from tf_lottery.core.io import PathLike, atomic
 from tf_lottery.core.records import History
 from tf_lottery.report.table import test_name
-from tf_lottery.search.winner import choose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,9 +66,9 @@ def _draw_steps(axes: "Axes", history: History, densities: list[float]) -> None:
 def _mark_choice(
     axes: "Axes", history: History, densities: list[float], values: list[float]
 ) -> None:
-    choice = choose(history)
-    at = [densities[choice.number]], [values[choice.number]]
-    label = "winning ticket" if choice.won else "best ticket (no winner)"
+    verdict = history.verdict()
+    at = [densities[verdict.chosen]], [values[verdict.chosen]]
+    label = "winning ticket" if verdict.won else "best ticket (no winner)"
     axes.plot(*at, "o", ms=11, mfc="none", mec=_ACCENT, mew=1.8, label=label)
 
 

@@ -7,7 +7,6 @@ import rich.console
 import rich.table
 
 from tf_lottery.core.records import History
-from tf_lottery.search.winner import choose
 
 
 def table(history: History, width: int = 88) -> str:
@@ -17,7 +16,7 @@ def table(history: History, width: int = 88) -> str:
         history: `ticket.history`, or that of a run directory.
         width: Columns of the terminal.
     """
-    chosen = choose(history).number
+    chosen = history.verdict().chosen
     columns = _columns(history)
     view = rich.table.Table(box=rich.box.SIMPLE_HEAD)
     for name in columns:

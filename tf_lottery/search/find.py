@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan, check_fraction
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.steps import Length
@@ -17,7 +18,6 @@ from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.search.store import Store
-from tf_lottery.search.winner import choose, maximizes
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.trainer import Callbacks, Trainer
 
@@ -235,14 +235,14 @@ def _received(content: bytes) -> Ticket:
 
 def chosen(history: History) -> Ticket:
     """The ticket that a search returns, with what the search found out about it."""
-    choice = choose(history)
-    round = history[choice.number]
+    verdict = history.verdict()
+    round = history.replicates[verdict.replicate][verdict.chosen]
     return dataclasses.replace(
         round.trained,
         history=history,
         rows=tuple(history.rows()),
-        won=choice.won,
-        reason=choice.reason,
+        won=verdict.won,
+        reason=verdict.reason,
     )
 
 

@@ -1,18 +1,18 @@
-"""Which round is returned: every branch of the paper's definition."""
+"""Which round is returned: every branch of the paper's definition, and its words."""
 
 import numpy as np
 import pytest
 
 from tests.fakes import history
 from tf_lottery.core.plan import Plan
-from tf_lottery.search.winner import choose, maximizes
+from tf_lottery.core.verdict import judge
 
 DENSE = (1.0, 0.90, 100)
 
 
 def chosen(*rows, **options):
-    choice = choose(history([DENSE, *rows], **options))
-    return choice.number, choice.won
+    verdict = judge(history([DENSE, *rows], **options))
+    return verdict.chosen, verdict.won
 
 
 # Rows are (density, validation score, step of minimum validation loss).
@@ -57,9 +57,9 @@ def test_of_equally_good_rounds_the_sparser_is_chosen():
 
 
 def test_the_dense_round_is_chosen_only_when_nothing_was_pruned():
-    choice = choose(history([DENSE]))
-    assert (choice.number, choice.won) == (0, False)
-    assert "No round was pruned" in choice.reason
+    verdict = judge(history([DENSE]))
+    assert (verdict.chosen, verdict.won) == (0, False)
+    assert "No round was pruned" in verdict.reason
 
 
 def test_a_lower_score_wins_where_lower_is_better():
@@ -96,7 +96,7 @@ def test_a_score_exactly_the_tolerance_below_matches():
     lost = [
         images
         for images in range(4700, 4900)
-        if not choose(
+        if not judge(
             history([(1, images / 5000, 9), (0.5, (images - 10) / 5000, 9)], plan=plan)
         ).won
     ]
@@ -117,17 +117,17 @@ def test_a_nan_score_is_never_the_best():
 
 def test_nothing_matches_a_dense_network_without_a_score():
     rows = [(1.0, np.nan, 100), (0.5, 0.8, 80), (0.4, 0.9, 80), (0.3, 0.7, 80)]
-    choice = choose(history(rows))
-    assert (choice.number, choice.won) == (2, False)
+    verdict = judge(history(rows))
+    assert (verdict.chosen, verdict.won) == (2, False)
 
 
 # Without validation data.
 
 
 def test_nothing_wins_without_validation_data():
-    choice = choose(history([DENSE, (0.5, 0.95, 80)], monitor="accuracy"))
-    assert (choice.number, choice.won) == (1, False)
-    assert "without validation data" in choice.reason
+    verdict = judge(history([DENSE, (0.5, 0.95, 80)], monitor="accuracy"))
+    assert (verdict.chosen, verdict.won) == (1, False)
+    assert "without validation data" in verdict.reason
 
 
 def test_without_validation_data_the_sparsest_match_else_the_best_is_chosen():
@@ -150,7 +150,7 @@ def test_a_late_rewound_ticket_is_as_early_as_its_own_step_says():
 
 
 def reason(*rows, **options):
-    return choose(history([DENSE, *rows], **options)).reason
+    return judge(history([DENSE, *rows], **options)).reason
 
 
 def test_a_winners_reason_has_density_scores_and_steps():
@@ -176,47 +176,3 @@ def test_a_winners_reason_has_density_scores_and_steps():
 )
 def test_a_losers_reason_says_what_it_lacks(row, lacks):
     assert lacks in reason(row)
-
-
-# Which way is better.
-
-
-@pytest.mark.parametrize(
-    ("monitor", "maximize"),
-    [
-        ("val_accuracy", True),
-        ("val_sparse_categorical_accuracy", True),
-        ("val_top_k_categorical_accuracy", True),
-        ("val_auc", True),
-        ("val_f1_score", True),
-        ("val_loss", False),
-        ("loss", False),
-        ("val_mean_absolute_error", False),
-        ("val_mse", False),
-        ("val_classifier_accuracy", True),
-        ("val_classifier_loss", False),
-        ("val_accuracy_head_loss", False),
-    ],
-)
-def test_auto_knows(monitor, maximize):
-    assert maximizes(monitor, Plan()) is maximize
-
-
-@pytest.mark.parametrize(
-    "monitor",
-    ["val_error_type_accuracy", "val_mseg_accuracy", "val_loss_cause_auc"],
-)
-def test_an_outputs_name_does_not_turn_its_metric_around(monitor):
-    assert maximizes(monitor, Plan())
-
-
-@pytest.mark.parametrize("monitor", ["val_cosine_similarity", "val_mean_io_u", "val_x"])
-def test_what_auto_does_not_know_is_an_error_that_says_what_to_do(monitor):
-    with pytest.raises(ValueError, match='mode="max"') as error:
-        maximizes(monitor, Plan())
-    assert repr(monitor) in str(error.value)
-
-
-def test_the_mode_decides_where_it_is_given():
-    assert maximizes("val_loss", Plan(mode="max"))
-    assert not maximizes("val_accuracy", Plan(mode="min"))

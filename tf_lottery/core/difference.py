@@ -1,0 +1,167 @@
+"""What a ticket gains: paired differences from the dense network and the controls.
+
+A difference is taken within a replicate, so that what its seed does to both is in
+neither. The draws of a control are averaged first.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.core.monitor import test_name
+from tf_lottery.core.records import History, Round
+from tf_lottery.core.spread import Spread
+
+STEP = "best_step"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Tickets minus what they are compared with, paired by replicate.
+
+    Attributes:
+        against: "dense", or the name of a control.
+        metric: What is compared: a score, or "best_step".
+        maximize: Whether more is better.
+        ours: The tickets, one value a replicate that has both.
+        theirs: What they are compared with, in the same order.
+    """
+
+    against: str
+    metric: str
+    maximize: bool
+    ours: Spread
+    theirs: Spread
+
+    def __len__(self) -> int:
+        return len(self.ours)
+
+    @property
+    def spread(self) -> Spread:
+        """Ours minus theirs."""
+        pairs = zip(self.ours.values, self.theirs.values, strict=True)
+        return Spread(tuple(_minus(ours, theirs) for ours, theirs in pairs))
+
+    @property
+    def gain(self) -> Spread:
+        """By how much ours are better: the spread, turned where less is better."""
+        values = self.spread.values
+        return Spread(values if self.maximize else tuple(-value for value in values))
+
+    @property
+    def better_in(self) -> int:
+        """In how many replicates ours is better."""
+        return sum(value > 0 for value in self.gain.values)
+
+    @property
+    def resolved(self) -> int:
+        """1 where ours are better, -1 where they are worse, 0 where chance could do it.
+
+        Nothing is resolved without an interval, or by one without width.
+        """
+        low, high = self.gain.interval or (0.0, 0.0)
+        if low == high:
+            return 0
+        return int(low > 0) - int(high < 0)
+
+    def is_worse_by_more_than(self, tolerance: float) -> bool:
+        """Whether the whole interval lies below the tolerance."""
+        interval = self.gain.interval
+        return bool(interval and self.resolved < 0 and interval[1] < -tolerance)
+
+    @property
+    def ratio(self) -> float | None:
+        """The mean of theirs as a multiple of the mean of ours."""
+        return self.theirs.mean / self.ours.mean if self.ours.mean else None
+
+    def record(self) -> dict[str, Any]:
+        """All of it, as plain values."""
+        return {
+            "against": self.against,
+            "metric": self.metric,
+            "maximize": self.maximize,
+            "ticket": self.ours.record(),
+            "other": self.theirs.record(),
+            "difference": self.spread.record(),
+            "better_in": self.better_in,
+            "resolved": self.resolved,
+            "ratio": self.ratio,
+        }
+
+
+def against_dense(
+    history: History, ours: Sequence[Round], dense: Sequence[Round]
+) -> tuple[Difference, Difference]:
+    """Of the monitored score and of the best step; scores that are NaN stay."""
+    score, steps = (
+        tuple(
+            Spread(tuple(_figure(round, metric) for round in rounds))
+            for rounds in (ours, dense)
+        )
+        for metric in (history.monitor, STEP)
+    )
+    return (
+        Difference("dense", history.monitor, history.maximize, *score),
+        Difference("dense", STEP, False, *steps),
+    )
+
+
+def differences(history: History, number: int) -> Iterator[Difference]:
+    """Of the tickets of a round from the dense network and from each control.
+
+    Two each: of the test figure, or without test data the monitored score, and of
+    the best step. Replicates that lack either side are left out.
+    """
+    name = test_name(history.monitor)
+    tested = any(name in round.outcome.metrics for round in history.trainings())
+    score = name if tested else history.monitor
+    for against, others in _others(history, number).items():
+        for metric, maximize in (score, history.maximize), (STEP, False):
+            pairs = [
+                (_figure(history.replicates[replicate][number], metric), other)
+                for replicate, rounds in sorted(others.items())
+                for other in [_mean(rounds, metric)]
+            ]
+            if complete := [pair for pair in pairs if np.isfinite(pair).all()]:
+                ours, theirs = map(Spread, zip(*complete, strict=True))
+                yield Difference(against, metric, maximize, ours, theirs)
+
+
+def known(figures: Iterable[float]) -> tuple[float, ...]:
+    """Those that are numbers."""
+    return tuple(figure for figure in figures if math.isfinite(figure))
+
+
+def _others(history: History, number: int) -> dict[str, dict[int, list[Round]]]:
+    """What a round's tickets are compared with, by name and replicate."""
+    having = {r for r, each in enumerate(history.replicates) if len(each) > number}
+    others: dict[str, dict[int, list[Round]]] = {}
+    if number:
+        others["dense"] = {r: [history.replicates[r][0]] for r in having}
+    for control in history.controls:
+        if control.number == number and control.replicate in having:
+            draws = others.setdefault(str(control.control), {})
+            draws.setdefault(control.replicate, []).append(control)
+    return others
+
+
+def _mean(draws: Sequence[Round], metric: str) -> float:
+    figures = known(_figure(draw, metric) for draw in draws)
+    return Spread(figures).mean if figures else math.nan
+
+
+def _figure(round: Round, metric: str) -> float:
+    if metric == STEP:
+        return float(round.outcome.best_step)
+    return round.score(metric)
+
+
+def _minus(ours: float, theirs: float) -> float:
+    scale = max(abs(ours), abs(theirs))
+    if not scale or not math.isfinite(ours - theirs):
+        return ours - theirs
+    # Scores are float32: past the sixth digit, equal differences would differ.
+    return round(ours - theirs, 5 - math.floor(math.log10(scale)))

@@ -1,0 +1,219 @@
+"""Whether a ticket wins by the paper's definition, and what its figures carry.
+
+A ticket matches when its validation score is within the tolerance of the dense
+network's. It wins when also its step of minimum validation loss is no later and
+it keeps at most half of the weights. Over replicates the means are judged, as the
+paper plots them. Test figures never decide; the claim against the dense network
+and the controls rests on them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tf_lottery.core import wording
+from tf_lottery.core.difference import Difference, against_dense, differences, known
+from tf_lottery.core.monitor import test_name
+from tf_lottery.core.records import History
+from tf_lottery.core.spread import Spread
+
+MAX_DENSITY = 0.5
+
+
+@dataclass(frozen=True)
+class RoundVerdict:
+    """What is known about the tickets of one round.
+
+    Attributes:
+        number: Of the round; 0 is dense.
+        density: The fraction of the weights that they keep.
+        replicates: How many replicates have this round; it is judged over these.
+        of: How many replicates there are.
+        validation: The monitored score against the dense network's.
+        steps: The step of minimum validation loss against the dense network's.
+        test: The test figure; None without test data.
+        differences: From the dense network and from each control, in the test
+            figure (without test data: the monitored score) and in "best_step".
+        matches: Whether the mean score is within the tolerance.
+        wins: Whether it matches, no later, with at most half of the weights.
+        wins_in: In how many replicates the ticket wins by itself.
+        contradicted: Whether it matches, and the interval of its test figures
+            lies wholly below the tolerance.
+    """
+
+    number: int
+    density: float
+    replicates: int
+    of: int
+    validation: Difference
+    steps: Difference
+    test: Spread | None
+    differences: tuple[Difference, ...]
+    matches: bool
+    wins: bool
+    wins_in: int
+    contradicted: bool
+
+    @property
+    def score(self) -> Spread:
+        """The monitored score, at minimum validation loss."""
+        return self.validation.ours
+
+    @property
+    def best_step(self) -> Spread:
+        """The step of minimum validation loss."""
+        return self.steps.ours
+
+    def sentence(self) -> str:
+        """What the figures carry against the dense network and each control."""
+        return wording.claims(self)
+
+    def record(self) -> dict[str, Any]:
+        """Every number, as plain values."""
+        return {
+            "round": self.number,
+            "density": self.density,
+            "replicates": self.replicates,
+            "of": self.of,
+            "validation": self.validation.record(),
+            "steps": self.steps.record(),
+            "test": self.test.record() if self.test else None,
+            "differences": [each.record() for each in self.differences],
+            "matches": self.matches,
+            "wins": self.wins,
+            "wins_in": self.wins_in,
+            "contradicted": self.contradicted,
+            "sentence": self.sentence(),
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of a search.
+
+    Attributes:
+        rounds: Each round, from the dense one on.
+        chosen: The round whose ticket is returned: the sparsest winner, else the
+            sparsest match, else the best pruned one.
+        replicate: Of its tickets, that with the best score.
+        won: Whether the chosen round wins.
+        reason: Why, in words, and what the test figures say to it.
+    """
+
+    rounds: tuple[RoundVerdict, ...]
+    chosen: int
+    replicate: int
+    won: bool
+    reason: str
+
+    def record(self) -> dict[str, Any]:
+        """Every number, as plain values."""
+        return {
+            "chosen": self.chosen,
+            "replicate": self.replicate,
+            "won": self.won,
+            "reason": self.reason,
+            "rounds": [round.record() for round in self.rounds],
+        }
+
+
+def judge(history: History) -> Verdict:
+    """Judges each round over the replicates that have it, and chooses one."""
+    longest = max(map(len, history.replicates), default=0)
+    rounds = tuple(_judged(history, number) for number in range(longest))
+    chosen, reason = _chosen(history, rounds[1:])
+    if chosen is None:
+        return Verdict(rounds, 0, 0, False, reason)
+    return Verdict(
+        rounds, chosen.number, _replicate(history, chosen.number), chosen.wins, reason
+    )
+
+
+def _judged(history: History, number: int) -> RoundVerdict:
+    having = [rounds for rounds in history.replicates if len(rounds) > number]
+    ours, dense = [each[number] for each in having], [each[0] for each in having]
+    density = Spread(tuple(round.ticket.density for round in ours)).mean
+    validation, steps = against_dense(history, ours, dense)
+    one_by_one = (against_dense(history, [r[number]], [r[0]]) for r in having)
+    matches = _matches(history, validation)
+    test = known(round.score(test_name(history.monitor)) for round in ours)
+    found = tuple(differences(history, number))
+    return RoundVerdict(
+        number=number,
+        density=density,
+        replicates=len(having),
+        of=len(history.replicates),
+        validation=validation,
+        steps=steps,
+        test=Spread(test) if test else None,
+        differences=found,
+        matches=matches,
+        wins=_wins(history, density, validation, steps),
+        wins_in=sum(_wins(history, density, *one) for one in one_by_one),
+        contradicted=matches and any(_contradicts(history, each) for each in found),
+    )
+
+
+def _wins(
+    history: History, density: float, validation: Difference, steps: Difference
+) -> bool:
+    is_early = steps.ours.mean <= steps.theirs.mean
+    is_small = density <= MAX_DENSITY
+    is_validated = history.monitor.startswith("val_")
+    return is_validated and is_early and is_small and _matches(history, validation)
+
+
+def _matches(history: History, validation: Difference) -> bool:
+    gain = validation.ours.mean - validation.theirs.mean
+    loss, tolerance = (-gain if history.maximize else gain), history.plan.tolerance
+    # Scores are float32: a loss of exactly the tolerance may come out above it, and
+    # so may equal means of scores that are not equal.
+    noise = 1e-7 * abs(validation.theirs.mean) if len(validation) > 1 else 0.0
+    return loss <= 1.001 * tolerance + noise
+
+
+def _contradicts(history: History, each: Difference) -> bool:
+    is_test = (each.against, each.metric) == ("dense", test_name(history.monitor))
+    return is_test and each.is_worse_by_more_than(history.plan.tolerance)
+
+
+def _chosen(
+    history: History, pruned: Sequence[RoundVerdict]
+) -> tuple[RoundVerdict | None, str]:
+    """The round to return, and why."""
+    if not pruned:
+        return None, "No round was pruned: this is the dense network."
+    matches = [round for round in pruned if round.matches]
+    winners = [round for round in matches if round.wins]
+    chosen = (winners or matches or [_best(history, pruned)])[-1]
+    if history.monitor.startswith("val_"):
+        reason = wording.judgement(chosen, MAX_DENSITY)
+    else:
+        reason = "No verdict is possible without validation data."
+    claims = chosen.sentence() if wording.has_claims(chosen) else ""
+    return chosen, f"{reason} {claims}".strip()
+
+
+def _best(history: History, rounds: Sequence[RoundVerdict]) -> RoundVerdict:
+    """The round with the best mean score; of equal ones the sparsest."""
+
+    def rank(round: RoundVerdict) -> tuple[float, int]:
+        return _rank(history, round.score.mean), round.number
+
+    return max(rounds, key=rank)
+
+
+def _replicate(history: History, number: int) -> int:
+    """The replicate with the best score in a round; of equal ones the first."""
+    scores = {
+        replicate: _rank(history, rounds[number].score(history.monitor))
+        for replicate, rounds in enumerate(history.replicates)
+        if len(rounds) > number
+    }
+    return max(scores, key=lambda replicate: (scores[replicate], -replicate))
+
+
+def _rank(history: History, score: float) -> float:
+    better = score if history.maximize else -score
+    return -math.inf if math.isnan(score) else better

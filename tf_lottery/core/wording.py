@@ -1,0 +1,179 @@
+"""The verdict in words that claim no more than the numbers carry.
+
+Without an interval nothing is "better": a difference is told as such. An interval
+that holds zero is "not resolved". What a lost control means is said for the
+controls whose change is known.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tf_lottery.core.difference import STEP, Difference
+from tf_lottery.core.monitor import is_fraction
+from tf_lottery.core.spread import CONFIDENCE, Spread
+
+if TYPE_CHECKING:
+    from tf_lottery.core.verdict import RoundVerdict
+
+# What a ticket and its control do not share.
+_CHANGED = {
+    "reinit": "its initial weights are",
+    "reinit_same_sign": "the sizes of its initial weights are",
+    "shuffle": "the positions of its weights are",
+    "random_mask": "which weights it keeps is",
+}
+
+
+def judgement(round: "RoundVerdict", max_density: float) -> str:
+    """Whether the tickets of a round win, by validation, and what they lack."""
+    compared, over = _compared(round), _over(round)
+    if round.wins:
+        return f"A winning ticket: {compared}, {_steps(round)}{over}."
+    if not round.matches:
+        start = "No ticket matches the dense network; the best has"
+        return f"{start} {compared}{over}."
+    if round.density > max_density:
+        lacks = f"it keeps more than {max_density:.0%} of the weights"
+    else:
+        lacks = f"its {_steps(round)}"
+    return f"The ticket matches but does not win: {compared}, but {lacks}{over}."
+
+
+def has_claims(round: "RoundVerdict") -> bool:
+    """Whether there is more to say than the judgement of one training."""
+    return round.of > 1 or any(d.against != "dense" for d in round.differences)
+
+
+def claims(round: "RoundVerdict") -> str:
+    """What the figures carry against the dense network and each control."""
+    figures = [each for each in round.differences if each.metric != STEP]
+    if not figures:
+        return ""
+    steps = {d.against: d for d in round.differences if d.metric == STEP}
+    told = (_claim(each, steps[each.against], round.of) for each in figures)
+    meanings = filter(None, map(_meaning, figures))
+    sentences = [f"{_source(figures[0].metric)}: {'; '.join(told)}.", *meanings]
+    if round.contradicted:
+        sentences.append(
+            "The test figures contradict the choice: "
+            "this ticket does not match the dense network on test data."
+        )
+    return " ".join(sentences)
+
+
+def _compared(round: "RoundVerdict") -> str:
+    ours, dense = round.validation.ours.mean, round.validation.theirs.mean
+    score = f"{round.validation.metric} {ours:.4f} (dense {dense:.4f})"
+    return f"{round.density:.1%} of the weights, {score}"
+
+
+def _steps(round: "RoundVerdict") -> str:
+    ours, dense = (_step(s.mean) for s in (round.steps.ours, round.steps.theirs))
+    return f"minimum validation loss is at step {ours} (dense {dense})"
+
+
+def _step(mean: float) -> str:
+    return f"{mean:,.0f}" if mean == round(mean) else f"{mean:,.1f}"
+
+
+def _over(round: "RoundVerdict") -> str:
+    if round.of == 1:
+        return ""
+    if round.replicates == 1:
+        return f"; 1 of {round.of} replicates has this round"
+    means = f"the {round.replicates} of {round.of} replicates that have this round"
+    if round.replicates == round.of:
+        means = f"{round.of} replicates"
+    return f"; means of {means}, and it wins in {round.wins_in} of them by itself"
+
+
+def _source(metric: str) -> str:
+    if metric.startswith("test_"):
+        return f"Test figures ({metric})"
+    return f"Without test data, by the figures that chose the ticket ({metric})"
+
+
+def _claim(figure: Difference, steps: Difference, of: int) -> str:
+    against, earlier = figure.against, _earlier(steps)
+    interval = figure.spread.interval
+    signed = _signed(figure, figure.spread.mean)
+    if not interval:
+        replicates = "1 replicate" if of == 1 else f"1 of {of} replicates"
+        return f"{signed} against {against}{earlier} ({replicates}: no interval)"
+    in_all = _of(len(figure), len(figure), of)
+    if interval[0] == interval[1]:
+        return f"{signed} against {against}{earlier}, equal in {in_all}: no interval"
+    better = _of(figure.better_in, len(figure), of)
+    if figure.resolved > 0:
+        amount = _by(figure, figure.gain)
+        return f"beats {against} by {amount}, in {better}{earlier}"
+    if figure.resolved < 0:
+        amount = _by(figure, Spread(tuple(-gain for gain in figure.gain.values)))
+        return f"loses to {against} by {amount}, better in {better}{earlier}"
+    between = _interval(figure, interval)
+    return (
+        f"not resolved from {against}: {signed} {between}, better in {better}{earlier}"
+    )
+
+
+def _of(count: int, known: int, of: int) -> str:
+    if known == of:
+        return f"{count} of {of} replicates"
+    return f"{count} of the {known} replicates (of {of}) that have both"
+
+
+def _earlier(steps: Difference) -> str:
+    """How much earlier minimum validation loss is, where that is known."""
+    if not steps.ratio or (len(steps) > 1 and not steps.resolved):
+        return ""
+    word, ratio = (
+        ("earlier", steps.ratio) if steps.ratio > 1 else ("later", 1 / steps.ratio)
+    )
+    times = f"{ratio:.3g}"
+    return "" if times == "1" else f", minimum validation loss {times}x {word}"
+
+
+def _meaning(figure: Difference) -> str:
+    if figure.resolved >= 0 or figure.against not in _CHANGED:
+        return ""
+    changed = _CHANGED[figure.against]
+    return f"Worse than {figure.against}: {changed} not what makes it good."
+
+
+def _signed(figure: Difference, mean: float) -> str:
+    sign = "+" if mean >= 0 else "-"
+    return f"{sign}{_amount(figure, abs(mean))}"
+
+
+def _by(figure: Difference, spread: Spread) -> str:
+    assert spread.interval
+    return f"{_amount(figure, spread.mean)} {_interval(figure, spread.interval)}"
+
+
+def _amount(figure: Difference, value: float) -> str:
+    text = _number(figure)(value)
+    if not _in_points(figure):
+        return text
+    return f"{text} point{'s' if float(text) > 1 else ''}"
+
+
+def _interval(figure: Difference, interval: tuple[float, float]) -> str:
+    low, high = map(_number(figure), interval)
+    return f"({CONFIDENCE:.0%} interval {low} to {high})"
+
+
+def _in_points(figure: Difference) -> bool:
+    high = max(figure.ours.high, figure.theirs.high)
+    return is_fraction(figure.metric) and high <= 1
+
+
+def _number(figure: Difference) -> Callable[[float], str]:
+    if not _in_points(figure):
+        return lambda value: f"{value:.3g}"
+
+    def points(value: float) -> str:
+        text = f"{100 * value:.2f}"
+        # What is not zero is not shown as zero.
+        return text if float(text) or not value else f"{100 * value:.1g}"
+
+    return points
