@@ -1,9 +1,14 @@
 """Which round is returned: every branch of the paper's definition, and its words."""
 
+import json
+import random
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.fakes import history
+from tests.fakes import history, replicated
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.verdict import judge
 
@@ -146,6 +151,142 @@ def test_a_late_rewound_ticket_is_as_early_as_its_own_step_says():
     assert chosen((0.5, 0.91, 101), plan=plan) == (1, False)
 
 
+# Over replicates. Rows are (density, validation, test, best step).
+
+FIRST, SECOND = (1.0, 0.90, 0.89, 100), (1.0, 0.92, 0.91, 200)
+
+
+def over(*tickets, dense=(FIRST, SECOND), **options):
+    """The verdict of one pruned round of each replicate."""
+    searches = [[d, t] for d, t in zip(dense, tickets, strict=True)]
+    return judge(replicated(*searches, **options))
+
+
+def test_the_means_are_judged_and_winners_counted():
+    verdict = over((0.4, 0.95, 0.9, 90), (0.4, 0.91, 0.9, 190))
+    (_, round), won = verdict.rounds, verdict.won
+    assert (won, round.wins, round.wins_in) == (True, True, 1)
+    assert round.score.values == (0.95, 0.91)
+    assert round.test.values == (0.9, 0.9)
+    assert round.best_step.mean == 140
+    assert round.density == 0.4
+
+
+def test_a_mean_below_the_dense_mean_does_not_match():
+    verdict = over((0.4, 0.91, 0.9, 90), (0.4, 0.89, 0.9, 190))
+    assert (verdict.won, verdict.rounds[1].matches) == (False, False)
+    assert verdict.rounds[1].wins_in == 1
+
+
+def test_a_mean_step_that_is_later_matches_and_does_not_win():
+    verdict = over((0.4, 0.95, 0.9, 10), (0.4, 0.95, 0.9, 291))
+    assert (verdict.won, verdict.rounds[1].matches) == (False, True)
+
+
+def test_means_of_as_many_images_match():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        images = rng.integers(4500, 4900, 5)
+        moved = images + np.array([3, -3, 5, -5, 0])
+        ours, dense = np.float32(moved / 5000), np.float32(images / 5000)
+        searches = [
+            [(1.0, float(d), 0.9, 9), (0.4, float(o), 0.9, 9)]
+            for o, d in zip(ours, dense, strict=True)
+        ]
+        assert judge(replicated(*searches)).won
+
+
+def test_the_ticket_is_that_of_the_replicate_with_the_best_score():
+    verdict = over((0.4, 0.94, 0.9, 90), (0.4, 0.95, 0.9, 190))
+    assert (verdict.chosen, verdict.replicate) == (1, 1)
+    verdict = over((0.4, 0.95, 0.9, 90), (0.4, 0.95, 0.9, 190))
+    assert verdict.replicate == 0
+    verdict = over((0.4, np.nan, 0.9, 90), (0.4, 0.5, 0.9, 190))
+    assert (verdict.won, verdict.replicate) == (False, 1)
+
+
+def test_a_score_that_is_missing_in_one_replicate_is_no_match():
+    verdict = over((0.4, 0.95, 0.9, 90), (0.4, np.nan, 0.9, 190))
+    assert not verdict.won
+    assert verdict.rounds[1].wins_in == 1
+
+
+def test_a_round_is_judged_over_the_replicates_that_have_it():
+    rows = [FIRST, (0.4, 0.95, 0.9, 90)]
+    verdict = judge(replicated(rows, [SECOND], rows, [], [FIRST]))
+    round = verdict.rounds[1]
+    assert (round.replicates, round.of, round.wins_in) == (2, 5, 2)
+    assert "means of the 2 of 5 replicates that have this round" in verdict.reason
+    verdict = judge(replicated([FIRST], rows))
+    assert (verdict.chosen, verdict.replicate, verdict.won) == (1, 1, True)
+    assert "; 1 of 2 replicates has this round." in verdict.reason
+
+
+def test_test_figures_contradict_and_never_decide():
+    tickets = [(0.4, 0.95, test, 90) for test in (0.85, 0.86, 0.87, 0.86, 0.85)]
+    verdict = over(*tickets, dense=[FIRST] * 5)
+    assert verdict.won
+    assert verdict.rounds[1].contradicted
+    assert "The test figures contradict the choice" in verdict.reason
+    tolerant = over(*tickets, dense=[FIRST] * 5, plan=Plan(tolerance=0.05))
+    assert not tolerant.rounds[1].contradicted
+
+
+def test_the_smallest_winning_round_is_of_the_best_replicate():
+    first = [FIRST, (0.4, 0.95, 0.9, 90), (0.3, 0.93, 0.9, 90), (0.2, 0.1, 0.9, 90)]
+    second = [SECOND, (0.4, 0.93, 0.9, 90), (0.3, 0.94, 0.9, 90), (0.2, 0.1, 0.9, 90)]
+    searches = replicated(first, second)
+    assert searches.smallest_winning() is searches.replicates[1][2]
+    assert replicated(first[:1]).smallest_winning() is None
+    assert history([DENSE, (0.4, 0.1, 80)]).smallest_winning() is None
+
+
+SCORES = st.sampled_from([0.88, 0.9, 0.91, 0.93, float("nan")])
+TICKETS = st.lists(
+    st.tuples(st.just(0.4), SCORES, SCORES, st.sampled_from([80, 100, 120])),
+    min_size=2,
+    max_size=5,
+)
+
+
+@given(TICKETS, st.integers())
+def test_the_order_of_the_replicates_does_not_matter(tickets, seed):
+    order = random.Random(seed).sample(range(len(tickets)), len(tickets))
+
+    def verdict(which):
+        dense = [(1.0, 0.9 + r / 100, 0.9, 100 + r) for r in which]
+        controls = {
+            (place, "reinit", 0, 1): (0.9, 0.85 + r / 100, 200)
+            for place, r in enumerate(which)
+        }
+        return over(*(tickets[r] for r in which), dense=dense, controls=controls)
+
+    plain, swapped = verdict(range(len(tickets))), verdict(order)
+    assert plain.won == swapped.won
+    assert plain.reason == swapped.reason
+    assert plain.rounds[1].wins_in == swapped.rounds[1].wins_in
+    if plain.rounds[1].score.values.count(plain.rounds[1].score.high) == 1:
+        assert order[swapped.replicate] == plain.replicate
+
+
+def test_a_record_has_every_number_and_is_json():
+    controls = {(r, "reinit", 0, 1): (0.9, 0.85, 200) for r in range(2)}
+    tickets = (0.4, 0.95, 0.9, 90), (0.4, 0.91, 0.93, 190)
+    verdict = over(*tickets, controls=controls)
+    record = json.loads(json.dumps(verdict.record()))
+    assert record["won"] is True
+    assert record["rounds"][1]["validation"]["other"]["values"] == [0.90, 0.92]
+    differences = record["rounds"][1]["differences"]
+    assert [(d["against"], d["metric"]) for d in differences] == [
+        ("dense", "test_accuracy"),
+        ("dense", "best_step"),
+        ("reinit", "test_accuracy"),
+        ("reinit", "best_step"),
+    ]
+    assert differences[0]["difference"]["values"] == [0.01, 0.02]
+    assert len(differences[0]["difference"]["interval"]) == 2
+
+
 # The reason in words.
 
 
@@ -176,3 +317,11 @@ def test_a_winners_reason_has_density_scores_and_steps():
 )
 def test_a_losers_reason_says_what_it_lacks(row, lacks):
     assert lacks in reason(row)
+
+
+def test_one_replicate_is_told_as_before_replicates():
+    rows = [(1.0, 0.9776, 0.97, 2900), (0.036, 0.9788, 0.98, 2900)]
+    assert judge(replicated(rows)).reason == (
+        "A winning ticket: 3.6% of the weights, val_accuracy 0.9788 (dense 0.9776), "
+        "minimum validation loss is at step 2,900 (dense 2,900)."
+    )

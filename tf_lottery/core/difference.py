@@ -67,15 +67,15 @@ class Difference:
             return 0
         return int(low > 0) - int(high < 0)
 
-    def is_worse_by_more_than(self, tolerance: float) -> bool:
-        """Whether the whole interval lies below the tolerance."""
-        interval = self.gain.interval
-        return bool(interval and self.resolved < 0 and interval[1] < -tolerance)
-
     @property
     def ratio(self) -> float | None:
         """The mean of theirs as a multiple of the mean of ours."""
         return self.theirs.mean / self.ours.mean if self.ours.mean else None
+
+    def is_worse_by_more_than(self, tolerance: float) -> bool:
+        """Whether the whole interval lies below the tolerance."""
+        interval = self.gain.interval
+        return bool(interval and self.resolved < 0 and interval[1] < -tolerance)
 
     def record(self) -> dict[str, Any]:
         """All of it, as plain values."""

@@ -8,6 +8,8 @@ controls whose change is known.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tf_lottery.core.difference import STEP, Difference
 from tf_lottery.core.monitor import is_fraction
 from tf_lottery.core.spread import CONFIDENCE, Spread
@@ -51,14 +53,13 @@ def claims(round: "RoundVerdict") -> str:
         return ""
     steps = {d.against: d for d in round.differences if d.metric == STEP}
     told = (_claim(each, steps[each.against], round.of) for each in figures)
-    meanings = filter(None, map(_meaning, figures))
-    sentences = [f"{_source(figures[0].metric)}: {'; '.join(told)}.", *meanings]
+    sentences = [f"{_source(figures[0].metric)}: {'; '.join(told)}."]
     if round.contradicted:
         sentences.append(
             "The test figures contradict the choice: "
-            "this ticket does not match the dense network on test data."
+            "on test data the ticket does not match the dense network."
         )
-    return " ".join(sentences)
+    return " ".join([*sentences, *filter(None, map(_meaning, figures))])
 
 
 def _compared(round: "RoundVerdict") -> str:
@@ -81,10 +82,11 @@ def _over(round: "RoundVerdict") -> str:
         return ""
     if round.replicates == 1:
         return f"; 1 of {round.of} replicates has this round"
-    means = f"the {round.replicates} of {round.of} replicates that have this round"
-    if round.replicates == round.of:
-        means = f"{round.of} replicates"
-    return f"; means of {means}, and it wins in {round.wins_in} of them by itself"
+    means = f"{round.of} replicates"
+    if round.replicates < round.of:
+        means = f"the {round.replicates} of {means} that have this round"
+    wins = f", of which {round.wins_in} win by themselves" if round.matches else ""
+    return f"; means of {means}{wins}"
 
 
 def _source(metric: str) -> str:
@@ -100,9 +102,8 @@ def _claim(figure: Difference, steps: Difference, of: int) -> str:
     if not interval:
         replicates = "1 replicate" if of == 1 else f"1 of {of} replicates"
         return f"{signed} against {against}{earlier} ({replicates}: no interval)"
-    in_all = _of(len(figure), len(figure), of)
     if interval[0] == interval[1]:
-        return f"{signed} against {against}{earlier}, equal in {in_all}: no interval"
+        return f"{_equal(figure, of)}{earlier}"
     better = _of(figure.better_in, len(figure), of)
     if figure.resolved > 0:
         amount = _by(figure, figure.gain)
@@ -116,20 +117,25 @@ def _claim(figure: Difference, steps: Difference, of: int) -> str:
     )
 
 
+def _equal(figure: Difference, of: int) -> str:
+    replicates = _of(len(figure), len(figure), of)
+    if not figure.spread.mean:
+        return f"equal to {figure.against} in {replicates}"
+    signed = _signed(figure, figure.spread.mean)
+    return f"{signed} against {figure.against}, alike in {replicates}: no interval"
+
+
 def _of(count: int, known: int, of: int) -> str:
-    if known == of:
-        return f"{count} of {of} replicates"
-    return f"{count} of the {known} replicates (of {of}) that have both"
+    text = f"{count} of {known} replicates"
+    return text if known == of else f"{text} ({of} in all)"
 
 
 def _earlier(steps: Difference) -> str:
     """How much earlier minimum validation loss is, where that is known."""
     if not steps.ratio or (len(steps) > 1 and not steps.resolved):
         return ""
-    word, ratio = (
-        ("earlier", steps.ratio) if steps.ratio > 1 else ("later", 1 / steps.ratio)
-    )
-    times = f"{ratio:.3g}"
+    word = "earlier" if steps.ratio > 1 else "later"
+    times = f"{max(steps.ratio, 1 / steps.ratio):.3g}"
     return "" if times == "1" else f", minimum validation loss {times}x {word}"
 
 
@@ -173,7 +179,9 @@ def _number(figure: Difference) -> Callable[[float], str]:
 
     def points(value: float) -> str:
         text = f"{100 * value:.2f}"
+        if float(text) or not value:
+            return text
         # What is not zero is not shown as zero.
-        return text if float(text) or not value else f"{100 * value:.1g}"
+        return np.format_float_positional(100 * value, 1, fractional=False, trim="-")
 
     return points
