@@ -1,5 +1,6 @@
 """A trainer that does arithmetic instead of training: milliseconds, no TensorFlow."""
 
+import copy
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
@@ -35,7 +36,7 @@ class FakeTrainer:
         shapes: Of the prunable weights, by path.
         scores: The validation accuracy of each round.
         train_as: Gives the final weight of (path, mask, start), if not by chance.
-        die_in: Dies in the training of this round.
+        die_in: Dies in the training of this round, or (replicate, round, control).
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class FakeTrainer:
         train_as: Callable | None = None,
         die_in: int | None = None,
     ):
-        self.plan = plan
+        self.plan = self.search = plan
+        self.number = 0
         self.shapes = shapes
         self.trained: list[Ticket] = []
+        self.controls: list[tuple] = []
         self.die_in = die_in
         self.opened = 0
         self.checkpoints = []
@@ -60,8 +63,27 @@ class FakeTrainer:
     def rounds_trained(self) -> list[int]:
         return [ticket.round for ticket in self.trained]
 
+    @property
+    def rewind_step(self) -> int:
+        return to_steps(self.plan.rewind_to, 10)
+
+    @property
+    def passes(self) -> int:
+        return self.opened
+
+    def replicate(self, number: int) -> "FakeTrainer":
+        other = copy.copy(self)
+        other.number, other.plan = number, self.search.of_replicate(number)
+        other.opened = 0 if number != self.number else self.opened
+        return other
+
     def dense(self) -> Ticket:
-        draw = np.random.default_rng(self.plan.seed)
+        masks = Masks.full(self.shapes)
+        state = self.draw(self.plan.seed)
+        return Ticket(masks, state, plan=self.plan, architecture={"model": "fake"})
+
+    def draw(self, seed: int) -> dict[str, np.ndarray]:
+        draw = np.random.default_rng(seed)
         state = {
             p: draw.normal(size=s).astype("float32") for p, s in self.shapes.items()
         }
@@ -69,18 +91,18 @@ class FakeTrainer:
         state["norm/moving_mean"] = np.zeros(5, np.float32)
         state["optimizer:iterations"] = np.array(0)
         state |= {f"optimizer:m/{p}": np.zeros(s, "f4") for p, s in self.shapes.items()}
-        masks = Masks.full(self.shapes)
-        return Ticket(masks, state, plan=self.plan, architecture={"model": "fake"})
+        return state
 
-    def train(self, ticket, *, checkpoint=None, report=None) -> Outcome:
-        if ticket.round == self.die_in:
+    def train(self, ticket, *, control=None, checkpoint=None, report=None) -> Outcome:
+        if self.die_in in (ticket.round, (self.number, ticket.round, control)):
             raise Killed
         self.trained.append(ticket)
+        self.controls.append((self.number, ticket.round, control))
         # Later states must follow from what the ticket says, not from its number.
         end = self._state_at(ticket, STEPS)
         best = self._state_at(ticket, STEPS // 2)
         next_start = None
-        rewind = to_steps(self.plan.rewind_to, 10)
+        rewind = self.rewind_step
         if self.plan.retrain == "fine_tune":
             next_start = 0, end
         elif ticket.step < rewind:
@@ -149,8 +171,8 @@ def written(path, plan: Plan, **trainer) -> Store:
     store = Store(path)
     with store.open(facts(plan), overwrite=False):
         for round in run_rounds(FakeTrainer(plan, **trainer), plan):
-            store.save_ticket(round.ticket)
-            store.save_outcome(round.ticket, round.outcome)
+            store.replicate().save_ticket(round.ticket)
+            store.replicate().save_outcome(round.ticket, round.outcome)
     return store
 
 

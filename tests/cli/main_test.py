@@ -27,8 +27,8 @@ def run_dir(tmp_path_factory):
     facts = describe(plan, {}, "spec", monitor="val_accuracy", maximize=True)
     with store.open(facts, overwrite=False):
         for round in run_rounds(trainer, plan):
-            store.save_ticket(round.ticket)
-            outcome = store.save_outcome(round.ticket, round.outcome)
+            store.replicate().save_ticket(round.ticket)
+            outcome = store.replicate().save_outcome(round.ticket, round.outcome)
         ticket = dataclasses.replace(round.ticket, outcome=outcome)
         ticket.save(path / "ticket.npz")
     return path
@@ -83,8 +83,8 @@ def test_verify_finds_masks_that_do_not_follow_from_the_weights(tmp_path, run_di
     )
     zeros = {p: np.zeros_like(last.outcome.weights[p]) for p in last.outcome.weights}
     outcome = dataclasses.replace(last.outcome, weights=zeros, best_weights=zeros)
-    store.save_ticket(forged)
-    store.save_outcome(forged, outcome)
+    store.replicate().save_ticket(forged)
+    store.replicate().save_outcome(forged, outcome)
     with pytest.raises(SystemExit, match="round 3 do not follow"):
         run("verify", copy)
 

@@ -115,7 +115,7 @@ def test_the_outcome_may_say_where_the_next_ticket_starts():
     assert starting_point(ticket, trained, Plan()) == (9, state)
 
 
-def test_the_criterion_of_the_plan_decides():
+def test_the_function_of_the_plan_decides():
     def last_first(ticket, _):
         return {path: -np.arange(mask.size) for path, mask in ticket.masks.items()}
 

@@ -396,7 +396,8 @@ def test_what_only_judges_is_not(judged):
 
 
 def test_every_field_is_known_to_train_or_to_judge():
-    judged = {"rounds", "monitor", "mode", "tolerance"}
+    judged = {"rounds", "monitor", "mode", "tolerance", "replicates"}
+    judged |= {"controls", "control_rounds", "control_replicates"}
     assert set(Plan().to_json()) == set(OTHERS) | judged
 
 

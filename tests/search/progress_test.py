@@ -5,13 +5,14 @@ import dataclasses
 import numpy as np
 
 from tests.fakes import history
+from tf_lottery.core.plan import Plan
 from tf_lottery.search.progress import Progress
 
 
 def line(capsys, **metrics):
     round = history([(1.0, 0.9, 50), (0.8, 0.9, 40)])[1]
     outcome = dataclasses.replace(round.outcome, metrics=metrics, seconds=2.5)
-    Progress(2, 15, 1000).line(
+    Progress(2, Plan(rounds=15), 1000).line(
         dataclasses.replace(round, outcome=outcome), "val_accuracy"
     )
     return capsys.readouterr().out
@@ -29,14 +30,14 @@ def test_a_score_that_is_no_number_does_not_stop_the_search(capsys):
 
 
 def test_silent_says_nothing(capsys):
-    progress = Progress(0, 15, 1000)
+    progress = Progress(0, Plan(rounds=15), 1000)
     progress.begin(3, "runs/lenet")
     progress.say("hello")
     assert capsys.readouterr().out == ""
 
 
 def test_the_beginning_says_the_cost_and_what_is_done_already(capsys):
-    Progress(1, 15, 2000).begin(3, "runs/lenet")
+    Progress(1, Plan(rounds=15), 2000).begin(3, "runs/lenet")
     text = capsys.readouterr().out
     for part in ("16 trainings", "2,000 steps", "3 done already", "runs/lenet"):
         assert part in text

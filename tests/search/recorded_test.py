@@ -14,6 +14,7 @@ from tests.fakes import FakeTrainer, Killed, facts
 from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
+from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
@@ -43,7 +44,12 @@ def search(path, trainer, verbose=0):
     store, plan = Store(path), trainer.plan
     rounds = []
     with contextlib.suppress(Killed), store.open(facts(plan), overwrite=False):
-        recorded = Recorded(trainer, store, Progress(verbose, plan.rounds, 100))
+        recorded = Recorded(
+            trainer,
+            store.replicate(),
+            Progress(verbose, plan, 100),
+            Identity(facts(plan)),
+        )
         for round in run_rounds(recorded, plan):
             rounds.append(round)
     return rounds
@@ -212,7 +218,7 @@ def test_each_round_has_a_checkpoint_of_its_own_which_goes_when_it_is_finished(
 def test_a_round_changed_by_hand_is_trained_no_further(tmp_path):
     plan = Plan(rounds=3)
     search(tmp_path, FakeTrainer(plan, die_in=2))
-    path = Store(tmp_path).round_dir(0) / "outcome.npz"
+    path = Store(tmp_path).replicate().directory(0) / "outcome.npz"
     archive = io.Archive(path)
     weights = dict(archive.group("final"))
     weights["dense/kernel"] = np.linspace(1, 2, 30, dtype="f4").reshape(6, 5)

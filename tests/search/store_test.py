@@ -79,13 +79,13 @@ def test_the_optimizer_at_the_rewind_point_comes_back_bit_by_bit(tmp_path):
 
 def test_a_search_that_goes_on_has_the_history_of_what_is_finished(run):
     (run / "replicate_0" / "round_02" / "metrics.json").unlink()
-    assert Store(run).finished() == 2
+    assert Store(run).replicate().finished() == 2
     assert [round.number for round in Store(run).history()] == [0, 1]
 
 
 def test_a_round_after_a_gap_is_not_finished(run):
     (run / "replicate_0" / "round_01" / "metrics.json").unlink()
-    assert Store(run).finished() == 1
+    assert Store(run).replicate().finished() == 1
 
 
 def test_metrics_that_are_no_numbers_come_back_as_nan(tmp_path):
@@ -154,7 +154,7 @@ def test_a_refused_search_changes_no_file(run):
 )
 def test_more_rounds_or_another_judgement_continue_the_search(run, same):
     opened(run, Plan(**{"rounds": 2, "rewind_to": 20, **same}))
-    assert Store(run).finished() == 3
+    assert Store(run).replicate().finished() == 3
 
 
 def test_the_order_of_layer_rates_is_part_of_the_plan(tmp_path):
@@ -221,7 +221,7 @@ def test_a_refused_search_holds_no_lock_though_its_error_is_kept(run):
 
 def test_overwrite_removes_the_search(run):
     opened(run, Plan(seed=7), overwrite=True)
-    assert Store(run).finished() == 0
+    assert Store(run).replicate().finished() == 0
     assert Plan.from_json(Store(run).facts()["plan"]).seed == 7
     assert not (run / "ticket.npz").exists()
 
@@ -245,7 +245,7 @@ def test_overwrite_removes_nothing_where_no_search_was(tmp_path, name):
 def test_overwrite_replaces_a_damaged_search(run):
     (run / "plan.json").write_text("{")
     opened(run, overwrite=True)
-    assert Store(run).finished() == 0
+    assert Store(run).replicate().finished() == 0
 
 
 # Directories that cannot work.
@@ -348,7 +348,7 @@ def test_a_round_asked_for_with_other_masks_is_an_error(run):
     one, two = store.history()[1:3]
     other = Ticket(two.ticket.masks, one.ticket.state, round=1)
     with pytest.raises(TicketError, match="other masks"):
-        store.outcome(other)
+        store.replicate().outcome(other)
 
 
 def test_other_devices_are_a_warning_where_rounds_are_left(run):

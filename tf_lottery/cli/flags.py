@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 from typing import Any
 
+from tf_lottery.core.controls import NAMES as CONTROLS
 from tf_lottery.core.criteria import NAMES as CRITERIA
 from tf_lottery.core.plan import MODES, RETRAIN, SCOPES, Plan
 
@@ -24,6 +25,10 @@ _HELP: dict[str, dict[str, Any]] = {
     "monitor": {"type": str, "help": "the score that decides, like val_accuracy"},
     "mode": {"choices": MODES},
     "tolerance": {"type": float, "help": "how much worse than dense still matches"},
+    "controls": {"type": str, "help": f"of {', '.join(CONTROLS)}, like reinit,shuffle"},
+    "control_rounds": {"type": str, "help": "like 3,7 or reinit=3,7,shuffle=7"},
+    "control_replicates": {"type": int, "help": "how often each control is drawn"},
+    "replicates": {"type": int, "help": "how often the search is repeated"},
     "seed": {"type": int, "help": "an integer"},
 }
 
@@ -72,6 +77,10 @@ def override(plan: Plan, arguments: Any) -> Plan:
         changes["layer_rates"] = _rates(changes["layer_rates"])
     if "block_size" in changes:
         changes["block_size"] = _block_size(changes["block_size"])
+    if "controls" in changes:
+        changes["controls"] = tuple(filter(None, changes["controls"].split(",")))
+    if "control_rounds" in changes:
+        changes["control_rounds"] = _control_rounds(changes["control_rounds"])
     if str(changes.get("rewind_to", "")).isdigit():
         changes["rewind_to"] = int(changes["rewind_to"])
     if "epochs" in changes:  # either takes the place of the recipe's other
@@ -89,6 +98,22 @@ def _rates(text: str) -> dict[str, float]:
         raise ValueError(
             f"`--layer_rates` must be like logits=0.1,block1/*=0. Received: {text!r}."
         ) from error
+
+
+def _control_rounds(text: str) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+    chosen: dict[str, tuple[int, ...]] = {}
+    name = ""
+    try:
+        for part in text.split(","):
+            *named, number = part.rsplit("=", 1)
+            name = named[0] if named else name
+            chosen[name] = (*chosen.get(name, ()), int(number))
+    except ValueError as error:
+        raise ValueError(
+            "`--control_rounds` must be like 3,7 or reinit=3,7,shuffle=7. "
+            f"Received: {text!r}."
+        ) from error
+    return chosen[""] if "" in chosen else chosen
 
 
 def _block_size(text: str) -> tuple[int, ...]:

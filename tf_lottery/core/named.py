@@ -10,20 +10,20 @@ from typing import Any
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The name of a criterion, "module:name", or of its class."""
+    """The name of a function, "module:name", or of its class."""
     if isinstance(function, _Named):
         return function.name
     kind = function if hasattr(function, "__qualname__") else type(function)
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def criterion_of(name: str) -> str | Callable[..., Any]:
-    """The criterion that `Plan.to_json` wrote by its name."""
+def function_of(name: str) -> str | Callable[..., Any]:
+    """The function that `name_of` named; a name of our own stays a name."""
     return _Named(name) if ":" in name else name
 
 
 class _Named:
-    """A criterion known by its name, "module:function"."""
+    """A function known by its name, "module:function"."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -42,8 +42,8 @@ class _Named:
 
     def _unknown(self, why: str) -> str:
         return (
-            f"The criterion {self.name!r} cannot be imported here: {why}. Masks that "
-            "it decided cannot be derived again without it."
+            f"{self.name!r} cannot be imported here: {why}. What it decided cannot be "
+            "derived again without it."
         )
 
     def __eq__(self, other: object) -> bool:

@@ -5,23 +5,33 @@ import fnmatch
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from tf_lottery.core.blocks import blocks_by_path, checked_block_size
+from tf_lottery.core.checks import (
+    check_choice,
+    check_count,
+    check_fraction,
+    is_fraction,
+    is_number,
+)
+from tf_lottery.core.extent import checked_controls, checked_rounds, name_in_files
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.named import criterion_of, name_of
+from tf_lottery.core.named import function_of, name_of
 from tf_lottery.core.prune import groups
+from tf_lottery.core.seeds import derive
 from tf_lottery.core.steps import Length, check_length, to_steps
 
 SCOPES = ("layerwise", "global")
 RETRAIN = ("rewind", "lr_rewind", "fine_tune")
 MODES = ("auto", "min", "max")
-# These choose among what was trained; training does not depend on them.
-_JUDGEMENT = ("rounds", "monitor", "mode", "tolerance")
+# These say how much is trained, and judge it; no training depends on them.
+_EXTENT = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
+_JUDGEMENT = ("monitor", "mode", "tolerance")
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,15 @@ class Plan:
             metric, else `val_loss`.
         mode: "min", "max", or "auto" for accuracy, AUC, loss and errors.
         tolerance: How much worse than round 0 a score may be and still match.
-        seed: Data order, random criteria and model functions derive from it.
+        controls: Trained beside the tickets: names in `tf_lottery.controls`, or
+            callables `(ticket, context) -> ticket`.
+        control_rounds: The rounds whose tickets have controls; a dict gives each
+            control its own. None: all but the dense one.
+        control_replicates: How often each control of a ticket is drawn; the paper
+            draws three.
+        replicates: How often the search is repeated, each time with a seed of its
+            own for initial weights, order of data and controls.
+        seed: Of replicate 0. Everything random derives from it, by name.
 
     Raises:
         ValueError: A value that cannot work, with what to write instead.
@@ -86,6 +104,10 @@ class Plan:
     monitor: str | None = None
     mode: str = "auto"
     tolerance: float = 0.0
+    controls: tuple[str | Callable[..., Any], ...] = ()
+    control_rounds: Sequence[int] | Mapping[str, Sequence[int]] | None = None
+    control_replicates: int = 1
+    replicates: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -99,7 +121,7 @@ class Plan:
                 f"Received: layer_rates={self.layer_rates!r}."
             )
         object.__setattr__(self, "layer_rates", dict(self.layer_rates))
-        for name in ("rounds", "epochs"):
+        for name in ("rounds", "epochs", "control_replicates", "replicates"):
             check_count(name, getattr(self, name))
         for name in ("steps", "steps_per_epoch", "batch_size", "evaluate_every"):
             if getattr(self, name) is not None:
@@ -122,15 +144,48 @@ class Plan:
                 '`rewind_to` only has a meaning with retrain="rewind". Received: '
                 f"rewind_to={self.rewind_to!r}, retrain={self.retrain!r}."
             )
-        if not _is_number(self.tolerance) or not 0 <= self.tolerance < math.inf:
+        if not is_number(self.tolerance) or not 0 <= self.tolerance < math.inf:
             raise ValueError(
                 "`tolerance` must be a number >= 0, in units of the monitored score. "
                 f"Received: tolerance={self.tolerance!r}."
             )
+        controls = checked_controls(self.controls)
+        object.__setattr__(self, "controls", controls)
+        rounds = checked_rounds(self.control_rounds, controls, self.rounds)
+        object.__setattr__(self, "control_rounds", rounds)
         if not isinstance(self.seed, int) or self.seed < 0:
             raise ValueError(
                 f"`seed` must be an integer >= 0. Received: seed={self.seed!r}."
             )
+
+    def of_replicate(self, number: int) -> "Plan":
+        """The plan of a replicate: this one, with a seed of its own.
+
+        A search with that plan alone gives the same tickets.
+        """
+        if number == 0:
+            return self
+        return dataclasses.replace(self, seed=derive(self.seed, "replicate", number))
+
+    def controlled(self, number: int) -> list[str | Callable[..., Any]]:
+        """The controls of the ticket of a round."""
+        chosen: Any = self.control_rounds
+        if isinstance(chosen, Mapping):
+            names = {name_in_files(control): control for control in self.controls}
+            return [names[n] for n, rounds in chosen.items() if number in rounds]
+        is_chosen = number > 0 if chosen is None else number in chosen
+        return list(self.controls) if is_chosen else []
+
+    def trainings(self) -> list[tuple[int, str | None, int]]:
+        """What a replicate trains: (round, control, draw) of each."""
+        rounds = range(self.rounds + 1)
+        tickets: list[tuple[int, str | None, int]] = [(n, None, 0) for n in rounds]
+        return tickets + [
+            (number, name_in_files(control), draw)
+            for number in rounds
+            for control in self.controlled(number)
+            for draw in range(self.control_replicates)
+        ]
 
     def last_step(self, steps_per_epoch: int) -> int:
         """The optimizer step at which a training ends."""
@@ -211,7 +266,11 @@ class Plan:
         """A short hash over everything that training depends on."""
         # Not sorted: of the layer rates, the first that matches counts.
         text = json.dumps(
-            {k: v for k, v in self.to_json().items() if k not in _JUDGEMENT}
+            {
+                name: value
+                for name, value in self.to_json().items()
+                if name not in (*_EXTENT, *_JUDGEMENT)
+            }
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -222,7 +281,7 @@ class Plan:
             name
             for name in mine
             if json.dumps(mine[name]) != json.dumps(theirs[name])
-            and name not in _JUDGEMENT
+            and name not in (*_EXTENT, *_JUDGEMENT)
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -230,6 +289,7 @@ class Plan:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if callable(self.criterion):
             values["criterion"] = name_of(self.criterion)
+        values["controls"] = [name_of(c) if callable(c) else c for c in self.controls]
         values["layer_rates"] = dict(self.layer_rates)
         values["block_size"] = list(self.block_size)
         return values
@@ -242,7 +302,8 @@ class Plan:
         plan may come from anyone's file.
         """
         values = dict(values)
-        values["criterion"] = criterion_of(values["criterion"])
+        values["criterion"] = function_of(values["criterion"])
+        values["controls"] = tuple(map(function_of, values.get("controls", ())))
         return cls(**values)
 
     def _rate(self, path: str) -> float:
@@ -263,38 +324,10 @@ def _shrink(kept: int, rate: float, rounds: int) -> int:
     return kept
 
 
-def check_count(name: str, value: object) -> None:
-    """Raises unless the value is an integer of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"`{name}` must be an integer >= 1. Received: {name}={value!r}."
-        )
-
-
-def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:
-    """Raises unless the value is one of the choices."""
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
-            f"Received: {name}={value!r}."
-        )
-
-
-def check_fraction(name: str, value: object) -> None:
-    """Raises unless the value is above 0 and below 1."""
-    if not _is_fraction(value) or value == 0:
-        hint = (
-            f" For {value} percent, write {value / 100}." if _is_percent(value) else ""
-        )
-        raise ValueError(
-            f"`{name}` must be a fraction in (0, 1). Received: {name}={value!r}.{hint}"
-        )
-
-
 def _check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> None:
     check_fraction("pruning_rate", rate)
     for key, value in layer_rates.items():
-        if not isinstance(key, str) or not _is_fraction(value):
+        if not isinstance(key, str) or not is_fraction(value):
             raise ValueError(
                 "`layer_rates` must map names of layers to fractions in [0, 1); 0 "
                 "leaves a layer alone. "
@@ -306,18 +339,6 @@ def _check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> N
                 "`layer_rates` may only be 0, to leave a layer alone. "
                 f"Received: {value!r} for {key!r}."
             )
-
-
-def _is_fraction(rate: object) -> bool:
-    return _is_number(rate) and 0 <= rate < 1
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_percent(rate: object) -> TypeGuard[float]:
-    return _is_number(rate) and 1 < rate < 100
 
 
 def _check_criterion(criterion: str | Callable[..., Any]) -> None:

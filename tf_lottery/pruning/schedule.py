@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tf_lottery._keras import keras, sparsity, tf
-from tf_lottery.core.named import criterion_of
+from tf_lottery.core.named import function_of
 from tf_lottery.core.plan import Plan
 
 _ALONE = (
@@ -91,7 +91,7 @@ class LotterySchedule(sparsity.PruningSchedule):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "LotterySchedule":
-        return cls(**config | {"criterion": criterion_of(config["criterion"])})
+        return cls(**config | {"criterion": function_of(config["criterion"])})
 
 
 @keras.saving.register_keras_serializable("tf_lottery")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, sparsity, tf
+from tf_lottery.core.seeds import derive
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import (
     finalize,
@@ -98,6 +99,16 @@ def copy_model(model: Any, seed: int = 0) -> Any:
         mine.assign(theirs.numpy())
     finalize(copied)
     return copied
+
+
+def redraw(model: Any, seed: int) -> Any:
+    """A copy of a built model whose weights are drawn anew by its initialisers."""
+
+    def draw_layer(layer: Any) -> Any:
+        config = _with_seeds(layer.get_config(), seed, layer.name)
+        return _copied("layer", layer, **config)
+
+    return _clone(model, draw_layer)
 
 
 def compile_like(model: Any, source: Any, **changes: Any) -> None:
@@ -199,6 +210,20 @@ def _copied(kind: str, original: Any, **changes: Any) -> Any:
             f"Every {kind} must be able to be copied by `from_config(get_config())`. "
             f"Received: {original.name!r} ({type(original).__name__}): {error}"
         ) from error
+
+
+def _with_seeds(config: Any, seed: int, *path: str) -> Any:
+    """A layer's configuration with a seed of its own for each initialiser."""
+    if isinstance(config, list | tuple):
+        parts = [_with_seeds(c, seed, *path, str(i)) for i, c in enumerate(config)]
+        return tuple(parts) if isinstance(config, tuple) else parts
+    if not isinstance(config, dict):
+        return config
+    changed = {k: _with_seeds(v, seed, *path, k) for k, v in config.items()}
+    own = changed.get("config")
+    if "initializer" in path[-1] and isinstance(own, dict) and "seed" in own:
+        changed["config"] = own | {"seed": derive(seed, *path) % 2**31}
+    return changed
 
 
 @contextlib.contextmanager

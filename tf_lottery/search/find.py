@@ -2,18 +2,21 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
-from tf_lottery.core.plan import Plan, check_fraction
+from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
+from tf_lottery.search.controlled import run_controls
 from tf_lottery.search.facts import describe
+from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
@@ -45,6 +48,10 @@ def find_ticket(
     monitor: str | None = None,
     mode: str = "auto",
     tolerance: float = 0.0,
+    controls: Sequence[str | Callable[..., Any]] = (),
+    control_rounds: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    control_replicates: int = 1,
+    replicates: int = 1,
     run_dir: PathLike | None = None,
     overwrite: bool = False,
     callbacks: Callbacks = (),
@@ -73,7 +80,8 @@ def find_ticket(
             validation loss and at the final ones; it never decides.
         evaluate_every: Steps between validation passes; default: epochs' ends.
         pruning_rate, layer_rates, scope, criterion, block_size, rewind_to, retrain,
-            seed, monitor, mode, tolerance: See `tf_lottery.Plan`.
+            seed, monitor, mode, tolerance, controls, control_rounds,
+            control_replicates, replicates: See `tf_lottery.Plan`.
         run_dir: Where the search is written, and from where the same call
             continues after it was stopped. None: a temporary directory.
         overwrite: Whether to start anew, removing the search in `run_dir`.
@@ -123,6 +131,10 @@ def find_ticket(
         monitor=monitor,
         mode=mode,
         tolerance=tolerance,
+        controls=tuple(controls),
+        control_rounds=control_rounds,
+        control_replicates=control_replicates,
+        replicates=replicates,
     )
     trainer = Trainer(
         model,
@@ -204,16 +216,24 @@ def _search(
 ) -> tuple[Ticket, Path]:
     """The ticket, and its file."""
     plan, monitor = trainer.plan, facts["monitor"]
-    progress = Progress(verbose, plan.rounds, trainer.steps, trainer.rewind_step)
+    progress = Progress(verbose, plan, trainer.steps, trainer.rewind_step)
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
     store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
     with store.open(facts, overwrite=overwrite):
         _introduce(trainer, progress, store, temporary is not None)
-        rounds: list[Round] = []
-        for round in run_rounds(Recorded(trainer, store, progress), plan):
-            rounds.append(round)
-            progress.line(round, monitor)
-        history = History((tuple(rounds),), plan, monitor, facts["maximize"])
+        identity = Identity(facts)
+        replicates: list[tuple[Round, ...]] = []
+        controls: list[Round] = []
+        for number in range(plan.replicates):
+            own = trainer.replicate(number)
+            recorded = Recorded(own, store.replicate(number), progress, identity)
+            rounds = tuple(progress.lines(run_rounds(recorded, own.plan), monitor))
+            replicates.append(rounds)
+            run = run_controls(recorded, rounds, own.plan)
+            controls += progress.lines(run, monitor)
+        history = History(
+            tuple(replicates), plan, monitor, facts["maximize"], tuple(controls)
+        )
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)
     ticket = dataclasses.replace(ticket, data=trainer.data)
@@ -276,4 +296,5 @@ def _introduce(
             "be called winning."
         )
     where = "temporary, pass `run_dir` to keep it" if temporary else str(store.path)
-    progress.begin(store.finished(), where)
+    trainings = trainer.plan.replicates * len(trainer.plan.trainings())
+    progress.begin(trainings - store.left(trainer.plan), where)

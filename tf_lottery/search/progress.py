@@ -2,12 +2,13 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import rich.console
 import rich.progress
 import rich.table
 
+from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Round
 from tf_lottery.core.ticket import Ticket
 
@@ -20,16 +21,17 @@ class Progress:
     Args:
         verbose: As in Keras: 0 is silent, 1 has a bar inside a round and a line
             for each, 2 only the lines.
-        rounds: How many rounds are planned.
+        plan: How much is trained.
         steps: The last step of a training.
         rewind_step: The first step of a training, but that of round 0.
     """
 
     def __init__(
-        self, verbose: int, rounds: int, steps: int, rewind_step: int = 0
+        self, verbose: int, plan: Plan, steps: int, rewind_step: int = 0
     ) -> None:
         self._verbose = verbose
-        self._rounds = rounds
+        self._plan = plan
+        self._total = self._left = plan.replicates * len(plan.trainings())
         self._steps = steps
         self._rewind_step = rewind_step
         self._trained: list[float] = []
@@ -42,19 +44,22 @@ class Progress:
 
     def begin(self, finished: int, where: str) -> None:
         """Says what the search costs."""
-        total = self._rounds + 1
-        cost = f"{total} trainings of {self._steps:,} steps"
+        cost = f"{self._total} trainings of {self._steps:,} steps"
+        plan, rounds = self._plan, self._plan.rounds + 1
+        if self._total > rounds:
+            controls = self._total // plan.replicates - rounds
+            cost += f" ({plan.replicates} x {rounds} rounds and {controls} controls)"
         if self._rewind_step:
             cost += f", all but the first from step {self._rewind_step:,} on"
-        done = f"{min(finished, total)} done already; " if finished else ""
+        done = f"{finished} done already; " if finished else ""
         self.say(f"{cost}; {done}run directory: {where}")
 
     @contextlib.contextmanager
-    def training(self, ticket: Ticket) -> Iterator[Report]:
-        """A bar for the training of a ticket; yields what moves it."""
+    def training(self, ticket: Ticket, control: str | None = None) -> Iterator[Report]:
+        """A bar for the training of a ticket or a control; yields what moves it."""
         started = time.monotonic()
         with self._bar() as bar:
-            label = f"round {ticket.round}/{self._rounds}"
+            label = f"{control or 'round'} {ticket.round}/{self._plan.rounds}"
             task = bar.add_task(
                 label, total=self._steps, completed=ticket.step, metrics=""
             )
@@ -68,8 +73,15 @@ class Progress:
             yield report
         self._trained.append(time.monotonic() - started)
 
+    def lines(self, rounds: Iterable[Round], monitor: str) -> Iterator[Round]:
+        """The rounds, with a line for each."""
+        for round in rounds:
+            self._left -= 1
+            self.line(round, monitor)
+            yield round
+
     def line(self, round: Round, monitor: str) -> None:
-        """Says how a round went, and how long the rest will take."""
+        """Says how a round or a control went, and how long the rest will take."""
         outcome = round.outcome
         test = "test_" + monitor.removeprefix("val_")
         scores = "  ".join(
@@ -77,17 +89,19 @@ class Progress:
             for name in (monitor, test)
             if name in outcome.metrics
         )
+        replicates = self._plan.replicates
+        of = f"replicate {round.replicate}/{replicates}  " if replicates > 1 else ""
         self.say(
-            f"round {round.number:>2}/{self._rounds}  "
+            f"{of}{round.control or 'round'} {round.number:>2}/{self._plan.rounds}  "
             f"density {round.ticket.density:6.1%}  {scores}  "
             f"best step {outcome.best_step:>6,}  {outcome.seconds:5.1f} s"
-            f"{self._left(round.number)}"
+            f"{self._time_left()}"
         )
 
-    def _left(self, number: int) -> str:
-        if not self._trained or number == self._rounds:
+    def _time_left(self) -> str:
+        if not self._trained or not self._left:
             return ""
-        seconds = (self._rounds - number) * sum(self._trained) / len(self._trained)
+        seconds = self._left * sum(self._trained) / len(self._trained)
         return f"  {_duration(seconds)} left"
 
     def _bar(self) -> rich.progress.Progress:

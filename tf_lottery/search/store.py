@@ -1,11 +1,8 @@
 """The run directory: what a search has done, so that nothing is done twice.
 
-    plan.json                     plan, model and data by their hashes, versions
-    replicate_0/round_00/         ticket.npz  outcome.npz  metrics.json
-    ticket.npz                    the ticket that was returned
-
-A round exists when its `metrics.json` exists; it is written last. Only the masks
-of later tickets are written, as their states follow from the rounds before.
+plan.json          plan, model and data by their hashes, versions
+replicate_0/       what was trained, see `Replicate`
+ticket.npz         the ticket that was returned
 """
 
 import contextlib
@@ -19,13 +16,12 @@ from typing import Any
 import filelock
 
 from tf_lottery.core import io
-from tf_lottery.core.advance import starting_point
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History, Outcome, Round
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.records import History, Round
 from tf_lottery.core.warn import warn
-from tf_lottery.search.facts import compare
+from tf_lottery.search.facts import compare, widest
+from tf_lottery.search.replicate import Replicate, reading
 
 _FACTS = ("architecture", "compile_config", "data", "monitor", "maximize")
 # What an export of the ticket is called, by its format.
@@ -91,7 +87,7 @@ class Store:
         path = self.path / "plan.json"
         if not path.exists():
             raise TicketError(f"{self.path} is no run directory: it has no plan.json.")
-        with _reading(path):
+        with reading(path):
             facts: dict[str, Any] = json.loads(path.read_text())
             Plan.from_json(facts["plan"])
             missing = [name for name in _FACTS if name not in facts]
@@ -99,107 +95,43 @@ class Store:
                 raise ValueError(f"it lacks {', '.join(missing)}")
         return facts
 
-    def round_dir(self, number: int) -> Path:
-        """The directory of a round."""
-        return self._rounds_dir() / f"round_{number:02d}"
-
-    def has_outcome(self, number: int) -> bool:
-        """Whether a round is finished."""
-        return (self.round_dir(number) / "metrics.json").exists()
-
-    def finished(self) -> int:
-        """How many rounds are finished, without a gap."""
-        number = 0
-        while self.has_outcome(number):
-            number += 1
-        return number
-
-    def dense(self, plan: Plan) -> Ticket | None:
-        """The ticket of round 0, if it was written."""
-        path = self.round_dir(0) / "ticket.npz"
-        if not path.exists():
-            return None
-        archive = io.Archive(path, self._keep)
-        architecture = archive.header["architecture"]
-        state = archive.group("state")
-        return Ticket(archive.masks, state, plan=plan, architecture=architecture)
-
-    def save_ticket(self, ticket: Ticket) -> None:
-        """Writes the masks of a ticket; of the dense one also its state."""
-        groups = {"state": ticket.state} if ticket.round == 0 else {}
-        header: dict[str, Any] = {"kind": "round", "step": ticket.step}
-        header["masks_digest"] = ticket.masks.digest()
-        if ticket.round == 0:
-            header["architecture"] = ticket.architecture
-        path = self.round_dir(ticket.round) / "ticket.npz"
-        io.save(path, groups, header, ticket.masks)
-
-    def save_outcome(self, ticket: Ticket, outcome: Outcome) -> Outcome:
-        """Writes an outcome, and returns it with arrays that load from disk."""
-        directory = self.round_dir(ticket.round)
-        groups = {"final": outcome.weights, "best": outcome.best_weights}
-        step, groups["next"] = outcome.next_start or (None, {})
-        header = {"next_step": step, "masks_digest": ticket.masks.digest()}
-        io.save(directory / "outcome.npz", groups, header, ticket.masks)
-        record = {"outcome": outcome.record(), "masks_digest": ticket.masks.digest()}
-        io.write_json(directory / "metrics.json", record)
-        return self.outcome(ticket)
-
-    def outcome(self, ticket: Ticket) -> Outcome:
-        """The outcome of a finished round.
-
-        Raises:
-            TicketError: It belongs to other masks, or is damaged.
-        """
-        directory = self.round_dir(ticket.round)
-        with _reading(directory):
-            record = json.loads((directory / "metrics.json").read_text())
-            archive = io.Archive(directory / "outcome.npz", self._keep)
-            found = {record["masks_digest"], archive.header["masks_digest"]}
-            step = archive.header["next_step"]
-            outcome = Outcome.of_record(
-                record["outcome"],
-                weights=archive.group("final"),
-                best_weights=archive.group("best"),
-                next_start=None if step is None else (step, archive.group("next")),
-            )
-        if found != {ticket.masks.digest()}:
-            raise TicketError(
-                f"{directory} holds the outcome of other masks than those that follow "
-                "from the rounds before. Remove it to train it again."
-            )
-        return outcome
+    def replicate(self, number: int = 0) -> Replicate:
+        """The trainings of a replicate."""
+        return Replicate(self.path / f"replicate_{number}", number, self._keep)
 
     def history(self) -> History:
-        """The finished rounds, read without TensorFlow; arrays load lazily.
+        """What is finished, read without TensorFlow; arrays load lazily.
 
         Raises:
             TicketError: It is no run directory, or damaged.
         """
         facts = self.facts()
         plan = Plan.from_json(facts["plan"])
-        rounds: list[Round] = []
-        for number in range(min(self.finished(), plan.rounds + 1)):
-            ticket = self._ticket(plan, rounds[-1] if rounds else None)
-            rounds.append(Round(number, ticket, self.outcome(ticket)))
-        return History((tuple(rounds),), plan, facts["monitor"], facts["maximize"])
+        replicates: list[tuple[Round, ...]] = []
+        controls: list[Round] = []
+        for number in range(plan.replicates):
+            own = plan.of_replicate(number)
+            replicate = self.replicate(number)
+            rounds = replicate.rounds(own)
+            if number == 0 or rounds:
+                replicates.append(rounds)
+                controls += replicate.controls(own, rounds)
+        return History(
+            tuple(replicates),
+            plan,
+            facts["monitor"],
+            facts["maximize"],
+            tuple(controls),
+        )
 
-    def _ticket(self, plan: Plan, before: Round | None) -> Ticket:
-        if before is None:
-            dense = self.dense(plan)
-            if dense is None:
-                raise TicketError(f"{self.round_dir(0)} has no ticket.npz.")
-            return dense
-        number = before.number + 1
-        path = self.round_dir(number) / "ticket.npz"
-        with _reading(path):
-            masks = io.Archive(path, self._keep).masks
-        step, state = starting_point(before.ticket, before.outcome, plan)
-        architecture = before.ticket.architecture
-        return Ticket(masks, state, step, number, plan, architecture)
-
-    def _rounds_dir(self) -> Path:
-        return self.path / "replicate_0"
+    def left(self, plan: Plan) -> int:
+        """How many trainings of a plan are not finished."""
+        trainings = plan.trainings()
+        return sum(
+            not self.replicate(number).has_outcome(*training)
+            for number in range(plan.replicates)
+            for training in trainings
+        )
 
     def _make(self) -> None:
         try:
@@ -214,14 +146,14 @@ class Store:
             ) from error
 
     def _checked(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The facts, with the most rounds that were ever planned.
+        """The facts, with the most that was ever planned.
 
         Raises if the directory holds another search.
         """
         if (self.path / "plan.json").exists():
             found = self.facts()
             compare(found, facts, self.path)
-            if self.finished() > facts["plan"]["rounds"]:  # nothing is left to train
+            if self.left(Plan.from_json(facts["plan"])) == 0:
                 facts = {**facts, **{k: found.get(k) for k in ("versions", "devices")}}
             for name in ("versions", "devices"):
                 there, here = found.get(name), facts.get(name)
@@ -231,9 +163,8 @@ class Store:
                         f"{here}: the rounds to come may differ from what it would "
                         "have given."
                     )
-            rounds = max(found["plan"]["rounds"], facts["plan"]["rounds"])
-            return {**facts, "plan": facts["plan"] | {"rounds": rounds}}
-        if self._rounds_dir().exists():
+            return {**facts, "plan": widest(found["plan"], facts["plan"])}
+        if self.replicate().path.exists():
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "
                 "continued. Pass `overwrite=True` (`--overwrite`) to start anew, or "
@@ -243,10 +174,11 @@ class Store:
 
     def _clear(self) -> None:
         """Removes the search that is there, and no file of anyone else."""
-        if self._rounds_dir().exists():
-            shutil.rmtree(self._rounds_dir())
-        elif not (self.path / "plan.json").exists():
+        replicates = list(self.path.glob("replicate_*"))
+        if not replicates and not (self.path / "plan.json").exists():
             return
+        for directory in replicates:
+            shutil.rmtree(directory)
         for name in _OURS:
             _remove(self.path / name)
 
@@ -256,16 +188,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Says which file is damaged, when reading it fails."""
-    try:
-        yield
-    except TicketError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TicketError(
-            f"{path} is damaged, or of another version of tf_lottery: {error!r}."
-        ) from error

@@ -70,16 +70,19 @@ class Feed:
         Args:
             trainings: The steps at which each began and ended.
         """
-        if self.ordered_by_step or self.pass_length is None:
-            return
-        for start, stop in trainings:
-            for _ in range(_passes(start, stop, self.pass_length)):
-                iter(self.make(0))
+        for _ in range(self.passes(trainings)):
+            iter(self.make(0))
 
-
-def _passes(start: int, stop: int, length: int) -> int:
-    """How many passes of a length the steps from `start` to `stop` touch."""
-    return (stop - 1) // length - start // length + 1 if stop > start else 0
+    def passes(self, trainings: Iterable[tuple[int, int]]) -> int:
+        """How many iterators trainings open, where the order depends on it; else 0."""
+        length = self.pass_length
+        if self.ordered_by_step or length is None:
+            return 0
+        return sum(
+            (stop - 1) // length - start // length + 1
+            for start, stop in trainings
+            if stop > start
+        )
 
 
 def resolve(dataset: Any, validation: Any, test: Any, plan: Plan) -> Data:

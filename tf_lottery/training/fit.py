@@ -30,6 +30,7 @@ class Fit:
         live: The model's variables.
         workers: The processes that train together.
         checkpoint: Where the run is written at epochs' ends.
+        control: What was changed about the ticket, for messages.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Fit:
         live: Live,
         workers: Workers,
         checkpoint: Checkpoint | None,
+        control: str | None = None,
     ) -> None:
         self._ticket = ticket
         self._run = run
@@ -49,6 +51,8 @@ class Fit:
         self._live = live
         self._workers = workers
         self._checkpoint = checkpoint
+        of = f"control {control} of " if control else ""
+        self._what = f"{of}round {ticket.round}"
         self._model = loop.model
         self._steps_per_epoch = loop.feed.steps_per_epoch
         self._evaluate_every = plan.evaluate_every or self._steps_per_epoch
@@ -93,7 +97,7 @@ class Fit:
         listed.on_train_end()
         if run.step < self._last_step and not allow_early_stop:
             raise RuntimeError(
-                f"A callback stopped the training of round {self._ticket.round} at "
+                f"A callback stopped the training of {self._what} at "
                 f"step {run.step} of {self._last_step}. A search trains every ticket "
                 "for the same time and finds the best step afterwards. Pass "
                 "`allow_early_stop=True` to stop all the same."
@@ -197,14 +201,14 @@ class Fit:
         if leaks := self._live.leaking():
             raise RuntimeError(
                 f"Pruned weights of {', '.join(map(repr, leaks))} became nonzero in "
-                f"round {self._ticket.round} by step {self._run.step}. Does a custom "
+                f"{self._what} by step {self._run.step}. Does a custom "
                 "train step or a callback change weights without the model's optimizer?"
             )
 
     def _check_number(self, name: str, logs: Logs) -> None:
         if np.isnan(logs[name]):
             raise FloatingPointError(
-                f"`{name}` became NaN in round {self._ticket.round} by step "
+                f"`{name}` became NaN in {self._what} by step "
                 f"{self._run.step}. Lower the learning rate, or look at the data. A "
                 "run directory keeps the rounds that are finished."
             )

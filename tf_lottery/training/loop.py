@@ -7,6 +7,7 @@ there. The function, the callbacks and their order are those of Keras.
 """
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -45,6 +46,12 @@ class Loop:
         # for single steps, and keeps them.
         self._train = model.make_train_function()
         model.make_test_function()
+
+    def on(self, feed: Feed, evaluated: Mapping[str, Any]) -> "Loop":
+        """The loop of the same compiled model on other data."""
+        other = copy.copy(self)
+        other.feed, other.evaluated = feed, evaluated
+        return other
 
     def run(
         self,

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tf_lottery._keras import keras
+from tf_lottery.core.seeds import derive
 from tf_lottery.pruning.wrap import compile_like
 from tf_lottery.training.loop import GROUP, sees_batches
-from tf_lottery.training.seeds import derive, seeded
+from tf_lottery.training.seeds import seeded
 
 
 def called(model: Any, seed: int, strategy: Any) -> Any:

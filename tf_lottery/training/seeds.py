@@ -2,17 +2,11 @@
 
 import contextlib
 import random
-import zlib
 from collections.abc import Iterator
 
 import numpy as np
 
 from tf_lottery._keras import context, keras
-
-
-def derive(seed: int, *names: object) -> int:
-    """A seed of its own for each name, equal on every machine."""
-    return zlib.crc32("/".join(map(str, (seed, *names))).encode())
 
 
 @contextlib.contextmanager

@@ -4,14 +4,16 @@ One compiled model serves all rounds. Masks, weights and optimizer state are
 variables, assigned between trainings; nothing is traced again.
 """
 
+import copy
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tf_lottery._keras import keras
+from tf_lottery._keras import keras, tf
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
+from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import skipped_layers
@@ -20,11 +22,12 @@ from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
 from tf_lottery.training import checks, data, models
 from tf_lottery.training import strategy as strategies
+from tf_lottery.training.draw import Source
 from tf_lottery.training.fit import Fit, Report
 from tf_lottery.training.loop import Logs, Loop
 from tf_lottery.training.repeatable import is_repeatable
 from tf_lottery.training.run import Checkpoint, Run
-from tf_lottery.training.seeds import derive, seeded
+from tf_lottery.training.seeds import seeded
 from tf_lottery.training.workers import Workers, hashes
 
 Callbacks = Sequence[Any] | Callable[[int, int, str | None], Sequence[Any]]
@@ -70,31 +73,31 @@ class Trainer:
         allow_early_stop: bool = False,
         strategy: Any = None,
     ) -> None:
-        self.plan = plan
+        self.plan = self._plan = plan  # of this replicate, and of the search
         single = isinstance(callbacks, keras.callbacks.Callback)
         self._callbacks: Callbacks = [callbacks] if single else callbacks
         checks.check_callbacks(self._callbacks)
         self._allow_early_stop = allow_early_stop
+        self.number = 0
         self._skipped: list[tuple[int, int]] = []
+        self._opened: list[tuple[int, int]] = []
+        self._given = dataset, validation_data, test_data
         checks.check_keras(model)
         if strategy is not None:
             strategy = strategies.resolve(strategy, model)
-        model = models.called(model, plan.seed, strategy)
+        given, model = model, models.called(model, plan.seed, strategy)
         checks.check_model(model)
         self.strategy = strategies.resolve(strategy, model)
         self.workers = Workers(self.strategy)
-        static = strategies.needs_static_shapes(self.strategy)
-        with seeded(derive(plan.seed, "data")):
-            self.data = data.resolve(dataset, validation_data, test_data, plan)
+        feed, evaluated = self._resolve(plan)
         chosen = self.data
         self.repeatable = is_repeatable(chosen.train)
-        feed = data.feed(chosen.train, plan, static)
         self.auto_shard_policies = data.auto_shard_policies(chosen)
-        evaluated = data.evaluated(chosen, plan, static)
         self.data_facts = data.describe(chosen, feed, evaluated)
         checks.check_batch(feed.spec, "dataset")
         model = models.built(model, feed.spec, plan.seed)
         self.architecture = describe(model)
+        self._source = Source(given, model, feed.spec, strategy)
         self._compile(model, feed, evaluated)
         self._check()
 
@@ -127,9 +130,31 @@ class Trainer:
         return "val" in self._loop.evaluated
 
     @property
+    def passes(self) -> int:
+        """How many passes over the data came before, if their order depends on it."""
+        return self._loop.feed.passes(self._opened)
+
+    @property
     def traces(self) -> int:
         """How often the training step was traced, in all rounds together."""
         return self._loop.traces()
+
+    def replicate(self, number: int) -> "Trainer":
+        """The trainer of a replicate: the same compiled model, another seed.
+
+        Raises:
+            ValueError: Data or a model that differ in more than their values.
+        """
+        if number == self.number:
+            return self
+        other = self._on_data_of(number)
+        other._initial = other.draw(other.plan.seed)
+        return other
+
+    def draw(self, seed: int) -> State:
+        """A fresh initial state of the model, as its initialisers draw it."""
+        self.workers.share_json({"task": "draw", "seed": seed})
+        return self._source.state(seed, self._initial)
 
     def dense(self) -> Ticket:
         """The ticket of round 0: every weight kept, at the initialisation."""
@@ -144,6 +169,7 @@ class Trainer:
         self,
         ticket: Ticket,
         *,
+        control: str | None = None,
         checkpoint: Checkpoint | None = None,
         report: Report | None = None,
     ) -> Outcome:
@@ -151,6 +177,7 @@ class Trainer:
 
         Args:
             ticket: What to train.
+            control: What was changed about it, for callbacks and messages.
             checkpoint: Where to continue from, and to write at epochs' ends.
             report: Called with the step and the training metrics.
 
@@ -164,12 +191,16 @@ class Trainer:
         reached = run.step  # all of them, if only its outcome was not written
         if run.step < self.steps:
             reached = self._loop.feed.pass_start(ticket.step, run.step)
-        skipped, self._skipped = [*self._skipped, (ticket.step, reached)], []
+        skipped = [*self._skipped, (ticket.step, reached)]
+        self._skipped.clear()
         facts = {"round": ticket.round, "step": ticket.step, "run": run.record()}
+        facts |= {"replicate": self.number, "control": control}
         self.workers.share_json({"task": "train", "skipped": skipped, **facts})
         with self.workers.training():
             self._assign(ticket, state)
-            return self._fit(ticket, run, skipped, checkpoint, report)
+            outcome = self._fit(ticket, run, skipped, control, checkpoint, report)
+        self._opened.append((ticket.step, outcome.last_step))
+        return outcome
 
     def follow(self) -> bytes:
         """Trains what the chief says, on the other workers of a strategy.
@@ -180,23 +211,31 @@ class Trainer:
         Raises:
             RuntimeError: The chief ended with an error.
         """
+        trainer = self
         while (order := self.workers.share_json())["task"] != "end":
             if order["task"] == "stop":
                 raise RuntimeError(f"The chief stopped: {order['why']}")
+            if order["task"] == "draw":
+                self._source.weights(order["seed"])
+                continue
+            if trainer.number != order["replicate"]:
+                trainer = trainer._on_data_of(order["replicate"])
             ticket = Ticket(Masks({}), {})
             if order["task"] == "evaluate":
-                self._evaluate(ticket, {})
+                trainer._evaluate(ticket, {})
                 continue
             ticket = dataclasses.replace(
-                ticket, round=order["round"], step=order["step"], plan=self.plan
+                ticket, round=order["round"], step=order["step"], plan=trainer.plan
             )
-            ticket = self._assign(ticket, {})
-            self._fit(ticket, Run.of_record(order["run"]), order["skipped"])
+            ticket = trainer._assign(ticket, {})
+            run = Run.of_record(order["run"])
+            trainer._fit(ticket, run, order["skipped"], order["control"])
         return self.workers.share()
 
     def skip(self, ticket: Ticket, outcome: Outcome) -> None:
         """Takes note of a training that was done before, for the order of data."""
         self._skipped.append((ticket.step, outcome.last_step))
+        self._opened.append((ticket.step, outcome.last_step))
 
     def evaluate(self, ticket: Ticket, weights: Weights | None = None) -> Logs:
         """The `val_*` and `test_*` metrics of a ticket.
@@ -205,7 +244,7 @@ class Trainer:
             ticket: What to evaluate.
             weights: Its starting weights, or `ticket.outcome.best_weights`.
         """
-        self.workers.share_json({"task": "evaluate"})
+        self.workers.share_json({"task": "evaluate", "replicate": self.number})
         with self.workers.training():
             return self._evaluate(ticket, weights or ticket.weights)
 
@@ -242,16 +281,47 @@ class Trainer:
         ticket: Ticket,
         run: Run,
         skipped: Sequence[tuple[int, int]],
+        control: str | None = None,
         checkpoint: Checkpoint | None = None,
         report: Report | None = None,
     ) -> Outcome:
         fit = Fit(
-            ticket, run, self.plan, self._loop, self._live, self.workers, checkpoint
+            ticket,
+            run,
+            self.plan,
+            self._loop,
+            self._live,
+            self.workers,
+            checkpoint,
+            control,
         )
         with self.strategy.scope():
             self._loop.feed.forward(skipped)
-            callbacks = self._callbacks_of(ticket.round)
+            callbacks = self._callbacks_of(ticket.round, control)
             return fit.train(callbacks, report, self._allow_early_stop)
+
+    def _on_data_of(self, number: int) -> "Trainer":
+        other = copy.copy(self)
+        other.number, other.plan = number, self._plan.of_replicate(number)
+        if callable(self._given[0]) and not isinstance(self._given[0], tf.data.Dataset):
+            other._skipped, other._opened = [], []  # of data of its own
+        feed, evaluated = other._resolve(other.plan)
+        mine = self._loop.feed
+        if (feed.spec, feed.steps_per_epoch) != (mine.spec, mine.steps_per_epoch):
+            raise ValueError(
+                "`dataset(seed)` must return batches of one kind and number for every "
+                f"seed. Received: {feed.steps_per_epoch} of {feed.spec} for replicate "
+                f"{number}, {mine.steps_per_epoch} of {mine.spec} for another."
+            )
+        other._loop = self._loop.on(feed, evaluated)
+        return other
+
+    def _resolve(self, plan: Plan) -> tuple[data.Feed, dict[str, Any]]:
+        static = strategies.needs_static_shapes(self.strategy)
+        with seeded(derive(plan.seed, "data")):
+            self.data = data.resolve(*self._given, plan)
+        feed = data.feed(self.data.train, plan, static)
+        return feed, data.evaluated(self.data, plan, static)
 
     def _compile(self, model: Any, feed: data.Feed, evaluated: dict[str, Any]) -> None:
         seed = derive(self.plan.seed, "generators")
@@ -289,12 +359,16 @@ class Trainer:
                 f"`rewind_to` must be before the last step of training, {self.steps}. "
                 f"Received: rewind_to={self.plan.rewind_to!r}."
             )
+        if self.plan.replicates > 1:
+            self._source.check(self._initial)
         if self.plan.monitor not in (None, *self.monitors):
             raise ValueError(
                 f"`monitor` must be one of {', '.join(map(repr, self.monitors))}. "
                 f"Received: monitor={self.plan.monitor!r}."
             )
 
-    def _callbacks_of(self, round: int) -> list[Any]:
+    def _callbacks_of(self, round: int, control: str | None) -> list[Any]:
         chosen = self._callbacks
-        return list(chosen(round, 0, None) if callable(chosen) else chosen)
+        if callable(chosen):
+            chosen = chosen(round, self.number, control)
+        return list(chosen)

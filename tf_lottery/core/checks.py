@@ -1,0 +1,45 @@
+"""Checks of arguments: what must hold, what was received, what to do."""
+
+from typing import TypeGuard
+
+
+def check_count(name: str, value: object) -> None:
+    """Raises unless the value is an integer of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"`{name}` must be an integer >= 1. Received: {name}={value!r}."
+        )
+
+
+def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> None:
+    """Raises unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={value!r}."
+        )
+
+
+def check_fraction(name: str, value: object) -> None:
+    """Raises unless the value is above 0 and below 1."""
+    if not is_fraction(value) or value == 0:
+        hint = (
+            f" For {value} percent, write {value / 100}." if _is_percent(value) else ""
+        )
+        raise ValueError(
+            f"`{name}` must be a fraction in (0, 1). Received: {name}={value!r}.{hint}"
+        )
+
+
+def is_fraction(rate: object) -> bool:
+    """Whether a value is a number from 0 to below 1."""
+    return is_number(rate) and 0 <= rate < 1
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number, and not a bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_percent(rate: object) -> TypeGuard[float]:
+    return is_number(rate) and 1 < rate < 100

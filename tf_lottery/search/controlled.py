@@ -1,0 +1,62 @@
+"""The controls of a search: trained beside its tickets, after its rounds."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from tf_lottery.core import controls
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import Round
+from tf_lottery.core.seeds import derive
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
+
+
+def run_controls(trainer: Any, rounds: Sequence[Round], plan: Plan) -> Iterator[Round]:
+    """Yields the trained controls of a search's rounds, as its plan has them.
+
+    They come after the rounds, so no ticket depends on which controls there are.
+
+    Raises:
+        TypeError: A control that returns no ticket of the model.
+        ValueError: A control that changes nothing.
+    """
+    for round in rounds:
+        for control in plan.controlled(round.number):
+            name = controls.name_of_control(control)
+            for draw in range(plan.control_replicates):
+                seed = derive(plan.seed, name, round.number, draw)
+                context = controls.Context(
+                    seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome
+                )
+                ticket = _applied(control, name, round.ticket, context)
+                outcome = trainer.train(ticket, control=name, draw=draw)
+                yield dataclasses.replace(
+                    round, ticket=ticket, outcome=outcome, control=name, draw=draw
+                )
+
+
+def _applied(
+    control: str | Callable[..., Any],
+    name: str,
+    ticket: Ticket,
+    context: controls.Context,
+) -> Ticket:
+    changed = controls.get(control)(ticket, context)
+    if not isinstance(changed, Ticket) or changed.masks.shapes != ticket.masks.shapes:
+        raise TypeError(
+            f"The control {name!r} must return a ticket of the same model. "
+            f"Received: {changed!r}."
+        )
+    same = controls.unchanged(ticket, changed)
+    if len(same) == len(ticket.masks):
+        raise ValueError(
+            f"The control {name!r} changes nothing: every surviving weight is as in "
+            "the ticket. An initialiser that is constant draws no other weights."
+        )
+    if same:
+        warn(
+            f"The control {name!r} of round {ticket.round} leaves "
+            f"{', '.join(map(repr, same))} as they are."
+        )
+    return dataclasses.replace(changed, round=ticket.round, plan=ticket.plan)

@@ -1,0 +1,75 @@
+"""What identifies a training: equal keys mean equal bits, wherever bits repeat."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import State
+from tf_lottery.core.ticket import Ticket
+
+_FACTS = ("architecture", "compile_config", "data", "versions", "devices")
+_LENGTH = ("epochs", "steps", "steps_per_epoch", "batch_size", "evaluate_every")
+
+
+class Identity:
+    """Gives the trainings of a search their keys.
+
+    A key is a hash over the model, its compilation, the data as far as they are
+    known (of arrays the contents, of datasets their element spec), versions,
+    devices, the length of a training, the seed of its data, and the ticket: masks,
+    state and step.
+
+    Args:
+        facts: What `plan.json` holds, see `describe`.
+    """
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._facts = {name: facts.get(name) for name in _FACTS}
+        self._last: tuple[State, str] | None = None
+
+    def key(self, ticket: Ticket, plan: Plan, keeps: Any, passes: int) -> str:
+        """The key of training a ticket.
+
+        Args:
+            ticket: What is trained.
+            plan: That of its replicate.
+            keeps: Which state the outcome has for later tickets, such as a step.
+            passes: How many passes over the data came before, if that matters.
+        """
+        values = plan.to_json()
+        return _digest(
+            {
+                **self._facts,
+                "length": [values[name] for name in _LENGTH],
+                "optimizer": plan.retrain == "fine_tune",
+                "seed": plan.seed,
+                "passes": passes,
+                "keeps": keeps,
+                "step": ticket.step,
+                "masks": ticket.masks.digest(),
+                "state": self._state_digest(ticket.state),
+            }
+        )
+
+    def _state_digest(self, state: State) -> str:
+        # The tickets of a search start from one state.
+        if self._last is None or self._last[0] is not state:
+            self._last = state, _digest({name: _hash(state[name]) for name in state})
+        return self._last[1]
+
+
+def _digest(values: Any) -> str:
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _hash(array: Any) -> list[Any]:
+    array = np.asarray(array)
+    constant = array.size > 1 and not any(array.strides)
+    part = array.reshape(-1)[:1] if constant else array
+    contents = np.ascontiguousarray(part).reshape(-1).view(np.uint8).data
+    return [str(array.dtype), array.shape, hashlib.sha256(contents).hexdigest()]

@@ -1,0 +1,151 @@
+"""Fresh initial states of a model: what each seed would have given it.
+
+A function that makes the model is called again. Of a model that was passed built,
+a copy is made from its configuration, with every initialiser under a seed of its
+own, so that whole tensors are drawn as the layers draw them.
+"""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import keras, tf
+from tf_lottery.core.io import bits
+from tf_lottery.core.records import State
+from tf_lottery.core.seeds import derive
+from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.wrap import redraw
+from tf_lottery.training import models
+from tf_lottery.training.seeds import seeded
+
+# So improbable that a weight that its initialiser drew never looks otherwise.
+_DRAWN_OTHERWISE = 1e-12
+_SAMPLE = 2_000
+
+
+class Source:
+    """Draws initial states of one model.
+
+    Args:
+        given: What the user passed: a model, or a function that returns one.
+        model: The built model that came of it.
+        spec: The element spec of a batch.
+        strategy: The one that the model is made in.
+    """
+
+    def __init__(self, given: Any, model: Any, spec: Any, strategy: Any) -> None:
+        self._given = given
+        self._model = model
+        self._spec = spec
+        self._strategy = strategy
+
+    def state(self, seed: int, like: State) -> State:
+        """The state under a seed, with the names and shapes of another.
+
+        Weights and the state of random generators are drawn; the optimizer's copies
+        of weights (averages) follow, and the rest of it stays at its first value.
+        """
+        weights = self.weights(seed)
+        if unlike := _unlike(weights, like):
+            raise ValueError(
+                "The function that returns the model must return the same model each "
+                f"time. Received: one that differs in {', '.join(map(repr, unlike))}."
+            )
+        copies = _copies(like)
+        drawn = {name: _generator(seed, name) for name in like if name[:7] == "random:"}
+        drawn |= {name: weights[path] for name, path in copies.items()}
+        return {name: (weights | drawn).get(name, like[name]) for name in like}
+
+    def weights(self, seed: int) -> dict[str, Any]:
+        """Weights and non-trainable variables by path.
+
+        Of a built model those that are not trainable stay as they were passed:
+        adapted statistics and frozen layers are no one's draw.
+        """
+        drawn = {p: w.numpy() for p, w in named_weights(self._drawn(seed)).items()}
+        return drawn | self._fixed()
+
+    def _fixed(self) -> dict[str, Any]:
+        if self._is_function:
+            return {}
+        trainable = {id(weight) for weight in self._model.trainable_weights}
+        return {
+            path: weight.numpy()
+            for path, weight in named_weights(self._model).items()
+            if id(weight) not in trainable
+        }
+
+    def check(self, weights: Mapping[str, Any]) -> None:
+        """Raises unless a built model's weights are as its initialisers draw them.
+
+        Replicates of trained or loaded weights would not be of one kind.
+
+        Raises:
+            ValueError: Weights that no initialiser draws.
+        """
+        if self._is_function:
+            return
+        first, second = self.weights(0), self.weights(1)
+        other = [
+            path
+            for path in weights
+            if not _is_drawn(weights[path], first[path], second[path])
+        ]
+        if other:
+            raise ValueError(
+                "Other replicates draw the initial weights anew. Received: a model "
+                f"whose {', '.join(map(repr, other[:5]))} are not as an initialiser "
+                "draws them: trained, or loaded. Pass a function that returns the "
+                "model with the weights of each replicate, or `replicates=1`."
+            )
+
+    @property
+    def _is_function(self) -> bool:
+        return not isinstance(self._given, keras.Model)
+
+    def _drawn(self, seed: int) -> Any:
+        if self._is_function:
+            model = models.called(self._given, seed, self._strategy)
+            return models.built(model, self._spec, seed)
+        scope = self._strategy.scope() if self._strategy else contextlib.nullcontext()
+        with seeded(derive(seed, "model")), scope:
+            return redraw(self._model, derive(seed, "model"))
+
+
+def _unlike(weights: Mapping[str, Any], like: State) -> list[str]:
+    names = [name for name in like if ":" not in name]
+    return sorted(
+        {*weights} ^ {*names}
+        | {n for n in names if n in weights and weights[n].shape != like[n].shape}
+    )
+
+
+def _copies(state: State) -> dict[str, str]:
+    """The optimizer's variables that begin as a copy of a weight, by its path."""
+    by_shape: dict[Any, list[str]] = {}
+    for name in state:
+        if ":" not in name and any(state[name].strides):
+            by_shape.setdefault(state[name].shape, []).append(name)
+    return {
+        name: path
+        for name in state
+        if name.startswith("optimizer:") and any(state[name].strides)
+        for path in by_shape.get(state[name].shape, ())
+        if np.array_equal(bits(state[name]), bits(state[path]))
+    }
+
+
+def _generator(seed: int, name: str) -> Any:
+    return tf.random.Generator.from_seed(derive(seed, name)).state.numpy()
+
+
+def _is_drawn(found: Any, first: Any, second: Any) -> bool:
+    """Whether an array is as two draws are: equal to constants, else alike."""
+    from scipy.stats import ks_2samp
+
+    if np.array_equal(first, second):
+        return np.array_equal(found, first)
+    pair = (np.asarray(a, np.float64).reshape(-1)[:_SAMPLE] for a in (found, first))
+    return bool(ks_2samp(*pair).pvalue > _DRAWN_OTHERWISE)
