@@ -10,16 +10,14 @@ from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History, Round
+from tf_lottery.core.records import History
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
-from tf_lottery.search.controlled import run_controls
 from tf_lottery.search.facts import describe
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.recorded import Recorded
-from tf_lottery.search.rounds import run_rounds
+from tf_lottery.search.replicates import collected, run_replicates
 from tf_lottery.search.store import Store
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.trainer import Callbacks, Trainer
@@ -222,18 +220,10 @@ def _search(
     with store.open(facts, overwrite=overwrite):
         _introduce(trainer, progress, store, temporary is not None)
         identity = Identity(facts)
-        replicates: list[tuple[Round, ...]] = []
-        controls: list[Round] = []
-        for number in range(plan.replicates):
-            own = trainer.replicate(number)
-            recorded = Recorded(own, store.replicate(number), progress, identity)
-            rounds = tuple(progress.lines(run_rounds(recorded, own.plan), monitor))
-            replicates.append(rounds)
-            run = run_controls(recorded, rounds, own.plan)
-            controls += progress.lines(run, monitor)
-        history = History(
-            tuple(replicates), plan, monitor, facts["maximize"], tuple(controls)
+        trainings = list(
+            progress.lines(run_replicates(trainer, store, progress, identity), monitor)
         )
+        history = collected(trainings, plan, monitor, facts["maximize"])
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)
     ticket = dataclasses.replace(ticket, data=trainer.data)

@@ -1,0 +1,52 @@
+"""The replicates of a search: the same rounds and controls, each under its own seed."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History, Round
+from tf_lottery.search.controlled import run_controls
+from tf_lottery.search.identity import Identity
+from tf_lottery.search.progress import Progress
+from tf_lottery.search.recorded import Recorded
+from tf_lottery.search.rounds import run_rounds
+from tf_lottery.search.store import Store
+
+if TYPE_CHECKING:
+    from tf_lottery.training.trainer import Trainer
+
+
+def run_replicates(
+    trainer: "Trainer", store: Store, progress: Progress, identity: Identity
+) -> Iterator[Round]:
+    """Yields the rounds of each replicate, then its controls.
+
+    What is finished comes from the run directory, and is not trained again.
+
+    Args:
+        trainer: That of replicate 0; its plan says how many there are.
+        store: The open run directory.
+        progress: What shows the user how it goes.
+        identity: What gives trainings their keys.
+    """
+    for number in range(trainer.plan.replicates):
+        own = trainer.replicate(number)
+        recorded = Recorded(own, store.replicate(number), progress, identity)
+        rounds: list[Round] = []
+        for round in run_rounds(recorded, own.plan):
+            rounds.append(dataclasses.replace(round, replicate=number))
+            yield rounds[-1]
+        yield from run_controls(recorded, rounds, own.plan)
+
+
+def collected(
+    trainings: Sequence[Round], plan: Plan, monitor: str, maximize: bool
+) -> History:
+    """The history of what `run_replicates` yielded."""
+    rounds = [
+        tuple(r for r in trainings if r.replicate == number and r.control is None)
+        for number in range(plan.replicates)
+    ]
+    controls = tuple(r for r in trainings if r.control is not None)
+    return History(tuple(rounds), plan, monitor, maximize, controls)
