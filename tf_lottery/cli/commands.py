@@ -40,6 +40,7 @@ def find(arguments: Any) -> None:
     ticket = search(
         trainer,
         run_dir=run_dir,
+        share_with=arguments.share_with,
         overwrite=arguments.overwrite,
         verbose=arguments.verbose,
         recipe=str(Path(arguments.recipe).resolve()),

@@ -113,7 +113,7 @@ def _control_rounds(text: str) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
             "`--control_rounds` must be like 3,7 or reinit=3,7,shuffle=7. "
             f"Received: {text!r}."
         ) from error
-    return chosen[""] if "" in chosen else chosen
+    return chosen.get("", chosen)
 
 
 def _block_size(text: str) -> tuple[int, ...]:

@@ -66,6 +66,10 @@ def _add_find(commands: Any) -> None:
     parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
     parser.add_argument("--run_dir", help="default: runs/NAME_OF_THE_RECIPE")
     parser.add_argument(
+        "--share_with",
+        help="a directory of run directories, of which no training is done again",
+    )
+    parser.add_argument(
         "--overwrite",
         action="store_true",
         help="start anew, removing the search in run_dir",

@@ -18,6 +18,7 @@ from tf_lottery.search.facts import describe
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected, run_replicates
+from tf_lottery.search.shared import Shared
 from tf_lottery.search.store import Store
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.trainer import Callbacks, Trainer
@@ -51,6 +52,7 @@ def find_ticket(
     control_replicates: int = 1,
     replicates: int = 1,
     run_dir: PathLike | None = None,
+    share_with: PathLike | None = None,
     overwrite: bool = False,
     callbacks: Callbacks = (),
     allow_early_stop: bool = False,
@@ -82,6 +84,9 @@ def find_ticket(
             control_replicates, replicates: See `tf_lottery.Plan`.
         run_dir: Where the search is written, and from where the same call
             continues after it was stopped. None: a temporary directory.
+        share_with: A directory of run directories, of which no training is done
+            again. One-shot searches, other rates and other `rewind_to` share their
+            dense network so. Datasets are told apart by their element spec alone.
         overwrite: Whether to start anew, removing the search in `run_dir`.
         callbacks: Keras callbacks, or a function `(round, replicate, control)`
             that returns them; each training is one `fit` to them.
@@ -144,7 +149,13 @@ def find_ticket(
         allow_early_stop=allow_early_stop,
         strategy=strategy,
     )
-    ticket = search(trainer, run_dir=run_dir, overwrite=overwrite, verbose=verbose)
+    ticket = search(
+        trainer,
+        run_dir=run_dir,
+        share_with=share_with,
+        overwrite=overwrite,
+        verbose=verbose,
+    )
     if not trainer.workers.is_chief:
         return ticket
     if not ticket.won:
@@ -172,6 +183,7 @@ def search(
     trainer: Trainer,
     *,
     run_dir: PathLike | None = None,
+    share_with: PathLike | None = None,
     overwrite: bool = False,
     verbose: int = 1,
     recipe: str | None = None,
@@ -199,7 +211,8 @@ def search(
         workers.check_same({k: v for k, v in facts.items() if k != "devices"})
         if not workers.is_chief:
             return _received(trainer.follow())
-        ticket, path = _search(trainer, facts, run_dir, overwrite, verbose)
+        shared = None if share_with is None else Shared(share_with)
+        ticket, path = _search(trainer, facts, run_dir, shared, overwrite, verbose)
         if workers.count > 1:
             workers.end(path.read_bytes())
         return ticket
@@ -209,6 +222,7 @@ def _search(
     trainer: Trainer,
     facts: Mapping[str, Any],
     run_dir: PathLike | None,
+    shared: Shared | None,
     overwrite: bool,
     verbose: int,
 ) -> tuple[Ticket, Path]:
@@ -220,9 +234,8 @@ def _search(
     with store.open(facts, overwrite=overwrite):
         _introduce(trainer, progress, store, temporary is not None)
         identity = Identity(facts)
-        trainings = list(
-            progress.lines(run_replicates(trainer, store, progress, identity), monitor)
-        )
+        run = run_replicates(trainer, store, progress, identity, shared)
+        trainings = list(progress.lines(run, monitor))
         history = collected(trainings, plan, monitor, facts["maximize"])
         ticket = chosen(history)
         ticket.save(store.path / "ticket.npz", overwrite=True)

@@ -31,13 +31,15 @@ class Identity:
         self._facts = {name: facts.get(name) for name in _FACTS}
         self._last: tuple[State, str] | None = None
 
-    def key(self, ticket: Ticket, plan: Plan, keeps: Any, passes: int) -> str:
+    def key(
+        self, ticket: Ticket, plan: Plan, keeps: int | str | None, passes: int
+    ) -> str:
         """The key of training a ticket.
 
         Args:
             ticket: What is trained.
             plan: That of its replicate.
-            keeps: Which state the outcome has for later tickets, such as a step.
+            keeps: Of which step the outcome has the state, for later tickets.
             passes: How many passes over the data came before, if that matters.
         """
         values = plan.to_json()

@@ -1,5 +1,6 @@
 """A trainer that writes down what it does, and does nothing twice."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.errors import TicketError
@@ -9,6 +10,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicate import Replicate
+from tf_lottery.search.shared import Shared
 from tf_lottery.training.run import Checkpoint
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Recorded:
         store: Where outcomes are read and written; arrays then load from there.
         progress: What shows the user how it goes.
         identity: What gives trainings their keys.
+        shared: Where trainings of other searches are.
     """
 
     def __init__(
@@ -31,11 +34,13 @@ class Recorded:
         store: Replicate,
         progress: Progress,
         identity: Identity,
+        shared: Shared | None = None,
     ) -> None:
         self._trainer = trainer
         self._store = store
         self._progress = progress
         self._identity = identity
+        self._shared = shared
 
     def dense(self) -> Ticket:
         """The dense ticket; that of the run directory, if there is one."""
@@ -69,7 +74,9 @@ class Recorded:
             return outcome
         if ticket.round > 0:
             self._store.save_ticket(ticket, *which)
-        key = self._key(ticket)
+        key = self._key(ticket, self._keeps(ticket))
+        if taken := self._taken(ticket, key, *which):
+            return taken
         path = self._store.directory(ticket.round, *which) / "checkpoint.npz"
         with self._progress.training(ticket, control) as report:
             checkpoint = Checkpoint(path, ticket.masks)
@@ -82,12 +89,37 @@ class Recorded:
             checkpoint.remove()
         return stored
 
-    def _key(self, ticket: Ticket) -> str:
+    def _taken(
+        self, ticket: Ticket, key: str, control: str | None, draw: int
+    ) -> Outcome | None:
+        """The outcome of an equal training of another search."""
+        if self._shared is None:
+            return None
+        trainer, keeps = self._trainer, self._keeps(ticket)
+        directory = self._store.directory(ticket.round, control, draw)
+        if self._shared.take(key, directory):
+            outcome = self._store.outcome(ticket, control, draw)
+            trainer.skip(ticket, outcome)
+            return outcome
+        if not isinstance(keeps, int) or not trainer.replays:
+            return None
+        if not self._shared.take(self._key(ticket, None), directory):
+            return None
+        # It has not kept the state that later tickets start from.
+        outcome = self._store.outcome(ticket, control, draw)
+        start = keeps, trainer.replay(ticket, keeps, outcome)
+        outcome = dataclasses.replace(outcome, next_start=start)
+        return self._store.save_outcome(ticket, outcome, control, draw, key)
+
+    def _keeps(self, ticket: Ticket) -> int | str | None:
+        """Of which step an outcome has the state, for later tickets."""
+        if self._trainer.plan.retrain == "fine_tune":
+            return "end"
+        rewind_step = self._trainer.rewind_step
+        return rewind_step if ticket.step < rewind_step else None
+
+    def _key(self, ticket: Ticket, keeps: int | str | None) -> str:
         trainer = self._trainer
-        rewinds = ticket.step < trainer.rewind_step
-        keeps = trainer.rewind_step if rewinds else None
-        if trainer.plan.retrain == "fine_tune":
-            keeps = -1  # the state at the end
         return self._identity.key(ticket, trainer.plan, keeps, trainer.passes)
 
 

@@ -11,6 +11,7 @@ from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
+from tf_lottery.search.shared import Shared
 from tf_lottery.search.store import Store
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def run_replicates(
-    trainer: "Trainer", store: Store, progress: Progress, identity: Identity
+    trainer: "Trainer",
+    store: Store,
+    progress: Progress,
+    identity: Identity,
+    shared: Shared | None = None,
 ) -> Iterator[Round]:
     """Yields the rounds of each replicate, then its controls.
 
@@ -29,10 +34,12 @@ def run_replicates(
         store: The open run directory.
         progress: What shows the user how it goes.
         identity: What gives trainings their keys.
+        shared: Where trainings of other searches are.
     """
     for number in range(trainer.plan.replicates):
         own = trainer.replicate(number)
-        recorded = Recorded(own, store.replicate(number), progress, identity)
+        replicate = store.replicate(number)
+        recorded = Recorded(own, replicate, progress, identity, shared)
         rounds: list[Round] = []
         for round in run_rounds(recorded, own.plan):
             rounds.append(dataclasses.replace(round, replicate=number))

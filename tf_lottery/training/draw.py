@@ -6,6 +6,7 @@ own, so that whole tensors are drawn as the layers draw them.
 """
 
 import contextlib
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
@@ -149,3 +150,10 @@ def _is_drawn(found: Any, first: Any, second: Any) -> bool:
         return np.array_equal(found, first)
     pair = (np.asarray(a, np.float64).reshape(-1)[:_SAMPLE] for a in (found, first))
     return bool(ks_2samp(*pair).pvalue > _DRAWN_OTHERWISE)
+
+
+def with_generators(state: State, seed: int) -> State:
+    """The state with its random generators set by a seed."""
+    names = (name for name in state if name.startswith("random:"))
+    drawn = {name: _generator(seed, name) for name in names}
+    return ChainMap(drawn, state) if drawn else state  # type: ignore[arg-type]

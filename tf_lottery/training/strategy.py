@@ -58,6 +58,13 @@ def needs_static_shapes(strategy: Any) -> bool:
     return isinstance(strategy, kinds)
 
 
+def on_cpu(strategy: Any) -> bool:
+    """Whether all replicas are CPUs, which give equal bits each time."""
+    if _is_default(strategy):
+        return not tf.config.list_physical_devices("GPU")
+    return all("CPU" in device for device in strategy.extended.worker_devices)
+
+
 def _named(name: str, built: bool) -> Any:
     if name not in NAMES:
         raise ValueError(

@@ -82,6 +82,7 @@ class Trainer:
         self._skipped: list[tuple[int, int]] = []
         self._opened: list[tuple[int, int]] = []
         self._given = dataset, validation_data, test_data
+        self.trained: list[int] = []
         checks.check_keras(model)
         if strategy is not None:
             strategy = strategies.resolve(strategy, model)
@@ -130,6 +131,11 @@ class Trainer:
         return "val" in self._loop.evaluated
 
     @property
+    def replays(self) -> bool:
+        """Whether a training that is done again gives the same bits."""
+        return self.repeatable and strategies.on_cpu(self.strategy)
+
+    @property
     def passes(self) -> int:
         """How many passes over the data came before, if their order depends on it."""
         return self._loop.feed.passes(self._opened)
@@ -147,9 +153,46 @@ class Trainer:
         """
         if number == self.number:
             return self
-        other = self._on_data_of(number)
-        other._initial = other.draw(other.plan.seed)
+        other = self.following(self._plan.of_replicate(number))
+        other.number, other._initial = number, other.draw(other.plan.seed)
         return other
+
+    def reordered(self, number: int) -> "Trainer":
+        """The trainer of a copy: the same model, its data in another order.
+
+        Equal numbers give equal orders. A `tf.data.Dataset` that was passed as it
+        is has an order of its own each time that it is read, if it shuffles.
+        """
+        seed = derive(self.plan.seed, "copy", number)
+        return self.following(dataclasses.replace(self.plan, seed=seed, rewind_to=0))
+
+    def replay(self, ticket: Ticket, step: int, outcome: Outcome) -> State:
+        """The state at a step of a training that was done before.
+
+        Its first steps are done again, which give the same bits on a CPU, with
+        data that repeat.
+        """
+        state = self.state_at(ticket, step)
+        length = self._loop.feed.pass_length or 1
+        rest = -(-step // length) * length  # of the passes, these were not opened
+        self.skip(dataclasses.replace(ticket, step=rest), outcome)
+        return state
+
+    def state_at(self, ticket: Ticket, step: int) -> State:
+        """The state after training a ticket to a step before the last."""
+        if step == ticket.step:
+            return ticket.state
+        plan = dataclasses.replace(
+            self.plan,
+            steps=step,
+            epochs=1,
+            evaluate_every=step,
+            rewind_to=step,
+            retrain="rewind",
+        )
+        start = self.following(plan).train(ticket).next_start
+        assert start is not None
+        return start[1]
 
     def draw(self, seed: int) -> State:
         """A fresh initial state of the model, as its initialisers draw it."""
@@ -194,12 +237,14 @@ class Trainer:
         skipped = [*self._skipped, (ticket.step, reached)]
         self._skipped.clear()
         facts = {"round": ticket.round, "step": ticket.step, "run": run.record()}
-        facts |= {"replicate": self.number, "control": control}
+        facts |= {"plan": self.plan.to_json(), "replicate": self.number}
+        facts["control"] = control
         self.workers.share_json({"task": "train", "skipped": skipped, **facts})
         with self.workers.training():
             self._assign(ticket, state)
             outcome = self._fit(ticket, run, skipped, control, checkpoint, report)
         self._opened.append((ticket.step, outcome.last_step))
+        self.trained.append(outcome.last_step - ticket.step)
         return outcome
 
     def follow(self) -> bytes:
@@ -218,8 +263,8 @@ class Trainer:
             if order["task"] == "draw":
                 self._source.weights(order["seed"])
                 continue
-            if trainer.number != order["replicate"]:
-                trainer = trainer._on_data_of(order["replicate"])
+            trainer = trainer.following(Plan.from_json(order["plan"]))
+            trainer.number = order["replicate"]
             ticket = Ticket(Masks({}), {})
             if order["task"] == "evaluate":
                 trainer._evaluate(ticket, {})
@@ -244,7 +289,8 @@ class Trainer:
             ticket: What to evaluate.
             weights: Its starting weights, or `ticket.outcome.best_weights`.
         """
-        self.workers.share_json({"task": "evaluate", "replicate": self.number})
+        order = {"plan": self.plan.to_json(), "replicate": self.number}
+        self.workers.share_json({"task": "evaluate", **order})
         with self.workers.training():
             return self._evaluate(ticket, weights or ticket.weights)
 
@@ -300,18 +346,26 @@ class Trainer:
             callbacks = self._callbacks_of(ticket.round, control)
             return fit.train(callbacks, report, self._allow_early_stop)
 
-    def _on_data_of(self, number: int) -> "Trainer":
+    def following(self, plan: Plan, *, anew: bool = False) -> "Trainer":
+        """The trainer of another plan for the same compiled model.
+
+        Args:
+            plan: Its length, seed and `rewind_to` may differ.
+            anew: Whether its data begin anew; always so for another seed.
+        """
         other = copy.copy(self)
-        other.number, other.plan = number, self._plan.of_replicate(number)
+        other.plan = plan
+        if plan.seed == self.plan.seed and not anew:
+            return other
         if callable(self._given[0]) and not isinstance(self._given[0], tf.data.Dataset):
             other._skipped, other._opened = [], []  # of data of its own
-        feed, evaluated = other._resolve(other.plan)
+        feed, evaluated = other._resolve(plan)
         mine = self._loop.feed
         if (feed.spec, feed.steps_per_epoch) != (mine.spec, mine.steps_per_epoch):
             raise ValueError(
                 "`dataset(seed)` must return batches of one kind and number for every "
-                f"seed. Received: {feed.steps_per_epoch} of {feed.spec} for replicate "
-                f"{number}, {mine.steps_per_epoch} of {mine.spec} for another."
+                f"seed. Received: {feed.steps_per_epoch} of {feed.spec} for seed "
+                f"{plan.seed}, {mine.steps_per_epoch} of {mine.spec} before."
             )
         other._loop = self._loop.on(feed, evaluated)
         return other

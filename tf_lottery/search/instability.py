@@ -1,0 +1,182 @@
+"""Instability: how much the order of the data decides where training ends.
+
+Copies of a network are trained from one step on, each with its data in another
+order. If the error stays as low on the straight line between their weights as at
+its ends, they are in one linearly connected minimum, and the network was stable at
+that step. Tickets match the dense network where they are (arXiv 1912.05671).
+"""
+
+import dataclasses
+import itertools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tf_lottery.core.checks import check_count
+from tf_lottery.core.io import PathLike
+from tf_lottery.core.monitor import is_fraction, maximizes
+from tf_lottery.core.records import Outcome, Weights
+from tf_lottery.core.steps import Length, check_length, to_steps
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.search.facts import describe
+from tf_lottery.search.identity import Identity
+from tf_lottery.search.progress import Progress
+from tf_lottery.search.recorded import Recorded
+from tf_lottery.search.replicate import Replicate
+from tf_lottery.training import strategy as strategies
+from tf_lottery.training.draw import with_generators
+from tf_lottery.training.trainer import Trainer
+
+STABLE = 0.02
+
+
+@dataclass(frozen=True)
+class Instability:
+    """The errors between copies of a network.
+
+    Attributes:
+        step: From where the copies were trained apart.
+        metric: What the errors are of: 1 minus an accuracy, or a loss.
+        alphas: Positions on the lines, 0 to 1.
+        errors: The errors on the line between each two copies.
+    """
+
+    step: int
+    metric: str
+    alphas: tuple[float, ...]
+    errors: tuple[tuple[float, ...], ...]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """For each two copies the highest error less the mean of the two ends'."""
+        return tuple(max(line) - (line[0] + line[-1]) / 2 for line in self.errors)
+
+    @property
+    def value(self) -> float:
+        """The mean over all pairs of copies."""
+        return float(np.mean(self.values))
+
+    def is_stable(self, threshold: float = STABLE) -> bool:
+        """Whether the instability is below a threshold, 2 percent in the paper."""
+        return self.value < threshold
+
+
+def instability(
+    trainer: Trainer,
+    ticket: Ticket,
+    k: Length = 0,
+    *,
+    copies: int = 2,
+    points: int = 30,
+    run_dir: PathLike | None = None,
+    verbose: int = 1,
+) -> Instability:
+    """Trains copies of a ticket from step k in other orders of the data.
+
+    Errors are those on the validation data. Statistics of normalisation layers are
+    interpolated as weights are.
+
+    Args:
+        trainer: What trains; its data must come in another order for another seed:
+            arrays, a function of the seed, or a dataset that shuffles.
+        ticket: What is trained; `trainer.dense()` is the whole network.
+        k: The step from where the copies differ; up to there they are one.
+        copies: How many; each two of them are compared.
+        points: How many weights on the line between two copies are evaluated, both
+            ends among them.
+        run_dir: Where the copies are kept, so that nothing is trained twice.
+        verbose: As in `find_ticket`.
+
+    Raises:
+        ValueError: No validation data, a step that cannot be, or copies that came out
+            equal as the order of the data does not change.
+
+    Reference: Frankle et al., "Linear Mode Connectivity and the Lottery Ticket
+    Hypothesis", arXiv 1912.05671, sections 2 and 3.
+    """
+    step = _checked(trainer, ticket, k, copies, points)
+    start = dataclasses.replace(ticket, step=step, state=trainer.state_at(ticket, step))
+    with tempfile.TemporaryDirectory("_tf_lottery") as temporary:
+        root = Path(run_dir or temporary) / "copies"
+        trained = [
+            _trained(trainer.reordered(number), start, root, verbose).weights
+            for number in range(copies)
+        ]
+        alphas = np.linspace(0, 1, points)
+        errors = []
+        for first, second in itertools.combinations(trained, 2):
+            if all(np.array_equal(first[name], second[name]) for name in first):
+                raise ValueError(
+                    "The copies must be trained with data in different orders. "
+                    "Received: data that come in one order. Pass arrays, a function "
+                    "of the seed, or a dataset that shuffles."
+                )
+            line = (_between(first, second, alpha) for alpha in alphas)
+            errors.append(tuple(_error(trainer, ticket, weights) for weights in line))
+    return Instability(step, _metric(trainer), tuple(alphas.tolist()), tuple(errors))
+
+
+def _checked(
+    trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int
+) -> int:
+    check_length("k", k)
+    for name, value in {"copies": copies, "points": points}.items():
+        check_count(name, value)
+        if value == 1:
+            raise ValueError(f"`{name}` must be at least 2. Received: {name}=1.")
+    step = to_steps(k, trainer.steps_per_epoch)
+    if not ticket.step <= step < trainer.steps:
+        raise ValueError(
+            f"`k` must be a step from {ticket.step:,}, where the ticket starts, to "
+            f"before {trainer.steps:,}, where training ends. Received: k={k!r}."
+        )
+    if trainer.workers.count > 1:
+        raise ValueError(
+            "Instability is measured in one process. Received: a trainer with "
+            f"{trainer.workers.count} workers."
+        )
+    if not trainer.has_validation:
+        raise ValueError(
+            "Instability is measured on validation data. Received: none. Pass "
+            "`validation_data` to the Trainer."
+        )
+    return step
+
+
+def _trained(trainer: Trainer, start: Ticket, root: Path, verbose: int) -> Outcome:
+    """The outcome of a copy; that of an earlier call, if its directory has it."""
+    devices = strategies.in_words(trainer.strategy)
+    identity = Identity(
+        describe(
+            trainer.plan, trainer.architecture, trainer.data_facts, devices=devices
+        )
+    )
+    state = with_generators(start.state, trainer.plan.seed)
+    copy = dataclasses.replace(start, state=state)
+    key = identity.key(copy, trainer.plan, None, trainer.passes)
+    store = Replicate(root / key[:16])
+    progress = Progress(verbose, trainer.plan, trainer.steps)
+    return Recorded(trainer, store, progress, identity).train(copy, control="copy")
+
+
+def _between(first: Weights, second: Weights, alpha: float) -> Weights:
+    return {
+        name: ((1 - alpha) * first[name] + alpha * second[name]).astype(
+            first[name].dtype
+        )
+        for name in first
+    }
+
+
+def _metric(trainer: Trainer) -> str:
+    return trainer.plan.monitor or trainer.monitors[0]
+
+
+def _error(trainer: Trainer, ticket: Ticket, weights: Weights) -> float:
+    metric = _metric(trainer)
+    value = trainer.evaluate(ticket, weights)[metric]
+    if not maximizes(metric, trainer.plan):
+        return value
+    return 1 - value if is_fraction(metric) else -value
