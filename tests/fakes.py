@@ -93,7 +93,9 @@ class FakeTrainer:
         state |= {f"optimizer:m/{p}": np.zeros(s, "f4") for p, s in self.shapes.items()}
         return state
 
-    def train(self, ticket, *, control=None, checkpoint=None, report=None) -> Outcome:
+    def train(
+        self, ticket, *, control=None, draw=0, checkpoint=None, report=None
+    ) -> Outcome:
         if self.die_in in (ticket.round, (self.number, ticket.round, control)):
             raise Killed
         self.trained.append(ticket)

@@ -1,7 +1,9 @@
 """How much a plan trains beside the tickets: which controls, of which rounds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 Controls = tuple[str | Callable[..., Any], ...]
 
@@ -13,53 +15,63 @@ def name_in_files(control: str | Callable[..., Any]) -> str:
     return name_of_control(control)
 
 
-def checked_controls(controls: Any) -> Controls:
+def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
     """The controls as a tuple.
 
     Raises:
-        ValueError: An unknown name, or two of one name.
+        ValueError: An unknown name, two of one name, or one that needs weights that
+            this way to retrain does not keep.
     """
     from tf_lottery.core import controls as known
 
-    if isinstance(controls, str) or callable(controls):
-        controls = (controls,)
-    for control in controls:
+    single = isinstance(controls, str) or callable(controls)
+    chosen: Controls = (controls,) if single else tuple(controls)
+    for control in chosen:
         known.get(control)
-    names = [name_in_files(control) for control in controls]
+    names = [name_in_files(control) for control in chosen]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(
             "`controls` must have names that differ: they are written to directories "
             f"of these names. Received twice: {', '.join(map(repr, twice))}."
         )
-    return tuple(controls)
+    if retrain != "rewind" and any(c in ("shuffle", known.shuffle) for c in chosen):
+        raise ValueError(
+            "The control 'shuffle' needs the starting values of removed weights, which "
+            'only retrain="rewind" keeps. '
+            f"Received: controls={tuple(names)!r}, retrain={retrain!r}. "
+            "Use the control 'random_mask' instead."
+        )
+    return chosen
 
 
 def checked_rounds(chosen: Any, controls: Controls, rounds: int) -> Any:
     """The rounds that have controls: a tuple, one for each control, or None.
 
     Raises:
-        ValueError: A control that is not in the plan, or a round that is not pruned.
+        ValueError: A control that is not in the plan or is left out, or a round that
+            is not pruned.
     """
     if chosen is None:
         return None
     if not isinstance(chosen, Mapping):
         return _pruned_rounds(chosen, rounds)
     names = [name_in_files(control) for control in controls]
-    if unknown := [name for name in chosen if name not in names]:
+    if set(chosen) != set(names):
         raise ValueError(
-            "`control_rounds` must name controls of the plan. "
-            f"Received: {', '.join(map(repr, unknown))}; "
+            "`control_rounds` must have rounds for each control of the plan. "
+            f"Received: rounds for {', '.join(map(repr, chosen)) or 'none'}; "
             f"controls={tuple(names)!r}."
         )
-    return {name: _pruned_rounds(each, rounds) for name, each in chosen.items()}
+    return {name: _pruned_rounds(chosen[name], rounds) for name in names}
 
 
-def _pruned_rounds(chosen: Sequence[int], rounds: int) -> tuple[int, ...]:
-    if isinstance(chosen, int):
-        chosen = (chosen,)
-    if not all(isinstance(n, int) and 1 <= n <= rounds for n in chosen):
+def _pruned_rounds(chosen: Any, rounds: int) -> tuple[int, ...]:
+    listed = tuple(chosen) if isinstance(chosen, Iterable) else (chosen,)
+    numbers = tuple(n.item() if isinstance(n, np.integer) else n for n in listed)
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
+    if not whole or not all(1 <= n <= rounds for n in numbers):
         raise ValueError(
             f"`control_rounds` must be pruned rounds, 1 to {rounds}. "
-            f"Received: {tuple(chosen)!r}."
+            f"Received: {chosen!r}."
         )
-    return tuple(chosen)
+    return numbers

@@ -149,7 +149,7 @@ class Plan:
                 "`tolerance` must be a number >= 0, in units of the monitored score. "
                 f"Received: tolerance={self.tolerance!r}."
             )
-        controls = checked_controls(self.controls)
+        controls = checked_controls(self.controls, self.retrain)
         object.__setattr__(self, "controls", controls)
         rounds = checked_rounds(self.control_rounds, controls, self.rounds)
         object.__setattr__(self, "control_rounds", rounds)

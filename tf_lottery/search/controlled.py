@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from tf_lottery.core import controls
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Round
@@ -43,7 +45,7 @@ def _applied(
     context: controls.Context,
 ) -> Ticket:
     changed = controls.get(control)(ticket, context)
-    if not isinstance(changed, Ticket) or changed.masks.shapes != ticket.masks.shapes:
+    if not isinstance(changed, Ticket) or not _is_alike(changed, ticket):
         raise TypeError(
             f"The control {name!r} must return a ticket of the same model. "
             f"Received: {changed!r}."
@@ -59,4 +61,14 @@ def _applied(
             f"The control {name!r} of round {ticket.round} leaves "
             f"{', '.join(map(repr, same))} as they are."
         )
-    return dataclasses.replace(changed, round=ticket.round, plan=ticket.plan)
+    kept = {name: getattr(ticket, name) for name in ("round", "plan", "architecture")}
+    return dataclasses.replace(changed, **kept)
+
+
+def _is_alike(changed: Ticket, ticket: Ticket) -> bool:
+    """Whether masks, and the weights that they are of, have the ticket's shapes."""
+    shapes = ticket.masks.shapes
+    return changed.masks.shapes == shapes and all(
+        path in changed.state and np.shape(changed.state[path]) == shapes[path]
+        for path in shapes
+    )

@@ -84,7 +84,7 @@ def widest(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
     wide = dict(here)
     for name in ("rounds", "replicates", "control_replicates"):
         wide[name] = max(there[name], here[name])
-    if there["controls"]:
+    if there["controls"] or here["controls"]:
         wide["controls"] = list(dict.fromkeys([*there["controls"], *here["controls"]]))
         wide["control_rounds"] = {
             control: sorted(

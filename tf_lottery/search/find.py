@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.checks import check_fraction
+from tf_lottery.core.extent import checked_controls
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
@@ -134,7 +135,7 @@ def find_ticket(
         monitor=monitor,
         mode=mode,
         tolerance=tolerance,
-        controls=tuple(controls),
+        controls=checked_controls(controls, retrain),
         control_rounds=control_rounds,
         control_replicates=control_replicates,
         replicates=replicates,

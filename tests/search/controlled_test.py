@@ -1,0 +1,363 @@
+"""Controls beside a search: the same tickets, and one thing changed at a time."""
+
+import dataclasses
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+
+from tests.fakes import SHAPES, FakeTrainer
+from tf_lottery.core import controls
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import Round
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.search.controlled import run_controls
+from tf_lottery.search.rounds import run_rounds
+
+LOGITS = "logits/kernel"
+EVERY = ("reinit", "reinit_same_sign", "shuffle", "random_mask")
+
+
+def searched(plan, trainer=None):
+    """The rounds of a search, its controls, and what trained them."""
+    trainer = trainer or FakeTrainer(plan)
+    rounds = list(run_rounds(trainer, plan))
+    return rounds, list(run_controls(trainer, rounds, plan)), trainer
+
+
+def controls_of(plan, trainer=None):
+    return searched(plan, trainer)[1]
+
+
+def which(trained):
+    return [(round.number, round.control, round.draw) for round in trained]
+
+
+def contents(round):
+    """Everything about a training that is not its time, as bytes."""
+    ticket, outcome = round.ticket, round.outcome
+    arrays = [ticket.state, outcome.weights, outcome.best_weights]
+    return (
+        ticket.masks.digest(),
+        ticket.step,
+        outcome.record(),
+        [{name: np.asarray(a[name]).tobytes() for name in a} for a in arrays],
+    )
+
+
+# Which there are.
+
+
+def test_every_pruned_round_has_every_control_by_default():
+    trained = controls_of(Plan(rounds=2, controls=("reinit", "shuffle")))
+    assert which(trained) == [
+        (1, "reinit", 0),
+        (1, "shuffle", 0),
+        (2, "reinit", 0),
+        (2, "shuffle", 0),
+    ]
+
+
+def test_chosen_rounds_have_controls_and_others_none():
+    plan = Plan(rounds=3, controls=("reinit", "shuffle"), control_rounds=(2,))
+    assert which(controls_of(plan)) == [(2, "reinit", 0), (2, "shuffle", 0)]
+
+
+def test_a_dict_gives_each_control_its_own_rounds():
+    rounds = {"reinit": (1, 3), "shuffle": (2,)}
+    plan = Plan(rounds=3, controls=("reinit", "shuffle"), control_rounds=rounds)
+    expected = [(1, "reinit", 0), (2, "shuffle", 0), (3, "reinit", 0)]
+    assert which(controls_of(plan)) == expected
+
+
+def test_each_control_is_drawn_as_often_as_the_plan_says():
+    plan = Plan(rounds=1, controls=("reinit", "shuffle"), control_replicates=3)
+    trained = controls_of(plan)
+    pairs = [(1, name, draw) for name in ("reinit", "shuffle") for draw in range(3)]
+    assert which(trained) == pairs
+    starts = {round.ticket.state[LOGITS].tobytes() for round in trained[:3]}
+    moved = {round.ticket.masks.digest() for round in trained[3:]}
+    assert (len(starts), len(moved)) == (3, 3)
+
+
+def test_what_is_trained_is_what_the_plan_lists():
+    plan = Plan(rounds=2, controls=EVERY, control_replicates=2)
+    rounds, trained, _ = searched(plan)
+    assert which([*rounds, *trained]) == plan.trainings()
+
+
+def test_a_search_that_ended_early_has_the_controls_of_its_rounds():
+    plan = Plan(rounds=9, controls=("reinit",))
+    trainer = FakeTrainer(plan, {"a/kernel": (3,), "b/kernel": (2,)})
+    with pytest.warns(UserWarning, match="The search ended"):
+        trained = controls_of(plan, trainer)
+    assert which(trained) == [(1, "reinit", 0)]
+
+
+def test_a_control_is_a_round_that_says_of_which_ticket():
+    plan = Plan(rounds=2, controls=("reinit",))
+    rounds, trained, _ = searched(plan)
+    for control in trained:
+        assert isinstance(control, Round)
+        ticket = rounds[control.number].ticket
+        assert control.ticket.round == control.number
+        assert control.ticket.plan == plan
+        assert control.ticket.architecture == ticket.architecture
+        assert control.row()["density"] == ticket.density
+
+
+# They are beside the search, and not in it.
+
+
+@pytest.mark.parametrize("retrain", ["rewind", "lr_rewind", "fine_tune"])
+def test_tickets_do_not_depend_on_which_controls_there_are(retrain):
+    alone, _, _ = searched(Plan(rounds=3, retrain=retrain))
+    chosen = EVERY if retrain == "rewind" else ("reinit", "random_mask")
+    beside, _, _ = searched(Plan(rounds=3, retrain=retrain, controls=chosen))
+    assert list(map(contents, beside)) == list(map(contents, alone))
+
+
+def test_controls_are_trained_after_the_rounds():
+    _, _, trainer = searched(Plan(rounds=2, controls=("reinit",)))
+    assert trainer.controls == [
+        (0, 0, None),
+        (0, 1, None),
+        (0, 2, None),
+        (0, 1, "reinit"),
+        (0, 2, "reinit"),
+    ]
+
+
+def test_a_control_does_not_depend_on_which_others_there_are():
+    class InAnyOrder(FakeTrainer):  # the data do not depend on what came before
+        def train(self, *args, **kwargs):
+            self.opened = 0
+            return super().train(*args, **kwargs)
+
+    def shuffled(*chosen):
+        plan = Plan(rounds=2, controls=chosen)
+        trained = controls_of(plan, InAnyOrder(plan))
+        return [contents(each) for each in trained if each.control == "shuffle"]
+
+    assert shuffled("shuffle") == shuffled("reinit", "shuffle", "random_mask")
+
+
+# What they start from.
+
+
+def test_reinit_starts_at_step_0_with_the_masks_of_the_ticket():
+    plan = Plan(rounds=1, controls=("reinit",), rewind_to=20)
+    rounds, (control,), _ = searched(plan)
+    assert rounds[1].ticket.step == 20
+    assert control.ticket.step == 0
+    assert control.ticket.masks == rounds[1].ticket.masks
+    assert control.ticket.state["optimizer:iterations"] == 0
+
+
+def test_shuffle_starts_where_the_ticket_does_with_moved_masks():
+    plan = Plan(rounds=1, controls=("shuffle",), rewind_to=20)
+    rounds, (control,), _ = searched(plan)
+    ticket = rounds[1].ticket
+    assert control.ticket.step == ticket.step == 20
+    assert control.ticket.masks != ticket.masks
+    assert control.ticket.masks.kept_by_layer() == ticket.masks.kept_by_layer()
+    for name in ticket.state:
+        assert (control.ticket.state[name] == ticket.state[name]).all()
+
+
+def test_equal_seeds_give_equal_bits_and_others_give_others():
+    plan = Plan(rounds=2, controls=EVERY, control_replicates=2)
+    one, two = controls_of(plan), controls_of(plan)
+    assert list(map(contents, one)) == list(map(contents, two))
+    other = controls_of(dataclasses.replace(plan, seed=1))
+    replicate = controls_of(plan.of_replicate(1))
+    for each in zip(one, other, replicate, strict=True):
+        assert not any(same(a, b) for a, b in itertools.combinations(each, 2))
+
+
+def same(one, other):
+    return one.ticket.masks == other.ticket.masks and all(
+        np.array_equal(one.ticket.state[path], other.ticket.state[path])
+        for path in SHAPES
+    )
+
+
+def test_names_rounds_and_draws_have_seeds_of_their_own():
+    seeds = []
+
+    def first(ticket, context):
+        seeds.append(context.seed)
+        return controls.reinit(ticket, context)
+
+    def second(ticket, context):
+        return first(ticket, context)
+
+    plan = Plan(rounds=3, controls=(first, second), control_replicates=4)
+    controls_of(plan)
+    controls_of(plan.of_replicate(1))
+    assert len(set(seeds)) == len(seeds) == 2 * 3 * 2 * 4
+
+
+def test_a_control_sees_the_dense_network_before_and_after_training():
+    seen = []
+
+    def look(ticket, context):
+        seen.append(context)
+        return controls.rewound(controls.reinit(ticket, context), context)
+
+    def rewound_masks(ticket, context):
+        return controls.reinit(look(ticket, context), context)
+
+    plan = Plan(rounds=1, controls=(rewound_masks,), rewind_to=20)
+    rounds, _, _ = searched(plan)
+    assert seen[0].initial is rounds[0].ticket.state
+    assert seen[0].dense is rounds[0].outcome
+
+
+# Controls of one's own.
+
+
+def halved(ticket, context):
+    """Halves the starting weights, as a control of a user's own would."""
+    state = {n: a / 2 if n in ticket.masks else a for n, a in ticket.state.items()}
+    return Ticket(ticket.masks, state, ticket.step)
+
+
+def test_a_function_is_a_control_by_its_name_and_needs_to_set_no_more():
+    plan = Plan(rounds=2, controls=(halved,))
+    rounds, trained, _ = searched(plan)
+    assert which(trained) == [(1, "halved", 0), (2, "halved", 0)]
+    for control, round in zip(trained, rounds[1:], strict=True):
+        start = round.ticket.state[LOGITS]
+        assert (control.ticket.state[LOGITS] == start / 2).all()
+        for name in ("round", "plan", "architecture"):
+            assert getattr(control.ticket, name) == getattr(round.ticket, name)
+
+
+def nothing(ticket, context):
+    return None
+
+
+def a_number(ticket, context):
+    return 0.5
+
+
+def masks_alone(ticket, context):
+    return ticket.masks
+
+
+def other_layers(ticket, context):
+    return dataclasses.replace(ticket, masks=Masks({"other/kernel": [True]}))
+
+
+def other_shapes(ticket, context):
+    masks = {path: mask[:1] for path, mask in ticket.masks.items()}
+    return dataclasses.replace(ticket, masks=Masks(masks))
+
+
+def no_weights(ticket, context):
+    return dataclasses.replace(ticket, state={})
+
+
+def a_lost_weight(ticket, context):
+    state = {name: a for name, a in ticket.state.items() if name != LOGITS}
+    return dataclasses.replace(ticket, state=state)
+
+
+def weights_of_another_shape(ticket, context):
+    return dataclasses.replace(ticket, state={**ticket.state, LOGITS: np.ones(9)})
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        nothing,
+        a_number,
+        masks_alone,
+        other_layers,
+        other_shapes,
+        no_weights,
+        a_lost_weight,
+        weights_of_another_shape,
+    ],
+)
+def test_what_is_no_ticket_of_the_model_is_an_error_that_names_the_control(control):
+    plan = Plan(rounds=1, controls=(control,))
+    trainer = FakeTrainer(plan)
+    with pytest.raises(TypeError, match=f"'{control.__name__}' must return a ticket"):
+        controls_of(plan, trainer)
+    assert trainer.rounds_trained == [0, 1]
+
+
+# Controls that do not change what they say.
+
+
+def drawing(*constant):
+    """A trainer whose initialisers are constant for these weights."""
+
+    class Constant(FakeTrainer):
+        def draw(self, seed):
+            drawn = super().draw(seed)
+            return drawn | {path: np.full(SHAPES[path], 0.5, "f4") for path in constant}
+
+    return Constant
+
+
+def unchanged(ticket, context):
+    return ticket
+
+
+def other_removed_weights(ticket, context):
+    """Changes removed weights alone, which no training sees."""
+    state = {
+        name: np.where(ticket.masks[name], a, 7) if name in ticket.masks else a
+        for name, a in ticket.state.items()
+    }
+    return dataclasses.replace(ticket, state=state)
+
+
+@pytest.mark.parametrize("control", [unchanged, other_removed_weights])
+def test_a_control_that_changes_nothing_is_an_error(control):
+    plan = Plan(rounds=1, controls=(control,))
+    with pytest.raises(ValueError, match=f"'{control.__name__}' changes nothing"):
+        controls_of(plan)
+
+
+def test_a_constant_initialiser_makes_reinit_an_error_that_says_so():
+    plan = Plan(rounds=1, controls=("reinit",))
+    trainer = drawing(*SHAPES)(plan)
+    with pytest.raises(ValueError, match="initialiser that is constant"):
+        controls_of(plan, trainer)
+    assert trainer.rounds_trained == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["shuffle", "random_mask"])
+def test_a_constant_initialiser_leaves_masks_to_be_moved(name):
+    plan = Plan(rounds=1, controls=(name,))
+    rounds, (control,), _ = searched(plan, drawing(*SHAPES)(plan))
+    assert control.ticket.masks != rounds[1].ticket.masks
+
+
+def test_layers_that_a_control_leaves_are_named_in_a_warning():
+    plan = Plan(rounds=2, controls=("reinit",))
+    with pytest.warns(UserWarning, match="'reinit' of round") as caught:
+        controls_of(plan, drawing(LOGITS, "dense/kernel")(plan))
+    assert [str(w.message) for w in caught] == [
+        f"The control 'reinit' of round {number} leaves 'dense/kernel', '{LOGITS}' as "
+        "they are."
+        for number in (1, 2)
+    ]
+
+
+def test_a_layer_that_is_left_dense_is_named_when_it_is_shuffled():
+    plan = Plan(rounds=1, controls=("shuffle",), layer_rates={"logits": 0.0})
+    with pytest.warns(UserWarning, match=f"leaves '{LOGITS}' as"):
+        controls_of(plan)
+
+
+def test_controls_that_change_every_layer_warn_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(controls_of(Plan(rounds=2, controls=EVERY))) == 8
