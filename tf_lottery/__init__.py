@@ -15,26 +15,37 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from tf_lottery.core import controls as controls
     from tf_lottery.core import criteria as criteria
+    from tf_lottery.core.algebra import expected_overlap as expected_overlap
+    from tf_lottery.core.algebra import intersection as intersection
+    from tf_lottery.core.algebra import overlap as overlap
+    from tf_lottery.core.algebra import union as union
+    from tf_lottery.core.controls import Context as Context
     from tf_lottery.core.errors import ExportError as ExportError
     from tf_lottery.core.errors import PlanMismatchError as PlanMismatchError
     from tf_lottery.core.errors import TicketError as TicketError
     from tf_lottery.core.masks import Masks as Masks
     from tf_lottery.core.plan import Plan as Plan
     from tf_lottery.core.prune import prune as prune
+    from tf_lottery.core.records import History as History
     from tf_lottery.core.records import Outcome as Outcome
     from tf_lottery.core.records import Round as Round
     from tf_lottery.core.ticket import Ticket as Ticket
     from tf_lottery.pruning.rewind import RewindWeights as RewindWeights
     from tf_lottery.pruning.schedule import LotterySchedule as LotterySchedule
+    from tf_lottery.pruning.transfer import transfer as transfer
     from tf_lottery.search.find import find_ticket as find_ticket
     from tf_lottery.search.find import one_shot as one_shot
+    from tf_lottery.search.instability import instability as instability
+    from tf_lottery.search.rewind_point import find_rewind_point as find_rewind_point
     from tf_lottery.search.rounds import run_rounds as run_rounds
     from tf_lottery.training.data import Data as Data
     from tf_lottery.training.gradient import gradient as gradient
     from tf_lottery.training.trainer import Trainer as Trainer
 
 _MODULES = {
+    "controls": "tf_lottery.core.controls",
     "criteria": "tf_lottery.core.criteria",
     "export": "tf_lottery.export",
     "report": "tf_lottery.report",
@@ -42,8 +53,10 @@ _MODULES = {
 }
 
 _NAMES = {
+    "Context": "tf_lottery.core.controls",
     "Data": "tf_lottery.training.data",
     "ExportError": "tf_lottery.core.errors",
+    "History": "tf_lottery.core.records",
     "LotterySchedule": "tf_lottery.pruning.schedule",
     "Masks": "tf_lottery.core.masks",
     "Outcome": "tf_lottery.core.records",
@@ -54,11 +67,18 @@ _NAMES = {
     "Ticket": "tf_lottery.core.ticket",
     "TicketError": "tf_lottery.core.errors",
     "Trainer": "tf_lottery.training.trainer",
+    "expected_overlap": "tf_lottery.core.algebra",
+    "find_rewind_point": "tf_lottery.search.rewind_point",
     "find_ticket": "tf_lottery.search.find",
     "gradient": "tf_lottery.training.gradient",
+    "instability": "tf_lottery.search.instability",
+    "intersection": "tf_lottery.core.algebra",
     "one_shot": "tf_lottery.search.find",
+    "overlap": "tf_lottery.core.algebra",
     "prune": "tf_lottery.core.prune",
     "run_rounds": "tf_lottery.search.rounds",
+    "transfer": "tf_lottery.pruning.transfer",
+    "union": "tf_lottery.core.algebra",
 }
 
 __all__ = sorted([*_MODULES, *_NAMES])

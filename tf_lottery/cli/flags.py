@@ -100,11 +100,13 @@ def _rates(text: str) -> dict[str, float]:
         ) from error
 
 
-def _control_rounds(text: str) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
+def _control_rounds(
+    text: str,
+) -> tuple[int, ...] | dict[str, tuple[int, ...]] | None:
     chosen: dict[str, tuple[int, ...]] = {}
     name = ""
     try:
-        for part in text.split(","):
+        for part in filter(None, text.split(",")):
             *named, number = part.rsplit("=", 1)
             name = named[0] if named else name
             chosen[name] = (*chosen.get(name, ()), int(number))
@@ -113,7 +115,7 @@ def _control_rounds(text: str) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
             "`--control_rounds` must be like 3,7 or reinit=3,7,shuffle=7. "
             f"Received: {text!r}."
         ) from error
-    return chosen.get("", chosen)
+    return chosen.get("", chosen) or None
 
 
 def _block_size(text: str) -> tuple[int, ...]:

@@ -202,7 +202,7 @@ class Plan:
             ValueError: A key of `layer_rates` that matches no path.
         """
         unmatched = [
-            k for k in self.layer_rates if not any(_matches(k, p) for p in paths)
+            k for k in self.layer_rates if not any(matches(k, p) for p in paths)
         ]
         if unmatched:
             raise ValueError(
@@ -307,11 +307,11 @@ class Plan:
         return cls(**values)
 
     def _rate(self, path: str) -> float:
-        keys = (key for key in self.layer_rates if _matches(key, path))
+        keys = (key for key in self.layer_rates if matches(key, path))
         return next((self.layer_rates[key] for key in keys), self.pruning_rate)
 
 
-def _matches(key: str, path: str) -> bool:
+def matches(key: str, path: str) -> bool:
     """Whether a weight path, a path above it, or a pattern names the weight."""
     parts = path.split("/")
     above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]

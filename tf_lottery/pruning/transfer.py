@@ -5,7 +5,7 @@ from typing import Any
 
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.plan import _matches
+from tf_lottery.core.plan import matches
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.pruning.layers import finalize
@@ -86,13 +86,13 @@ def _check_arguments(model: Any, weights: object) -> None:
 def _skipped(skip: Sequence[str], ticket: Ticket, live: Live) -> set[str]:
     """The weights of the ticket and the model that `skip` names."""
     names = {*ticket.masks, *live.weights}
-    unmatched = [key for key in skip if not any(_matches(key, n) for n in names)]
+    unmatched = [key for key in skip if not any(matches(key, n) for n in names)]
     if unmatched:
         raise ValueError(
             "`skip` must name layers of the ticket or the model. Received: "
             f"{_quoted(unmatched)}, which match none of {_quoted(sorted(names))}."
         )
-    skipped = {name for name in names if any(_matches(key, name) for key in skip)}
+    skipped = {name for name in names if any(matches(key, name) for key in skip)}
     if skipped.issuperset(ticket.masks):
         raise ValueError(
             "`skip` must leave a mask to transfer. Received: "
