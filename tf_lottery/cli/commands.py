@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tf_lottery import report as reports
 from tf_lottery.cli import flags
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.report import plot, table, to_csv, to_json
 from tf_lottery.search.store import EXPORTS, Store
 from tf_lottery.search.verify import verify as verify_run
 
@@ -72,6 +72,8 @@ def report(arguments: Any) -> None:
     history = _finished(run_dir)
     _print_table(history)
     _write_report(history, run_dir)
+    if arguments.tensorboard:
+        reports.to_tensorboard(history, run_dir / "tensorboard")
     _print_files(run_dir)
 
 
@@ -196,16 +198,20 @@ def _finished(run_dir: Path) -> History:
 
 
 def _write_report(history: History, run_dir: Path) -> None:
-    to_csv(history, run_dir / "summary.csv")
-    to_json(history, run_dir / "summary.json")
+    reports.to_csv(history, run_dir / "summary.csv")
+    reports.figures_to_csv(history, run_dir / "figures.csv")
+    reports.to_json(history, run_dir / "summary.json")
     try:
-        plot(history, run_dir / "accuracy.png")
+        reports.plot(history, run_dir / "accuracy.png")
+        reports.plot_curves(history, run_dir / "curves.png")
+        reports.plot_layers(history, run_dir / "layers.png")
+        reports.to_html(history, run_dir / "report.html", Store(run_dir).facts())
     except ImportError as error:
         print(error)
 
 
 def _print_table(history: History) -> None:
-    print(table(history, shutil.get_terminal_size((88, 24)).columns))
+    print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
     print(history.verdict().reason)
@@ -215,9 +221,12 @@ def _print_files(run_dir: Path) -> None:
     print(f"\n{'devices':15} {Store(run_dir).facts().get('devices', 'not known')}")
     print(f"{'run directory':15} {run_dir}")
     for name, what in {
-        "summary.csv": "numbers",
+        "report.html": "report",
+        "summary.csv": "trainings",
+        "figures.csv": "numbers",
         "summary.json": "numbers, curves",
-        "accuracy.png": "figure",
+        **dict.fromkeys(("accuracy.png", "curves.png", "layers.png"), "figure"),
+        "tensorboard": "TensorBoard",
         "ticket.npz": "ticket",
         **dict.fromkeys(EXPORTS.values(), "exported"),
         **{f"{name}.card.md": "its card" for name in EXPORTS.values()},

@@ -99,10 +99,17 @@ def _add_report(commands: Any) -> None:
     parser = _command(
         commands,
         "report",
-        "writes the table, the figures and the numbers of a search",
-        "Writes summary.csv, summary.json and accuracy.png into the run directory.",
+        "writes the report of a search: one HTML page, its figures and numbers",
+        "Writes into the run directory: report.html, one page that needs no network; "
+        "accuracy.png, curves.png, layers.png; figures.csv with the numbers of the "
+        "figures, summary.csv with a line a training, summary.json with everything.",
     )
     parser.add_argument("run_dir")
+    parser.add_argument(
+        "--tensorboard",
+        action="store_true",
+        help="also write scalars and hyperparameters for TensorBoard",
+    )
 
 
 def _add_export(commands: Any) -> None:

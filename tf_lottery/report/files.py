@@ -1,35 +1,71 @@
-"""Every number of a search, as CSV and JSON."""
+"""Every number of a search and of its figures, as CSV and JSON."""
 
 import csv
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tf_lottery.core.io import PathLike, atomic, write_json
 from tf_lottery.core.records import History
+from tf_lottery.report.frame import (
+    Searches,
+    curve_rows,
+    layer_rows,
+    line_rows,
+)
 
 
 def to_csv(history: History, path: PathLike) -> None:
-    """Writes one line a round: density, best step, all metrics, seconds."""
+    """Writes one line a training: density, best step, all metrics, seconds."""
     rows = history.rows()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
+    _write(path, list(dict.fromkeys(name for row in rows for name in row)), rows)
+
+
+def figures_to_csv(searches: Searches, path: PathLike) -> None:
+    """Writes every number of every figure: mean, low and high over what is pooled.
+
+    The column `figure` is "accuracy", "curves" or "layers", as the files of the
+    figures are called.
+    """
+    figures = {"accuracy": list(line_rows(searches))}
+    if isinstance(searches, History):
+        figures["curves"] = list(curve_rows(searches))
+        figures["layers"] = list(layer_rows(searches))
+    rows = [{"figure": name} | row for name, of in figures.items() for row in of]
+    _write(path, _FIGURES, rows)
 
 
 def to_json(history: History, path: PathLike) -> None:
-    """Writes the plan, the verdict and each round with its curves and densities."""
+    """Writes the plan, the verdict, each training with its curves, and the figures."""
     rounds = [
         round.row()
         | {
             "density_by_layer": round.ticket.masks.by_layer(),
             "curves": dict(round.outcome.curves),
         }
-        for round in history
+        for round in history.trainings()
     ]
     summary = {
         "plan": history.plan.to_json(),
         "monitor": history.monitor,
         "verdict": history.verdict().record(),
+        "lines": list(line_rows(history)),
+        "curves": list(curve_rows(history)),
+        "layers": list(layer_rows(history)),
         "rounds": rounds,
     }
     write_json(path, summary)
+
+
+_FIGURES = (
+    *("figure", "search", "line", "round", "density", "metric", "step", "layer"),
+    *("n", "trainings", "mean", "low", "high"),
+)
+
+
+def _write(
+    path: PathLike, names: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    with atomic(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,86 +1,176 @@
-"""The paper's figure: accuracy and best step against density, on a log axis."""
+"""The paper's figure: accuracy and best step against density, on a log axis.
 
+A line is a mean, its band goes from minimum to maximum over all that was trained.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_lottery.core.io import PathLike, atomic
+from tf_lottery.core.difference import STEP
+from tf_lottery.core.io import PathLike
 from tf_lottery.core.records import History
-from tf_lottery.report.table import test_name
+from tf_lottery.report.canvas import (
+    ACCENT,
+    GREY,
+    density_axis,
+    new_figure,
+    save,
+    styles,
+    tidy,
+)
+from tf_lottery.report.frame import (
+    DENSE,
+    TICKET,
+    Line,
+    Searches,
+    first,
+    is_repeated,
+    lines_of,
+    score_name,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_INK, _SOFT, _ACCENT = "#1f4e79", "#8fb3d1", "#c8102e"
+# How far below the tickets a control is followed, in heights of the tickets.
+_BELOW = 1.5
 
 
-def plot(history: History, path: PathLike) -> None:
+def plot(history: Searches, path: PathLike) -> None:
     """Writes a PNG: the score and the step of minimum validation loss by density.
 
     The score is that on test data, if there is any. Density falls from left to
     right, as in the paper's figures 3 and 4.
 
+    Args:
+        history: A search; or several by name, of which each may be several
+            histories: `{"iterative": history, "one-shot": [one, another]}`.
+        path: Where to.
+
     Raises:
         ImportError: Matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            'Plots need Matplotlib. Install it with "pip install tf-lottery[plots]".'
-        ) from error
-    # Not pyplot: a library must not touch the user's figures and backend.
-    figure = Figure(figsize=(7.2, 6.4), layout="constrained")
+    save(draw(history), path)
+
+
+def draw(searches: Searches) -> "Figure":
+    """The figure that `plot` writes."""
+    figure = new_figure(7.2, 6.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    densities = [100 * row["density"] for row in history.rows()]
-    _draw_scores(above, history, densities)
-    _draw_steps(below, history, densities)
-    _style_density_axis(below, densities)
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
+    lines, score = lines_of(searches), score_name(searches)
+    names = {(line.search, line.kind): line.name for line in lines}
+    if not is_repeated(searches):  # there is room for another line
+        names["", TICKET] = "ticket, at min. validation loss"
+        _draw_final(above, lines, score)
+    _draw_lines(above, lines, score, names)
+    _draw_lines(below, lines, STEP, {})
+    if isinstance(searches, History):
+        _mark_choice(above, searches, lines, score, named=True)
+        _mark_choice(below, searches, lines, STEP, named=False)
+    _keep_tickets_large(above, lines, score, first(searches).maximize)
+    above.set_ylabel(score)
+    below.set_ylabel("step of min. validation loss")
+    below.set_ylim(bottom=0)
+    tidy([above, below])
+    points = [point for line in lines for point in line.points]
+    density_axis(below, [100 * point.density for point in points])
+    below.yaxis.set_major_formatter("{x:,.0f}")
+    _add_legend(figure, above, list(names.values()))
+    return figure
 
 
-def _draw_scores(axes: "Axes", history: History, densities: list[float]) -> None:
-    name = test_name(history)
-    if name not in history[0].outcome.metrics:
-        name = history.monitor
-    final = _values(history, f"final_{name}")
-    axes.plot(densities, final, "o--", color=_SOFT, ms=3, lw=1, label="at the end")
-    best = _values(history, name)
-    axes.plot(densities, best, "o-", color=_INK, ms=4, label="at min. validation loss")
-    axes.axhline(best[0], color="grey", lw=1, ls=":", label="dense")
-    _mark_choice(axes, history, densities, best)
-    axes.set_ylabel(name)
-    axes.set_title("Score of the tickets, by the fraction of weights that they keep")
-    axes.legend(frameon=False)
+def _draw_lines(
+    axes: "Axes",
+    lines: Sequence[Line],
+    metric: str,
+    names: Mapping[tuple[str, str], str],
+) -> None:
+    style, levels = styles(lines), set[Any]()
+    for line in reversed(lines):  # the tickets, which come first, lie on top
+        look = style[line.search, line.kind]
+        found = [(100 * p.density, p.spread(metric)) for p in line.points]
+        x = [density for density, spread in found if spread]
+        spreads = [spread for _, spread in found if spread]
+        if not spreads:
+            continue
+        low, high = [s.low for s in spreads], [s.high for s in spreads]
+        mean, label = [s.mean for s in spreads], names.get((line.search, line.kind))
+        if line.kind == DENSE:
+            if spreads[0] in levels:  # of another search that began alike
+                continue
+            levels.add(spreads[0])
+            axes.axhline(mean[0], label=label, **look)
+            axes.axhspan(low[0], high[0], color=GREY, alpha=0.13, linewidth=0)
+            continue
+        axes.plot(x, mean, label=label, **look)
+        axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        errors = [
+            [spread.mean - spread.low for spread in spreads],
+            [spread.high - spread.mean for spread in spreads],
+        ]
+        axes.errorbar(
+            *(x, mean, errors),
+            **{"fmt": "none", "ecolor": look["color"], "elinewidth": 0.8, "alpha": 0.6},
+        )
 
 
-def _draw_steps(axes: "Axes", history: History, densities: list[float]) -> None:
-    steps = [float(row["best_step"]) for row in history.rows()]
-    axes.plot(densities, steps, "o-", color=_INK, ms=4)
-    axes.axhline(steps[0], color="grey", lw=1, ls=":")
-    _mark_choice(axes, history, densities, steps)
-    axes.set_ylabel("step of min. validation loss")
-    axes.set_ylim(0, 1.1 * max(steps))
-    axes.set_xlabel("weights remaining, percent")
+def _draw_final(axes: "Axes", lines: Sequence[Line], score: str) -> None:
+    """The score at the end of the training."""
+    points = [(100 * p.density, p.spread(f"final_{score}")) for p in lines[0].points]
+    known = [(density, spread.mean) for density, spread in points if spread]
+    if known:
+        look: dict[str, Any] = {"color": "#7fb2d6", "markersize": 3, "linewidth": 1}
+        axes.plot(*zip(*known, strict=True), "o--", label="ticket, at the end", **look)
 
 
 def _mark_choice(
-    axes: "Axes", history: History, densities: list[float], values: list[float]
+    axes: "Axes", history: History, lines: Sequence[Line], metric: str, named: bool
 ) -> None:
     verdict = history.verdict()
-    at = [densities[verdict.chosen]], [values[verdict.chosen]]
+    tickets = next(line for line in lines if line.kind == TICKET)
+    point = tickets.at(verdict.chosen)
+    spread = point and point.spread(metric)
+    if not point or not spread:
+        return
     label = "winning ticket" if verdict.won else "best ticket (no winner)"
-    axes.plot(*at, "o", ms=11, mfc="none", mec=_ACCENT, mew=1.8, label=label)
+    look: dict[str, Any] = {"mfc": "none", "mec": ACCENT, "mew": 1.4, "zorder": 5}
+    at = [100 * point.density], [spread.mean]
+    axes.plot(*at, "o", markersize=13, label=label if named else None, **look)
 
 
-def _style_density_axis(axes: "Axes", densities: list[float]) -> None:
-    axes.set_xscale("log")
-    axes.invert_xaxis()
-    axes.set_xticks(densities, [f"{d:.3g}" for d in densities], fontsize=8)
-    axes.minorticks_off()
-    for each in axes.figure.axes:
-        each.grid(alpha=0.25)
-        each.spines[["top", "right"]].set_visible(False)
+def _add_legend(figure: "Figure", axes: "Axes", names: Sequence[str]) -> None:
+    """Above the figure, where it hides nothing; in the order of the lines."""
+    found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    labels = [*(n for n in names if n in found), *(n for n in found if n not in names)]
+    figure.legend(
+        [found[label] for label in labels],
+        labels,
+        loc="outside upper center",
+        ncols=len(labels) if len(labels) < 5 else -(-len(labels) // 2),
+        frameon=False,
+        fontsize=9,
+    )
 
 
-def _values(history: History, name: str) -> list[Any]:
-    return [row.get(name, float("nan")) for row in history.rows()]
+def _keep_tickets_large(
+    axes: "Axes", lines: Sequence[Line], score: str, maximize: bool
+) -> None:
+    """Lets a control that fails leave the panel rather than flatten the tickets."""
+
+    def ends(of: Sequence[Line]) -> list[float]:
+        found = [p.spread(score) for line in of for p in line.points]
+        return [end for s in found if s for end in (s.low, s.high)]
+
+    own = ends([line for line in lines if line.kind in (TICKET, DENSE)])
+    everything = ends(lines)
+    if not own:
+        return
+    height = max(own) - min(own) or abs(max(own)) * 0.01 or 1.0
+    room = 0.06 * height
+    if maximize:
+        bottom = max(min(everything), min(own) - _BELOW * height) - room
+        axes.set_ylim(bottom, max(everything) + room)
+    else:
+        top = min(max(everything), max(own) + _BELOW * height) + room
+        axes.set_ylim(min(everything) - room, top)

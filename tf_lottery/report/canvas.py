@@ -1,0 +1,102 @@
+"""What the figures of a report share: paper, ink, and the axis of densities.
+
+The colours are those of Okabe and Ito, which the colour-blind tell apart; a line
+also has a marker of its own.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tf_lottery.core.io import PathLike, atomic
+from tf_lottery.report.frame import DENSE, TICKET, Line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACCENT, GREY = "#000000", "#767676"
+_TICKETS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+_CONTROLS = {
+    "reinit": ("#D55E00", "s"),
+    "shuffle": ("#009E73", "^"),
+    "reinit_same_sign": ("#CC79A7", "D"),
+    "random_mask": ("#E69F00", "v"),
+}
+_OTHERS = (("#56B4E9", "P"), ("#882255", "X"), ("#999933", "*"), ("#332288", "h"))
+_DASHES = ("--", "-.", ":")
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure that is not pyplot's.
+
+    Raises:
+        ImportError: Matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            'Plots need Matplotlib. Install it with "pip install tf-lottery[plots]".'
+        ) from error
+    # A library must not touch the user's figures and backend.
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: "Figure", path: PathLike) -> None:
+    """Writes a PNG."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png")
+
+
+def styles(lines: Sequence[Line]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The colour, marker and dashes of each line, by its search and kind."""
+    searches = list(dict.fromkeys(line.search for line in lines))
+    kinds = dict.fromkeys(line.kind for line in lines)
+    unknown = [kind for kind in kinds if kind not in (*_CONTROLS, TICKET, DENSE)]
+    spare = {kind: _OTHERS[i % len(_OTHERS)] for i, kind in enumerate(unknown)}
+    found = {}
+    for line in lines:
+        number = searches.index(line.search)
+        style: dict[str, Any] = {"markeredgewidth": 0}
+        if line.kind == DENSE:
+            style = {"color": GREY, "linestyle": (0, (1, 1.5)), "linewidth": 1.3}
+        elif line.kind == TICKET:
+            color = _TICKETS[number % len(_TICKETS)]
+            style |= {"color": color, "marker": "o", "linewidth": 2, "markersize": 5}
+        else:
+            color, marker = {**_CONTROLS, **spare}[line.kind]
+            style |= {"color": color, "marker": marker, "linewidth": 1.3}
+            style |= {"linestyle": _DASHES[number % 3], "markersize": 5.5}
+        found[line.search, line.kind] = style
+    return found
+
+
+def tidy(axes: Iterable["Axes"]) -> None:
+    """Takes away what carries no information."""
+    for each in axes:
+        each.grid(alpha=0.25, linewidth=0.6)
+        each.spines[["top", "right"]].set_visible(False)
+        each.tick_params(labelsize=8.5)
+
+
+def density_axis(axes: "Axes", percents: Iterable[float]) -> None:
+    """Density on a log axis that falls from left to right, as in the paper."""
+    values = sorted(set(percents), reverse=True)
+    ticks = list(_apart(values))
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    axes.minorticks_off()
+    margin = 1.06 * (values[0] / values[-1]) ** 0.02
+    axes.set_xlim(values[0] * margin, values[-1] / margin)
+    axes.set_xlabel("weights remaining, percent")
+
+
+def _apart(values: Sequence[float]) -> Iterator[float]:
+    """Those whose labels do not touch."""
+    least = max(math.log(values[0] / values[-1]) / 17, 1e-9)
+    last = math.inf
+    for value in values:
+        if math.log(last) - math.log(value) >= least:
+            last = value
+            yield value

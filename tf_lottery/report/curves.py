@@ -1,0 +1,124 @@
+"""Learning curves: of some tickets, and of a ticket beside its controls."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tf_lottery.core.io import PathLike
+from tf_lottery.core.records import History
+from tf_lottery.core.spread import Spread
+from tf_lottery.report.canvas import GREY, new_figure, save, styles, tidy
+from tf_lottery.report.frame import (
+    DENSE,
+    TICKET,
+    Line,
+    Point,
+    curve_lines,
+    curve_metrics,
+    lines_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The beginning, which is steep, is left out of the vertical range.
+_STEEP = 0.1
+_SHADES = ("#004a75", "#2f86bf", "#7d5fb2", "#c45ba0")
+
+
+def plot_curves(history: History, path: PathLike) -> None:
+    """Writes a PNG: the monitored score and validation loss by optimizer step.
+
+    Of the dense network, the chosen ticket, one between and the last; and of the
+    ticket beside its controls, in the round with controls that is nearest.
+
+    Raises:
+        ImportError: Matplotlib is not installed.
+    """
+    save(draw_curves(history), path)
+
+
+def draw_curves(history: History) -> "Figure":
+    """The figure that `plot_curves` writes."""
+    metrics, panels = curve_metrics(history), curve_lines(history)
+    rows = max(len(metrics), 1)
+    figure = new_figure(4.6 * len(panels) if len(panels) > 1 else 7.2, 2.9 * rows)
+    grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
+    looks = {
+        "tickets": _by_round(history, panels["tickets"]),
+        "controls": _by_kind(history, panels.get("controls", [])),
+    }
+    for row, metric in zip(grid, metrics, strict=False):
+        shown: list[tuple[float, Spread]] = []
+        for axes, (name, drawn) in zip(row, panels.items(), strict=True):
+            for (_, point), look in zip(drawn, looks[name], strict=True):
+                shown += _draw(axes, point.curve(metric), look)
+        _set_range(row[0], shown)
+        row[0].set_ylabel(metric)
+    for axes, (name, drawn) in zip(grid[0], panels.items(), strict=True):
+        axes.set_title(_title(name, drawn), fontsize=10)
+    for axes in grid[-1]:
+        axes.set_xlabel("optimizer step")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.legend(frameon=False, fontsize=8)
+    tidy(grid.flat)
+    return figure
+
+
+def _draw(
+    axes: "Axes", curve: dict[float, Spread], look: dict[str, Any]
+) -> list[tuple[float, Spread]]:
+    steps, spreads = list(curve), list(curve.values())
+    axes.plot(steps, [spread.mean for spread in spreads], **look)
+    if any(len(spread) > 1 for spread in spreads):
+        low, high = [s.low for s in spreads], [s.high for s in spreads]
+        axes.fill_between(steps, low, high, color=look["color"], alpha=0.15, lw=0)
+    return list(curve.items())
+
+
+def _set_range(axes: "Axes", shown: Sequence[tuple[float, Spread]]) -> None:
+    last = max((step for step, _ in shown), default=0.0)
+    late = [spread for step, spread in shown if step >= _STEEP * last]
+    if late:
+        low, high = min(s.low for s in late), max(s.high for s in late)
+        room = 0.05 * (high - low) or 0.01
+        axes.set_ylim(low - room, high + room)
+
+
+def _by_round(
+    history: History, drawn: Sequence[tuple[Line, Point]]
+) -> list[dict[str, Any]]:
+    chosen = history.verdict().chosen
+    looks = []
+    for number, (_, point) in enumerate(drawn):
+        name = DENSE if point.round == 0 else f"round {point.round}, {_percent(point)}"
+        mark = " (the ticket)" if 0 < point.round == chosen else ""
+        look = {"color": _SHADES[number % len(_SHADES)], "lw": 1.4}
+        if point.round == 0:
+            look = {"color": GREY, "lw": 1.2, "ls": "--"}
+        looks.append(look | {"label": f"{name}{mark}"})
+    return looks
+
+
+def _by_kind(
+    history: History, drawn: Sequence[tuple[Line, Point]]
+) -> list[dict[str, Any]]:
+    style, looks = styles(lines_of(history)), []
+    for line, point in drawn:
+        is_dense = point.round == 0 and line.kind == TICKET
+        look = {"color": style[line.search, line.kind]["color"], "lw": 1.4}
+        if is_dense:
+            look = {"color": GREY, "lw": 1.2, "ls": "--"}
+        looks.append(look | {"label": DENSE if is_dense else line.kind})
+    return looks
+
+
+def _title(name: str, drawn: Sequence[tuple[Line, Point]]) -> str:
+    if name == "tickets":
+        return "Tickets"
+    point = drawn[-1][1]
+    return f"Ticket and controls in round {point.round}, {_percent(point)}"
+
+
+def _percent(point: Point) -> str:
+    return f"{100 * point.density:.3g}%"

@@ -1,0 +1,66 @@
+"""How the numbers of a report are written.
+
+A difference of fractions is told in points, hundredths, as the verdict tells it.
+"""
+
+from tf_lottery.core.difference import STEP, Difference
+from tf_lottery.core.monitor import is_fraction
+from tf_lottery.core.spread import Spread
+
+
+def score(value: float) -> str:
+    """A score, or a loss."""
+    return f"{value:.4f}"
+
+
+def step(value: float) -> str:
+    """A step, or a mean of steps."""
+    return f"{value:,.0f}"
+
+
+def density(value: float) -> str:
+    """The fraction of the weights that are kept."""
+    return f"{value:.1%}"
+
+
+def extremes(spread: Spread, of: str) -> str:
+    """From the least to the most; nothing of one value."""
+    if len(spread) < 2:
+        return ""
+    write = step if of == STEP else score
+    return f"{write(spread.low)} to {write(spread.high)}"
+
+
+def gain(difference: Difference) -> tuple[str, str]:
+    """By how much the ticket is better, and the interval of that, if there is one."""
+    interval = difference.gain.interval or ()
+    between = " to ".join(_signed(difference, each) for each in interval)
+    return _signed(difference, difference.gain.mean), between
+
+
+def gain_unit(difference: Difference) -> str:
+    """What a gain is counted in."""
+    return " points" if is_in_points(difference) else ""
+
+
+def is_in_points(difference: Difference) -> bool:
+    """Whether the difference is one of fractions."""
+    high = max(difference.ours.high, difference.theirs.high)
+    return is_fraction(difference.metric) and high <= 1
+
+
+def seconds(value: float) -> str:
+    """A time, in units that a person counts in."""
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{value:.1f} s"
+
+
+def _signed(difference: Difference, value: float) -> str:
+    if is_in_points(difference):
+        return f"{100 * value:+.2f}"
+    if difference.metric == STEP:
+        return f"{value:+,.0f}"
+    return f"{value:+.3g}"

@@ -1,0 +1,64 @@
+"""How to run a search again, in words that a shell or Python understands."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from tf_lottery.core.plan import Plan
+
+
+def command(plan: Plan, recipe: str) -> str:
+    """The command that runs the search of a recipe again.
+
+    It has a flag for each choice that is not the default, so that it also holds
+    where the search was run with flags. A criterion or control of one's own has no
+    flag: it is the recipe's.
+    """
+    flags = {
+        name: _flag(value)
+        for name, value in not_default(plan).items()
+        if not _is_own(name, value)
+    }
+    words = [f"--{name} {shlex.quote(value)}" for name, value in flags.items()]
+    return " \\\n    ".join([f"tf_lottery find {shlex.quote(recipe)}", *words])
+
+
+def call(plan: Plan) -> str:
+    """The Python call, with the choices that are not the default."""
+    values = not_default(plan)
+    lines = [f"    {name}={_python(name, value)}," for name, value in values.items()]
+    body = "\n".join(["    model,", "    dataset,", *lines])
+    return f"ticket = tf_lottery.find_ticket(\n{body}\n)"
+
+
+def not_default(plan: Plan) -> dict[str, Any]:
+    """The choices that are not the default, and always the length of a training."""
+    default, values = Plan().to_json(), plan.to_json()
+    length = "epochs" if plan.steps is None else "steps"
+    return {
+        name: value
+        for name, value in values.items()
+        if value != default[name] or name == length
+    }
+
+
+def _is_own(name: str, value: Any) -> bool:
+    own = value if name == "controls" else [value] if name == "criterion" else []
+    return any(":" in each for each in own)
+
+
+def _flag(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={_flag(each)}" for key, each in value.items())
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _python(name: str, value: Any) -> str:
+    if name == "controls":
+        return f"[{', '.join(_python('', each) for each in value)}]"
+    if isinstance(value, str) and ":" in value:
+        return value.replace(":", ".")
+    if isinstance(value, str):
+        return json.dumps(value)
+    return repr(value)

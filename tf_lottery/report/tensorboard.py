@@ -1,0 +1,140 @@
+"""The search in TensorBoard: a run a training, called as in the run directory.
+
+`replicate_0` has a scalar a round, at the round's number; `replicate_0/round_03` and
+`replicate_0/controls/reinit/round_03/draw_0` have learning curves, by optimizer step,
+and the hyperparameters with what they gave. TensorFlow is not needed.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tf_lottery.core.difference import STEP
+from tf_lottery.core.io import PathLike, atomic
+from tf_lottery.core.records import History, Round
+from tf_lottery.report.frame import score_name
+
+# TensorBoard takes any file whose name holds "tfevents"; one name a run, so that
+# writing again replaces what was there.
+_FILE = "events.out.tfevents.tf_lottery"
+# What a training gave, apart from its curves of the same name.
+_GAVE = "outcome"
+
+
+def to_tensorboard(history: History, log_dir: PathLike) -> None:
+    """Writes scalars, learning curves and hyperparameters for TensorBoard.
+
+    Look at them with `tensorboard --logdir LOG_DIR`.
+
+    Raises:
+        ImportError: TensorBoard is not installed.
+    """
+    try:
+        from tensorboard.plugins.hparams import summary_v2 as hparams
+    except ImportError as error:
+        raise ImportError(
+            "Event files need TensorBoard. "
+            'Install it with "pip install tf-lottery[tensorboard]".'
+        ) from error
+    path, trainings = Path(log_dir), history.trainings()
+    names = {name for round in trainings for name in _parameters(history, round)}
+    config = hparams.hparams_config_pb(
+        [hparams.HParam(name) for name in sorted(names)],
+        [hparams.Metric(f"{_GAVE}/{name}") for name in _shown(history)],
+    )
+    _write(path, [config])
+    for run, rounds in _by_run(history).items():
+        _write(path / run, [], _by_round(rounds))
+    for round in trainings:
+        run = _name(round)
+        start = hparams.hparams_pb(_parameters(history, round), trial_id=run)
+        _write(path / run, [start], _by_step(round))
+
+
+def _by_run(history: History) -> dict[str, list[Round]]:
+    """The rounds of each replicate, and of each control and draw of it."""
+    runs: dict[str, list[Round]] = {}
+    for round in history.trainings():
+        name = f"replicate_{round.replicate}"
+        if round.control is not None:
+            name += f"/controls/{round.control}/draw_{round.draw}"
+        runs.setdefault(name, []).append(round)
+    return runs
+
+
+def _name(round: Round) -> str:
+    name, number = f"replicate_{round.replicate}", f"round_{round.number:02d}"
+    if round.control is None:
+        return f"{name}/{number}"
+    return f"{name}/controls/{round.control}/{number}/draw_{round.draw}"
+
+
+def _by_round(rounds: Iterable[Round]) -> Iterator[tuple[int, str, float]]:
+    for round in rounds:
+        for name, value in _gave(round).items():
+            yield round.number, f"round/{name}", value
+
+
+def _by_step(round: Round) -> Iterator[tuple[int, str, float]]:
+    curves = round.outcome.curves
+    for name in (name for name in curves if name != "step"):
+        for step, value in zip(curves["step"], curves[name], strict=True):
+            yield int(step), name, value
+    for name, value in _gave(round).items():
+        yield round.outcome.best_step, f"{_GAVE}/{name}", value
+
+
+def _gave(round: Round) -> dict[str, float]:
+    return {
+        "density": round.ticket.density,
+        STEP: float(round.outcome.best_step),
+        **round.outcome.metrics,
+        "seconds": round.outcome.seconds,
+    }
+
+
+def _shown(history: History) -> list[str]:
+    """The columns of the table of hyperparameters."""
+    return list(dict.fromkeys((score_name(history), history.monitor, STEP)))
+
+
+def _parameters(history: History, round: Round) -> dict[str, Any]:
+    """The plan and the place of a training in it; what is None is left out."""
+    plan = history.plan.to_json() | {
+        "seed": history.plan.of_replicate(round.replicate).seed,
+        "replicate": round.replicate,
+        "round": round.number,
+        "density": round.ticket.density,
+        "control": round.control or "none",
+        "draw": round.draw,
+    }
+    plain = (bool, int, float, str)
+    return {
+        name: value if isinstance(value, plain) else json.dumps(value)
+        for name, value in plan.items()
+        if value is not None
+    }
+
+
+def _write(
+    path: Path, summaries: Iterable[Any], scalars: Iterable[tuple[int, str, Any]] = ()
+) -> None:
+    """Writes the event file of a run."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    now = time.time()
+    events = [Event(wall_time=now, file_version="brain.Event:2")]
+    events += [Event(wall_time=now, summary=summary) for summary in summaries]
+    for step, tag, value in scalars:
+        number = math.nan if value is None else float(value)
+        summary = Summary(value=[Summary.Value(tag=tag, simple_value=number)])
+        events.append(Event(wall_time=now, step=step, summary=summary))
+    with atomic(path / _FILE) as temporary, open(temporary, "wb") as file:
+        writer = RecordWriter(file)
+        for event in events:
+            writer.write(event.SerializeToString())
