@@ -62,6 +62,12 @@ def test_one_control_needs_no_list(single):
     assert checked_controls([single]) == (single,)
 
 
+def test_a_function_of_our_own_is_known_by_its_name():
+    plan = Plan(controls=(controls.reinit, ours))
+    assert plan == Plan(controls=("reinit", ours))
+    assert plan.to_json()["controls"][0] == "reinit"
+
+
 @pytest.mark.parametrize("retrain", ["lr_rewind", "fine_tune"])
 @pytest.mark.parametrize("shuffle", ["shuffle", controls.shuffle])
 def test_shuffle_needs_the_weights_that_only_a_rewind_keeps(retrain, shuffle):

@@ -1,11 +1,13 @@
 """`verify` derives a search again, and finds what does not follow."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from tests.fakes import facts, written
+from tests.fakes import FakeTrainer, facts, written
+from tests.search.replicate_test import search as searched
 from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
@@ -139,6 +141,54 @@ def test_a_returned_ticket_of_a_round_that_is_missing_is_found(run):
     Store(run).history()[2].ticket.save(run / "ticket.npz")
     file_of(run, 2, "metrics.json").unlink()
     fails(run, "ticket.npz")
+
+
+# Replicates and controls.
+
+
+@pytest.fixture
+def several(tmp_path):
+    plan = Plan(rounds=1, replicates=2, controls=("reinit",))
+    searched(tmp_path, FakeTrainer(plan))
+    return tmp_path
+
+
+def test_every_replicate_and_control_is_verified(several):
+    lines = list(verify(several))
+    rounds = [(replicate, number) for replicate in range(2) for number in range(2)]
+    for line, (replicate, number) in zip(lines[:4], rounds, strict=True):
+        assert f"replicate {replicate}  round  {number}" in line
+    assert lines[4:] == ["controls: 2, whole and as sparse as planned"]
+    for path in several.rglob("*.npz"):
+        whole = path.read_bytes()
+        path.unlink()
+        fails(several, path.parent.name)
+        path.write_bytes(whole)
+
+
+def test_masks_of_another_replicate_are_found(several):
+    path = several / "replicate_1" / "round_01"
+    shutil.rmtree(path)
+    shutil.copytree(several / "replicate_0" / "round_01", path)
+    fails(several, "masks of round 1 do not follow")
+
+
+def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):
+    def revived(groups, masks):
+        groups["final"][K][~masks[K]] = 1
+
+    of = several / "replicate_1" / "controls" / "reinit" / "round_01" / "draw_0"
+    rewritten(of / "outcome.npz", revived)
+    fails(several, K)
+
+
+@pytest.mark.parametrize("replicate", [0, 1])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_returned_ticket_of_any_replicate_verifies(several, replicate, number):
+    round = Store(several).history().replicates[replicate][number]
+    round.ticket.save(several / "ticket.npz")
+    expected = f"ticket.npz: round {number}, masks and weights as in the search"
+    assert list(verify(several))[-1] == expected
 
 
 def test_verifying_writes_nothing(run):

@@ -16,7 +16,7 @@ def name_in_files(control: str | Callable[..., Any]) -> str:
 
 
 def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
-    """The controls as a tuple.
+    """The controls as a tuple; functions of our own by their names.
 
     Raises:
         ValueError: An unknown name, two of one name, or one that needs weights that
@@ -25,16 +25,21 @@ def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
     from tf_lottery.core import controls as known
 
     single = isinstance(controls, str) or callable(controls)
-    chosen: Controls = (controls,) if single else tuple(controls)
-    for control in chosen:
+    listed = (controls,) if single else tuple(controls)
+    for control in listed:
         known.get(control)
+    ours = known.NAMES.items()
+    chosen: Controls = tuple(
+        next((name for name, function in ours if control is function), control)
+        for control in listed
+    )
     names = [name_in_files(control) for control in chosen]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(
             "`controls` must have names that differ: they are written to directories "
             f"of these names. Received twice: {', '.join(map(repr, twice))}."
         )
-    if retrain != "rewind" and any(c in ("shuffle", known.shuffle) for c in chosen):
+    if retrain != "rewind" and "shuffle" in chosen:
         raise ValueError(
             "The control 'shuffle' needs the starting values of removed weights, which "
             'only retrain="rewind" keeps. '

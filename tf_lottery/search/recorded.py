@@ -68,16 +68,17 @@ class Recorded:
     ) -> Outcome:
         """The outcome in the run directory, else that of training the ticket."""
         which: Any = (control, draw)
+        path = self._store.directory(ticket.round, *which) / "checkpoint.npz"
         if self._store.has_outcome(ticket.round, *which):
             outcome = self._store.outcome(ticket, *which)
             self._trainer.skip(ticket, outcome)
+            Checkpoint(path, ticket.masks).remove()  # it may have been killed there
             return outcome
         if ticket.round > 0:
             self._store.save_ticket(ticket, *which)
         key = self._key(ticket, self._keeps(ticket))
         if taken := self._taken(ticket, key, *which):
             return taken
-        path = self._store.directory(ticket.round, *which) / "checkpoint.npz"
         with self._progress.training(ticket, control) as report:
             checkpoint = Checkpoint(path, ticket.masks)
             if step := checkpoint.step:

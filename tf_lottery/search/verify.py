@@ -27,16 +27,23 @@ def verify(path: PathLike) -> Iterator[str]:
     history = store.history()
     if not len(history):
         raise TicketError(f"{path} holds no finished round.")
-    before: Round | None = None
-    for round in history:
-        _check_ticket(round)
-        _check_derived(before, round)
-        before = round
-        digest = round.ticket.masks.digest()[:12]
-        yield (
-            f"round {round.number:>2}: {round.ticket.masks.kept:,} weights, "
-            f"masks {digest}, derived again and equal"
-        )
+    for rounds in history.replicates:
+        before: Round | None = None
+        for round in rounds:
+            _check_ticket(round)
+            _check_derived(before, round)
+            before = round
+            digest = round.ticket.masks.digest()[:12]
+            several = len(history.replicates) > 1
+            of = f"replicate {round.replicate}  " if several else ""
+            yield (
+                f"{of}round {round.number:>2}: {round.ticket.masks.kept:,} weights, "
+                f"masks {digest}, derived again and equal"
+            )
+    for control in history.controls:
+        _check_ticket(control)
+    if history.controls:
+        yield f"controls: {len(history.controls)}, whole and as sparse as planned"
     returned = store.path / "ticket.npz"
     if returned.exists():
         number = _check_returned(returned, history)
@@ -54,15 +61,25 @@ def _check_ticket(round: Round) -> None:
 def _check_returned(path: Path, history: History) -> int:
     ticket = Ticket.load(path)
     ticket.verify()
-    if ticket.round >= len(history):
+    rounds = [r for rounds in history.replicates for r in rounds]
+    of_number = [r for r in rounds if r.number == ticket.round]
+    if not of_number:
         raise TicketError(f"{path} is of round {ticket.round}, which is not there.")
-    found = history[ticket.round].ticket
-    if ticket.masks != found.masks:
+    found = [r for r in of_number if r.ticket.masks == ticket.masks]
+    if not found:
         raise TicketError(f"{path} has other masks than round {ticket.round}.")
-    for name, weights in found.weights.items():
-        if not np.array_equal(ticket.weights[name], weights):
-            raise TicketError(f"{path} starts from other weights in {name!r}.")
+    # Of a replicate: dense networks have equal masks.
+    differing = [_differing(ticket, round.ticket) for round in found]
+    if all(differing):
+        raise TicketError(f"{path} starts from other weights in {differing[0]!r}.")
     return ticket.round
+
+
+def _differing(ticket: Ticket, found: Ticket) -> str:
+    """The path of a weight that the tickets start from differently; else empty."""
+    weights = found.weights.items()
+    differ = (n for n, w in weights if not np.array_equal(ticket.weights[n], w))
+    return next(differ, "")
 
 
 def _check_derived(before: Round | None, round: Round) -> None:
