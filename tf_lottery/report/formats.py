@@ -3,6 +3,8 @@
 A difference of fractions is told in points, hundredths, as the verdict tells it.
 """
 
+import math
+
 from tf_lottery.core.difference import STEP, Difference
 from tf_lottery.core.monitor import is_fraction
 from tf_lottery.core.spread import Spread
@@ -25,7 +27,7 @@ def density(value: float) -> str:
 
 def extremes(spread: Spread, of: str) -> str:
     """From the least to the most; nothing of one value."""
-    if len(spread) < 2:
+    if len(spread) < 2 or math.isnan(spread.mean):
         return ""
     write = step if of == STEP else score
     return f"{write(spread.low)} to {write(spread.high)}"
@@ -59,6 +61,8 @@ def seconds(value: float) -> str:
 
 
 def _signed(difference: Difference, value: float) -> str:
+    if math.isnan(value):
+        return "nan"
     if is_in_points(difference):
         return f"{100 * value:+.2f}"
     if difference.metric == STEP:

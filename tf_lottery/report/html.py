@@ -144,7 +144,7 @@ def _embedded(figure: "Figure") -> str:
     # Equal figures are equal files: no random names in them, and no date.
     with matplotlib.rc_context({"svg.hashsalt": "tf_lottery"}):
         file = io.BytesIO()
-        figure.savefig(file, format="svg", metadata={"Date": None})
+        figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
     text = base64.b64encode(file.getvalue()).decode()
     return f"data:image/svg+xml;base64,{text}"
 

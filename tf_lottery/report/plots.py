@@ -59,16 +59,18 @@ def draw(searches: Searches) -> "Figure":
     figure = new_figure(7.2, 6.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     lines, score = lines_of(searches), score_name(searches)
+    scores = [score]
     names = {(line.search, line.kind): line.name for line in lines}
     if not is_repeated(searches):  # there is room for another line
         names["", TICKET] = "ticket, at min. validation loss"
-        _draw_final(above, lines, score)
+        scores.append(f"final_{score}")
+        _draw_final(above, lines[0], scores[1])
     _draw_lines(above, lines, score, names)
     _draw_lines(below, lines, STEP, {})
     if isinstance(searches, History):
         _mark_choice(above, searches, lines, score, named=True)
         _mark_choice(below, searches, lines, STEP, named=False)
-    _keep_tickets_large(above, lines, score, first(searches).maximize)
+    _keep_tickets_large(above, lines, scores, first(searches).maximize)
     above.set_ylabel(score)
     below.set_ylabel("step of min. validation loss")
     below.set_ylim(bottom=0)
@@ -115,9 +117,9 @@ def _draw_lines(
         )
 
 
-def _draw_final(axes: "Axes", lines: Sequence[Line], score: str) -> None:
+def _draw_final(axes: "Axes", line: Line, score: str) -> None:
     """The score at the end of the training."""
-    points = [(100 * p.density, p.spread(f"final_{score}")) for p in lines[0].points]
+    points = [(100 * p.density, p.spread(score)) for p in line.points]
     known = [(density, spread.mean) for density, spread in points if spread]
     if known:
         look: dict[str, Any] = {"color": "#7fb2d6", "markersize": 3, "linewidth": 1}
@@ -154,12 +156,13 @@ def _add_legend(figure: "Figure", axes: "Axes", names: Sequence[str]) -> None:
 
 
 def _keep_tickets_large(
-    axes: "Axes", lines: Sequence[Line], score: str, maximize: bool
+    axes: "Axes", lines: Sequence[Line], scores: Sequence[str], maximize: bool
 ) -> None:
     """Lets a control that fails leave the panel rather than flatten the tickets."""
 
     def ends(of: Sequence[Line]) -> list[float]:
-        found = [p.spread(score) for line in of for p in line.points]
+        points = [point for line in of for point in line.points]
+        found = [point.spread(score) for point in points for score in scores]
         return [end for s in found if s for end in (s.low, s.high)]
 
     own = ends([line for line in lines if line.kind in (TICKET, DENSE)])
