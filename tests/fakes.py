@@ -53,6 +53,8 @@ class FakeTrainer:
         self.shapes = shapes
         self.trained: list[Ticket] = []
         self.controls: list[tuple] = []
+        self.replayed: list[int] = []
+        self.replays = True
         self.die_in = die_in
         self.opened = 0
         self.checkpoints = []
@@ -134,6 +136,14 @@ class FakeTrainer:
 
     def start_from(self, ticket) -> None:
         pass
+
+    def replay(self, ticket, step, outcome):
+        self.replayed.append(step)
+        self.opened += 1
+        before, self.opened = self.opened, 0
+        state = self._state_at(ticket, step)
+        self.opened = before
+        return state
 
     def skip(self, ticket, outcome) -> None:
         self.opened += 1

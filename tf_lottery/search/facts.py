@@ -1,6 +1,7 @@
 """What identifies a search: its plan, and hashes of its model and data."""
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -133,6 +134,7 @@ def _digest(values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@functools.cache  # that which is loaded, whatever is installed meanwhile
 def _version(package: str) -> str | None:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(package)

@@ -1,0 +1,192 @@
+"""Searches that share: what one run directory holds, no other trains again."""
+
+import dataclasses
+import json
+import os
+
+import pytest
+
+from tests.fakes import FakeTrainer, facts
+from tf_lottery.core.plan import Plan
+from tf_lottery.search import shared
+from tf_lottery.search.identity import Identity
+from tf_lottery.search.progress import Progress
+from tf_lottery.search.replicates import run_replicates
+from tf_lottery.search.shared import Shared
+from tf_lottery.search.store import Store
+
+
+def searched(path, plan, share_with=None, trainer=None, **of):
+    """The trainer of a search that is done, and what the search gave."""
+    trainer = trainer or FakeTrainer(plan)
+    found = facts(plan, **of)
+    store = Store(path)
+    with store.open(found, overwrite=False):
+        run = run_replicates(
+            trainer,
+            store,
+            Progress(0, plan, 100),
+            Identity(found),
+            Shared(share_with) if share_with else None,
+        )
+        return trainer, list(run)
+
+
+def outcome_of(run_dir):
+    return run_dir / "replicate_0" / "round_00" / "outcome.npz"
+
+
+def weights(rounds):
+    return [
+        {name: array.tobytes() for name, array in round.outcome.weights.items()}
+        for round in rounds
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pruning_rate": 0.5},
+        {"rounds": 1},
+        {"scope": "global"},
+        {"criterion": "random"},
+        {"layer_rates": {"logits": 0.4}},
+        {"tolerance": 0.1},
+    ],
+    ids=str,
+)
+def test_searches_that_prune_otherwise_share_the_dense_training(tmp_path, changes):
+    plan = Plan(rounds=2)
+    searched(tmp_path / "one", plan)
+    other = dataclasses.replace(plan, **changes)
+    alone, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", other)
+    trainer, rounds = searched(tmp_path / "two", other, share_with=tmp_path)
+    assert 0 in alone.rounds_trained
+    assert 0 not in trainer.rounds_trained
+    assert weights(rounds) == weights(expected)
+
+
+def test_every_common_round_is_shared(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=3))
+    trainer, rounds = searched(tmp_path / "two", Plan(rounds=5), share_with=tmp_path)
+    assert trainer.rounds_trained == [4, 5]
+    assert len(rounds) == 6
+
+
+def test_replicates_and_controls_are_shared_too(tmp_path):
+    plan = Plan(rounds=2, replicates=2, controls=("reinit", "shuffle"))
+    searched(tmp_path / "one", plan)
+    trainer, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
+    assert trainer.rounds_trained == []
+    assert len(rounds) == 2 * (3 + 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "of"),
+    [
+        ({"steps": 500}, {}),
+        ({"seed": 1}, {}),
+        ({"batch_size": 7}, {}),
+        ({}, {"data": {"dataset": {"batches": 8}}}),
+        ({}, {"architecture": {"model": "other", "compile_config": "adam"}}),
+        ({}, {"architecture": {"model": "fake", "compile_config": "sgd"}}),
+        ({}, {"devices": "two"}),
+        ({"retrain": "fine_tune"}, {}),
+    ],
+    ids=str,
+)
+def test_what_trains_otherwise_is_not_shared(tmp_path, changes, of):
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan)
+    other = dataclasses.replace(plan, **changes)
+    trainer, _ = searched(tmp_path / "two", other, share_with=tmp_path, **of)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_other_initial_weights_are_not_shared(tmp_path):
+    class Other(FakeTrainer):
+        def draw(self, seed):
+            return {n: a + 1 for n, a in super().draw(seed).items()}
+
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan)
+    trainer = Other(plan)
+    searched(tmp_path / "two", plan, share_with=tmp_path, trainer=trainer)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_a_late_rewind_shares_the_dense_training_and_replays_its_first_steps(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=2))
+    late = Plan(rounds=2, rewind_to=20)
+    _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", late)
+    trainer, rounds = searched(tmp_path / "two", late, share_with=tmp_path)
+    assert trainer.rounds_trained == [1, 2]
+    assert trainer.replayed == [20]
+    assert weights(rounds) == weights(expected)
+    assert rounds[1].ticket.step == 20
+
+
+def test_what_does_not_repeat_is_not_replayed(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=1))
+    late = Plan(rounds=1, rewind_to=20)
+    trainer = FakeTrainer(late)
+    trainer.replays = False
+    searched(tmp_path / "two", late, share_with=tmp_path, trainer=trainer)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_what_is_shared_takes_no_space_twice(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=1))
+    searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
+    one, two = (
+        tmp_path / n / "replicate_0/round_00/outcome.npz" for n in ("one", "two")
+    )
+    assert os.path.samefile(one, two)
+
+
+def test_where_nothing_can_be_linked_it_is_copied(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("another file system")
+
+    monkeypatch.setattr(shared.os, "link", refuse)
+    searched(tmp_path / "one", Plan(rounds=1))
+    trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
+    one, two = (
+        tmp_path / n / "replicate_0/round_00/outcome.npz" for n in ("one", "two")
+    )
+    assert trainer.rounds_trained == []
+    assert not os.path.samefile(one, two)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_search_that_is_removed_leaves_what_was_shared(tmp_path):
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan)
+    _, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
+    expected = weights(rounds)
+    with Store(tmp_path / "one").open(facts(plan), overwrite=True):
+        pass
+    assert weights(Store(tmp_path / "two").history()) == expected
+
+
+def test_files_of_others_below_the_path_are_passed_over(tmp_path):
+    for number, text in enumerate(["{", "[]", "1", '{"key": 3}', "{}"]):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        (directory / "metrics.json").write_text(text)
+    trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_a_directory_that_is_not_there_shares_nothing(tmp_path):
+    missing = tmp_path / "missing"
+    trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=missing)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_every_training_has_a_key_of_its_own(tmp_path):
+    searched(tmp_path, Plan(rounds=2, replicates=2, controls="reinit"))
+    keys = [
+        json.loads(path.read_text())["key"] for path in tmp_path.rglob("metrics.json")
+    ]
+    assert len(set(keys)) == len(keys) == 10
