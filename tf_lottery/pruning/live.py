@@ -36,7 +36,7 @@ class Live:
             for path, weight in self.weights.items()
             if weight.ref() in by_weight
         }
-        self.variables = dict(self.weights) | _generators(model)
+        self.variables = dict(self.weights) | generators(model)
         # Each replica has its own, such as BatchNorm's statistics.
         self._averaged = [
             weight
@@ -151,7 +151,7 @@ class _View(Mapping[str, Any]):
         return len(self._variables)
 
 
-def _generators(model: Any) -> dict[str, Any]:
+def generators(model: Any) -> dict[str, Any]:
     """The states of the model's random generators that are variables."""
     found: dict[str, Any] = {}
     for path, layer in named_layers(model).items():

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, sparsity, tf
-from tf_lottery.core.seeds import derive
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import (
     finalize,
@@ -101,12 +100,15 @@ def copy_model(model: Any, seed: int = 0) -> Any:
     return copied
 
 
-def redraw(model: Any, seed: int) -> Any:
-    """A copy of a built model whose weights are drawn anew by its initialisers."""
+def redraw(model: Any) -> Any:
+    """A copy of a built model whose weights are drawn anew by its initialisers.
+
+    Under the global seeds, also where an initialiser has a seed of its own: layers
+    copy their initialisers, and with one seed the copies would draw one tensor.
+    """
 
     def draw_layer(layer: Any) -> Any:
-        config = _with_seeds(layer.get_config(), seed, layer.name)
-        return _copied("layer", layer, **config)
+        return _copied("layer", layer, **_without_seeds(layer.get_config()))
 
     return _clone(model, draw_layer)
 
@@ -212,17 +214,17 @@ def _copied(kind: str, original: Any, **changes: Any) -> Any:
         ) from error
 
 
-def _with_seeds(config: Any, seed: int, *path: str) -> Any:
-    """A layer's configuration with a seed of its own for each initialiser."""
+def _without_seeds(config: Any, key: str = "") -> Any:
+    """A layer's configuration without the seeds of its initialisers."""
     if isinstance(config, list | tuple):
-        parts = [_with_seeds(c, seed, *path, str(i)) for i, c in enumerate(config)]
+        parts = [_without_seeds(part, key) for part in config]
         return tuple(parts) if isinstance(config, tuple) else parts
     if not isinstance(config, dict):
         return config
-    changed = {k: _with_seeds(v, seed, *path, k) for k, v in config.items()}
+    changed = {k: _without_seeds(v, k) for k, v in config.items()}
     own = changed.get("config")
-    if "initializer" in path[-1] and isinstance(own, dict) and "seed" in own:
-        changed["config"] = own | {"seed": derive(seed, *path) % 2**31}
+    if "initializer" in key and isinstance(own, dict) and "seed" in own:
+        changed["config"] = own | {"seed": None}
     return changed
 
 

@@ -1,8 +1,8 @@
 """Fresh initial states of a model: what each seed would have given it.
 
 A function that makes the model is called again. Of a model that was passed built,
-a copy is made from its configuration, with every initialiser under a seed of its
-own, so that whole tensors are drawn as the layers draw them.
+a copy is made from its configuration, whose initialisers draw under the seed, so that
+whole tensors are drawn as the layers draw them.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from tf_lottery.core.io import bits
 from tf_lottery.core.records import State
 from tf_lottery.core.seeds import derive
 from tf_lottery.pruning.layers import named_weights
-from tf_lottery.pruning.wrap import redraw
+from tf_lottery.pruning.live import generators
+from tf_lottery.pruning.wrap import copy_model, redraw
 from tf_lottery.training import models
 from tf_lottery.training.seeds import seeded
 
@@ -48,16 +49,29 @@ class Source:
         Weights and the state of random generators are drawn; the optimizer's copies
         of weights (averages) follow, and the rest of it stays at its first value.
         """
-        weights = self.weights(seed)
-        if unlike := _unlike(weights, like):
+        drawn = self.drawn(seed, like)
+        if unlike := _unlike(drawn, like):
             raise ValueError(
                 "The function that returns the model must return the same model each "
                 f"time. Received: one that differs in {', '.join(map(repr, unlike))}."
             )
-        copies = _copies(like)
-        drawn = {name: _generator(seed, name) for name in like if name[:7] == "random:"}
-        drawn |= {name: weights[path] for name, path in copies.items()}
-        return {name: (weights | drawn).get(name, like[name]) for name in like}
+        drawn |= {name: drawn[path] for name, path in _copies(like).items()}
+        return {name: drawn.get(name, like[name]) for name in like}
+
+    def drawn(self, seed: int, like: State) -> dict[str, Any]:
+        """Weights, non-trainable variables and random generators by name.
+
+        All workers must call it, as variables are made in the strategy's scope.
+        """
+        model = self._model_of(seed)
+        names = [name for name in like if name.startswith("random:")]
+        if names and self._is_function:  # as they are in a search of that seed
+            with (self._strategy or model.distribute_strategy).scope():
+                copied = copy_model(model, derive(seed, "generators"))
+            random = {n: v.numpy() for n, v in generators(copied).items()}
+        else:
+            random = {name: _generator(seed, name) for name in names}
+        return self._weights_of(model) | random
 
     def weights(self, seed: int) -> dict[str, Any]:
         """Weights and non-trainable variables by path.
@@ -65,7 +79,10 @@ class Source:
         Of a built model those that are not trainable stay as they were passed:
         adapted statistics and frozen layers are no one's draw.
         """
-        drawn = {p: w.numpy() for p, w in named_weights(self._drawn(seed)).items()}
+        return self._weights_of(self._model_of(seed))
+
+    def _weights_of(self, model: Any) -> dict[str, Any]:
+        drawn = {path: weight.numpy() for path, weight in named_weights(model).items()}
         return drawn | self._fixed()
 
     def _fixed(self) -> dict[str, Any]:
@@ -91,7 +108,7 @@ class Source:
         first, second = self.weights(0), self.weights(1)
         other = [
             path
-            for path in weights
+            for path in first
             if not _is_drawn(weights[path], first[path], second[path])
         ]
         if other:
@@ -106,20 +123,20 @@ class Source:
     def _is_function(self) -> bool:
         return not isinstance(self._given, keras.Model)
 
-    def _drawn(self, seed: int) -> Any:
+    def _model_of(self, seed: int) -> Any:
         if self._is_function:
             model = models.called(self._given, seed, self._strategy)
             return models.built(model, self._spec, seed)
         scope = self._strategy.scope() if self._strategy else contextlib.nullcontext()
         with seeded(derive(seed, "model")), scope:
-            return redraw(self._model, derive(seed, "model"))
+            return redraw(self._model)
 
 
-def _unlike(weights: Mapping[str, Any], like: State) -> list[str]:
-    names = [name for name in like if ":" not in name]
+def _unlike(drawn: Mapping[str, Any], like: State) -> list[str]:
+    names = [name for name in like if not name.startswith("optimizer:")]
     return sorted(
-        {*weights} ^ {*names}
-        | {n for n in names if n in weights and weights[n].shape != like[n].shape}
+        {*drawn} ^ {*names}
+        | {n for n in names if n in drawn and drawn[n].shape != like[n].shape}
     )
 
 
@@ -129,13 +146,19 @@ def _copies(state: State) -> dict[str, str]:
     for name in state:
         if ":" not in name and any(state[name].strides):
             by_shape.setdefault(state[name].shape, []).append(name)
-    return {
-        name: path
-        for name in state
-        if name.startswith("optimizer:") and any(state[name].strides)
-        for path in by_shape.get(state[name].shape, ())
-        if np.array_equal(bits(state[name]), bits(state[path]))
-    }
+    copies: dict[str, str] = {}
+    for name in state:
+        if name.startswith("optimizer:") and any(state[name].strides):
+            shape, held = state[name].shape, bits(state[name])
+            paths = [p for p in by_shape.get(shape, ()) if _is(held, state[p])]
+            # Of weights that begin equal, in their order.
+            if paths := [p for p in paths if p not in copies.values()] or paths:
+                copies[name] = paths[0]
+    return copies
+
+
+def _is(held: Any, array: Any) -> bool:
+    return bool(np.array_equal(held, bits(array)))
 
 
 def _generator(seed: int, name: str) -> Any:
@@ -147,7 +170,8 @@ def _is_drawn(found: Any, first: Any, second: Any) -> bool:
     from scipy.stats import ks_2samp
 
     if np.array_equal(first, second):
-        return np.array_equal(found, first)
+        # Without signs: an orthogonal matrix of one weight is 1 or -1.
+        return np.array_equal(np.abs(found), np.abs(first))
     pair = (np.asarray(a, np.float64).reshape(-1)[:_SAMPLE] for a in (found, first))
     return bool(ks_2samp(*pair).pvalue > _DRAWN_OTHERWISE)
 

@@ -261,7 +261,7 @@ class Trainer:
             if order["task"] == "stop":
                 raise RuntimeError(f"The chief stopped: {order['why']}")
             if order["task"] == "draw":
-                self._source.weights(order["seed"])
+                self._source.drawn(order["seed"], self._initial)
                 continue
             trainer = trainer.following(Plan.from_json(order["plan"]))
             trainer.number = order["replicate"]
