@@ -1,7 +1,7 @@
 """What the figures of a report share: paper, ink, and the axis of densities.
 
-The colours are those of Okabe and Ito, which the colour-blind tell apart; a line
-also has a marker of its own.
+The colours are those of Okabe and Ito, and of Tol, which the colour-blind tell
+apart; a line also has a marker of its own.
 """
 
 import math
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACCENT, GREY = "#000000", "#767676"
-_TICKETS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+_TICKETS = (("#0072B2", "o"), ("#882255", "p"), ("#000000", "h"), ("#999933", "8"))
 _CONTROLS = {
     "reinit": ("#D55E00", "s"),
     "shuffle": ("#009E73", "^"),
     "reinit_same_sign": ("#CC79A7", "D"),
     "random_mask": ("#E69F00", "v"),
 }
-_OTHERS = (("#56B4E9", "P"), ("#882255", "X"), ("#999933", "*"), ("#332288", "h"))
+_OTHERS = (("#56B4E9", "P"), ("#AA4499", "X"), ("#117733", "*"), ("#332288", "<"))
 _DASHES = ("--", "-.", ":")
 
 
@@ -62,8 +62,9 @@ def styles(lines: Sequence[Line]) -> dict[tuple[str, str], dict[str, Any]]:
         if line.kind == DENSE:
             style = {"color": GREY, "linestyle": (0, (1, 1.5)), "linewidth": 1.3}
         elif line.kind == TICKET:
-            color = _TICKETS[number % len(_TICKETS)]
-            style |= {"color": color, "marker": "o", "linewidth": 2, "markersize": 5}
+            color, marker = _TICKETS[number % len(_TICKETS)]
+            style |= {"color": color, "marker": marker, "linewidth": 2}
+            style |= {"markersize": 5}
         else:
             color, marker = {**_CONTROLS, **spare}[line.kind]
             style |= {"color": color, "marker": marker, "linewidth": 1.3}

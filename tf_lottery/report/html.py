@@ -12,7 +12,7 @@ from tf_lottery.core.difference import STEP, Difference
 from tf_lottery.core.io import PathLike, atomic
 from tf_lottery.core.records import History
 from tf_lottery.core.spread import CONFIDENCE, Spread
-from tf_lottery.core.verdict import MAX_DENSITY, RoundVerdict
+from tf_lottery.core.verdict import MAX_DENSITY, RoundVerdict, Verdict
 from tf_lottery.report import formats, reproduce
 from tf_lottery.report.curves import draw_curves
 from tf_lottery.report.frame import (
@@ -82,7 +82,7 @@ def _content(history: History, facts: Mapping[str, Any]) -> dict[str, Any]:
         "confidence": f"{CONFIDENCE:.0%}",
         "unit": _unit(verdict.rounds[-1].validation),
         "uneven": len({each.replicates for each in verdict.rounds}) > 1,
-        "rounds": [_round(each, history, score) for each in verdict.rounds],
+        "rounds": [_round(each, verdict, score) for each in verdict.rounds],
         "controls": list(_controls(history, score)),
         "numbers": list(_numbers(history, score)),
         "layers": _layers(history),
@@ -111,13 +111,15 @@ def _figures(history: History) -> list[dict[str, str]]:
         f"{score} and the step of minimum validation loss against the fraction of "
         f"weights that remain, on a log axis, of {', '.join(kinds)}. "
     )
+    circle = "The circle is the ticket that was chosen, by validation. "
+    circle = circle if verdict.chosen else ""
     found = {
         "accuracy": (
             draw(history),
             f"{about}Round {chosen.number} with {chosen.density:.1%} of the weights "
             f"is marked.",
             f"{about}{pooled if is_repeated(history) else ''}"
-            f"The circle is the ticket that was chosen, by validation.",
+            f"{circle}An arrow at an edge is a point beyond it.",
         )
     }
     if curve_metrics(history):
@@ -149,16 +151,15 @@ def _embedded(figure: "Figure") -> str:
     return f"data:image/svg+xml;base64,{text}"
 
 
-def _round(round: RoundVerdict, history: History, score: str) -> dict[str, Any]:
-    verdict = history.verdict()
-    is_pruned = round.number > 0
-    test = gain_over(round, DENSE, score) if score != history.monitor else None
+def _round(round: RoundVerdict, verdict: Verdict, score: str) -> dict[str, Any]:
+    is_pruned, monitor = round.number > 0, round.validation.metric
+    test = gain_over(round, DENSE, score) if score != monitor else None
     return {
         "number": round.number,
         "is_chosen": is_pruned and round.number == verdict.chosen,
         "density": formats.density(round.density),
         "replicates": f"{round.replicates} of {round.of}",
-        "validation": _spread(round.score, history.monitor),
+        "validation": _spread(round.score, monitor),
         "validation_gain": _gain(round.validation if is_pruned else None),
         "test": _spread(round.test, score),
         "test_gain": _gain(test),

@@ -65,12 +65,14 @@ def draw(searches: Searches) -> "Figure":
         names["", TICKET] = "ticket, at min. validation loss"
         scores.append(f"final_{score}")
         _draw_final(above, lines[0], scores[1])
-    _draw_lines(above, lines, score, names)
-    _draw_lines(below, lines, STEP, {})
+    for axes, metric, named in (above, score, names), (below, STEP, {}):
+        _draw_lines(axes, lines, metric, named)
+        _draw_dense(axes, lines, metric, named)
     if isinstance(searches, History):
         _mark_choice(above, searches, lines, score, named=True)
         _mark_choice(below, searches, lines, STEP, named=False)
     _keep_tickets_large(above, lines, scores, first(searches).maximize)
+    _mark_what_is_outside(above, lines, score)
     above.set_ylabel(score)
     below.set_ylabel("step of min. validation loss")
     below.set_ylim(bottom=0)
@@ -88,33 +90,40 @@ def _draw_lines(
     metric: str,
     names: Mapping[tuple[str, str], str],
 ) -> None:
-    style, levels = styles(lines), set[Any]()
+    style = styles(lines)
     for line in reversed(lines):  # the tickets, which come first, lie on top
         look = style[line.search, line.kind]
         found = [(100 * p.density, p.spread(metric)) for p in line.points]
         x = [density for density, spread in found if spread]
         spreads = [spread for _, spread in found if spread]
-        if not spreads:
+        if line.kind == DENSE or not spreads:
             continue
         low, high = [s.low for s in spreads], [s.high for s in spreads]
-        mean, label = [s.mean for s in spreads], names.get((line.search, line.kind))
-        if line.kind == DENSE:
-            if spreads[0] in levels:  # of another search that began alike
-                continue
-            levels.add(spreads[0])
-            axes.axhline(mean[0], label=label, **look)
-            axes.axhspan(low[0], high[0], color=GREY, alpha=0.13, linewidth=0)
-            continue
-        axes.plot(x, mean, label=label, **look)
+        mean = [spread.mean for spread in spreads]
+        axes.plot(x, mean, label=names.get((line.search, line.kind)), **look)
         axes.fill_between(x, low, high, color=look["color"], alpha=0.15, linewidth=0)
-        errors = [
-            [spread.mean - spread.low for spread in spreads],
-            [spread.high - spread.mean for spread in spreads],
-        ]
-        axes.errorbar(
-            *(x, mean, errors),
-            **{"fmt": "none", "ecolor": look["color"], "elinewidth": 0.8, "alpha": 0.6},
+        axes.vlines(x, low, high, color=look["color"], linewidth=0.8, alpha=0.6)
+
+
+def _draw_dense(
+    axes: "Axes",
+    lines: Sequence[Line],
+    metric: str,
+    names: Mapping[tuple[str, str], str],
+) -> None:
+    """A level for each dense network; one, where searches began alike."""
+    dense = [line for line in lines if line.kind == DENSE]
+    levels: dict[Any, Line] = {}
+    for line in dense:
+        if spread := line.points[0].spread(metric):
+            levels.setdefault(spread, line)
+    for spread, line in levels.items():
+        name = names.get((line.search, line.kind))
+        look = styles(lines)[line.search, line.kind]
+        axes.axhline(
+            spread.mean, label=name and (name, DENSE)[len(levels) == 1], **look
         )
+        axes.axhspan(spread.low, spread.high, color=GREY, alpha=0.13, linewidth=0)
 
 
 def _draw_final(axes: "Axes", line: Line, score: str) -> None:
@@ -133,7 +142,7 @@ def _mark_choice(
     tickets = next(line for line in lines if line.kind == TICKET)
     point = tickets.at(verdict.chosen)
     spread = point and point.spread(metric)
-    if not point or not spread:
+    if not point or not spread or not point.round:
         return
     label = "winning ticket" if verdict.won else "best ticket (no winner)"
     look: dict[str, Any] = {"mfc": "none", "mec": ACCENT, "mew": 1.4, "zorder": 5}
@@ -177,3 +186,27 @@ def _keep_tickets_large(
     else:
         top = min(max(everything), max(own) + _BELOW * height) + room
         axes.set_ylim(min(everything) - room, top)
+
+
+def _mark_what_is_outside(axes: "Axes", lines: Sequence[Line], score: str) -> None:
+    """An arrow at the edge for each point that lies beyond it, with its value."""
+    style, (bottom, top) = styles(lines), axes.get_ylim()
+    placed: dict[float, int] = {}
+    for line in lines:
+        for point in line.points:
+            spread, color = point.spread(score), style[line.search, line.kind]["color"]
+            if spread is None or bottom <= spread.mean <= top:
+                continue
+            is_below, x = spread.mean < bottom, 100 * point.density
+            at = x, 0.0 if is_below else 1.0
+            shift = placed[x] = placed.get(x, 0) + 12
+            axes.annotate(
+                f"{spread.mean:.3g}{'▼' if is_below else '▲'}",
+                *(at, (0, shift - 8 if is_below else 8 - shift)),
+                xycoords=axes.get_xaxis_transform(),
+                textcoords="offset points",
+                color=color,
+                fontsize=7.5,
+                ha="center",
+                va="bottom" if is_below else "top",
+            )

@@ -1,0 +1,56 @@
+"""What `tf_lottery report` leaves in a run directory."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.fakes import written
+from tf_lottery import Plan
+
+FILES = (
+    *("report.html", "accuracy.png", "curves.png", "layers.png"),
+    *("summary.csv", "summary.json", "figures.csv"),
+)
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    written(tmp_path / "run", Plan(rounds=2))
+    return tmp_path / "run"
+
+
+def report(run_dir, *flags, before=""):
+    code = f"""
+import sys
+{before}
+from tf_lottery.cli.main import main, parse
+main(parse(["tf_lottery", "report", {str(run_dir)!r}, *{flags!r}]))
+assert "tensorflow" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_writes_every_file_and_says_where(run_dir):
+    there = {path.name for path in run_dir.iterdir()}
+    printed = report(run_dir)
+    assert {path.name for path in run_dir.iterdir()} - there == set(FILES)
+    assert all(f"{run_dir / name}\n" in printed for name in FILES)
+
+
+def test_it_writes_for_tensorboard_when_asked(run_dir):
+    pytest.importorskip("tensorboard")
+    assert f"{run_dir / 'tensorboard'}\n" in report(run_dir, "--tensorboard")
+    assert (run_dir / "tensorboard" / "replicate_0" / "round_02").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("package", "missing"),
+    [("matplotlib.figure", FILES[:4]), ("jinja2", FILES[:1])],
+)
+def test_without_a_package_it_writes_what_it_can(run_dir, package, missing):
+    printed = report(run_dir, before=f"sys.modules[{package!r}] = None")
+    assert {name for name in FILES if not (run_dir / name).exists()} == set(missing)
+    assert "pip install tf-lottery[plots]" in printed
