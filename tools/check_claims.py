@@ -115,7 +115,7 @@ def paired(ours: dict[int, float], theirs: dict[int, float]) -> Spread:
 def above(spread: Spread, bound: float = 0.0) -> str:
     """Whether the mean lies above a bound, by its interval."""
     low, high = spread.interval or (float("-inf"), float("inf"))
-    if low == high == bound:
+    if low == high:  # equal values say nothing of chance
         return OPEN
     return HOLDS if low > bound else FAILS if high <= bound else OPEN
 

@@ -1,0 +1,161 @@
+"""The table of claims says "holds" where it does, and "does not hold" where not."""
+
+import dataclasses
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import facts, replicated, written
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.spread import Spread
+
+TOOL = Path(__file__).parents[1] / "tools" / "check_claims.py"
+DENSITIES = [0.8**n for n in range(17)]
+NOISE = (-2e-4, 0.0, 1e-4, 2e-4, -1e-4)
+
+
+@pytest.fixture(scope="module")
+def claims():
+    spec = importlib.util.spec_from_file_location("check_claims", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["check_claims"] = module
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        del sys.modules["check_claims"]
+
+
+def search(accuracy, steps, reinit, reinit_steps, noise=NOISE):
+    """A history of five replicates from figures by round."""
+    replicates = [
+        [
+            (
+                density,
+                accuracy(n) + each,
+                accuracy(n) + each * (n + 1) / 5,
+                steps(n) + each * 2e4 * (n + 1),
+            )
+            for n, density in enumerate(DENSITIES)
+        ]
+        for each in noise
+    ]
+    controls = {
+        (replicate, name, 0, n): (0.9, reinit(n) + each, reinit_steps(n))
+        for replicate, each in enumerate(noise)
+        for name, rounds in {"reinit": (3, 5, 7, 11, 15), "shuffle": (7, 11)}.items()
+        for n in rounds
+    }
+    return replicated(*replicates, controls=controls, plan=Plan(rounds=16))
+
+
+def one_shots(accuracy, steps):
+    def rows(n, each):
+        ticket = DENSITIES[n], 0.98, accuracy(n) + each, steps(n) + 1e5 * each
+        return [(1.0, 0.98, 0.98 + each / 5, 5000), ticket]
+
+    return [
+        replicated(*(rows(n, each) for each in NOISE), plan=Plan(rounds=1))
+        for n in (3, 5, 7, 11, 15)
+    ]
+
+
+def verdicts(claims, history, others):
+    return {row["claim"]: row["verdict"] for row in claims.check(history, others)}
+
+
+def paper(claims):
+    """A search as the paper's figures have it."""
+
+    def accuracy(n):
+        if n == 0:
+            return 0.98
+        return {15: 0.98, 16: 0.975}.get(n, 0.985)
+
+    def steps(n):
+        return 5000 - 270 * n if n <= 7 else 3110 + 100 * (n - 7)
+
+    return (
+        search(
+            accuracy,
+            steps,
+            lambda n: 0.98 if n < 7 else 0.975,
+            lambda n: 7800,
+        ),
+        one_shots(lambda n: 0.983 if n < 15 else 0.97, lambda n: 4000),
+    )
+
+
+def test_all_claims_hold_of_a_search_as_in_the_paper(claims):
+    found = verdicts(claims, *paper(claims))
+    assert set(found.values()) == {claims.HOLDS}
+    assert len(found) == len(claims.CLAIMS)
+
+
+def test_no_claim_but_equality_holds_of_a_search_in_which_nothing_happens(claims):
+    history = search(
+        lambda n: 0.98 - 0.001 * n, lambda n: 5000 + n, lambda n: 0.99, lambda n: 4000
+    )
+    found = verdicts(claims, history, one_shots(lambda n: 0.97, lambda n: 6000))
+    assert claims.HOLDS not in found.values()
+
+
+def test_what_chance_could_do_is_not_resolved(claims):
+    wide = tuple(30 * each for each in NOISE)
+    history = search(
+        lambda n: 0.98, lambda n: 5000, lambda n: 0.98, lambda n: 5000, noise=wide
+    )
+    found = verdicts(claims, history, [])
+    assert found["at 21.1 % the ticket is more accurate than its reinitialisation"] in (
+        claims.OPEN
+    )
+    assert found["iterative pruning beats one-shot at small sizes (3.6 %)"] == (
+        claims.OPEN
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "bound", "above", "below"),
+    [
+        ((1.0, 1.1, 0.9), 0.0, "holds", "does not hold"),
+        ((-1.0, -1.1, -0.9), 0.0, "does not hold", "holds"),
+        ((1.0, -1.0, 0.1), 0.0, "not resolved", "not resolved"),
+        ((1.0, 1.1, 0.9), 1.0, "not resolved", "not resolved"),
+        ((0.5,), 0.0, "not resolved", "not resolved"),
+        ((0.0, 0.0), 0.0, "not resolved", "not resolved"),
+    ],
+)
+def test_a_side_is_judged_by_the_interval(claims, values, bound, above, below):
+    assert claims.above(Spread(values), bound) == above
+    assert claims.below(Spread(values), bound) == below
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ((0.01, -0.01, 0.0), "holds"),
+        ((0.5, 0.51, 0.49), "does not hold"),
+        ((0.5, -0.5, 0.1), "not resolved"),
+        ((0.0,), "not resolved"),
+    ],
+)
+def test_equality_needs_the_whole_interval_within_the_margin(claims, values, verdict):
+    assert claims.near(Spread(values), 0.2) == verdict
+
+
+def test_the_tool_writes_the_table_and_refuses_a_search_that_is_not_finished(tmp_path):
+    plan = Plan(rounds=2)
+    written(tmp_path / "run", plan)
+    record = json.loads((tmp_path / "run" / "plan.json").read_text())
+    record["plan"] = dataclasses.replace(plan, rounds=3).to_json()
+    (tmp_path / "run" / "plan.json").write_text(json.dumps(record))
+    done = subprocess.run(
+        [sys.executable, TOOL, tmp_path / "run"], capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "1 trainings left" in done.stderr
+    assert facts(plan)["plan"]["rounds"] == 2

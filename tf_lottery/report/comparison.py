@@ -1,0 +1,173 @@
+"""Several searches side by side: one-shot pruning, continued training, other rates."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import rich.box
+import rich.console
+import rich.table
+
+from tf_lottery.core.difference import STEP, Difference
+from tf_lottery.core.io import PathLike
+from tf_lottery.core.records import History
+from tf_lottery.core.spread import Spread
+from tf_lottery.report import formats
+from tf_lottery.report.files import figures_to_csv
+from tf_lottery.report.frame import (
+    DENSE,
+    Line,
+    Point,
+    first,
+    line_rows,
+    lines_of,
+    score_name,
+)
+from tf_lottery.report.plots import plot
+
+# Densities that are planned equal differ by the rounding of a few rounds.
+_EQUAL = 0.01
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Searches by name; the others are compared with the first.
+
+    Attributes:
+        searches: The histories of each. Several of one search are one line, as those
+            of one-shot pruning to several densities are.
+    """
+
+    searches: Mapping[str, History | Sequence[History]]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Each point of each line, a row a metric."""
+        return list(line_rows(self.searches))
+
+    def differences(self, metric: str | None = None) -> list[tuple[Line, Difference]]:
+        """What the first search has more than the others, where densities are equal.
+
+        Paired by seed. `metric` is by default the test figure of the monitored score.
+        """
+        metric = metric or score_name(self.searches)
+        lines = [line for line in lines_of(self.searches) if line.kind != DENSE]
+        return [
+            (Line(line.search, line.kind, (point,)), difference)
+            for line in lines[1:]
+            for point in line.points
+            for difference in self._difference(lines[0], line, point, metric)
+        ]
+
+    def table(self, width: int = 88) -> str:
+        """The lines as text: a row a density."""
+        metric = score_name(self.searches)
+        view = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        lines = [line for line in lines_of(self.searches) if line.kind != DENSE]
+        named = f"gain of\n{lines[0].name}"
+        for name in ("search", "density", "n", metric, named, "best\nstep"):
+            view.add_column(name, justify="left" if name == "search" else "right")
+        for line in lines:
+            for point in line.points:
+                scores, steps = point.spread(metric), point.spread(STEP)
+                found = self._difference(lines[0], line, point, metric)
+                view.add_row(
+                    line.name,
+                    formats.density(point.density),
+                    str(len(point.trainings)),
+                    _lines(formats.score, scores),
+                    *("\n".join(formats.gain(each)).strip() for each in found),
+                    *([] if found else [""]),
+                    formats.step(steps.mean) if steps else "-",
+                )
+        text = io.StringIO()
+        rich.console.Console(file=text, width=width).print(view)
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+    def plot(self, path: PathLike) -> None:
+        """Writes a PNG with all lines, see `report.plot`."""
+        plot(self.searches, path)
+
+    def to_csv(self, path: PathLike) -> None:
+        """Writes the numbers of the figure, see `report.figures_to_csv`."""
+        figures_to_csv(self.searches, path)
+
+    def _difference(
+        self, base: Line, line: Line, point: Point, metric: str
+    ) -> list[Difference]:
+        """At most one: the first line minus a point of another."""
+        if line is base:
+            return []
+        near = [
+            other
+            for other in base.points
+            if abs(other.density - point.density) <= _EQUAL * point.density
+        ]
+        pairs = [
+            (ours, theirs)
+            for other in near[:1]
+            for seed, theirs in _by_seed(point, metric).items()
+            for ours in [_by_seed(other, metric).get(seed)]
+            if ours is not None
+        ]
+        if not pairs:
+            return []
+        ours, theirs = (Spread(tuple(side)) for side in zip(*pairs, strict=True))
+        maximize = first(self.searches).maximize and metric != STEP
+        return [Difference(line.name, metric, maximize, ours, theirs)]
+
+
+def compare(
+    history: History, *, name: str = "iterative", **others: History | Sequence[History]
+) -> Comparison:
+    """Puts searches into the same tables and figures.
+
+    Searches that share their dense network (`find_ticket(..., share_with=)`) have
+    equal replicates, and are compared in pairs.
+
+    Args:
+        history: The search that the others are compared with.
+        name: What it is called.
+        **others: Other searches by name; of one-shot pruning one for each density.
+
+    Raises:
+        ValueError: A search of another score.
+
+    Example:
+        ```python
+        compared = compare(ticket.history, one_shot=[half.history, tenth.history])
+        print(compared.table())
+        compared.plot("one_shot.png")
+        ```
+    """
+    searches = {name: history, **others}
+    for each, histories in searches.items():
+        several = (histories,) if isinstance(histories, History) else tuple(histories)
+        for other in several:
+            if not isinstance(other, History):
+                raise TypeError(
+                    "Searches are compared by their histories: `ticket.history`. "
+                    f"Received: {each}={type(other).__name__}."
+                )
+            if other.monitor != history.monitor:
+                raise ValueError(
+                    "Searches that are compared must monitor one score. Received: "
+                    f"{name} {history.monitor!r}, {each} {other.monitor!r}."
+                )
+    return Comparison(searches)
+
+
+def _by_seed(point: Point, metric: str) -> dict[int, float]:
+    """The mean figure of each seed."""
+    found: dict[int, list[float]] = {}
+    for training in point.trainings:
+        plan, score = training.ticket.plan, training.score(metric)
+        value = float(training.outcome.best_step) if metric == STEP else score
+        found.setdefault(plan.seed if plan else training.replicate, []).append(value)
+    return {seed: sum(each) / len(each) for seed, each in found.items()}
+
+
+def _lines(write: Any, spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    return f"{write(spread.mean)}\n{formats.extremes(spread, '')}".strip()
