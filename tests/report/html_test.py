@@ -119,6 +119,16 @@ def test_it_needs_no_network_and_no_script(tmp_path):
     assert "script" not in {tag for tag, _ in found.tags}
 
 
+def test_rounds_that_not_all_replicates_have_are_marked(tmp_path):
+    short = (TWO.replicates[0], TWO.replicates[1][:2])
+    growing = dataclasses.replace(TWO, replicates=short)
+    _, *rows = page(growing, tmp_path).tables["verdict"]
+    assert [row[1] for row in rows] == [
+        *("100.0% 2 of 2", "50.0% 2 of 2", "25.0% 1 of 2")
+    ]
+    assert rows[1][3].endswith("better in 2 of 2")
+
+
 def test_every_table_cell_has_a_header(tmp_path):
     found = page(TWO, tmp_path)
     assert all(attrs.get("scope") for tag, attrs in found.tags if tag == "th")

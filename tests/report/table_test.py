@@ -3,7 +3,8 @@ import math
 
 from tests.fakes import history, replicated
 from tests.report.frame_test import TWO
-from tf_lottery import report
+from tf_lottery import Plan, report
+from tf_lottery.report.table import unfinished
 
 
 def lines_with(text, word):
@@ -78,3 +79,17 @@ def test_a_loss_has_gains_in_its_own_unit():
     text = report.table(both)
     assert lines_with(text, " 50.0%") == ["1 50.0% 1.4500 +0.55 9 2/2 <- ticket"]
     assert "points" not in text
+
+
+def test_what_is_not_trained_yet_is_said():
+    one = history([(1.0, 0.9, 1), (0.5, 0.9, 1)], plan=Plan(rounds=2))
+    assert unfinished(one) == "2 of 3 rounds are finished."
+    assert unfinished(TWO) == "10 of 14 trainings are finished."
+    assert unfinished(dataclasses.replace(one, plan=Plan(rounds=1))) == ""
+
+
+def test_gains_that_are_all_equal_have_no_interval():
+    rows = [(1.0, 0.9, 0.5, 9), (0.5, 0.9, 0.75, 9)]
+    (line,) = lines_with(report.table(replicated(rows, rows)), " 50.0%")
+    assert "+25.00" in line
+    assert "+25.00 to" not in report.table(replicated(rows, rows))

@@ -16,6 +16,7 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.report.table import unfinished
 from tf_lottery.search.store import EXPORTS, Store
 from tf_lottery.search.verify import verify as verify_run
 
@@ -212,8 +213,8 @@ def _write_report(history: History, run_dir: Path) -> None:
 
 def _print_table(history: History) -> None:
     print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
-    if len(history) <= history.plan.rounds:
-        print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
+    if left := unfinished(history):
+        print(left)
     print(history.verdict().reason)
 
 

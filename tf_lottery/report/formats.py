@@ -34,10 +34,13 @@ def extremes(spread: Spread, of: str) -> str:
 
 
 def gain(difference: Difference) -> tuple[str, str]:
-    """By how much the ticket is better, and the interval of that, if there is one."""
-    interval = difference.gain.interval or ()
-    between = " to ".join(_signed(difference, each) for each in interval)
-    return _signed(difference, difference.gain.mean), between
+    """By how much the ticket is better, and the interval of that, if there is one.
+
+    An interval without width, of equal gains, says nothing of chance and is none.
+    """
+    ends = difference.gain.interval or (0.0, 0.0)
+    between = " to ".join(_signed(difference, each) for each in ends)
+    return _signed(difference, difference.gain.mean), between * (ends[0] < ends[1])
 
 
 def gain_unit(difference: Difference) -> str:

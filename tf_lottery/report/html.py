@@ -26,7 +26,7 @@ from tf_lottery.report.frame import (
 )
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
-from tf_lottery.report.table import control_rows, gain_over
+from tf_lottery.report.table import control_rows, gain_over, unfinished
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def _content(history: History, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": Path(recipe).stem if recipe else "a search",
         "verdict": verdict,
-        "unfinished": _unfinished(history),
+        "unfinished": unfinished(history),
         "figures": _figures(history),
         "monitor": history.monitor,
         "score": score,
@@ -91,15 +91,6 @@ def _content(history: History, facts: Mapping[str, Any]) -> dict[str, Any]:
         "command": reproduce.command(history.plan, recipe) if recipe else "",
         "call": reproduce.call(history.plan),
     }
-
-
-def _unfinished(history: History) -> str:
-    """What a search that goes on has not trained yet."""
-    plan, found = history.plan, history.trainings()
-    planned = plan.replicates * len(plan.trainings())
-    if len(found) >= planned:
-        return ""
-    return f"{len(found)} of {planned} trainings are finished; more may change this."
 
 
 def _figures(history: History) -> list[dict[str, str]]:
@@ -249,12 +240,13 @@ def _spread(spread: Spread | None, of: str) -> tuple[str, str]:
 
 def _gain(difference: Difference | None) -> dict[str, Any]:
     if difference is None:
-        return {"value": "", "interval": "", "resolved": 0, "better": ""}
+        return {"value": ""}
     value, interval = formats.gain(difference)
     return {
         "value": value,
         "interval": interval,
         "resolved": difference.resolved,
+        "several": len(difference) > 1,
         "better": f"{difference.better_in} of {len(difference)}",
     }
 

@@ -34,6 +34,16 @@ def table(history: History, width: int = 88) -> str:
     return "\n".join(_text(each, width) for each in tables)
 
 
+def unfinished(history: History) -> str:
+    """What of a search is finished, if not all; a sentence."""
+    plan, found = history.plan, len(history.trainings())
+    planned = plan.replicates * len(plan.trainings())
+    if found >= planned:
+        return ""
+    what = "trainings" if plan.replicates > 1 or plan.controls else "rounds"
+    return f"{found} of {planned} {what} are finished."
+
+
 def gain_over(round: RoundVerdict, against: str, metric: str) -> Difference | None:
     """The difference of a round's tickets from dense or a control, if it is known."""
     found = (d for d in round.differences if (d.against, d.metric) == (against, metric))
