@@ -325,3 +325,17 @@ def test_one_replicate_is_told_as_before_replicates():
         "A winning ticket: 3.6% of the weights, val_accuracy 0.9788 (dense 0.9776), "
         "minimum validation loss is at step 2,900 (dense 2,900)."
     )
+
+
+def test_a_round_that_some_replicates_lack_is_not_chosen():
+    rows = [(1.0, 0.9, 0.9, 50), (0.5, 0.91, 0.9, 40), (0.25, 0.95, 0.9, 30)]
+    whole = replicated(rows, rows).verdict()
+    begun = replicated(rows, rows[:2]).verdict()
+    assert (whole.chosen, whole.won) == (2, True)
+    assert (begun.chosen, begun.won) == (1, True)
+    assert begun.rounds[2].wins  # of the one that has it, and told as such
+
+
+def test_a_replicate_that_has_only_trained_dense_does_not_stop_the_choice():
+    rows = [(1.0, 0.9, 0.9, 50), (0.5, 0.91, 0.9, 40)]
+    assert replicated(rows, rows[:1]).verdict().chosen == 1

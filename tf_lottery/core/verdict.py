@@ -95,7 +95,8 @@ class Verdict:
     Attributes:
         rounds: Each round, from the dense one on.
         chosen: The round whose ticket is returned: the sparsest winner, else the
-            sparsest match, else the best pruned one.
+            sparsest match, else the best pruned one, of those that all replicates
+            have.
         replicate: Of its tickets, that with the best score.
         won: Whether the chosen round wins.
         reason: Why, in words, and what the test figures say to it.
@@ -184,6 +185,8 @@ def _chosen(
     """The round to return, and why."""
     if not pruned:
         return None, "No round was pruned: this is the dense network."
+    # A round that some replicates lack is not chosen for those that have it.
+    pruned = [round for round in pruned if round.replicates == pruned[0].replicates]
     matches = [round for round in pruned if round.matches]
     winners = [round for round in matches if round.wins]
     chosen = (winners or matches or [_best(history, pruned)])[-1]
