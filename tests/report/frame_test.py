@@ -159,6 +159,15 @@ def test_controls_are_compared_in_a_round_not_after_the_chosen_one():
     assert compared_round(TWO) == 2
     reinit = [control for control in TWO.controls if control.control == "reinit"]
     assert compared_round(dataclasses.replace(TWO, controls=tuple(reinit))) == 1
+    rows = [(0.8**n, 0.9 if n < 4 else 0.5, 9) for n in range(6)]
+    assert compared_round(with_controls_in(rows, 1, 4)) == 1
+    assert compared_round(with_controls_in(rows, 4, 5)) == 4
+
+
+def with_controls_in(rows, *rounds):
+    tickets = history(rows)
+    controls = (dataclasses.replace(tickets[n], control="reinit") for n in rounds)
+    return dataclasses.replace(tickets, controls=tuple(controls))
 
 
 def test_the_panel_of_controls_has_dense_and_the_ticket_too():

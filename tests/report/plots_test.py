@@ -86,7 +86,7 @@ def test_labels_of_densities_do_not_touch():
 def test_learning_curves_have_a_panel_for_tickets_and_one_for_controls():
     figure = draw_curves(TWO)
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["Tickets", "Ticket and controls in round 2, 25%"]
+    assert titles == ["Tickets", "Ticket and controls in round 2, 25.0%"]
     labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert labels == ["dense", "ticket", "shuffle"]
     assert len(draw_curves(history([(1.0, 0.9, 1)])).axes) == 1

@@ -29,6 +29,13 @@ def test_the_command_gives_the_plan(plan):
     assert flags.override(Plan(), arguments) == plan
 
 
+def test_the_length_of_a_training_is_told_even_where_the_recipe_has_another():
+    text = reproduce.command(Plan(), "recipe.py")
+    assert flags.override(
+        Plan(steps=300), parse(shlex.split(text.replace("\\\n", " ")))
+    ) == (Plan())
+
+
 @pytest.mark.parametrize("plan", PLANS)
 def test_the_call_gives_the_plan(plan):
     def find_ticket(model, dataset, **choices):

@@ -24,6 +24,12 @@ def test_replicates_are_one_line_a_round_with_means():
     assert ".9100 to .9200 .8100 to .8200 -18.56 to +19.56" in " ".join(rounds.split())
 
 
+def test_it_says_in_how_many_replicates_the_ticket_wins():
+    dense, worse = (1.0, 0.90, 0.8, 100), (0.5, 0.89, 0.8, 100)
+    text = report.table(replicated([dense, (0.5, 0.95, 0.8, 100)], [dense, worse]))
+    assert lines_with(text, " 50.0%")[0].endswith("1/2 <- ticket")
+
+
 def test_controls_have_a_table_of_their_own():
     (reinit,) = lines_with(report.table(TWO), "reinit")
     # Tickets 0.84 and 0.83 against the means 0.72 and 0.78.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.records import History
 from tf_lottery.core.spread import Spread
+from tf_lottery.report import formats
 from tf_lottery.report.canvas import GREY, new_figure, save, styles, tidy
 from tf_lottery.report.frame import (
     DENSE,
@@ -91,7 +92,11 @@ def _by_round(
     chosen = history.verdict().chosen
     looks = []
     for number, (_, point) in enumerate(drawn):
-        name = DENSE if point.round == 0 else f"round {point.round}, {_percent(point)}"
+        name = (
+            DENSE
+            if point.round == 0
+            else f"round {point.round}, {formats.density(point.density)}"
+        )
         mark = " (the ticket)" if 0 < point.round == chosen else ""
         look = {"color": _SHADES[number % len(_SHADES)], "lw": 1.4}
         if point.round == 0:
@@ -117,8 +122,6 @@ def _title(name: str, drawn: Sequence[tuple[Line, Point]]) -> str:
     if name == "tickets":
         return "Tickets"
     point = drawn[-1][1]
-    return f"Ticket and controls in round {point.round}, {_percent(point)}"
-
-
-def _percent(point: Point) -> str:
-    return f"{100 * point.density:.3g}%"
+    return (
+        f"Ticket and controls in round {point.round}, {formats.density(point.density)}"
+    )
