@@ -20,7 +20,7 @@ def run_dir(tmp_path):
     return tmp_path / "run"
 
 
-def report(run_dir, *flags, before=""):
+def report(run_dir, *flags, before="", fails=False):
     code = f"""
 import sys
 {before}
@@ -29,8 +29,8 @@ main(parse(["tf_lottery", "report", {str(run_dir)!r}, *{flags!r}]))
 assert "tensorflow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert done.returncode == int(fails), done.stderr
+    return done.stderr if fails else done.stdout
 
 
 def test_it_writes_every_file_and_says_where(run_dir):
@@ -54,3 +54,11 @@ def test_without_a_package_it_writes_what_it_can(run_dir, package, missing):
     printed = report(run_dir, before=f"sys.modules[{package!r}] = None")
     assert {name for name in FILES if not (run_dir / name).exists()} == set(missing)
     assert "pip install tf-lottery[plots]" in printed
+
+
+def test_without_tensorboard_it_fails_in_one_line_when_asked_for(run_dir):
+    gone = "sys.modules['tensorboard.plugins.hparams'] = None"
+    error = report(run_dir, "--tensorboard", before=gone, fails=True)
+    assert len(error.splitlines()) == 1
+    assert "pip install tf-lottery[tensorboard]" in error
+    assert (run_dir / "report.html").exists()

@@ -74,7 +74,10 @@ def report(arguments: Any) -> None:
     _print_table(history)
     _write_report(history, run_dir)
     if arguments.tensorboard:
-        reports.to_tensorboard(history, run_dir / "tensorboard")
+        try:
+            reports.to_tensorboard(history, run_dir / "tensorboard")
+        except ImportError as error:
+            sys.exit(f"tf_lottery report: {error}")
     _print_files(run_dir)
 
 
