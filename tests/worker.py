@@ -16,11 +16,23 @@ from tf_lottery.pruning.live import Live
 MODELS = {
     "Adam": lambda: compiled(tiny()),
     "norm and dropout": lambda: compiled(with_state()),
+    "drawn under the seed": lambda: drawn(),
     "bfloat16": lambda: compiled(bfloat16()),
     "momentum, global clip norm": lambda: compiled(
         tiny(), keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.5)
     ),
 }
+
+
+def drawn():
+    """A model under the seed of the replicate, which `tiny` would set itself.
+
+    Its Dropout has a generator, and drops nothing: replicas would not drop alike.
+    """
+    hidden = keras.layers.Dense(6, activation="relu", name="hidden")
+    logits = keras.layers.Dense(3, name="logits")
+    inner = [hidden, keras.layers.Dropout(1e-9, name="drop"), logits]
+    return compiled(keras.Sequential([keras.Input((8,)), *inner]))
 
 
 class Die(keras.callbacks.Callback):
@@ -64,6 +76,7 @@ def search(given, index, strategy="multiworker"):
         run_dir=given["run_dirs"][index],
         callbacks=watched if given.get("watches", True) else (),
         verbose=2,
+        **given.get("more", {}),
     )
     return {
         "masks": ticket.masks.digest(),

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_nothing_is_drawn_from_global_seeds_and_they_are_left_as_they_were():
         numbers = [tf.random.uniform((3,)).numpy(), np.random.random(3)]
         return [random.random(), initial.tolist(), *(n.tolist() for n in numbers)]
 
-    trainers = trainer_of(compiled(with_state())), trainer_of(function)
+    trainers = trainer_of(compiled(with_state())), trainer_of(unseeded)
     keras.utils.set_random_seed(7)
     expected = global_draws()
     keras.utils.set_random_seed(7)
@@ -245,14 +246,6 @@ def test_the_optimizer_is_at_its_beginning():
 # Functions that make the model.
 
 
-def function():
-    model = with_state()
-    for layer in ("hidden", "logits"):  # with_state sets the global seed itself
-        kernel = model.get_layer(layer).kernel
-        kernel.assign(tf.random.uniform(kernel.shape))
-    return compiled(model)
-
-
 def unseeded():
     """Dropout and two layers, drawn under the seed of the replicate."""
     return compiled(
@@ -322,7 +315,16 @@ def test_a_trained_model_has_no_replicates_and_says_why():
         assert part in str(error.value)
     assert "moving_mean" not in str(error.value)
     trainer_of(model)  # one search goes on from them
-    trainer_of(lambda: model, replicates=2)  # and so does who says how
+    with pytest.warns(UserWarning, match="replicates start from the same weights"):
+        trainer_of(lambda: model, replicates=2)  # and so does who says how
+
+
+def test_a_function_that_sets_a_seed_itself_is_told_so_before_training():
+    with pytest.warns(UserWarning, match="or sets a seed itself"):
+        trainer_of(lambda: compiled(with_state()), replicates=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trainer_of(unseeded, replicates=2, seed=1)
 
 
 def test_kernels_of_another_distribution_are_found():

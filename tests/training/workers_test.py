@@ -10,6 +10,7 @@ import pytest
 from tests import worker
 from tests.models import REPLICAS
 from tests.search.recorded_test import contents
+from tf_lottery.search.store import Store
 from tf_lottery.training.workers import Workers, hashes
 from tools import _launch_local as launch
 
@@ -85,6 +86,30 @@ def test_several_workers_find_what_one_device_finds(undisturbed, tmp_path, watch
         assert mine.keys() == theirs.keys()
         for name in mine.keys() - {"seconds"}:
             assert mine[name] == pytest.approx(theirs[name], abs=1e-4), name
+
+
+def test_replicates_and_controls_are_those_of_one_device_on_all_workers(tmp_path):
+    """Fresh weights are drawn by all workers, as their variables are made by all."""
+    model = "drawn under the seed"
+    more = {"replicates": 2, "controls": ["reinit"], "control_rounds": [2]}
+    given = {"more": more, "epochs": {"0": 1, "1": 1}, "watches": False}
+    (chief, other), statuses, logs = searched(tmp_path, model=model, **given)
+    assert statuses == [0, 0], logs[0][-3000:] + logs[1][-3000:]
+    for part in ("masks", "weights", "starts", "rows", "reason"):
+        assert chief[part] == other[part]
+    given |= {"model": model, "run_dirs": [str(tmp_path / "one")]}
+    one = worker.search(given, 0, strategy=None)
+    assert len(chief["rows"]) == len(one["rows"]) == 2 * (3 + 1)
+    for mine, theirs in zip(chief["rows"], one["rows"], strict=True):
+        for name in ("replicate", "control", "draw", "round", "kept", "best_step"):
+            assert mine[name] == theirs[name]
+    found, expected = (Store(tmp_path / n).history() for n in ("run", "one"))
+    for ours, theirs in zip(found.trainings(), expected.trainings(), strict=True):
+        assert ours.ticket.masks == theirs.ticket.masks
+        for path, weights in theirs.outcome.weights.items():
+            assert np.allclose(ours.outcome.weights[path], weights, atol=1e-5)
+    starts = {t.ticket.weights["hidden/kernel"].tobytes() for t in found.trainings()}
+    assert len(starts) == len(one["rows"])
 
 
 def test_workers_that_were_started_otherwise_are_refused(tmp_path):

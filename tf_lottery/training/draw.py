@@ -16,6 +16,7 @@ from tf_lottery._keras import keras, tf
 from tf_lottery.core.io import bits
 from tf_lottery.core.records import State
 from tf_lottery.core.seeds import derive
+from tf_lottery.core.warn import warn
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.live import generators
 from tf_lottery.pruning.wrap import copy_model, redraw
@@ -98,14 +99,20 @@ class Source:
     def check(self, weights: Mapping[str, Any]) -> None:
         """Raises unless a built model's weights are as its initialisers draw them.
 
-        Replicates of trained or loaded weights would not be of one kind.
+        Replicates of trained or loaded weights would not be of one kind. Of a function
+        it says if it gives all replicates the same weights.
 
         Raises:
             ValueError: Weights that no initialiser draws.
         """
-        if self._is_function:
-            return
         first, second = self.weights(0), self.weights(1)
+        if self._is_function:
+            if all(p in second and np.array_equal(first[p], second[p]) for p in first):
+                warn(
+                    "All replicates start from the same weights: the function that "
+                    "returns the model loads them, or sets a seed itself."
+                )
+            return
         other = [
             path
             for path in first
