@@ -24,6 +24,7 @@ from tf_lottery.search.store import Store
 from tf_lottery.training import run as runs
 from tf_lottery.training.trainer import Trainer
 
+slow = pytest.mark.slow
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 CONTROLS = ("reinit", "shuffle", "reinit_same_sign", "random_mask")
 STEPS, REWIND = 8, 3
@@ -200,8 +201,8 @@ def test_a_replicate_is_a_search_of_its_seed_alone(found):
     ("kind", "kill"),
     [
         ("arrays", ((1, 1, "shuffle"), "on_train_batch_end", 4)),
-        ("functions", ((1, 1, None), "on_train_begin")),
-        ("shuffle", ((1, 0, "reinit"), "on_train_end")),
+        pytest.param("functions", ((1, 1, None), "on_train_begin"), marks=slow),
+        pytest.param("shuffle", ((1, 0, "reinit"), "on_train_end"), marks=slow),
         ("shuffle", ((1, 1, "reinit_same_sign"), "on_epoch_begin", 1)),
     ],
 )
