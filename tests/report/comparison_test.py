@@ -106,9 +106,7 @@ def test_the_csv_and_the_figure_hold_all_searches(tmp_path):
 
 
 def test_what_cannot_be_compared_is_an_error():
-    with pytest.raises(
-        TypeError, match=r"`ticket\.history`.* other=NoneType"
-    ):
+    with pytest.raises(TypeError, match=r"`ticket\.history`.* other=NoneType"):
         compare(ITERATIVE, other=[None])
     loss = dataclasses.replace(HALF, monitor="val_loss")
     with pytest.raises(ValueError, match="one score"):

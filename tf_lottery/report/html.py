@@ -68,7 +68,7 @@ def to_html(
 
 def _content(history: History, facts: Mapping[str, Any]) -> dict[str, Any]:
     verdict, score = history.verdict(), score_name(history)
-    recipe = facts.get("recipe")
+    recipe = _as_typed(facts.get("recipe"))
     return {
         "name": Path(recipe).stem if recipe else "a search",
         "verdict": verdict,
@@ -91,6 +91,13 @@ def _content(history: History, facts: Mapping[str, Any]) -> dict[str, Any]:
         "command": reproduce.command(history.plan, recipe) if recipe else "",
         "call": reproduce.call(history.plan),
     }
+
+
+def _as_typed(recipe: str | None) -> str | None:
+    """The path of a recipe as one types it here."""
+    if recipe and Path(recipe).is_relative_to(Path.cwd()):
+        return str(Path(recipe).relative_to(Path.cwd()))
+    return recipe
 
 
 def _figures(history: History) -> list[dict[str, str]]:
@@ -222,6 +229,7 @@ def _conditions(
         yield "Time spent training", f"{total} (the longest {longest})"
     for name in ("recipe", "devices", "fingerprint", "machine", "versions", "data"):
         found = facts.get(name)
+        found = _as_typed(found) if name == "recipe" else found
         if isinstance(found, Mapping):
             for key, value in found.items():
                 yield f"{name.capitalize()}, {key}", _plain(value)

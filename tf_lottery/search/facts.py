@@ -5,16 +5,19 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tf_lottery
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.extent import name_in_files
 from tf_lottery.core.named import function_of
 from tf_lottery.core.plan import Plan
 
-_PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "tensorflow-model-optimization")
+_PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
 def describe(
@@ -36,9 +39,31 @@ def describe(
         },
         "compile_config": _digest(_plain(architecture.get("compile_config"), {})),
         "data": data,
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": {
+            "tf_lottery": tf_lottery.__version__,
+            **{name: _version(name) for name in _PACKAGES},
+        },
+        "machine": _machine(),
         **more,
     }
+
+
+def _machine() -> dict[str, Any]:
+    """Where the search runs, for its report."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _without_names_and_code(architecture: Mapping[str, Any]) -> Any:

@@ -24,6 +24,9 @@ from tf_lottery.search.store import Store
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.trainer import Callbacks, Trainer
 
+# These facts may differ from worker to worker.
+_OF_ONE = ("devices", "machine")
+
 
 def find_ticket(
     model: Any,
@@ -209,7 +212,7 @@ def search(
         recipe=recipe,
     )
     with workers.together():
-        workers.check_same({k: v for k, v in facts.items() if k != "devices"})
+        workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
         shared = None if share_with is None else Shared(share_with)

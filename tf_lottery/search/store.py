@@ -23,6 +23,7 @@ from tf_lottery.core.warn import warn
 from tf_lottery.search.facts import compare, widest
 from tf_lottery.search.replicate import Replicate, reading
 
+_WHERE = ("versions", "devices", "machine")
 _FACTS = ("architecture", "compile_config", "data", "monitor", "maximize")
 # What an export of the ticket is called, by its format.
 EXPORTS = {
@@ -31,7 +32,9 @@ EXPORTS = {
     "tflite": "ticket.tflite",
 }
 _OURS = (
-    *("plan.json", "ticket.npz", "summary.csv", "summary.json", "accuracy.png"),
+    *("plan.json", "ticket.npz", "summary.csv", "summary.json", "figures.csv"),
+    *("accuracy.png", "curves.png", "layers.png", "report.html", "tensorboard"),
+    *("comparison.png", "comparison.csv"),
     *EXPORTS.values(),
     *(f"{name}.card.{kind}" for name in EXPORTS.values() for kind in ("json", "md")),
 )
@@ -154,7 +157,7 @@ class Store:
             found = self.facts()
             compare(found, facts, self.path)
             if self.left(Plan.from_json(facts["plan"])) == 0:
-                facts = {**facts, **{k: found.get(k) for k in ("versions", "devices")}}
+                facts = {**facts, **{k: found.get(k) for k in _WHERE}}
             for name in ("versions", "devices"):
                 there, here = found.get(name), facts.get(name)
                 if there != here:
