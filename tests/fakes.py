@@ -134,6 +134,9 @@ class FakeTrainer:
             next_start=next_start,
         )
 
+    def finished(self, round, control, draw) -> None:
+        return None
+
     def start_from(self, ticket) -> None:
         pass
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tf_lottery.pruning.rewind import RewindWeights as RewindWeights
     from tf_lottery.pruning.schedule import LotterySchedule as LotterySchedule
     from tf_lottery.pruning.transfer import transfer as transfer
+    from tf_lottery.report.comparison import compare as compare
     from tf_lottery.search.find import find_ticket as find_ticket
     from tf_lottery.search.find import one_shot as one_shot
     from tf_lottery.search.instability import instability as instability
@@ -67,6 +68,7 @@ _NAMES = {
     "Ticket": "tf_lottery.core.ticket",
     "TicketError": "tf_lottery.core.errors",
     "Trainer": "tf_lottery.training.trainer",
+    "compare": "tf_lottery.report.comparison",
     "expected_overlap": "tf_lottery.core.algebra",
     "find_rewind_point": "tf_lottery.search.rewind_point",
     "find_ticket": "tf_lottery.search.find",

@@ -447,5 +447,19 @@ def test_the_cost_and_the_lines_say_replicate_and_control(tmp_path, capsys):
     for part in ("15 trainings", "3 x 3 rounds and 2 controls", "4 done already"):
         assert part in said[0]
     assert len(said) == 16
-    assert "replicate 2/3" in said[-1]
+    assert "replicate 2 of 3" in said[-1]
     assert "reinit  2/2" in said[-1]
+
+
+def test_a_finished_control_is_not_made_again(tmp_path):
+    made = []
+
+    def counted(ticket, context):
+        made.append(ticket.round)
+        return controls.reinit(ticket, context)
+
+    plan = dataclasses.replace(SMALL, controls=(counted,), control_rounds=None)
+    first = list(search(tmp_path, FakeTrainer(plan)))
+    again = list(search(tmp_path, FakeTrainer(plan)))
+    assert made == [1, 2] * plan.replicates
+    assert [r.ticket.masks for r in again] == [r.ticket.masks for r in first]

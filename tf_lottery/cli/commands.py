@@ -6,6 +6,7 @@ import importlib.util
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,6 +79,8 @@ def report(arguments: Any) -> None:
             reports.to_tensorboard(history, run_dir / "tensorboard")
         except ImportError as error:
             sys.exit(f"tf_lottery report: {error}")
+    if arguments.compare:
+        _compare(history, arguments.compare, run_dir)
     _print_files(run_dir)
 
 
@@ -214,6 +217,28 @@ def _write_report(history: History, run_dir: Path) -> None:
         print(error)
 
 
+def _compare(history: History, others: Sequence[str], run_dir: Path) -> None:
+    named: dict[str, Any] = {}
+    for other in others:
+        name, equals, path = other.partition("=")
+        if not equals:
+            raise ValueError(
+                f"`--compare` must be like one-shot=RUN_DIR. Received: {other!r}."
+            )
+        is_one = (Path(path) / "plan.json").exists()
+        found = [path] if is_one else [p.parent for p in Path(path).glob("*/plan.json")]
+        if not found:
+            raise ValueError(f"There is no run directory {path}, and none in it.")
+        named.setdefault(name, []).extend(_finished(Path(each)) for each in found)
+    compared = reports.compare(history, **named)
+    print(compared.table(shutil.get_terminal_size((88, 24)).columns))
+    compared.to_csv(run_dir / "comparison.csv")
+    try:
+        compared.plot(run_dir / "comparison.png")
+    except ImportError as error:
+        print(error)
+
+
 def _print_table(history: History) -> None:
     print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
     if left := unfinished(history):
@@ -230,6 +255,8 @@ def _print_files(run_dir: Path) -> None:
         "figures.csv": "numbers",
         "summary.json": "numbers, curves",
         **dict.fromkeys(("accuracy.png", "curves.png", "layers.png"), "figure"),
+        "comparison.csv": "numbers",
+        "comparison.png": "figure",
         "tensorboard": "TensorBoard",
         "ticket.npz": "ticket",
         **dict.fromkeys(EXPORTS.values(), "exported"),

@@ -110,6 +110,14 @@ def _add_report(commands: Any) -> None:
         action="store_true",
         help="also write scalars and hyperparameters for TensorBoard",
     )
+    parser.add_argument(
+        "--compare",
+        nargs="+",
+        default=(),
+        metavar="NAME=RUN_DIR",
+        help="put other searches into a table and a figure with this one; a directory "
+        "of run directories is one search, as of one-shot pruning to several densities",
+    )
 
 
 def _add_export(commands: Any) -> None:

@@ -1,5 +1,6 @@
 """Tables, files and figures of a search, from its history, without TensorFlow."""
 
+from tf_lottery.report.comparison import Comparison, compare
 from tf_lottery.report.curves import plot_curves
 from tf_lottery.report.files import figures_to_csv, to_csv, to_json
 from tf_lottery.report.html import to_html
@@ -9,6 +10,8 @@ from tf_lottery.report.table import table
 from tf_lottery.report.tensorboard import to_tensorboard
 
 __all__ = [
+    "Comparison",
+    "compare",
     "figures_to_csv",
     "plot",
     "plot_curves",

@@ -12,12 +12,15 @@ from tf_lottery.core.records import Round
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
+from tf_lottery.search.recorded import Recorded
 
 
-def run_controls(trainer: Any, rounds: Sequence[Round], plan: Plan) -> Iterator[Round]:
-    """Yields the trained controls of a search's rounds, as its plan has them.
+def run_controls(
+    trainer: Recorded, rounds: Sequence[Round], plan: Plan
+) -> Iterator[Round]:
+    """Yields the trained controls of a replicate's rounds, as its plan has them.
 
-    They come after the rounds, so no ticket depends on which controls there are.
+    They come after the rounds, so these do not depend on which controls there are.
 
     Raises:
         TypeError: A control that returns no ticket of the model.
@@ -27,6 +30,9 @@ def run_controls(trainer: Any, rounds: Sequence[Round], plan: Plan) -> Iterator[
         for control in plan.controlled(round.number):
             name = controls.name_of_control(control)
             for draw in range(plan.control_replicates):
+                if finished := trainer.finished(round, name, draw):
+                    yield finished
+                    continue
                 seed = derive(plan.seed, name, round.number, draw)
                 context = controls.Context(
                     seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome

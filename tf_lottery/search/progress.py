@@ -90,7 +90,7 @@ class Progress:
             if name in outcome.metrics
         )
         replicates = self._plan.replicates
-        of = f"replicate {round.replicate}/{replicates}  " if replicates > 1 else ""
+        of = f"replicate {round.replicate} of {replicates}  " if replicates > 1 else ""
         self.say(
             f"{of}{round.control or 'round'} {round.number:>2}/{self._plan.rounds}  "
             f"density {round.ticket.density:6.1%}  {scores}  "

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, State
+from tf_lottery.core.records import Outcome, Round, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
@@ -63,24 +63,31 @@ class Recorded:
         """A fresh initial state, see `Trainer.draw`."""
         return self._trainer.draw(seed)
 
+    def finished(self, round: Round, control: str, draw: int) -> Round | None:
+        """A control in the run directory, if it is finished there."""
+        store, plan = self._store, self._trainer.plan
+        if not store.has_outcome(round.number, control, draw):
+            return None
+        found = store.control(plan, round, control, draw)
+        self._passed(found.ticket, found.outcome, control, draw)
+        return found
+
     def train(
         self, ticket: Ticket, *, control: str | None = None, draw: int = 0
     ) -> Outcome:
         """The outcome in the run directory, else that of training the ticket."""
         which: Any = (control, draw)
-        path = self._store.directory(ticket.round, *which) / "checkpoint.npz"
         if self._store.has_outcome(ticket.round, *which):
             outcome = self._store.outcome(ticket, *which)
-            self._trainer.skip(ticket, outcome)
-            Checkpoint(path, ticket.masks).remove()  # it may have been killed there
+            self._passed(ticket, outcome, *which)
             return outcome
         if ticket.round > 0:
             self._store.save_ticket(ticket, *which)
-        key = self._key(ticket, self._keeps(ticket))
+        key = self._key(ticket, self._keeps(ticket, control))
         if taken := self._taken(ticket, key, *which):
             return taken
         with self._progress.training(ticket, control) as report:
-            checkpoint = Checkpoint(path, ticket.masks)
+            checkpoint = self._checkpoint(ticket, *which)
             if step := checkpoint.step:
                 self._progress.say(f"Round {ticket.round} goes on from step {step:,}.")
             outcome = self._trainer.train(
@@ -96,7 +103,7 @@ class Recorded:
         """The outcome of an equal training of another search."""
         if self._shared is None:
             return None
-        trainer, keeps = self._trainer, self._keeps(ticket)
+        trainer, keeps = self._trainer, self._keeps(ticket, control)
         directory = self._store.directory(ticket.round, control, draw)
         if self._shared.take(key, directory):
             outcome = self._store.outcome(ticket, control, draw)
@@ -112,8 +119,22 @@ class Recorded:
         outcome = dataclasses.replace(outcome, next_start=start)
         return self._store.save_outcome(ticket, outcome, control, draw, key)
 
-    def _keeps(self, ticket: Ticket) -> int | str | None:
+    def _passed(
+        self, ticket: Ticket, outcome: Outcome, control: str | None, draw: int
+    ) -> None:
+        """Takes note of a training that is in the run directory."""
+        self._trainer.skip(ticket, outcome)
+        # It may have been killed between the outcome and this.
+        self._checkpoint(ticket, control, draw).remove()
+
+    def _checkpoint(self, ticket: Ticket, control: str | None, draw: int) -> Checkpoint:
+        directory = self._store.directory(ticket.round, control, draw)
+        return Checkpoint(directory / "checkpoint.npz", ticket.masks)
+
+    def _keeps(self, ticket: Ticket, control: str | None) -> int | str | None:
         """Of which step an outcome has the state, for later tickets."""
+        if control is not None:
+            return None
         if self._trainer.plan.retrain == "fine_tune":
             return "end"
         rewind_step = self._trainer.rewind_step

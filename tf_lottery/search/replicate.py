@@ -148,7 +148,22 @@ class Replicate:
             for control in map(name_in_files, plan.controlled(round.number)):
                 for draw in range(plan.control_replicates):
                     if self.has_outcome(round.number, control, draw):
-                        yield self._control(plan, round, control, draw)
+                        yield self.control(plan, round, control, draw)
+
+    def control(self, plan: Plan, round: Round, control: str, draw: int) -> Round:
+        """A finished control of a round.
+
+        Raises:
+            TicketError: A file is damaged.
+        """
+        path = self.directory(round.number, control, draw) / "ticket.npz"
+        with reading(path):
+            archive = io.Archive(path, self._keep)
+            step, state = archive.header["step"], archive.group("state")
+        architecture = round.ticket.architecture
+        ticket = Ticket(archive.masks, state, step, round.number, plan, architecture)
+        outcome = self.outcome(ticket, control, draw)
+        return Round(round.number, ticket, outcome, self.number, control, draw)
 
     def _ticket(self, plan: Plan, before: Round | None) -> Ticket:
         if before is None:
@@ -163,16 +178,6 @@ class Replicate:
         step, state = starting_point(before.ticket, before.outcome, plan)
         architecture = before.ticket.architecture
         return Ticket(masks, state, step, number, plan, architecture)
-
-    def _control(self, plan: Plan, round: Round, control: str, draw: int) -> Round:
-        path = self.directory(round.number, control, draw) / "ticket.npz"
-        with reading(path):
-            archive = io.Archive(path, self._keep)
-            step, state = archive.header["step"], archive.group("state")
-        architecture = round.ticket.architecture
-        ticket = Ticket(archive.masks, state, step, round.number, plan, architecture)
-        outcome = self.outcome(ticket, control, draw)
-        return Round(round.number, ticket, outcome, self.number, control, draw)
 
 
 @contextlib.contextmanager

@@ -51,6 +51,7 @@ class Fit:
         self._live = live
         self._workers = workers
         self._checkpoint = checkpoint
+        self._keeps_state = control is None  # later tickets start from a ticket's
         of = f"control {control} of " if control else ""
         self._what = f"{of}round {ticket.round}"
         self._model = loop.model
@@ -144,7 +145,7 @@ class Fit:
     def _outcome(self) -> Outcome:
         self._check_masked()
         run, best_weights = self._run, self._run.best_weights
-        if self._plan.retrain == "fine_tune":
+        if self._plan.retrain == "fine_tune" and self._keeps_state:
             run.next_start = 0, self._kept("next", self._live.view())
         # Not by the step: a callback may have changed weights since.
         ends_best = self._workers.share_json(self._holds(best_weights))
@@ -188,7 +189,7 @@ class Fit:
         return ends_epoch or self._is_rewind_step() or self._is_validation_step()
 
     def _is_rewind_step(self) -> bool:
-        rewinds = self._plan.retrain == "rewind"
+        rewinds = self._plan.retrain == "rewind" and self._keeps_state
         first = self._ticket.step < self._rewind_step
         return rewinds and first and self._run.step == self._rewind_step
 
