@@ -1,7 +1,7 @@
 """The table of claims says "holds" where it does, and "does not hold" where not."""
 
 import dataclasses
-import importlib.util
+import importlib
 import json
 import subprocess
 import sys
@@ -13,21 +13,23 @@ from tests.fakes import facts, replicated, written
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.spread import Spread
 
-TOOL = Path(__file__).parents[1] / "tools" / "check_claims.py"
+TOOLS = Path(__file__).parents[1] / "tools"
 DENSITIES = [0.8**n for n in range(17)]
 NOISE = (-2e-4, 0.0, 1e-4, 2e-4, -1e-4)
 
 
 @pytest.fixture(scope="module")
 def claims():
-    spec = importlib.util.spec_from_file_location("check_claims", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["check_claims"] = module
-    try:
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        del sys.modules["check_claims"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(TOOLS)
+        return importlib.import_module("_claims")
+
+
+@pytest.fixture(scope="module")
+def check():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(TOOLS)
+        return importlib.import_module("check_claims").check
 
 
 def search(accuracy, steps, reinit, reinit_steps, noise=NOISE):
@@ -64,11 +66,11 @@ def one_shots(accuracy, steps):
     ]
 
 
-def verdicts(claims, history, others):
-    return {row["claim"]: row["verdict"] for row in claims.check(history, others)}
+def verdicts(check, history, others):
+    return {row["claim"]: row["verdict"] for row in check(history, others)}
 
 
-def paper(claims):
+def paper():
     """A search as the paper's figures have it."""
 
     def accuracy(n):
@@ -90,26 +92,28 @@ def paper(claims):
     )
 
 
-def test_all_claims_hold_of_a_search_as_in_the_paper(claims):
-    found = verdicts(claims, *paper(claims))
+def test_all_claims_hold_of_a_search_as_in_the_paper(claims, check):
+    found = verdicts(check, *paper())
     assert set(found.values()) == {claims.HOLDS}
     assert len(found) == len(claims.CLAIMS)
 
 
-def test_no_claim_but_equality_holds_of_a_search_in_which_nothing_happens(claims):
+def test_no_claim_but_equality_holds_of_a_search_in_which_nothing_happens(
+    claims, check
+):
     history = search(
         lambda n: 0.98 - 0.001 * n, lambda n: 5000 + n, lambda n: 0.99, lambda n: 4000
     )
-    found = verdicts(claims, history, one_shots(lambda n: 0.97, lambda n: 6000))
+    found = verdicts(check, history, one_shots(lambda n: 0.97, lambda n: 6000))
     assert claims.HOLDS not in found.values()
 
 
-def test_what_chance_could_do_is_not_resolved(claims):
+def test_what_chance_could_do_is_not_resolved(claims, check):
     wide = tuple(30 * each for each in NOISE)
     history = search(
         lambda n: 0.98, lambda n: 5000, lambda n: 0.98, lambda n: 5000, noise=wide
     )
-    found = verdicts(claims, history, [])
+    found = verdicts(check, history, [])
     assert found["at 21.1 % the ticket is more accurate than its reinitialisation"] in (
         claims.OPEN
     )
@@ -154,7 +158,9 @@ def test_the_tool_writes_the_table_and_refuses_a_search_that_is_not_finished(tmp
     record["plan"] = dataclasses.replace(plan, rounds=3).to_json()
     (tmp_path / "run" / "plan.json").write_text(json.dumps(record))
     done = subprocess.run(
-        [sys.executable, TOOL, tmp_path / "run"], capture_output=True, text=True
+        [sys.executable, TOOLS / "check_claims.py", tmp_path / "run"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode != 0
     assert "1 trainings left" in done.stderr
