@@ -16,15 +16,22 @@ from tf_lottery.pruning.wrap import compile_like, wrap
 WEIGHTS = ("initial", "best", "final")
 
 
-def describe(model: Any) -> dict[str, Any] | None:
+def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
     """The model and how it is compiled, as plain values that JSON can hold.
 
     None if Keras cannot serialise a part of it, such as a loss that is a partial.
+
+    Args:
+        model: The model.
+        optimizer: The one that trains it, in place of its own.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
+            if optimizer is not None and described.get("compile_config"):
+                serialized = keras.saving.serialize_keras_object(optimizer)
+                described["compile_config"]["optimizer"] = serialized
             json.dumps(described)
         except (TypeError, ValueError, NotImplementedError):
             return None

@@ -2,10 +2,12 @@
 
 import inspect
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
 from tf_lottery.pruning.wrap import wrappers
 
 
@@ -83,6 +85,21 @@ def check_prunable(masks: Masks, model: Any) -> None:
         raise ValueError(
             "The model must have a trainable kernel that can be pruned. "
             f"Received: a model with none, of {layers}."
+        )
+
+
+def check_plan(plan: Plan, steps_per_epoch: int, monitors: Sequence[str]) -> None:
+    """Raises unless the plan can be followed: its monitor and its step to rewind to."""
+    last_step = plan.last_step(steps_per_epoch)
+    if plan.rewind_step(steps_per_epoch) >= last_step:
+        raise ValueError(
+            f"`rewind_to` must be before the last step of training, {last_step}. "
+            f"Received: rewind_to={plan.rewind_to!r}."
+        )
+    if plan.monitor not in (None, *monitors):
+        raise ValueError(
+            f"`monitor` must be one of {', '.join(map(repr, monitors))}. "
+            f"Received: monitor={plan.monitor!r}."
         )
 
 

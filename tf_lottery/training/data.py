@@ -85,13 +85,18 @@ class Feed:
         )
 
 
+def is_function(dataset: Any) -> bool:
+    """Whether it is a function of the seed; datasets can be called, too."""
+    return callable(dataset) and not isinstance(dataset, tf.data.Dataset)
+
+
 def resolve(dataset: Any, validation: Any, test: Any, plan: Plan) -> Data:
     """The data in one form; a function of the seed is called here.
 
     Raises:
         ValueError: Validation or test data given twice.
     """
-    if callable(dataset) and not isinstance(dataset, tf.data.Dataset):
+    if is_function(dataset):
         dataset = dataset(plan.seed)
     if not isinstance(dataset, Data):
         return Data(dataset, validation, test)

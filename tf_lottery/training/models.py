@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tf_lottery._keras import keras
+from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
+from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.wrap import compile_like
 from tf_lottery.training.loop import GROUP, sees_batches
 from tf_lottery.training.seeds import seeded
@@ -39,6 +41,14 @@ def built(model: Any, spec: Any, seed: int) -> Any:
         copy.build((None, *shape[1:]))
         compile_like(copy, model)
     return copy
+
+
+def optimizer(model: Any, plan: Plan, last_step: int) -> Any:
+    """A copy of the model's optimizer, as the plan needs it."""
+    copied = optimizers.copy(model.optimizer)
+    if plan.retrain == "fine_tune":
+        optimizers.hold_last_rate(copied, last_step)
+    return copied
 
 
 def group_size(model: Any, callbacks: Any) -> int:

@@ -9,13 +9,12 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tf_lottery._keras import keras, tf
+from tf_lottery._keras import keras
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import skipped_layers
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
@@ -27,8 +26,8 @@ from tf_lottery.training.fit import Fit, Report
 from tf_lottery.training.loop import Logs, Loop
 from tf_lottery.training.repeatable import is_repeatable
 from tf_lottery.training.run import Checkpoint, Run
-from tf_lottery.training.seeds import seeded
-from tf_lottery.training.workers import Workers, hashes
+from tf_lottery.training.stream import Stream
+from tf_lottery.training.workers import Workers
 
 Callbacks = Sequence[Any] | Callable[[int, int, str | None], Sequence[Any]]
 
@@ -79,9 +78,6 @@ class Trainer:
         checks.check_callbacks(self._callbacks)
         self._allow_early_stop = allow_early_stop
         self.number = 0
-        self._skipped: list[tuple[int, int]] = []
-        self._opened: list[tuple[int, int]] = []
-        self._given = dataset, validation_data, test_data
         self.trained: list[int] = []
         checks.check_keras(model)
         if strategy is not None:
@@ -90,22 +86,27 @@ class Trainer:
         checks.check_model(model)
         self.strategy = strategies.resolve(strategy, model)
         self.workers = Workers(self.strategy)
-        feed, evaluated = self._resolve(plan)
-        chosen = self.data
-        self.repeatable = is_repeatable(chosen.train)
-        self.auto_shard_policies = data.auto_shard_policies(chosen)
-        self.data_facts = data.describe(chosen, feed, evaluated)
-        checks.check_batch(feed.spec, "dataset")
-        model = models.built(model, feed.spec, plan.seed)
-        self.architecture = describe(model)
-        self._source = Source(given, model, feed.spec, strategy)
-        self._compile(model, feed, evaluated)
+        static = strategies.needs_static_shapes(self.strategy)
+        stream = Stream((dataset, validation_data, test_data), plan, static)
+        self.repeatable = is_repeatable(stream.data.train)
+        self.auto_shard_policies = data.auto_shard_policies(stream.data)
+        self.data_facts = data.describe(stream.data, stream.feed, stream.evaluated)
+        spec = stream.feed.spec
+        checks.check_batch(spec, "dataset")
+        model = models.built(model, spec, plan.seed)
+        self._source = Source(given, model, spec, strategy)
+        self._compile(model, stream)
         self._check()
+
+    @property
+    def data(self) -> data.Data:
+        """The data of the plan's seed."""
+        return self._stream.data
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps an epoch."""
-        return self._loop.feed.steps_per_epoch
+        return self._stream.feed.steps_per_epoch
 
     @property
     def steps(self) -> int:
@@ -128,7 +129,7 @@ class Trainer:
     @property
     def has_validation(self) -> bool:
         """Whether there is validation data, without which no ticket can win."""
-        return "val" in self._loop.evaluated
+        return "val" in self._stream.evaluated
 
     @property
     def replays(self) -> bool:
@@ -138,7 +139,7 @@ class Trainer:
     @property
     def passes(self) -> int:
         """How many passes over the data came before, if their order depends on it."""
-        return self._loop.feed.passes(self._opened)
+        return self._stream.passes
 
     @property
     def traces(self) -> int:
@@ -173,9 +174,9 @@ class Trainer:
         data that repeat.
         """
         state = self.state_at(ticket, step)
-        length = self._loop.feed.pass_length or 1
+        length = self._stream.feed.pass_length or 1
         rest = -(-step // length) * length  # of the passes, these were not opened
-        self.skip(dataclasses.replace(ticket, step=rest), outcome)
+        self._stream.skip((rest, outcome.last_step))
         return state
 
     def state_at(self, ticket: Ticket, step: int) -> State:
@@ -231,11 +232,10 @@ class Trainer:
         """
         found = checkpoint.load() if checkpoint else None
         run, state = found or (Run(ticket.step), ticket.state)
-        reached = run.step  # all of them, if only its outcome was not written
+        done = run.step  # all of it, if only its outcome was not written
         if run.step < self.steps:
-            reached = self._loop.feed.pass_start(ticket.step, run.step)
-        skipped = [*self._skipped, (ticket.step, reached)]
-        self._skipped.clear()
+            done = self._stream.feed.pass_start(ticket.step, run.step)
+        skipped = self._stream.missed(ticket.step, done)
         facts = {"round": ticket.round, "step": ticket.step, "run": run.record()}
         facts |= {"plan": self.plan.to_json(), "replicate": self.number}
         facts["control"] = control
@@ -243,7 +243,7 @@ class Trainer:
         with self.workers.training():
             self._assign(ticket, state)
             outcome = self._fit(ticket, run, skipped, control, checkpoint, report)
-        self._opened.append((ticket.step, outcome.last_step))
+        self._stream.read((ticket.step, outcome.last_step))
         self.trained.append(outcome.last_step - ticket.step)
         return outcome
 
@@ -279,8 +279,7 @@ class Trainer:
 
     def skip(self, ticket: Ticket, outcome: Outcome) -> None:
         """Takes note of a training that was done before, for the order of data."""
-        self._skipped.append((ticket.step, outcome.last_step))
-        self._opened.append((ticket.step, outcome.last_step))
+        self._stream.skip((ticket.step, outcome.last_step))
 
     def evaluate(self, ticket: Ticket, weights: Weights | None = None) -> Logs:
         """The `val_*` and `test_*` metrics of a ticket.
@@ -306,21 +305,8 @@ class Trainer:
             masks = Masks(self.workers.share_arrays(masks))
         with self.strategy.scope():
             self._live.assign(self.workers.share_arrays(state), masks)
-        self._check_replicas(masks)
+        self.workers.check_masks(self._live.replica_masks(), masks)
         return dataclasses.replace(ticket, masks=masks)
-
-    def _check_replicas(self, masks: Masks) -> None:
-        """Raises unless every replica of every worker holds these masks."""
-        rows = self.workers.gather([hashes(m) for m in self._live.replica_masks()])
-        expected = hashes(masks)
-        for replica, found in enumerate(rows):
-            pairs = zip(masks, found, expected, strict=True)
-            if differ := [path for path, one, other in pairs if one != other]:
-                raise RuntimeError(
-                    f"The masks of {', '.join(map(repr, differ))} on replica {replica} "
-                    f"(worker {self.workers.worker_of(replica)}) are not those that "
-                    "were decided."
-                )
 
     def _fit(
         self,
@@ -342,7 +328,7 @@ class Trainer:
             control,
         )
         with self.strategy.scope():
-            self._loop.feed.forward(skipped)
+            self._stream.feed.forward(skipped)
             callbacks = self._callbacks_of(ticket.round, control)
             return fit.train(callbacks, report, self._allow_early_stop)
 
@@ -355,71 +341,38 @@ class Trainer:
         """
         other = copy.copy(self)
         other.plan = plan
-        if plan.seed == self.plan.seed and not anew:
-            return other
-        if callable(self._given[0]) and not isinstance(self._given[0], tf.data.Dataset):
-            other._skipped, other._opened = [], []  # of data of its own
-        feed, evaluated = other._resolve(plan)
-        mine = self._loop.feed
-        if (feed.spec, feed.steps_per_epoch) != (mine.spec, mine.steps_per_epoch):
-            raise ValueError(
-                "`dataset(seed)` must return batches of one kind and number for every "
-                f"seed. Received: {feed.steps_per_epoch} of {feed.spec} for seed "
-                f"{plan.seed}, {mine.steps_per_epoch} of {mine.spec} before."
-            )
-        other._loop = self._loop.on(feed, evaluated)
+        if plan.seed != self.plan.seed or anew:
+            other._stream = self._stream.of(plan)
+            other._loop = self._loop.on(other._stream.feed, other._stream.evaluated)
         return other
 
-    def _resolve(self, plan: Plan) -> tuple[data.Feed, dict[str, Any]]:
-        static = strategies.needs_static_shapes(self.strategy)
-        with seeded(derive(plan.seed, "data")):
-            self.data = data.resolve(*self._given, plan)
-        feed = data.feed(self.data.train, plan, static)
-        return feed, data.evaluated(self.data, plan, static)
-
-    def _compile(self, model: Any, feed: data.Feed, evaluated: dict[str, Any]) -> None:
+    def _compile(self, model: Any, stream: Stream) -> None:
         seed = derive(self.plan.seed, "generators")
         self.model = wrap(model, seed, self.strategy)
         masks = Masks.full(Live(self.model).shapes)
         checks.check_prunable(masks, model)
         self.plan.rates(masks)
         self.skipped = skipped_layers(self.model)
+        last_step = self.plan.last_step(stream.feed.steps_per_epoch)
         with self.strategy.scope():
-            optimizer = optimizers.copy(model.optimizer)
-        if self.plan.retrain == "fine_tune":
-            last_step = self.plan.last_step(feed.steps_per_epoch)
-            optimizers.hold_last_rate(optimizer, last_step)
-            self._describe_optimizer(optimizer)
+            optimizer = models.optimizer(model, self.plan, last_step)
+        holds_rate = self.plan.retrain == "fine_tune"
+        self.architecture = describe(model, optimizer if holds_rate else None)
         group = models.group_size(model, self._callbacks)
         compile_like(self.model, model, optimizer=optimizer, steps_per_execution=group)
-        self._loop = Loop(self.model, feed, evaluated, group)
+        self._stream = stream
+        self._loop = Loop(self.model, stream.feed, stream.evaluated, group)
         self._live = Live(self.model)
         self._initial = self._live.read()
 
-    def _describe_optimizer(self, optimizer: Any) -> None:
-        """Tickets rebuild the model with the optimizer that trains them."""
-        described = self.architecture and self.architecture.get("compile_config")
-        if described:
-            serialized = keras.saving.serialize_keras_object(optimizer)
-            described["optimizer"] = serialized
-
     def _check(self) -> None:
-        checks.check_fits(self.model, self._loop.feed.spec, "dataset")
-        for name, dataset in self._loop.evaluated.items():
+        checks.check_fits(self.model, self._stream.feed.spec, "dataset")
+        for name, dataset in self._stream.evaluated.items():
             argument = data.ARGUMENTS[name]
             checks.check_fits(self.model, dataset.element_spec, argument)
-        if self.rewind_step >= self.steps:
-            raise ValueError(
-                f"`rewind_to` must be before the last step of training, {self.steps}. "
-                f"Received: rewind_to={self.plan.rewind_to!r}."
-            )
+        checks.check_plan(self.plan, self.steps_per_epoch, self.monitors)
         if self.plan.replicates > 1:
             self._source.check(self._initial)
-        if self.plan.monitor not in (None, *self.monitors):
-            raise ValueError(
-                f"`monitor` must be one of {', '.join(map(repr, self.monitors))}. "
-                f"Received: monitor={self.plan.monitor!r}."
-            )
 
     def _callbacks_of(self, round: int, control: str | None) -> list[Any]:
         chosen = self._callbacks

@@ -83,6 +83,25 @@ class Workers:
         matrix[self.index * len(rows) : (self.index + 1) * len(rows)] = rows
         return self._sum(matrix.reshape(-1)).reshape(matrix.shape)
 
+    def check_masks(
+        self, replicas: Sequence[Mapping[str, Any]], masks: Mapping[str, Any]
+    ) -> None:
+        """Raises unless every replica of every worker holds these masks.
+
+        Args:
+            replicas: The masks on each replica of this process.
+            masks: Those that were decided.
+        """
+        rows, expected = self.gather(list(map(hashes, replicas))), hashes(masks)
+        for replica, found in enumerate(rows):
+            pairs = zip(masks, found, expected, strict=True)
+            if differ := [path for path, one, other in pairs if one != other]:
+                raise RuntimeError(
+                    f"The masks of {', '.join(map(repr, differ))} on replica {replica} "
+                    f"(worker {self.worker_of(replica)}) are not those that were "
+                    "decided."
+                )
+
     def worker_of(self, replica: int) -> int:
         """The number of the worker that has a replica."""
         return replica * self.count // int(self._strategy.num_replicas_in_sync)
