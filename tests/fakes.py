@@ -55,6 +55,7 @@ class FakeTrainer:
         self.controls: list[tuple] = []
         self.replayed: list[int] = []
         self.replays = True
+        self.unknown = ""
         self.die_in = die_in
         self.opened = 0
         self.checkpoints = []
@@ -64,6 +65,10 @@ class FakeTrainer:
     @property
     def rounds_trained(self) -> list[int]:
         return [ticket.round for ticket in self.trained]
+
+    @property
+    def steps(self) -> int:
+        return STEPS
 
     @property
     def rewind_step(self) -> int:

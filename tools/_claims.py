@@ -1,31 +1,34 @@
 """What the paper says of LeNet-300-100 on MNIST, and how each claim is measured.
 
-A claim is judged by the 95% t interval of a difference between paired replicates: it
+A claim is judged by the 95% t interval of differences between paired replicates: it
 holds where the interval lies on its side, does not hold where it lies on the other,
-and is not resolved where it holds both.
+and is not resolved where it holds both. A claim that looks at several rounds at once
+has an interval that is wider for each of them (Bonferroni).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tf_lottery.core.monitor import test_name
-from tf_lottery.core.records import History, Round
-from tf_lottery.core.spread import Spread
+from _figures import Figures, NotRunError, Values
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "not resolved"
-# By how much a network may differ from the dense one and still be called equal: a drop
-# of 0.2 point is what "matching" means in arXiv 1912.05671.
+from tf_lottery.core.spread import CONFIDENCE, Spread
+
+HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "not resolved", "not run"
+# A drop of less than 0.2 point is what "matching" means in arXiv 1912.05671.
 EQUAL = 0.002
 _EARLY, _LATE = (0.675, 0.176), (0.95, 0.0517)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was measured for a claim."""
+    """What was measured for a claim: its judgement, the figures in words."""
 
     verdict: str
     ours: str
     spread: Spread | None = None
+
+
+Measure = Callable[[Figures], Finding]
 
 
 @dataclass(frozen=True)
@@ -35,246 +38,218 @@ class Claim:
     where: str
     says: str
     paper: str
-    measure: Callable[["Figures"], Finding]
+    measure: Measure
+
+    def check(self, figures: Figures) -> Finding:
+        """What is found; "not run" where the searches lack what it is about."""
+        try:
+            return self.measure(figures)
+        except NotRunError as error:
+            return Finding(NOT_RUN, str(error))
 
 
-class Figures:
-    """Values by replicate, of the rounds of a search and of its one-shot searches."""
-
-    def __init__(self, history: History, one_shot: Sequence[History]) -> None:
-        self.history = history
-        self._one_shot = one_shot
-        self._test = test_name(history.monitor)
-
-    def at(self, density: float) -> int:
-        """The round whose density is nearest."""
-        return min(
-            range(len(self.history)),
-            key=lambda n: abs(self.history[n].ticket.density - density),
-        )
-
-    def densities(self, control: str) -> list[int]:
-        """The rounds that have a control, from the densest on."""
-        return sorted({r.number for r in self.history.controls if r.control == control})
-
-    def one_shot_rounds(self) -> list[int]:
-        """The rounds whose density one-shot searches reach too."""
-        return sorted(self.at(each[1].ticket.density) for each in self._one_shot)
-
-    def steps(self, number: int, kind: str = "ticket") -> dict[int, float]:
-        """The step of minimum validation loss, by replicate."""
-        return self._means(number, kind, lambda round: float(round.outcome.best_step))
-
-    def accuracy(self, number: int, kind: str = "ticket") -> dict[int, float]:
-        """The test accuracy at minimum validation loss, by replicate."""
-        return self._means(number, kind, lambda round: round.score(self._test))
-
-    def _means(
-        self, number: int, kind: str, value: Callable[[Round], float]
-    ) -> dict[int, float]:
-        found: dict[int, list[float]] = {}
-        for round in self._rounds(number, kind):
-            found.setdefault(round.replicate, []).append(value(round))
-        return {replicate: sum(v) / len(v) for replicate, v in found.items()}
-
-    def _rounds(self, number: int, kind: str) -> list[Round]:
-        if kind == "ticket":
-            return [each[number] for each in self.history.replicates]
-        if kind == "one-shot":
-            return [
-                rounds[1]
-                for search in self._one_shot
-                if self.at(search[1].ticket.density) == number
-                for rounds in search.replicates
-            ]
-        return [
-            round
-            for round in self.history.controls
-            if (round.number, round.control) == (number, kind)
-        ]
+# Judgements of a difference.
 
 
-def paired(ours: dict[int, float], theirs: dict[int, float]) -> Spread:
+def paired(ours: Values, theirs: Values) -> Spread:
     """The differences of the replicates that have both."""
-    return Spread(tuple(ours[r] - theirs[r] for r in sorted(ours) if r in theirs))
+    both = [r for r in sorted(ours) if r in theirs]
+    if not both:
+        raise NotRunError("no replicate has both")
+    return Spread(tuple(ours[r] - theirs[r] for r in both))
 
 
-def above(spread: Spread, bound: float = 0.0) -> str:
-    """Whether the mean lies above a bound, by its interval."""
-    low, high = spread.interval or (float("-inf"), float("inf"))
-    if low == high:  # equal values say nothing of chance
+def above(spread: Spread, bound: float = 0.0, of: int = 1) -> str:
+    """Whether the mean lies above a bound; `of` so many that are judged at once."""
+    low, high = spread.interval_at(1 - (1 - CONFIDENCE) / of) or (bound, bound)
+    if low == high:  # one value, or equal ones, say nothing of chance
         return OPEN
     return HOLDS if low > bound else FAILS if high <= bound else OPEN
 
 
-def below(spread: Spread, bound: float = 0.0) -> str:
+def below(spread: Spread, bound: float = 0.0, of: int = 1) -> str:
     """Whether the mean lies below a bound."""
-    return above(Spread(tuple(-value for value in spread.values)), -bound)
+    return above(Spread(tuple(-value for value in spread.values)), -bound, of)
 
 
 def near(spread: Spread, margin: float) -> str:
     """Whether the mean lies within a margin of 0."""
-    low, high = spread.interval or (float("-inf"), float("inf"))
-    if low >= margin or high <= -margin:
-        return FAILS
-    return HOLDS if -margin < low and high < margin else OPEN
+    within = above(spread, -margin), below(spread, margin)
+    return together(within)
 
 
-def together(verdicts: Sequence[str]) -> str:
+def together(verdicts: Iterable[str]) -> str:
     """That of several claims in one: all must hold, and one that fails is enough."""
-    if FAILS in verdicts:
+    found = set(verdicts)
+    if FAILS in found:
         return FAILS
-    return HOLDS if set(verdicts) == {HOLDS} else OPEN
+    return HOLDS if found == {HOLDS} else OPEN
 
 
 def points(spread: Spread) -> str:
-    """A difference of accuracies in points, with its interval."""
+    """A difference of accuracies in points, with its 95% interval."""
     mean, interval = 100 * spread.mean, spread.interval
     if interval is None:
         return f"{mean:+.2f} (1 replicate)"
     return f"{mean:+.2f} ({100 * interval[0]:+.2f} to {100 * interval[1]:+.2f})"
 
 
-def gain(density: float, other: str = "dense", at_least: float = 0.0) -> Callable:
+def mean(values: Values) -> float:
+    return sum(values.values()) / len(values)
+
+
+# Measures.
+
+
+def gain(density: float, other: str = "dense", at_least: float = 0.0) -> Measure:
+    """The accuracy of a ticket minus that of another network."""
+
     def measure(figures: Figures) -> Finding:
         number = figures.at(density)
-        spread = paired(figures.accuracy(number), _other(figures, number, other)[1])
+        spread = paired(figures.accuracy(number), _accuracy(figures, number, other))
         return Finding(above(spread, at_least), f"{points(spread)} point", spread)
 
     return measure
 
 
-def earlier(density: float, other: str = "dense") -> Callable:
+def equal(density: float) -> Measure:
+    """Whether a ticket is as accurate as the dense network."""
+
     def measure(figures: Figures) -> Finding:
-        number = figures.at(density)
-        ours, theirs = figures.steps(number), _other(figures, number, other)[0]
-        spread = paired(ours, theirs)
-        means = [sum(v.values()) / len(v) for v in (ours, theirs)]
-        verdict = below(spread)
-        ratio = means[1] / means[0]
-        share = (
-            f"{abs(1 - means[0] / means[1]):.0%} {'earlier' if ratio > 1 else 'later'}"
-        )
-        said = f"{share}, {ratio:.2f}x (step {means[0]:,.0f} against {means[1]:,.0f})"
-        return Finding(verdict, said, spread)
-
-    return measure
-
-
-def back_to_dense(density: float) -> Callable:
-    def measure(figures: Figures) -> Finding:
-        number = figures.at(density)
-        spread = paired(figures.accuracy(number), figures.accuracy(0))
+        spread = paired(figures.accuracy(figures.at(density)), figures.accuracy(0))
         return Finding(near(spread, EQUAL), f"{points(spread)} point", spread)
 
     return measure
 
 
-def fastest(density: float) -> Callable:
+def earlier(density: float, other: str = "dense") -> Measure:
+    """Whether a ticket reaches minimum validation loss before another network."""
+
     def measure(figures: Figures) -> Finding:
-        history = figures.history
-        means = [
-            Spread(tuple(figures.steps(n).values())).mean for n in range(len(history))
-        ]
-        best, number = means.index(min(means)), figures.at(density)
-        spread = paired(figures.steps(number), figures.steps(best))
+        number = figures.at(density)
+        ours = figures.steps(number)
+        theirs = figures.steps(0) if other == "dense" else figures.steps(number, other)
+        ratio = mean(theirs) / mean(ours)
         said = (
-            f"fastest at {history[best].ticket.density:.1%} (step {means[best]:,.0f})"
+            f"{abs(1 - 1 / ratio):.0%} {'earlier' if ratio > 1 else 'later'}, "
+            f"{ratio:.2f}x (step {mean(ours):,.0f} against {mean(theirs):,.0f})"
         )
-        if best == number:
-            return Finding(HOLDS, said, spread)
-        verdict = FAILS if above(spread) == HOLDS else OPEN
-        return Finding(verdict, f"{said}; here {means[number]:,.0f}", spread)
+        spread = paired(ours, theirs)
+        return Finding(below(spread), said, spread)
 
     return measure
 
 
-def below_dense_from(density: float, kind: str) -> Callable:
-    """Not below dense before a density, and below it from there on."""
+def extreme(metric: str, density: float) -> Measure:
+    """Whether a round is the earliest, or the most accurate, of all.
+
+    It holds where it is so by the means and resolved from every other round, and does
+    not hold where another round is resolved to be better.
+    """
 
     def measure(figures: Figures) -> Finding:
-        first = figures.at(density)
-        rounds = (
-            range(1, len(figures.history))
-            if kind == "ticket"
-            else figures.densities(kind)
-        )
-        spreads = {
-            n: paired(figures.accuracy(n, kind), figures.accuracy(0)) for n in rounds
-        }
-        before = [n for n in spreads if n < first and below(spreads[n]) == HOLDS]
-        after = [below(spreads[n]) for n in spreads if n >= first]
-        verdict = FAILS if before else together(after)
-        told = {n for n in spreads if n >= first} | {*list(spreads)[-3:], *before}
-        said = "; ".join(
-            f"{figures.history[n].ticket.density:.1%}: {points(spreads[n])}"
-            for n in sorted(told)
-        )
-        return Finding(verdict, said, spreads.get(first))
+        number, values = figures.at(density), getattr(figures, metric)
+        judge = below if metric == "steps" else above
+        others = [n for n in figures.rounds if n != number]
+        ours = {n: paired(values(number), values(n)) for n in others}
+        verdicts = {n: judge(spread, of=len(others)) for n, spread in ours.items()}
+        worse = [judge(_turned(s), of=len(others)) == HOLDS for s in ours.values()]
+        means = {n: mean(values(n)) for n in figures.rounds}
+        best = (min if metric == "steps" else max)(means, key=lambda n: means[n])
+        verdict = FAILS if any(worse) else OPEN
+        if set(verdicts.values()) == {HOLDS}:
+            verdict = HOLDS
+        write = "{:,.0f}".format if metric == "steps" else "{:.2%}".format
+        said = f"{figures.density(best):.1%} ({write(means[best])}"
+        return Finding(verdict, f"{said}; at {density:.1%} {write(means[number])})")
 
     return measure
 
 
-def one_shot(metric: str, span: tuple[float, float]) -> Callable:
+def falls_below_dense(density: float, kind: str) -> Measure:
+    """Whether accuracy is below dense from a density on, and not before."""
+
+    def measure(figures: Figures) -> Finding:
+        first, dense = figures.at(density), figures.accuracy(0)
+        rounds = figures.having(kind)
+        spreads = {n: paired(figures.accuracy(n, kind), dense) for n in rounds}
+        before = [n for n in rounds if n < first]
+        after = [n for n in rounds if n >= first]
+        if not after:
+            raise NotRunError(f"no {kind} from {density:.1%} on")
+        early = [n for n in before if below(spreads[n], of=len(before)) == HOLDS]
+        verdict = FAILS if early else together(below(spreads[n]) for n in after)
+        told = sorted({*after, *before[-2:], *early})
+        said = (f"{figures.density(n):.1%}: {points(spreads[n])}" for n in told)
+        return Finding(verdict, "; ".join(said))
+
+    return measure
+
+
+def one_shot(metric: str, span: tuple[float, float]) -> Measure:
     """One-shot tickets against the dense network, in a span of densities."""
 
     def measure(figures: Figures) -> Finding:
-        values = getattr(figures, metric)
-        rounds = [
-            n
-            for n in figures.one_shot_rounds()
-            if span[0] >= figures.history[n].ticket.density >= span[1]
-        ]
-        spreads = {n: paired(values(n, "one-shot"), values(0)) for n in rounds}
-        judge = below if metric == "steps" else above
+        values, is_step = getattr(figures, metric), metric == "steps"
+        inside = (span[0] >= figures.density(n) >= span[1] for n in figures.rounds)
+        rounds = [n for n, is_in in zip(figures.rounds, inside, strict=True) if is_in]
+        spreads = {
+            n: paired(values(n, "one-shot"), values(0))
+            for n in figures.having("one-shot")
+            if n in rounds
+        }
+        if not spreads:
+            raise NotRunError("no one-shot search at these densities")
+        judge = below if is_step else above
         said = "; ".join(
-            f"{figures.history[n].ticket.density:.1%}: "
-            + (f"{s.mean:+,.0f} steps" if metric == "steps" else points(s))
+            f"{figures.density(n):.1%}: "
+            + (f"{s.mean:+,.0f} steps" if is_step else points(s))
             for n, s in spreads.items()
         )
-        verdict = together([judge(s) for s in spreads.values()]) if spreads else OPEN
-        return Finding(verdict, said or "no search at these densities")
+        return Finding(together(judge(s) for s in spreads.values()), said)
 
     return measure
 
 
-def iterative_beats_one_shot(density: float) -> Callable:
+def wins_below(density: float) -> Measure:
+    """Whether a ticket so small is more accurate on test data, and no later.
+
+    Not later: the mean step is not above the dense network's, and not resolved to be.
+    """
+
     def measure(figures: Figures) -> Finding:
-        number = figures.at(density)
-        theirs = figures.accuracy(number, "one-shot")
-        if not theirs:
-            return Finding(OPEN, "no one-shot search at this density")
-        spread = paired(figures.accuracy(number), theirs)
-        return Finding(above(spread), f"{points(spread)} point", spread)
-
-    return measure
-
-
-def wins_below(density: float) -> Callable:
-    def measure(figures: Figures) -> Finding:
-        rounds = [
-            round
-            for round in figures.history.verdict().rounds
-            if round.wins and not round.contradicted and round.density < density
+        rounds = [n for n in figures.rounds if figures.density(n) < density]
+        dense = figures.accuracy(0), figures.steps(0)
+        gains = {n: paired(figures.accuracy(n), dense[0]) for n in rounds}
+        later = {n: paired(figures.steps(n), dense[1]) for n in rounds}
+        winning = [
+            n
+            for n in rounds
+            if above(gains[n], of=len(rounds)) == HOLDS and later[n].mean <= 0
         ]
-        if not rounds:
-            return Finding(FAILS, "no winning ticket so small")
-        last = rounds[-1]
-        said = (
-            f"{last.density:.1%}, by itself in {last.wins_in} of {last.of} replicates"
-        )
-        most = last.wins_in > last.of / 2
-        return Finding(HOLDS if most else OPEN, said)
+        if winning:
+            n = winning[-1]
+            said = f"down to {figures.density(n):.1%}: {points(gains[n])} point"
+            return Finding(HOLDS, f"{said}, {later[n].mean:+,.0f} steps", gains[n])
+        lost = [
+            below(gains[n], of=len(rounds)) == HOLDS
+            or above(later[n], of=len(rounds)) == HOLDS
+            for n in rounds
+        ]
+        return Finding(FAILS if all(lost) else OPEN, "no round is resolved to win")
 
     return measure
 
 
-def _other(figures: Figures, number: int, name: str) -> tuple[dict, dict]:
-    if name == "dense":
-        return figures.steps(0), figures.accuracy(0)
-    return figures.steps(number, name), figures.accuracy(number, name)
+def _accuracy(figures: Figures, number: int, name: str) -> Values:
+    return figures.accuracy(0) if name == "dense" else figures.accuracy(number, name)
 
 
+def _turned(spread: Spread) -> Spread:
+    return Spread(tuple(-value for value in spread.values))
+
+
+_SECTION = "section 2"
 CLAIMS = (
     Claim(
         "abstract",
@@ -282,66 +257,72 @@ CLAIMS = (
         "< 20 %",
         wins_below(0.2),
     ),
-    Claim("section 2", "fastest at 21.1 %", "21.1 %", fastest(0.211)),
+    Claim(_SECTION, "fastest at 21.1 %", "21.1 %", extreme("steps", 0.211)),
     Claim(
-        "section 2",
+        _SECTION,
         "at 21.1 % the minimum validation loss comes earlier than dense",
         "38 % earlier",
         earlier(0.211),
     ),
     Claim(
-        "section 2",
+        _SECTION,
+        "most accurate at 13.5 %",
+        "13.5 %",
+        extreme("accuracy", 0.135),
+    ),
+    Claim(
+        _SECTION,
         "at 13.5 % the test accuracy is more than 0.3 point above dense",
         "> +0.3 point",
         gain(0.135, at_least=0.003),
     ),
     Claim(
-        "section 2",
+        _SECTION,
         "at 3.6 % the accuracy is that of the dense network (within 0.2 point)",
         "equal",
-        back_to_dense(0.036),
+        equal(0.036),
     ),
     Claim(
-        "section 2",
+        _SECTION,
         "reinitialised, accuracy falls below dense from 21.1 % on",
         "from 21.1 %",
-        below_dense_from(0.211, "reinit"),
+        falls_below_dense(0.211, "reinit"),
     ),
     Claim(
-        "section 2",
+        _SECTION,
         "tickets fall below dense only from 2.9 % on",
         "from 2.9 %",
-        below_dense_from(0.029, "ticket"),
+        falls_below_dense(0.029, "ticket"),
     ),
     Claim(
-        "section 2",
+        _SECTION,
         "at 21.1 % the ticket is earlier than its reinitialisation",
         "2.51x",
         earlier(0.211, "reinit"),
     ),
     Claim(
-        "section 2",
+        _SECTION,
         "at 21.1 % the ticket is more accurate than its reinitialisation",
         "+0.5 point",
         gain(0.211, "reinit"),
     ),
     Claim(
-        "section 2",
+        _SECTION,
         "one-shot tickets are earlier than dense from 67.5 to 17.6 %",
         "earlier",
         one_shot("steps", _EARLY),
     ),
     Claim(
-        "section 2",
+        _SECTION,
         "one-shot tickets are more accurate than dense from 95.0 to 5.17 %",
         "higher",
         one_shot("accuracy", _LATE),
     ),
     Claim(
-        "section 2",
+        _SECTION,
         "iterative pruning beats one-shot at small sizes (3.6 %)",
         "higher",
-        iterative_beats_one_shot(0.036),
+        gain(0.036, "one-shot"),
     ),
     Claim(
         "arXiv 2009.11094",

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from _claims import CLAIMS, Figures
+from _claims import CLAIMS
+from _figures import Figures
 from absl import app, flags
 
 from tf_lottery.core.io import PathLike, atomic, write_json
@@ -18,7 +19,6 @@ from tf_lottery.core.records import History
 from tf_lottery.search.store import Store
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("output", None, "Where claims.md and claims.json are written.")
 
 
 def check(history: History, one_shots: Sequence[History]) -> list[dict]:
@@ -26,7 +26,7 @@ def check(history: History, one_shots: Sequence[History]) -> list[dict]:
     figures = Figures(history, one_shots)
     rows = []
     for claim in CLAIMS:
-        found = claim.measure(figures)
+        found = claim.check(figures)
         rows.append(
             {
                 "where": claim.where,
@@ -80,4 +80,5 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    flags.DEFINE_string("output", None, "Where claims.md and claims.json are written.")
     app.run(main)

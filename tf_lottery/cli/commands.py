@@ -218,10 +218,10 @@ def _write_report(history: History, run_dir: Path) -> None:
 
 
 def _compare(history: History, others: Sequence[str], run_dir: Path) -> None:
-    named: dict[str, Any] = {}
+    named: dict[str, list[History]] = {"this": [history]}
     for other in others:
         name, equals, path = other.partition("=")
-        if not equals:
+        if not equals or name == "this":
             raise ValueError(
                 f"`--compare` must be like one-shot=RUN_DIR. Received: {other!r}."
             )
@@ -230,9 +230,10 @@ def _compare(history: History, others: Sequence[str], run_dir: Path) -> None:
         if not found:
             raise ValueError(f"There is no run directory {path}, and none in it.")
         named.setdefault(name, []).extend(_finished(Path(each)) for each in found)
-    compared = reports.compare(history, **named)
+    compared = reports.compared(named)
     print(compared.table(shutil.get_terminal_size((88, 24)).columns))
     compared.to_csv(run_dir / "comparison.csv")
+    compared.to_json(run_dir / "comparison.json")
     try:
         compared.plot(run_dir / "comparison.png")
     except ImportError as error:
@@ -255,7 +256,7 @@ def _print_files(run_dir: Path) -> None:
         "figures.csv": "numbers",
         "summary.json": "numbers, curves",
         **dict.fromkeys(("accuracy.png", "curves.png", "layers.png"), "figure"),
-        "comparison.csv": "numbers",
+        **dict.fromkeys(("comparison.csv", "comparison.json"), "numbers"),
         "comparison.png": "figure",
         "tensorboard": "TensorBoard",
         "ticket.npz": "ticket",

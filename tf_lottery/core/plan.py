@@ -165,7 +165,8 @@ class Plan:
         """
         if number == 0:
             return self
-        return dataclasses.replace(self, seed=derive(self.seed, "replicate", number))
+        seed = derive(self.seed, "replicate", number)
+        return dataclasses.replace(self, seed=seed, replicates=1)
 
     def controlled(self, number: int) -> list[str | Callable[..., Any]]:
         """The controls of the ticket of a round."""

@@ -46,13 +46,17 @@ class Spread:
 
         It has no width where all values are equal: these say nothing of chance.
         """
+        return self.interval_at(CONFIDENCE)
+
+    def interval_at(self, confidence: float) -> tuple[float, float] | None:
+        """The t interval of the mean at another confidence, for several at once."""
         if len(self) < 2 or not np.isfinite(self.values).all():
             return None
         if self.low == self.high:
             return self.low, self.high
         from scipy.special import stdtrit
 
-        quantile = float(stdtrit(len(self) - 1, (1 + CONFIDENCE) / 2))
+        quantile = float(stdtrit(len(self) - 1, (1 + confidence) / 2))
         half = quantile * float(np.std(self.values, ddof=1)) / math.sqrt(len(self))
         return self.mean - half, self.mean + half
 

@@ -1,6 +1,6 @@
 """Tables, files and figures of a search, from its history, without TensorFlow."""
 
-from tf_lottery.report.comparison import Comparison, compare
+from tf_lottery.report.comparison import Comparison, compare, compared
 from tf_lottery.report.curves import plot_curves
 from tf_lottery.report.files import figures_to_csv, to_csv, to_json
 from tf_lottery.report.html import to_html
@@ -12,6 +12,7 @@ from tf_lottery.report.tensorboard import to_tensorboard
 __all__ = [
     "Comparison",
     "compare",
+    "compared",
     "figures_to_csv",
     "plot",
     "plot_curves",

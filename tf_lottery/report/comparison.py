@@ -1,6 +1,7 @@
 """Several searches side by side: one-shot pruning, continued training, other rates."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,9 @@ import rich.console
 import rich.table
 
 from tf_lottery.core.difference import STEP, Difference
-from tf_lottery.core.io import PathLike
+from tf_lottery.core.io import PathLike, write_json
+from tf_lottery.core.monitor import maximizes
+from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 from tf_lottery.core.spread import Spread
 from tf_lottery.report import formats
@@ -88,6 +91,20 @@ class Comparison:
         """Writes a PNG with all lines, see `report.plot`."""
         plot(self.searches, path)
 
+    def to_json(self, path: PathLike) -> None:
+        """Writes the points, and what the first search has more than the others."""
+        gains = [
+            {
+                "search": line.search,
+                "line": line.kind,
+                "density": line.points[0].density,
+            }
+            | difference.record()
+            for metric in (score_name(self.searches), STEP)
+            for line, difference in self.differences(metric)
+        ]
+        write_json(path, {"points": self.rows(), "differences": gains})
+
     def to_csv(self, path: PathLike) -> None:
         """Writes the numbers of the figure, see `report.figures_to_csv`."""
         figures_to_csv(self.searches, path)
@@ -108,12 +125,12 @@ class Comparison:
             for other in near[:1]
             for seed, theirs in _by_seed(point, metric).items()
             for ours in [_by_seed(other, metric).get(seed)]
-            if ours is not None
+            if ours is not None and math.isfinite(ours - theirs)
         ]
         if not pairs:
             return []
         ours, theirs = (Spread(tuple(side)) for side in zip(*pairs, strict=True))
-        maximize = first(self.searches).maximize and metric != STEP
+        maximize = metric != STEP and _maximizes(metric, first(self.searches))
         return [Difference(line.name, metric, maximize, ours, theirs)]
 
 
@@ -131,7 +148,7 @@ def compare(
         **others: Other searches by name; of one-shot pruning one for each density.
 
     Raises:
-        ValueError: A search of another score.
+        ValueError: A search of another score, or two of one name.
 
     Example:
         ```python
@@ -140,7 +157,17 @@ def compare(
         compared.plot("one_shot.png")
         ```
     """
-    searches = {name: history, **others}
+    if name in others:
+        raise ValueError(
+            f"Searches must have names that differ. Received twice: {name!r}. The "
+            "first is called by `name=`."
+        )
+    return compared({name: history, **others})
+
+
+def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
+    """The comparison of searches by name, the first being what others differ from."""
+    history = first(searches)
     for each, histories in searches.items():
         several = (histories,) if isinstance(histories, History) else tuple(histories)
         for other in several:
@@ -152,9 +179,17 @@ def compare(
             if other.monitor != history.monitor:
                 raise ValueError(
                     "Searches that are compared must monitor one score. Received: "
-                    f"{name} {history.monitor!r}, {each} {other.monitor!r}."
+                    f"{history.monitor!r} and {other.monitor!r} ({each})."
                 )
     return Comparison(searches)
+
+
+def _maximizes(metric: str, history: History) -> bool:
+    """Whether more is better; known of the monitored score, else by the name."""
+    base = metric.removeprefix("final_").removeprefix("val_").removeprefix("test_")
+    if base == history.monitor.removeprefix("val_"):
+        return history.maximize
+    return maximizes(metric, Plan())
 
 
 def _by_seed(point: Point, metric: str) -> dict[int, float]:

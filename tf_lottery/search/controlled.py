@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,12 @@ from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.search.recorded import Recorded
+
+if TYPE_CHECKING:
+    from tf_lottery.training.trainer import Trainer
+
+
+_DRAWN = {"reinit", "reinit_same_sign", "random_mask"}
 
 
 def run_controls(
@@ -38,10 +44,39 @@ def run_controls(
                     seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome
                 )
                 ticket = _applied(control, name, round.ticket, context)
-                outcome = trainer.train(ticket, control=name, draw=draw)
+                try:
+                    outcome = trainer.train(ticket, control=name, draw=draw)
+                except FloatingPointError as error:
+                    warn(f"A control is left out: {error}")
+                    continue
                 yield dataclasses.replace(
                     round, ticket=ticket, outcome=outcome, control=name, draw=draw
                 )
+
+
+def check_controls(trainer: "Trainer") -> None:
+    """Raises before anything is trained if a control of ours cannot change anything.
+
+    Raises:
+        ValueError: A control that changes nothing, and why.
+    """
+    plan = trainer.plan
+    rewinds = plan.retrain == "rewind" and trainer.rewind_step == 0
+    if "rewound" in plan.controls and rewinds:
+        raise ValueError(
+            "The control 'rewound' changes nothing where tickets are rewound to the "
+            "initialisation. It is for `retrain` or `rewind_to` of another kind."
+        )
+    if not _DRAWN.intersection(c for c in plan.controls if isinstance(c, str)):
+        return
+    dense = trainer.dense()
+    drawn = trainer.draw(derive(plan.seed, "is anything drawn"))
+    if all(np.array_equal(drawn[path], dense.state[path]) for path in dense.masks):
+        raise ValueError(
+            "Controls that draw weights need a model whose weights differ by seed. "
+            "Received: one that has the same each time. Does a function that makes it "
+            "set a seed itself, or load weights? Are its initialisers constant?"
+        )
 
 
 def _applied(

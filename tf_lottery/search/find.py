@@ -15,6 +15,7 @@ from tf_lottery.core.records import History
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
+from tf_lottery.search.controlled import check_controls
 from tf_lottery.search.facts import describe
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
@@ -236,7 +237,8 @@ def _search(
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
     store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
     with store.open(facts, overwrite=overwrite):
-        _introduce(trainer, progress, store, temporary is not None)
+        _introduce(trainer, progress, store, temporary is not None, shared is not None)
+        check_controls(trainer)
         identity = Identity(facts)
         run = run_replicates(trainer, store, progress, identity, shared)
         trainings = list(progress.lines(run, monitor))
@@ -274,7 +276,11 @@ def chosen(history: History) -> Ticket:
 
 
 def _introduce(
-    trainer: Trainer, progress: Progress, store: Store, temporary: bool
+    trainer: Trainer,
+    progress: Progress,
+    store: Store,
+    temporary: bool,
+    shares: bool,
 ) -> None:
     """Says what the search will do, and what it will not."""
     if trainer.strategy.num_replicas_in_sync > 1:
@@ -296,6 +302,11 @@ def _introduce(
         progress.say(
             "The dataset shuffles or draws without a seed, or shuffles endlessly: this "
             "search can be resumed but not repeated."
+        )
+    if shares and trainer.unknown:
+        warn(
+            f"Nothing is shared with other searches: {trainer.unknown} cannot be "
+            "compared."
         )
     if not trainer.has_validation:
         warn(

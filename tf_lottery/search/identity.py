@@ -31,15 +31,12 @@ class Identity:
         self._facts = {name: facts.get(name) for name in _FACTS}
         self._last: tuple[State, str] | None = None
 
-    def key(
-        self, ticket: Ticket, plan: Plan, keeps: int | str | None, passes: int
-    ) -> str:
+    def key(self, ticket: Ticket, plan: Plan, passes: int) -> str:
         """The key of training a ticket.
 
         Args:
             ticket: What is trained.
             plan: That of its replicate.
-            keeps: Of which step the outcome has the state, for later tickets.
             passes: How many passes over the data came before, if that matters.
         """
         values = plan.to_json()
@@ -50,7 +47,6 @@ class Identity:
                 "optimizer": plan.retrain == "fine_tune",
                 "seed": plan.seed,
                 "passes": passes,
-                "keeps": keeps,
                 "step": ticket.step,
                 "masks": ticket.masks.digest(),
                 "state": self._state_digest(ticket.state),

@@ -6,12 +6,15 @@ its ends, they are in one linearly connected minimum, and the network was stable
 that step. Tickets match the dense network where they are (arXiv 1912.05671).
 """
 
+import contextlib
 import dataclasses
 import itertools
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
 import numpy as np
 
 from tf_lottery.core.checks import check_count
@@ -58,9 +61,24 @@ class Instability:
         """The mean over all pairs of copies."""
         return float(np.mean(self.values))
 
-    def is_stable(self, threshold: float = STABLE) -> bool:
-        """Whether the instability is below a threshold, 2 percent in the paper."""
-        return self.value < threshold
+    def is_stable(self, threshold: float | None = None) -> bool:
+        """Whether the instability is below a threshold.
+
+        Raises:
+            ValueError: No threshold for a loss; 2 percent, the paper's and the
+                default, is one of accuracies.
+        """
+        return self.value < checked_threshold(threshold, self.metric)
+
+
+def checked_threshold(threshold: float | None, metric: str) -> float:
+    """The threshold, by default the paper's where the metric is a fraction."""
+    if threshold is None and not is_fraction(metric):
+        raise ValueError(
+            f"The instability of {metric!r} is no fraction, and `threshold` has no "
+            "default. Pass one, or monitor an accuracy."
+        )
+    return STABLE if threshold is None else threshold
 
 
 def instability(
@@ -80,7 +98,8 @@ def instability(
 
     Args:
         trainer: What trains; its data must come in another order for another seed:
-            arrays, a function of the seed, or a dataset that shuffles.
+            arrays, a function of the seed with one and the same split, or a dataset
+            that shuffles.
         ticket: What is trained; `trainer.dense()` is the whole network.
         k: The step from where the copies differ; up to there they are one.
         copies: How many; each two of them are compared.
@@ -96,10 +115,14 @@ def instability(
     Reference: Frankle et al., "Linear Mode Connectivity and the Lottery Ticket
     Hypothesis", arXiv 1912.05671, sections 2 and 3.
     """
-    step = _checked(trainer, ticket, k, copies, points)
+    step = check(trainer, ticket, k, copies, points)
     start = dataclasses.replace(ticket, step=step, state=trainer.state_at(ticket, step))
-    with tempfile.TemporaryDirectory("_tf_lottery") as temporary:
-        root = Path(run_dir or temporary) / "copies"
+    with (
+        tempfile.TemporaryDirectory("_tf_lottery") as temporary,
+        _locked(
+            Path(temporary if run_dir is None or trainer.unknown else run_dir)
+        ) as root,
+    ):
         trained = [
             _trained(trainer.reordered(number), start, root, verbose).weights
             for number in range(copies)
@@ -118,9 +141,8 @@ def instability(
     return Instability(step, _metric(trainer), tuple(alphas.tolist()), tuple(errors))
 
 
-def _checked(
-    trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int
-) -> int:
+def check(trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int) -> int:
+    """The step of `k`; raises where its instability cannot be measured."""
     check_length("k", k)
     for name, value in {"copies": copies, "points": points}.items():
         check_count(name, value)
@@ -155,10 +177,25 @@ def _trained(trainer: Trainer, start: Ticket, root: Path, verbose: int) -> Outco
     )
     state = with_generators(start.state, trainer.plan.seed)
     copy = dataclasses.replace(start, state=state)
-    key = identity.key(copy, trainer.plan, None, trainer.passes)
+    key = identity.key(copy, trainer.plan, trainer.passes)
     store = Replicate(root / key[:16])
     progress = Progress(verbose, trainer.plan, trainer.steps)
     return Recorded(trainer, store, progress, identity).train(copy, control="copy")
+
+
+@contextlib.contextmanager
+def _locked(run_dir: Path) -> Iterator[Path]:
+    """The directory of the copies, for one process at a time."""
+    copies = run_dir / "copies"
+    copies.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(copies / ".lock").acquire(timeout=0):
+            yield copies
+    except filelock.Timeout as error:
+        raise ValueError(
+            f"{copies} is in use by another process. Wait for it to end, or pass "
+            "another `run_dir`."
+        ) from error
 
 
 def _between(first: Weights, second: Weights, alpha: float) -> Weights:

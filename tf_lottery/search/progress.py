@@ -50,7 +50,7 @@ class Progress:
             controls = self._total // plan.replicates - rounds
             cost += f" ({plan.replicates} x {rounds} rounds and {controls} controls)"
         if self._rewind_step:
-            cost += f", all but the first from step {self._rewind_step:,} on"
+            cost += f", those of later rounds from step {self._rewind_step:,} on"
         done = f"{finished} done already; " if finished else ""
         self.say(f"{cost}; {done}run directory: {where}")
 

@@ -10,7 +10,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicate import Replicate
-from tf_lottery.search.shared import Shared
+from tf_lottery.search.shared import Shared, link
 from tf_lottery.training.run import Checkpoint
 
 if TYPE_CHECKING:
@@ -79,17 +79,24 @@ class Recorded:
         which: Any = (control, draw)
         if self._store.has_outcome(ticket.round, *which):
             outcome = self._store.outcome(ticket, *which)
+            if control is None and not self._has_start(ticket, outcome, control):
+                directory = self._store.directory(ticket.round, *which)
+                raise TicketError(
+                    f"{directory} has not the state that later tickets start from. "
+                    "Remove it to train it again."
+                )
             self._passed(ticket, outcome, *which)
             return outcome
         if ticket.round > 0:
             self._store.save_ticket(ticket, *which)
-        key = self._key(ticket, self._keeps(ticket, control))
+        key = self._key(ticket)
         if taken := self._taken(ticket, key, *which):
             return taken
         with self._progress.training(ticket, control) as report:
             checkpoint = self._checkpoint(ticket, *which)
             if step := checkpoint.step:
-                self._progress.say(f"Round {ticket.round} goes on from step {step:,}.")
+                what = f"control {control} of round" if control else "round"
+                self._progress.say(f"{what} {ticket.round} goes on from step {step:,}.")
             outcome = self._trainer.train(
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
@@ -98,26 +105,47 @@ class Recorded:
         return stored
 
     def _taken(
-        self, ticket: Ticket, key: str, control: str | None, draw: int
+        self, ticket: Ticket, key: str | None, control: str | None, draw: int
     ) -> Outcome | None:
         """The outcome of an equal training of another search."""
-        if self._shared is None:
+        if self._shared is None or key is None:
             return None
-        trainer, keeps = self._trainer, self._keeps(ticket, control)
-        directory = self._store.directory(ticket.round, control, draw)
-        if self._shared.take(key, directory):
-            outcome = self._store.outcome(ticket, control, draw)
-            trainer.skip(ticket, outcome)
-            return outcome
-        if not isinstance(keeps, int) or not trainer.replays:
-            return None
-        if not self._shared.take(self._key(ticket, None), directory):
-            return None
-        # It has not kept the state that later tickets start from.
-        outcome = self._store.outcome(ticket, control, draw)
-        start = keeps, trainer.replay(ticket, keeps, outcome)
-        outcome = dataclasses.replace(outcome, next_start=start)
-        return self._store.save_outcome(ticket, outcome, control, draw, key)
+        trainer, store = self._trainer, self._store
+        directory = store.directory(ticket.round, control, draw)
+        for source in self._shared.of(key):
+            outcome = store.outcome(ticket, control, draw, source)
+            if outcome.last_step != trainer.steps:
+                continue  # it was stopped early
+            if self._has_start(ticket, outcome, control):
+                link(source, directory)
+                trainer.skip(ticket, outcome)
+                return store.outcome(ticket, control, draw)
+            step = self._start(ticket, control)
+            is_lost = control is None and trainer.plan.retrain == "fine_tune"
+            if is_lost or (step is not None and not trainer.replays):
+                continue
+            start = None
+            if step is not None:  # it has not kept the state of this step
+                start = step, trainer.replay(ticket, step, outcome)
+            else:
+                trainer.skip(ticket, outcome)
+            outcome = dataclasses.replace(outcome, next_start=start)
+            return store.save_outcome(ticket, outcome, control, draw, key)
+        return None
+
+    def _start(self, ticket: Ticket, control: str | None) -> int | None:
+        """The step that later tickets start from, if this training passes it."""
+        step = self._trainer.rewind_step
+        is_rewound = self._trainer.plan.retrain == "rewind"
+        passes = control is None and is_rewound and ticket.step < step
+        return step if passes else None
+
+    def _has_start(self, ticket: Ticket, outcome: Outcome, control: str | None) -> bool:
+        """Whether an outcome has just what later tickets start from."""
+        found = outcome.next_start and outcome.next_start[0]
+        if control is None and self._trainer.plan.retrain == "fine_tune":
+            return found is not None
+        return found == self._start(ticket, control)
 
     def _passed(
         self, ticket: Ticket, outcome: Outcome, control: str | None, draw: int
@@ -131,18 +159,12 @@ class Recorded:
         directory = self._store.directory(ticket.round, control, draw)
         return Checkpoint(directory / "checkpoint.npz", ticket.masks)
 
-    def _keeps(self, ticket: Ticket, control: str | None) -> int | str | None:
-        """Of which step an outcome has the state, for later tickets."""
-        if control is not None:
-            return None
-        if self._trainer.plan.retrain == "fine_tune":
-            return "end"
-        rewind_step = self._trainer.rewind_step
-        return rewind_step if ticket.step < rewind_step else None
-
-    def _key(self, ticket: Ticket, keeps: int | str | None) -> str:
+    def _key(self, ticket: Ticket) -> str | None:
+        """What identifies a training; None where not all of it is known."""
         trainer = self._trainer
-        return self._identity.key(ticket, trainer.plan, keeps, trainer.passes)
+        if trainer.unknown:
+            return None
+        return self._identity.key(ticket, trainer.plan, trainer.passes)
 
 
 def _equal(stored: Ticket, passed: Ticket) -> bool:

@@ -103,14 +103,18 @@ class Replicate:
         return self.outcome(ticket, control, draw)
 
     def outcome(
-        self, ticket: Ticket, control: str | None = None, draw: int = 0
+        self,
+        ticket: Ticket,
+        control: str | None = None,
+        draw: int = 0,
+        directory: Path | None = None,
     ) -> Outcome:
-        """The outcome of a finished training.
+        """The outcome of a finished training; `directory` is that of another search.
 
         Raises:
             TicketError: It belongs to other masks, or is damaged.
         """
-        directory = self.directory(ticket.round, control, draw)
+        directory = directory or self.directory(ticket.round, control, draw)
         with reading(directory):
             record = json.loads((directory / "metrics.json").read_text())
             archive = io.Archive(directory / "outcome.npz", self._keep)

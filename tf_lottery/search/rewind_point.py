@@ -17,7 +17,12 @@ from tf_lottery.core.io import PathLike
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.search.find import search
-from tf_lottery.search.instability import STABLE, Instability, instability
+from tf_lottery.search.instability import (
+    Instability,
+    check,
+    checked_threshold,
+    instability,
+)
 from tf_lottery.training.trainer import Trainer
 
 # Of the last step: where 1903.01611 and 1912.05671 find tickets, and before.
@@ -53,7 +58,7 @@ def find_rewind_point(
     rounds: int = 1,
     *,
     candidates: Sequence[Length] | None = None,
-    threshold: float = STABLE,
+    threshold: float | None = None,
     copies: int = 2,
     points: int = 30,
     run_dir: PathLike | None = None,
@@ -66,15 +71,17 @@ def find_rewind_point(
     """Finds the first step from which a ticket is stable, for `rewind_to`.
 
     At each candidate a search with that `rewind_to` finds a ticket, and copies of it
-    are trained. All searches share one dense training. A candidate costs `rounds`
-    trainings and `copies` more.
+    are trained: `rounds` trainings and `copies` more. The dense network is trained
+    once, and its first steps again for each candidate, with data as arrays or as a
+    function of the seed on a CPU; else at each.
 
     Args:
         model, dataset, validation_data, strategy, callbacks: As in `find_ticket`.
         rounds: Of each search; the ticket of the last one is tried. With 1, the
             default, choose a high `pruning_rate`: it is one-shot pruning.
         candidates: Steps to try, in order; default: 0 to 7 percent of a training.
-        threshold: The instability below which a ticket is stable.
+        threshold: The instability below which a ticket is stable; default: 0.02, where
+            an accuracy is monitored.
         copies, points: See `instability`.
         run_dir: Where searches and copies are kept, and from where the same call
             continues.
@@ -86,12 +93,18 @@ def find_rewind_point(
         point = find_rewind_point(
             model, (x, y), pruning_rate=0.8, epochs=10, validation_data=(x_val, y_val)
         )
-        ticket = find_ticket(model, (x, y), rewind_to=point.step or 0, epochs=10)
+        if point.step is not None:
+            ticket = find_ticket(model, (x, y), rewind_to=point.step, epochs=10)
         ```
 
     Reference: Frankle et al., arXiv 1912.05671, section 4.
     """
     started = time.monotonic()
+    if {"replicates", "controls", "rewind_to"} & plan.keys():
+        raise ValueError(
+            "`find_rewind_point` runs a plain search for each candidate. Received: "
+            f"{', '.join(plan)}. Leave out `replicates`, `controls` and `rewind_to`."
+        )
     base = Plan(rounds=rounds, **plan)
     trainer = Trainer(
         model,
@@ -101,11 +114,15 @@ def find_rewind_point(
         callbacks=callbacks,
         strategy=strategy,
     )
+    steps = _steps(trainer, candidates)
+    for step in steps:
+        check(trainer, trainer.dense(), step, copies, points)
+    threshold = checked_threshold(threshold, base.monitor or trainer.monitors[0])
     tried: list[Instability] = []
     density = 1.0
     with tempfile.TemporaryDirectory("_tf_lottery") as temporary:
         root = Path(run_dir or temporary)
-        for step in _steps(trainer, candidates):
+        for step in steps:
             own = trainer.following(
                 dataclasses.replace(base, rewind_to=step), anew=True
             )

@@ -8,11 +8,12 @@ can, so what is shared takes no space twice.
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from tf_lottery.core import io
 
-_FILES = ("outcome.npz", "metrics.json")  # the last one says that it is finished
+FILES = ("outcome.npz", "metrics.json")  # the last one says that it is finished
 
 
 class Shared:
@@ -26,22 +27,27 @@ class Shared:
         self._path = Path(path)
         self._keys: dict[Path, str | None] = {}
 
-    def take(self, key: str, directory: Path) -> bool:
-        """Puts the training of that key into a directory; False if there is none."""
-        found = self._find(key)
-        if found is None:
-            return False
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in _FILES:
-            _link(found / name, directory / name)
-        return True
-
-    def _find(self, key: str) -> Path | None:
-        for path in sorted(self._path.rglob(_FILES[-1])):
+    def of(self, key: str) -> Iterator[Path]:
+        """The directories of trainings with that key."""
+        for path in sorted(self._path.rglob(FILES[-1])):
             if path not in self._keys:
                 self._keys[path] = _key(path)
-        matching = (path for path, other in self._keys.items() if other == key)
-        return next((path.parent for path in matching if path.exists()), None)
+            # Read again: another search may have taken its place since.
+            if self._keys[path] == key and _key(path) == key:
+                yield path.parent
+
+
+def link(source: Path, directory: Path) -> None:
+    """Puts the files of a training into another directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        temporary = directory / f"{io.TEMPORARY}{name}"
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(source / name, temporary)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source / name, temporary)
+        os.replace(temporary, directory / name)
 
 
 def _key(path: Path) -> str | None:
@@ -50,13 +56,3 @@ def _key(path: Path) -> str | None:
     except (OSError, ValueError, AttributeError):
         return None  # another program's file, or a search that is removed just now
     return key
-
-
-def _link(source: Path, target: Path) -> None:
-    temporary = target.with_name(f"{io.TEMPORARY}{target.name}")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, temporary)
-    os.replace(temporary, target)

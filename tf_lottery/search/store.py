@@ -34,7 +34,7 @@ EXPORTS = {
 _OURS = (
     *("plan.json", "ticket.npz", "summary.csv", "summary.json", "figures.csv"),
     *("accuracy.png", "curves.png", "layers.png", "report.html", "tensorboard"),
-    *("comparison.png", "comparison.csv"),
+    *("comparison.png", "comparison.csv", "comparison.json"),
     *EXPORTS.values(),
     *(f"{name}.card.{kind}" for name in EXPORTS.values() for kind in ("json", "md")),
 )
@@ -116,9 +116,10 @@ class Store:
             own = plan.of_replicate(number)
             replicate = self.replicate(number)
             rounds = replicate.rounds(own)
-            if number == 0 or rounds:
-                replicates.append(rounds)
-                controls += replicate.controls(own, rounds)
+            replicates.append(rounds)
+            controls += replicate.controls(own, rounds)
+        while len(replicates) > 1 and not replicates[-1]:
+            del replicates[-1]  # not begun
         return History(
             tuple(replicates),
             plan,

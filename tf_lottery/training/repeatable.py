@@ -16,8 +16,12 @@ def is_repeatable(dataset: Any) -> bool:
         return True
     parts = list(_parts(dataset))
     endless = int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
-    shuffles = any(_seeds(part) for part in parts)
-    return not (endless and shuffles) and not any(map(_is_unseeded, parts))
+    return not (endless and shuffles(dataset)) and not any(map(_is_unseeded, parts))
+
+
+def shuffles(dataset: Any) -> bool:
+    """Whether the order of a dataset changes each time that it is read."""
+    return any(_seeds(part) for part in _parts(dataset))
 
 
 def _parts(dataset: Any) -> Iterator[Any]:

@@ -44,7 +44,7 @@ def resolve(strategy: Any, model: Any) -> Any:
 def in_words(strategy: Any) -> str:
     """The strategy and its devices in words."""
     if _is_default(strategy):
-        return "one device"
+        return f"one device ({'CPU' if on_cpu(strategy) else 'GPU'})"
     number = strategy.num_replicas_in_sync
     several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     name = "MultiWorkerMirroredStrategy" if several else type(strategy).__name__

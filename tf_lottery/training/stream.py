@@ -4,8 +4,12 @@ The order of a dataset that shuffles depends on how many iterators it had before
 what trainings read is counted, and what others read before is read again.
 """
 
+import hashlib
 from typing import Any
 
+import numpy as np
+
+from tf_lottery._keras import tf
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.training import data
@@ -56,6 +60,27 @@ class Stream:
             )
         return other
 
+    def reordered(self, plan: Plan) -> "Stream":
+        """The same examples in the order of another plan's seed.
+
+        Raises:
+            ValueError: A function of the seed that splits the data by it.
+        """
+        if not data.is_function(self._given[0]):
+            return self.of(plan)
+        if not isinstance(self.data.train, tf.data.Dataset):
+            mine = self.data
+            given = mine.train, mine.validation, mine.test
+            return Stream(given, plan, self._static)
+        other = self.of(plan)
+        if _contents(other.evaluated["val"]) != _contents(self.evaluated["val"]):
+            raise ValueError(
+                "Copies must differ in the order of their data alone. Received: a "
+                "function of the seed whose validation data differ by seed. Split the "
+                "data under a seed of its own."
+            )
+        return other
+
     @property
     def passes(self) -> int:
         """How many passes came before, where their order depends on it; else 0."""
@@ -80,3 +105,12 @@ class Stream:
         missed = [*self._skipped, (start, done)]
         self._skipped.clear()
         return missed
+
+
+def _contents(dataset: Any) -> str:
+    """A hash of the examples, in any order."""
+    digest = 0
+    for batch in dataset.unbatch().as_numpy_iterator():
+        parts = b"".join(np.asarray(a).tobytes() for a in tf.nest.flatten(batch))
+        digest ^= int.from_bytes(hashlib.sha256(parts).digest(), "big")
+    return f"{digest:x}"

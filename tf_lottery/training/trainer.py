@@ -19,7 +19,7 @@ from tf_lottery.pruning.layers import skipped_layers
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
-from tf_lottery.training import checks, data, models
+from tf_lottery.training import checks, data, models, shareable
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.draw import Source
 from tf_lottery.training.fit import Fit, Report
@@ -97,6 +97,9 @@ class Trainer:
         self._source = Source(given, model, spec, strategy)
         self._compile(model, stream)
         self._check()
+        self.unknown = shareable.unknown(
+            self.model, self.architecture, self._callbacks, dataset
+        )
 
     @property
     def data(self) -> data.Data:
@@ -165,7 +168,11 @@ class Trainer:
         is has an order of its own each time that it is read, if it shuffles.
         """
         seed = derive(self.plan.seed, "copy", number)
-        return self.following(dataclasses.replace(self.plan, seed=seed, rewind_to=0))
+        plan = dataclasses.replace(self.plan, seed=seed, rewind_to=0)
+        other = copy.copy(self)
+        other.plan, other._stream = plan, self._stream.reordered(plan)
+        other._loop = self._loop.on(other._stream.feed, other._stream.evaluated)
+        return other
 
     def replay(self, ticket: Ticket, step: int, outcome: Outcome) -> State:
         """The state at a step of a training that was done before.

@@ -1,0 +1,68 @@
+"""Whether a training can be told apart from all others by what is known of it.
+
+What can be known: plain values, and code of Keras. A loss of one's own is known by its
+name alone, what a callback does not at all, and how far a dataset that shuffles was
+read before only to who read it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tf_lottery._keras import tf
+from tf_lottery.training.repeatable import shuffles
+
+_KERAS = ("tf_keras.", "keras.", "tensorflow.", "tf_lottery.")
+
+
+def unknown(
+    model: Any, architecture: Mapping[str, Any] | None, callbacks: Any, given: Any
+) -> str:
+    """What of a search cannot be told from another's; empty if all of it can.
+
+    Args:
+        model: The compiled model.
+        architecture: Its description, see `pruning.restore.describe`.
+        callbacks: Keras callbacks, or a function.
+        given: The training data as the user passed them.
+    """
+    if architecture is None:
+        return "a model, loss or metric that cannot be written to a file"
+    if names := sorted({*_in_layers(architecture), *_in_compilation(model)}):
+        return f"code that is not of Keras ({', '.join(names)})"
+    if callable(callbacks) or callbacks:
+        return "callbacks"
+    train = getattr(given, "train", given)
+    if isinstance(train, tf.data.Dataset) and shuffles(train):
+        return "a dataset that shuffles; a function of the seed that makes it can be"
+    return ""
+
+
+def _in_layers(architecture: Mapping[str, Any]) -> Iterator[str]:
+    config = {k: v for k, v in architecture.items() if k != "compile_config"}
+    for part in _serialized(config):
+        module, kind = str(part.get("module")), str(part["class_name"])
+        if kind in ("function", "__lambda__", "Lambda"):
+            name = part.get("config")
+            yield name if isinstance(name, str) else "a lambda"
+        elif part.get("registered_name") and not module.startswith(_KERAS):
+            yield kind
+
+
+def _in_compilation(model: Any) -> Iterator[str]:
+    config = dict(model._compile_config.config)
+    for part in tf.nest.flatten([config, model.optimizer]):
+        kind = part if hasattr(part, "__qualname__") else type(part)
+        module = f"{kind.__module__}."
+        if not module.startswith((*_KERAS, "builtins.", "numpy.")):
+            yield str(kind.__qualname__)
+
+
+def _serialized(values: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(values, Mapping):
+        if "class_name" in values:
+            yield values
+        for value in values.values():
+            yield from _serialized(value)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _serialized(value)
