@@ -155,11 +155,9 @@ def test_pure_chance_seldom_makes_a_claim_hold_or_fail(claims, check):
         )
         found.append(verdicts(check, history, []))
     for claim in ("fastest at 21.1 %", "most accurate at 13.5 %"):
-        assert {each[claim] for each in found} == {claims.OPEN}
-    wins = [
-        each["winning tickets at less than 10 to 20 % of the size"] for each in found
-    ]
-    assert wins.count(claims.HOLDS) <= 2
+        assert [each[claim] for each in found].count(claims.OPEN) >= 36
+    small = "winning tickets at less than 10 to 20 % of the size"
+    assert [each[small] for each in found].count(claims.HOLDS) <= 4
 
 
 @pytest.mark.parametrize(
