@@ -7,6 +7,7 @@ import os
 import pytest
 
 from tests.fakes import FakeTrainer, facts
+from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.search import shared
 from tf_lottery.search.identity import Identity
@@ -190,3 +191,80 @@ def test_every_training_has_a_key_of_its_own(tmp_path):
         json.loads(path.read_text())["key"] for path in tmp_path.rglob("metrics.json")
     ]
     assert len(set(keys)) == len(keys) == 10
+
+
+def test_a_kill_while_a_late_rewind_is_replayed_leaves_nothing_half(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=2))
+    late = Plan(rounds=2, rewind_to=20)
+    _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", late)
+
+    class Killed(FakeTrainer):
+        def replay(self, *_):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path / "two", late, share_with=tmp_path, trainer=Killed(late))
+    _, rounds = searched(tmp_path / "two", late, share_with=tmp_path)
+    assert [round.ticket.step for round in rounds] == [0, 20, 20]
+    assert weights(rounds) == weights(expected)
+
+
+@pytest.mark.parametrize("steps", [(0, 20), (20, 0), (20, 40), (40, 20)])
+def test_searches_share_their_dense_training_in_any_order(tmp_path, steps):
+    first, second = (Plan(rounds=2, rewind_to=step) for step in steps)
+    searched(tmp_path / "one", first)
+    _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", second)
+    trainer, rounds = searched(tmp_path / "two", second, share_with=tmp_path)
+    assert 0 not in trainer.rounds_trained
+    assert weights(rounds) == weights(expected)
+    assert [round.ticket.step for round in rounds[1:]] == [steps[1]] * 2
+
+
+def test_a_training_that_was_stopped_early_is_not_shared(tmp_path):
+    class Stopped(FakeTrainer):
+        def train(self, *args, **kwargs):
+            outcome = super().train(*args, **kwargs)
+            return dataclasses.replace(outcome, last_step=outcome.last_step - 1)
+
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan, trainer=Stopped(plan))
+    trainer, _ = searched(tmp_path / "two", plan, share_with=tmp_path)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_what_cannot_be_told_apart_is_neither_shared_nor_known(tmp_path):
+    plan = Plan(rounds=1)
+    for name in ("one", "two"):
+        trainer = FakeTrainer(plan)
+        trainer.unknown = "callbacks"
+        searched(tmp_path / name, plan, share_with=tmp_path, trainer=trainer)
+        assert trainer.rounds_trained == [0, 1]
+    keys = [json.loads(p.read_text())["key"] for p in tmp_path.rglob("metrics.json")]
+    assert keys == [None] * 4
+
+
+def test_a_training_that_another_took_the_place_of_is_not_taken(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=1))
+    key = json.loads(
+        outcome_of(tmp_path / "one").with_name("metrics.json").read_text()
+    )["key"]
+    found = Shared(tmp_path)
+    assert list(found.of(key))
+    searched_again = Plan(rounds=1, seed=7)
+    with Store(tmp_path / "one").open(facts(searched_again), overwrite=True):
+        pass
+    searched(tmp_path / "one", searched_again)
+    assert not list(found.of(key))
+
+
+def test_a_round_without_the_state_that_it_needs_is_refused(tmp_path):
+    late = Plan(rounds=1, rewind_to=20)
+    store = Store(tmp_path)
+    with store.open(facts(late), overwrite=False):
+        trainer = FakeTrainer(late)
+        dense = trainer.dense()
+        store.replicate().save_ticket(dense)
+        outcome = dataclasses.replace(trainer.train(dense), next_start=None)
+        store.replicate().save_outcome(dense, outcome)
+    with pytest.raises(TicketError, match="state that later tickets start from"):
+        searched(tmp_path, late)
