@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 
 import pytest
 
@@ -111,3 +112,46 @@ def test_what_cannot_be_compared_is_an_error():
     loss = dataclasses.replace(HALF, monitor="val_loss")
     with pytest.raises(ValueError, match="one score"):
         compare(ITERATIVE, other=loss)
+
+
+def test_two_searches_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="Received twice: 'iterative'"):
+        compare(ITERATIVE, iterative=HALF)
+
+
+def test_a_loss_is_better_when_it_is_lower():
+    def with_loss(history, loss):
+        rounds = tuple(
+            tuple(
+                dataclasses.replace(
+                    round,
+                    outcome=dataclasses.replace(
+                        round.outcome,
+                        metrics={**round.outcome.metrics, "test_loss": loss},
+                    ),
+                )
+                for round in replicate
+            )
+            for replicate in history.replicates
+        )
+        return dataclasses.replace(history, replicates=rounds)
+
+    low, high = with_loss(ITERATIVE, 0.1), with_loss(HALF, 0.3)
+    found = gains(compare(low, one_shot=high), metric="test_loss")
+    assert found[0.5] == pytest.approx((0.2, 0.2))
+
+
+def test_a_figure_that_is_no_number_is_left_out():
+    lost = dataclasses.replace(HALF, replicates=HALF.replicates)
+    lost.replicates[0][1].outcome.metrics["test_accuracy"] = float("nan")
+    try:
+        assert gains(compare(ITERATIVE, one_shot=lost))[0.5] == pytest.approx((0.02,))
+    finally:
+        lost.replicates[0][1].outcome.metrics["test_accuracy"] = 0.91
+
+
+def test_the_json_has_the_points_and_the_differences(tmp_path):
+    compare(ITERATIVE, one_shot=HALF).to_json(tmp_path / "c.json")
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert {row["search"] for row in found["points"]} == {"iterative", "one_shot"}
+    assert found["differences"][-1]["metric"] == STEP

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import filelock
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from tests.models import (
     tiny,
     with_state,
 )
-from tf_lottery import Plan, Trainer, find_rewind_point, instability
+from tf_lottery import Data, Plan, Trainer, find_rewind_point, instability
 from tf_lottery.core.masks import Masks
 from tf_lottery.search.instability import Instability
 
@@ -69,7 +70,7 @@ def test_a_convex_model_is_stable_from_the_first_step_on():
     found = instability(trainer, trainer.dense(), points=7, verbose=0)
     (line,) = found.errors
     assert found.value == pytest.approx(0, abs=2e-4)
-    assert found.is_stable()
+    assert found.is_stable(0.02)
     assert max(line) - min(line) < 1e-3
 
 
@@ -177,6 +178,60 @@ def test_without_validation_data_there_is_no_instability():
         instability(trainer, trainer.dense(), verbose=0)
 
 
+def split_by(seed):
+    """A function that splits arrays, or batches of them, under a seed."""
+    x, y = arrays()
+    order = np.random.default_rng(seed).permutation(len(x))
+    train, validation = order[:64], order[64:]
+    return (x[train], y[train]), (x[validation], y[validation])
+
+
+def test_arrays_of_a_function_that_splits_by_seed_are_those_of_one_seed(tmp_path):
+    def dataset(seed):
+        train, validation = split_by(seed)
+        return Data(train, validation)
+
+    plan = Plan(rounds=1, epochs=2, batch_size=BATCH)
+    trainer = Trainer(compiled(tiny()), dataset, plan)
+    copy = trainer.reordered(1)
+    assert all(
+        np.array_equal(mine, theirs)
+        for mine, theirs in zip(trainer.data.train, copy.data.train, strict=True)
+    )
+    assert instability(trainer, trainer.dense(), points=2, verbose=0).errors
+
+
+def test_datasets_of_a_function_that_splits_by_seed_are_refused():
+    def dataset(seed):
+        train, validation = map(tf.data.Dataset.from_tensor_slices, split_by(seed))
+        return Data(train.shuffle(64, seed=seed).batch(BATCH), validation.batch(BATCH))
+
+    trainer = Trainer(compiled(tiny()), dataset, Plan(rounds=1, epochs=2))
+    with pytest.raises(ValueError, match="whose validation data differ by seed"):
+        instability(trainer, trainer.dense(), verbose=0)
+    assert trainer.trained == []
+
+
+def test_the_instability_of_a_loss_has_no_default_threshold(tmp_path):
+    found = Instability(0, "val_loss", (0, 1), ((0.1, 0.3),))
+    with pytest.raises(ValueError, match="'val_loss' is no fraction"):
+        found.is_stable()
+    assert found.is_stable(0.2)
+    with pytest.raises(ValueError, match="Pass one"):
+        point(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_processes_do_not_write_the_same_copies(tmp_path):
+    trainer = trainer_of()
+    (tmp_path / "copies").mkdir()
+    with (
+        filelock.FileLock(tmp_path / "copies" / ".lock"),
+        pytest.raises(ValueError, match="in use by another process"),
+    ):
+        instability(trainer, trainer.dense(), run_dir=tmp_path, points=2, verbose=0)
+
+
 # The state at a step.
 
 
@@ -266,3 +321,20 @@ def test_a_shared_walk_finds_what_separate_searches_find(tmp_path):
 def test_candidates_must_be_steps_of_a_training(tmp_path):
     with pytest.raises(ValueError, match=r"`candidates` must be steps before .* 24"):
         point(tmp_path, candidates=[24])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"replicates": 2}, "runs a plain search"),
+        ({"controls": ["reinit"]}, "runs a plain search"),
+        ({"copies": 1}, "`copies` must be at least 2"),
+        ({"validation_data": None}, "measured on validation data"),
+    ],
+)
+def test_what_cannot_be_walked_is_an_error_before_training(
+    tmp_path, arguments, message
+):
+    with pytest.raises(ValueError, match=message):
+        point(tmp_path, threshold=1.0, **{"monitor": None, **arguments})
+    assert not list(tmp_path.iterdir())

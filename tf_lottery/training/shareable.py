@@ -27,7 +27,7 @@ def unknown(
     """
     if architecture is None:
         return "a model, loss or metric that cannot be written to a file"
-    if names := sorted({*_in_layers(architecture), *_in_compilation(model)}):
+    if names := sorted({*_in_config(architecture), *_in_compilation(model)}):
         return f"code that is not of Keras ({', '.join(names)})"
     if callable(callbacks) or callbacks:
         return "callbacks"
@@ -37,9 +37,10 @@ def unknown(
     return ""
 
 
-def _in_layers(architecture: Mapping[str, Any]) -> Iterator[str]:
-    config = {k: v for k, v in architecture.items() if k != "compile_config"}
-    for part in _serialized(config):
+def _in_config(architecture: Mapping[str, Any]) -> Iterator[str]:
+    """Layers, and parts of the optimizer; functions to compile with are by name."""
+    compiled = architecture.get("compile_config") or {}
+    for part in _serialized([architecture["config"], compiled.get("optimizer")]):
         module, kind = str(part.get("module")), str(part["class_name"])
         if kind in ("function", "__lambda__", "Lambda"):
             name = part.get("config")
