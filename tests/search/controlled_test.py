@@ -13,7 +13,7 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Round
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.search.controlled import run_controls
+from tf_lottery.search.controlled import check_controls, run_controls
 from tf_lottery.search.rounds import run_rounds
 
 LOGITS = "logits/kernel"
@@ -361,3 +361,45 @@ def test_controls_that_change_every_layer_warn_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(controls_of(Plan(rounds=2, controls=EVERY))) == 8
+
+
+# Before and while they train.
+
+
+class Constant(FakeTrainer):
+    """Whose weights do not depend on the seed."""
+
+    def draw(self, seed):
+        return super().draw(0)
+
+
+@pytest.mark.parametrize("control", ["reinit", "reinit_same_sign", "random_mask"])
+def test_a_model_that_is_always_the_same_is_refused_before_training(control):
+    trainer = Constant(Plan(controls=(control,)))
+    with pytest.raises(ValueError, match="set a seed itself"):
+        check_controls(trainer)
+    assert trainer.trained == []
+
+
+def test_rewound_is_refused_where_tickets_are_rewound_there_already():
+    with pytest.raises(ValueError, match="'rewound' changes nothing"):
+        check_controls(FakeTrainer(Plan(controls="rewound")))
+    for plan in ({"rewind_to": 20}, {"retrain": "lr_rewind"}):
+        check_controls(FakeTrainer(Plan(controls="rewound", **plan)))
+
+
+def test_what_draws_nothing_needs_no_draw():
+    check_controls(Constant(Plan(controls="shuffle")))
+
+
+def test_a_control_that_becomes_nan_is_left_out_with_a_warning():
+    class Diverging(FakeTrainer):
+        def train(self, ticket, *, control=None, **arguments):
+            if (control, ticket.round) == ("reinit", 1):
+                raise FloatingPointError("`loss` became NaN in control reinit")
+            return super().train(ticket, control=control, **arguments)
+
+    plan = Plan(rounds=2, controls=("reinit", "shuffle"))
+    with pytest.warns(UserWarning, match="left out: `loss` became NaN"):
+        trained = controls_of(plan, Diverging(plan))
+    assert which(trained) == [(1, "shuffle", 0), (2, "reinit", 0), (2, "shuffle", 0)]

@@ -463,3 +463,20 @@ def test_a_finished_control_is_not_made_again(tmp_path):
     again = list(search(tmp_path, FakeTrainer(plan)))
     assert made == [1, 2] * plan.replicates
     assert [r.ticket.masks for r in again] == [r.ticket.masks for r in first]
+
+
+def test_a_replicate_that_was_removed_keeps_its_place(tmp_path):
+    plan = dataclasses.replace(SMALL, replicates=3)
+    list(search(tmp_path, FakeTrainer(plan)))
+    shutil.rmtree(tmp_path / "replicate_1" / "round_00")
+    history = Store(tmp_path).history()
+    assert [len(rounds) for rounds in history.replicates] == [3, 0, 3]
+    assert {r.replicate for r in history.replicates[2]} == {2}
+    assert {r.replicate for r in history.controls} == {0, 2}
+    assert history.verdict().rounds[1].replicates == 2
+
+
+def test_the_plan_of_a_replicate_is_one_search_of_its_seed():
+    own = dataclasses.replace(SMALL, replicates=5).of_replicate(3)
+    assert own.replicates == 1
+    assert own.seed != SMALL.seed
