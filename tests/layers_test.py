@@ -118,7 +118,7 @@ def test_core_needs_numpy_only():
     # only where an interval is asked for.
     assert [(i.target, i.where) for i in foreign] == [
         ("ml_dtypes", "dtype_of"),
-        ("scipy.special.stdtrit", "Spread.interval"),
+        ("scipy.special.stdtrit", "Spread.interval_at"),
     ]
 
 

@@ -170,7 +170,7 @@ def test_equal_histories_give_equal_figures(tmp_path):
 
 
 def test_an_unfinished_search_is_called_so(tmp_path):
-    assert "10 of 14 trainings are finished" in page(TWO, tmp_path).text
+    assert "9 of 14 trainings are finished" in page(TWO, tmp_path).text
 
 
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib.figure"])

@@ -18,6 +18,7 @@ from tests.fakes import FakeTrainer, Killed, facts
 from tf_lottery.core import controls, io
 from tf_lottery.core.errors import PlanMismatchError, TicketError
 from tf_lottery.core.plan import Plan
+from tf_lottery.report.table import unfinished
 from tf_lottery.search.facts import widest
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
@@ -313,7 +314,7 @@ def test_fewer_of_it_later_trains_and_loses_nothing(whole, tmp_path, changes):
     after = arrays_of(tmp_path)
     assert {name: after[name] for name in before} == before
     assert contents(whole[1]).items() <= contents(tmp_path).items()
-    kept = Store(tmp_path).history().plan
+    kept = Plan.from_json(Store(tmp_path).facts()["plan"])
     assert set(PLAN.trainings()) <= set(kept.trainings())
     assert kept.replicates == 2
 
@@ -480,3 +481,21 @@ def test_the_plan_of_a_replicate_is_one_search_of_its_seed():
     own = dataclasses.replace(SMALL, replicates=5).of_replicate(3)
     assert own.replicates == 1
     assert own.seed != SMALL.seed
+
+
+def test_a_search_that_was_asked_for_less_has_nothing_left(tmp_path):
+    thrice = dataclasses.replace(
+        SMALL, control_replicates=3, control_rounds={"reinit": (2,)}
+    )
+    list(search(tmp_path, FakeTrainer(thrice)))
+    once = dataclasses.replace(
+        SMALL,
+        controls=("reinit", "shuffle"),
+        control_rounds={"reinit": (2,), "shuffle": (1,)},
+    )
+    list(search(tmp_path, FakeTrainer(once)))
+    history = Store(tmp_path).history()
+    assert unfinished(history) == ""
+    assert Store(tmp_path).left(history.plan) == 0
+    draws = [r.draw for r in history.controls if r.control == "reinit"]
+    assert draws == [0, 1, 2] * SMALL.replicates

@@ -36,12 +36,12 @@ def table(history: History, width: int = 88) -> str:
 
 def unfinished(history: History) -> str:
     """What of a search is finished, if not all; a sentence."""
-    plan, found = history.plan, len(history.trainings())
-    planned = plan.replicates * len(plan.trainings())
-    if found >= planned:
-        return ""
+    plan = history.plan
+    done = {(r.replicate, r.number, r.control, r.draw) for r in history.trainings()}
+    asked = [(n, *each) for n in range(plan.replicates) for each in plan.trainings()]
+    left = sum(each not in done for each in asked)
     what = "trainings" if plan.replicates > 1 or plan.controls else "rounds"
-    return f"{found} of {planned} {what} are finished."
+    return f"{len(asked) - left} of {len(asked)} {what} are finished." if left else ""
 
 
 def gain_over(round: RoundVerdict, against: str, metric: str) -> Difference | None:

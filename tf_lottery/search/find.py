@@ -91,7 +91,8 @@ def find_ticket(
             continues after it was stopped. None: a temporary directory.
         share_with: A directory of run directories, of which no training is done
             again. One-shot searches, other rates and other `rewind_to` share their
-            dense network so. Datasets are told apart by their element spec alone.
+            dense network so. Datasets are told apart by their element spec alone;
+            what cannot be told apart is not shared, see docs/controls.md.
         overwrite: Whether to start anew, removing the search in `run_dir`.
         callbacks: Keras callbacks, or a function `(round, replicate, control)`
             that returns them; each training is one `fit` to them.
@@ -104,7 +105,8 @@ def find_ticket(
     Returns:
         The sparsest winning ticket; else the sparsest whose score matches the
         dense network's; else the best pruned one. `ticket.won` says which, and a
-        warning why it did not win.
+        warning why it did not win. Over replicates the means decide on the round,
+        and the ticket is that of the replicate with the best validation score.
 
     Raises:
         TypeError, ValueError: An argument that cannot work, before training.

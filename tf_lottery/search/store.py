@@ -75,7 +75,7 @@ class Store:
         with lock:
             if overwrite:
                 self._clear()
-            facts = self._checked(facts)
+            facts = {**self._checked(facts), "asked": facts["plan"]}
             for unfinished in self.path.rglob(f"{io.TEMPORARY}*"):
                 _remove(unfinished)  # of a process that was killed
             io.write_json(self.path / "plan.json", facts)
@@ -105,6 +105,8 @@ class Store:
     def history(self) -> History:
         """What is finished, read without TensorFlow; arrays load lazily.
 
+        Its plan is what was last asked for, which may be less than there is.
+
         Raises:
             TicketError: It is no run directory, or damaged.
         """
@@ -122,7 +124,7 @@ class Store:
             del replicates[-1]  # not begun
         return History(
             tuple(replicates),
-            plan,
+            Plan.from_json(facts.get("asked", facts["plan"])),
             facts["monitor"],
             facts["maximize"],
             tuple(controls),
