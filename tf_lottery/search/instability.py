@@ -105,7 +105,8 @@ def instability(
         copies: How many; each two of them are compared.
         points: How many weights on the line between two copies are evaluated, both
             ends among them.
-        run_dir: Where the copies are kept, so that nothing is trained twice.
+        run_dir: Where the copies are kept, so that no copy is trained twice, if what
+            is trained can be told apart (see `share_with` of `find_ticket`).
         verbose: As in `find_ticket`.
 
     Raises:

@@ -93,7 +93,7 @@ class Recorded:
         if taken := self._taken(ticket, key, *which):
             return taken
         with self._progress.training(ticket, control) as report:
-            checkpoint = self._checkpoint(ticket, *which)
+            checkpoint = self._checkpoint(ticket, control, draw, key)
             if step := checkpoint.step:
                 what = f"control {control} of round" if control else "round"
                 self._progress.say(f"{what} {ticket.round} goes on from step {step:,}.")
@@ -155,9 +155,11 @@ class Recorded:
         # It may have been killed between the outcome and this.
         self._checkpoint(ticket, control, draw).remove()
 
-    def _checkpoint(self, ticket: Ticket, control: str | None, draw: int) -> Checkpoint:
+    def _checkpoint(
+        self, ticket: Ticket, control: str | None, draw: int, key: str | None = None
+    ) -> Checkpoint:
         directory = self._store.directory(ticket.round, control, draw)
-        return Checkpoint(directory / "checkpoint.npz", ticket.masks)
+        return Checkpoint(directory / "checkpoint.npz", ticket.masks, key)
 
     def _key(self, ticket: Ticket) -> str | None:
         """What identifies a training; None where not all of it is known."""

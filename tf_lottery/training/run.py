@@ -76,11 +76,13 @@ class Checkpoint:
     Args:
         path: The file; it is there only while the training goes on.
         masks: Those of the ticket that is trained.
+        key: What identifies the training; by default its masks.
     """
 
-    def __init__(self, path: io.PathLike, masks: Masks) -> None:
+    def __init__(self, path: io.PathLike, masks: Masks, key: str | None = None) -> None:
         self.path = Path(path)
         self._masks = masks
+        self._key = key or masks.digest()
         self._cost = 0.0
         self._written = time.monotonic()
 
@@ -115,7 +117,7 @@ class Checkpoint:
         header = {
             "run": run.record(),
             "next_step": run.next_start and run.next_start[0],
-            "masks_digest": self._masks.digest(),
+            "key": self._key,
         }
         io.save(self.path, groups, header, self._masks)
         self._written = time.monotonic()
@@ -130,10 +132,8 @@ class Checkpoint:
         if not self.path.exists():
             return None
         archive = io.Archive(self.path)
-        # Those of another ticket are not continued.
-        return (
-            archive if archive.header["masks_digest"] == self._masks.digest() else None
-        )
+        # That of another training is not continued.
+        return archive if archive.header.get("key") == self._key else None
 
     def _kept_path(self, name: str) -> Path:
         return self.path.with_stem(f"{self.path.stem}_{name}")
