@@ -339,3 +339,22 @@ def test_a_round_that_some_replicates_lack_is_not_chosen():
 def test_a_replicate_that_has_only_trained_dense_does_not_stop_the_choice():
     rows = [(1.0, 0.9, 0.9, 50), (0.5, 0.91, 0.9, 40)]
     assert replicated(rows, rows[:1]).verdict().chosen == 1
+
+
+def test_controls_of_another_round_are_told_where_the_chosen_one_has_none():
+    rows = [(1.0, 0.9, 0.90, 50), (0.5, 0.91, 0.93, 40), (0.25, 0.9, 0.92, 30)]
+    controls = {(r, "reinit", 0, 1): (0.8, 0.8 + r / 100, 60) for r in (0, 1)}
+    verdict = replicated(rows, rows, controls=controls).verdict()
+    assert verdict.chosen == 2
+    assert (
+        "It has no controls; the nearest ticket that has, of round 1" in verdict.reason
+    )
+    assert "reinit by 12.5" in verdict.reason
+
+
+def test_a_chosen_round_with_controls_tells_of_its_own_alone():
+    rows = [(1.0, 0.9, 0.90, 50), (0.5, 0.91, 0.93, 40), (0.25, 0.9, 0.92, 30)]
+    controls = {(r, "reinit", 0, 2): (0.8, 0.8 + r / 100, 60) for r in (0, 1)}
+    assert (
+        "no controls" not in replicated(rows, rows, controls=controls).verdict().reason
+    )

@@ -195,7 +195,19 @@ def _chosen(
     else:
         reason = "No verdict is possible without validation data."
     claims = chosen.sentence() if wording.has_claims(chosen) else ""
-    return chosen, f"{reason} {claims}".strip()
+    number = controlled_round(history, chosen.number)
+    beside = next((r for r in pruned if r.number == number != chosen.number), None)
+    elsewhere = wording.elsewhere(beside) if beside else ""
+    return chosen, " ".join(filter(None, (reason, claims, elsewhere)))
+
+
+def controlled_round(history: History, number: int) -> int | None:
+    """The round with controls that is nearest to another, and not after it.
+
+    If there is none before, the nearest after.
+    """
+    rounds = {control.number for control in history.controls}
+    return min(rounds, key=lambda n: (n > number, abs(n - number)), default=None)
 
 
 def _best(history: History, rounds: Sequence[RoundVerdict]) -> RoundVerdict:

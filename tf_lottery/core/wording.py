@@ -62,6 +62,20 @@ def claims(round: "RoundVerdict") -> str:
     return " ".join([*sentences, *filter(None, map(_meaning, figures))])
 
 
+def elsewhere(round: "RoundVerdict") -> str:
+    """What the controls of a round say, where the chosen one has none."""
+    figures = {d.against: d for d in round.differences if d.metric != STEP}
+    steps = {d.against: d for d in round.differences if d.metric == STEP}
+    controls = [name for name in figures if name != "dense"]
+    told = (_claim(figures[name], steps[name], round.of) for name in controls)
+    return (
+        f"It has no controls; the nearest ticket that has, of round {round.number} with "
+        f"{round.density:.1%} of the weights: {'; '.join(told)}."
+        if controls
+        else ""
+    )
+
+
 def _compared(round: "RoundVerdict") -> str:
     ours, dense = round.validation.ours.mean, round.validation.theirs.mean
     score = f"{round.validation.metric} {ours:.4f} (dense {dense:.4f})"

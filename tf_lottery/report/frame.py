@@ -14,6 +14,7 @@ from tf_lottery.core.difference import STEP, known
 from tf_lottery.core.monitor import test_name
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.spread import Spread
+from tf_lottery.core.verdict import controlled_round
 
 # A search; or several by name, of which each may be several histories.
 Searches = History | Mapping[str, History | Sequence[History]]
@@ -135,13 +136,8 @@ def curve_rounds(history: History) -> list[int]:
 
 
 def compared_round(history: History) -> int | None:
-    """The round with controls that is nearest to the chosen one, and not after it.
-
-    If there is none before, the nearest after.
-    """
-    chosen = history.verdict().chosen
-    rounds = {control.number for control in history.controls}
-    return min(rounds, key=lambda n: (n > chosen, abs(n - chosen)), default=None)
+    """The round with controls that is nearest to the chosen one."""
+    return controlled_round(history, history.verdict().chosen)
 
 
 def curve_lines(history: History) -> dict[str, list[tuple[Line, Point]]]:
