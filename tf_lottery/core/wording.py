@@ -69,8 +69,8 @@ def elsewhere(round: "RoundVerdict") -> str:
     controls = [name for name in figures if name != "dense"]
     told = (_claim(figures[name], steps[name], round.of) for name in controls)
     return (
-        f"It has no controls; the nearest ticket that has, of round {round.number} with "
-        f"{round.density:.1%} of the weights: {'; '.join(told)}."
+        f"It has no controls; the nearest ticket that has, of round {round.number} "
+        f"with {round.density:.1%} of the weights: {'; '.join(told)}."
         if controls
         else ""
     )
