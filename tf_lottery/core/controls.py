@@ -19,7 +19,7 @@ from tf_lottery.core.blocks import (
     mask_of_weights,
 )
 from tf_lottery.core.masks import Mask, Masks
-from tf_lottery.core.named import name_of
+from tf_lottery.core.named import chosen, name_of
 from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
 
@@ -156,14 +156,7 @@ def get(control: str | Control) -> Control:
     Raises:
         ValueError: An unknown name.
     """
-    if callable(control):
-        return control
-    if not isinstance(control, str) or control not in NAMES:
-        raise ValueError(
-            f"`control` must be one of {', '.join(map(repr, NAMES))}, or a callable "
-            f"(ticket, context) -> ticket. Received: control={control!r}."
-        )
-    return NAMES[control]
+    return chosen("control", control, NAMES, "(ticket, context) -> ticket")
 
 
 def name_of_control(control: str | Control) -> str:

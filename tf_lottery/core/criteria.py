@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tf_lottery.core.named import chosen
 from tf_lottery.core.prune import Scores
 from tf_lottery.core.records import Outcome
 from tf_lottery.core.ticket import Ticket
@@ -60,11 +61,4 @@ def get(criterion: str | Criterion) -> Criterion:
     Raises:
         ValueError: An unknown name.
     """
-    if callable(criterion):
-        return criterion
-    if not isinstance(criterion, str) or criterion not in NAMES:
-        raise ValueError(
-            f"`criterion` must be one of {', '.join(map(repr, NAMES))}, or a callable "
-            f"(ticket, outcome) -> scores. Received: criterion={criterion!r}."
-        )
-    return NAMES[criterion]
+    return chosen("criterion", criterion, NAMES, "(ticket, outcome) -> scores")

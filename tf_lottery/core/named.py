@@ -1,12 +1,37 @@
-"""A callable known by its name, "module:function", so that files can hold a plan.
+"""Functions by name: ours by a word, others as "module:function", for files.
 
-It is imported when it is called, not when it is read: a plan may come from
+Another's is imported when it is called, not when it is read: a plan may come from
 anyone's file.
 """
 
 import importlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def chosen(argument: str, value: Any, known: Mapping[str, F], signature: str) -> F:
+    """The function of that name; a callable is returned as it is.
+
+    Args:
+        argument: What it is called in a message.
+        value: The name, or a callable.
+        known: The functions that have names.
+        signature: Of a callable, in words.
+
+    Raises:
+        ValueError: An unknown name.
+    """
+    if callable(value):
+        found: F = value
+        return found
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(
+            f"`{argument}` must be one of {', '.join(map(repr, known))}, or a callable "
+            f"{signature}. Received: {argument}={value!r}."
+        )
+    return known[value]
 
 
 def name_of(function: Callable[..., Any]) -> str:

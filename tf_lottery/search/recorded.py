@@ -120,18 +120,27 @@ class Recorded:
                 link(source, directory)
                 trainer.skip(ticket, outcome)
                 return store.outcome(ticket, control, draw)
-            step = self._start(ticket, control)
-            is_lost = control is None and trainer.plan.retrain == "fine_tune"
-            if is_lost or (step is not None and not trainer.replays):
-                continue
-            start = None
-            if step is not None:  # it has not kept the state of this step
-                start = step, trainer.replay(ticket, step, outcome)
-            else:
-                trainer.skip(ticket, outcome)
-            outcome = dataclasses.replace(outcome, next_start=start)
-            return store.save_outcome(ticket, outcome, control, draw, key)
+            if self._can_replay(ticket, control):
+                outcome = self._with_start(ticket, outcome, control)
+                return store.save_outcome(ticket, outcome, control, draw, key)
         return None
+
+    def _can_replay(self, ticket: Ticket, control: str | None) -> bool:
+        """Whether what an outcome lacks for later tickets can be had again."""
+        if control is None and self._trainer.plan.retrain == "fine_tune":
+            return False  # the state at the end
+        return self._start(ticket, control) is None or self._trainer.replays
+
+    def _with_start(
+        self, ticket: Ticket, outcome: Outcome, control: str | None
+    ) -> Outcome:
+        """The outcome with the state that later tickets of this search start from."""
+        step = self._start(ticket, control)
+        if step is None:
+            self._trainer.skip(ticket, outcome)
+            return dataclasses.replace(outcome, next_start=None)
+        start = step, self._trainer.replay(ticket, step, outcome)
+        return dataclasses.replace(outcome, next_start=start)
 
     def _start(self, ticket: Ticket, control: str | None) -> int | None:
         """The step that later tickets start from, if this training passes it."""
