@@ -218,10 +218,11 @@ def _write_report(history: History, run_dir: Path) -> None:
 
 
 def _compare(history: History, others: Sequence[str], run_dir: Path) -> None:
-    named: dict[str, list[History]] = {"this": [history]}
+    own = run_dir.resolve().name
+    named: dict[str, list[History]] = {own: [history]}
     for other in others:
         name, equals, path = other.partition("=")
-        if not equals or name == "this":
+        if not equals or name == own:
             raise ValueError(
                 f"`--compare` must be like one-shot=RUN_DIR. Received: {other!r}."
             )
