@@ -445,7 +445,7 @@ def test_the_cost_and_the_lines_say_replicate_and_control(tmp_path, capsys):
     for _ in progress.lines(found, "val_accuracy"):
         pass
     said = capsys.readouterr().out.splitlines()
-    for part in ("15 trainings", "3 x 3 rounds and 2 controls", "4 done already"):
+    for part in ("15 trainings", "3 x (3 rounds and 2 controls)", "4 done already"):
         assert part in said[0]
     assert len(said) == 16
     assert "replicate 2 of 3" in said[-1]

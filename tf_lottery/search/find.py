@@ -238,9 +238,9 @@ def _search(
     progress = Progress(verbose, plan, trainer.steps, trainer.rewind_step)
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
     store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
+    check_controls(trainer)
     with store.open(facts, overwrite=overwrite):
         _introduce(trainer, progress, store, temporary is not None, shared is not None)
-        check_controls(trainer)
         identity = Identity(facts)
         run = run_replicates(trainer, store, progress, identity, shared)
         trainings = list(progress.lines(run, monitor))
@@ -307,8 +307,8 @@ def _introduce(
         )
     if shares and trainer.unknown:
         warn(
-            f"Nothing is shared with other searches: {trainer.unknown} cannot be "
-            "compared."
+            "Nothing is shared with other searches, as this cannot be compared with "
+            f"theirs: {trainer.unknown}."
         )
     if not trainer.has_validation:
         warn(

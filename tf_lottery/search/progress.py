@@ -48,8 +48,8 @@ class Progress:
         plan, rounds = self._plan, self._plan.rounds + 1
         if self._total > rounds:
             controls = self._total // plan.replicates - rounds
-            beside = f" and {controls} controls" if controls else ""
-            cost += f" ({plan.replicates} x {rounds} rounds{beside})"
+            each = f"{rounds} rounds" + f" and {controls} controls" * bool(controls)
+            cost += f" ({plan.replicates} x ({each}))"
         if self._rewind_step:
             cost += f", those of later rounds from step {self._rewind_step:,} on"
         done = f"{finished} done already; " if finished else ""

@@ -33,7 +33,7 @@ def unknown(
         return "callbacks"
     train = getattr(given, "train", given)
     if isinstance(train, tf.data.Dataset) and shuffles(train):
-        return "a dataset that shuffles; a function of the seed that makes it can be"
+        return "a dataset that shuffles (pass a function of the seed that makes it)"
     return ""
 
 
