@@ -55,6 +55,7 @@ class FakeTrainer:
         self.controls: list[tuple] = []
         self.replayed: list[int] = []
         self.replays = True
+        self.is_alone = True
         self.unknown = ""
         self.die_in = die_in
         self.opened = 0

@@ -392,13 +392,21 @@ def test_what_draws_nothing_needs_no_draw():
     check_controls(Constant(Plan(controls="shuffle")))
 
 
-def test_a_control_that_becomes_nan_is_left_out_with_a_warning():
-    class Diverging(FakeTrainer):
-        def train(self, ticket, *, control=None, **arguments):
-            if (control, ticket.round) == ("reinit", 1):
-                raise FloatingPointError("`loss` became NaN in control reinit")
-            return super().train(ticket, control=control, **arguments)
+class Diverging(FakeTrainer):
+    def train(self, ticket, *, control=None, **arguments):
+        if (control, ticket.round) == ("reinit", 1):
+            raise FloatingPointError("`loss` became NaN in control reinit")
+        return super().train(ticket, control=control, **arguments)
 
+
+def test_several_workers_end_together_when_a_control_becomes_nan():
+    trainer = Diverging(Plan(rounds=2, controls="reinit"))
+    trainer.is_alone = False
+    with pytest.raises(FloatingPointError):
+        controls_of(trainer.plan, trainer)
+
+
+def test_a_control_that_becomes_nan_is_left_out_with_a_warning():
     plan = Plan(rounds=2, controls=("reinit", "shuffle"))
     with pytest.warns(UserWarning, match="left out: `loss` became NaN"):
         trained = controls_of(plan, Diverging(plan))

@@ -47,6 +47,8 @@ def run_controls(
                 try:
                     outcome = trainer.train(ticket, control=name, draw=draw)
                 except FloatingPointError as error:
+                    if not trainer.is_alone:
+                        raise  # the other workers have ended
                     warn(f"A control is left out: {error}")
                     continue
                 yield dataclasses.replace(

@@ -59,6 +59,11 @@ class Recorded:
         self._trainer.start_from(stored)
         return stored
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether one process trains, which can go on after an error."""
+        return self._trainer.workers.count == 1
+
     def draw(self, seed: int) -> State:
         """A fresh initial state, see `Trainer.draw`."""
         return self._trainer.draw(seed)
