@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.core.monitor import test_name
+from tf_lottery.core.monitor import is_fraction, test_name
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.spread import Spread
 
@@ -71,6 +71,12 @@ class Difference:
     def ratio(self) -> float | None:
         """The mean of theirs as a multiple of the mean of ours."""
         return self.theirs.mean / self.ours.mean if self.ours.mean else None
+
+    @property
+    def is_in_points(self) -> bool:
+        """Whether it is a difference of fractions, which is told in points."""
+        high = max(self.ours.high, self.theirs.high)
+        return is_fraction(self.metric) and high <= 1
 
     def is_worse_by_more_than(self, tolerance: float) -> bool:
         """Whether the whole interval lies below the tolerance."""

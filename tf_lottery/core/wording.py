@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tf_lottery.core.difference import STEP, Difference
-from tf_lottery.core.monitor import is_fraction
 from tf_lottery.core.spread import CONFIDENCE, Spread
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ def _by(figure: Difference, spread: Spread) -> str:
 
 def _amount(figure: Difference, value: float) -> str:
     text = _number(figure)(value)
-    if not _in_points(figure):
+    if not figure.is_in_points:
         return text
     return f"{text} point{'s' if float(text) > 1 else ''}"
 
@@ -182,13 +181,8 @@ def _interval(figure: Difference, interval: tuple[float, float]) -> str:
     return f"({CONFIDENCE:.0%} interval {low} to {high})"
 
 
-def _in_points(figure: Difference) -> bool:
-    high = max(figure.ours.high, figure.theirs.high)
-    return is_fraction(figure.metric) and high <= 1
-
-
 def _number(figure: Difference) -> Callable[[float], str]:
-    if not _in_points(figure):
+    if not figure.is_in_points:
         return lambda value: f"{value:.3g}"
 
     def points(value: float) -> str:

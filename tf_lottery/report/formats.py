@@ -6,7 +6,6 @@ A difference of fractions is told in points, hundredths, as the verdict tells it
 import math
 
 from tf_lottery.core.difference import STEP, Difference
-from tf_lottery.core.monitor import is_fraction
 from tf_lottery.core.spread import Spread
 
 
@@ -45,13 +44,7 @@ def gain(difference: Difference) -> tuple[str, str]:
 
 def gain_unit(difference: Difference) -> str:
     """What a gain is counted in."""
-    return " points" if is_in_points(difference) else ""
-
-
-def is_in_points(difference: Difference) -> bool:
-    """Whether the difference is one of fractions."""
-    high = max(difference.ours.high, difference.theirs.high)
-    return is_fraction(difference.metric) and high <= 1
+    return " points" if difference.is_in_points else ""
 
 
 def seconds(value: float) -> str:
@@ -66,7 +59,7 @@ def seconds(value: float) -> str:
 def _signed(difference: Difference, value: float) -> str:
     if math.isnan(value):
         return "nan"
-    if is_in_points(difference):
+    if difference.is_in_points:
         return f"{100 * value:+.2f}"
     if difference.metric == STEP:
         return f"{value:+,.0f}"
