@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tf_lottery.search.instability import instability as instability
     from tf_lottery.search.rewind_point import find_rewind_point as find_rewind_point
     from tf_lottery.search.rounds import run_rounds as run_rounds
+    from tf_lottery.search.store import load_history as load_history
     from tf_lottery.training.data import Data as Data
     from tf_lottery.training.gradient import gradient as gradient
     from tf_lottery.training.trainer import Trainer as Trainer
@@ -75,6 +76,7 @@ _NAMES = {
     "gradient": "tf_lottery.training.gradient",
     "instability": "tf_lottery.search.instability",
     "intersection": "tf_lottery.core.algebra",
+    "load_history": "tf_lottery.search.store",
     "one_shot": "tf_lottery.search.find",
     "overlap": "tf_lottery.core.algebra",
     "prune": "tf_lottery.core.prune",

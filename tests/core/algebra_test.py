@@ -157,3 +157,9 @@ def test_tickets_of_different_models_are_an_error_that_names_what_differs(
     one = Masks.full({"a": (4,), "b": (2, 3)})
     with pytest.raises(TicketError, match=f"same model.*{named}"):
         function(one, Ticket(Masks.full(other), {}))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_what_is_no_ticket_is_refused_in_words(function):
+    with pytest.raises(TypeError, match=r"tickets or masks\. Received: NoneType"):
+        function(Masks({"k": [True]}), None)

@@ -154,7 +154,7 @@ def test_a_dict_gives_each_control_its_own_rounds():
 
 def test_without_controls_only_tickets_are_trained():
     assert Plan(rounds=1).trainings() == [(0, None, 0), (1, None, 0)]
-    plan = Plan(rounds=1, control_rounds=1, control_replicates=3)
+    plan = Plan(rounds=1, control_rounds=(), control_replicates=3)
     assert plan.trainings() == [(0, None, 0), (1, None, 0)]
 
 
@@ -169,7 +169,7 @@ def extents(draw):
     return Plan(
         rounds=rounds,
         controls=tuple(names),
-        control_rounds=draw(of | each),
+        control_rounds=draw(of | each) if names else None,
         control_replicates=draw(st.integers(1, 3)),
         replicates=draw(st.integers(1, 3)),
     )

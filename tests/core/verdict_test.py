@@ -76,6 +76,31 @@ def test_a_lower_score_wins_where_lower_is_better():
     assert chosen((0.5, 0.99, 90), (0.4, 0.95, 90), **options) == (2, False)
 
 
+# What was not rewound, and what was not trained long enough.
+
+
+@pytest.mark.parametrize("retrain", ["lr_rewind", "fine_tune"])
+def test_a_ticket_that_was_not_rewound_matches_and_does_not_win(retrain):
+    verdict = judge(history([DENSE, (0.4, 0.95, 50)], plan=Plan(retrain=retrain)))
+    assert (verdict.chosen, verdict.won) == (1, False)
+    assert verdict.rounds[1].matches
+    assert "but it was not rewound: its training began with trained" in verdict.reason
+    assert "earlier" not in verdict.reason
+
+
+def test_a_late_rewind_is_one():
+    assert chosen((0.4, 0.95, 50), plan=Plan(rewind_to=10)) == (1, True)
+
+
+def test_trainings_that_all_end_at_their_minimum_are_called_too_short():
+    short = judge(history([DENSE, (0.4, 0.95, 100)]))
+    assert short.won and short.rounds[1].too_short
+    assert "still falling at the last step of both: train longer" in short.reason
+    enough = judge(history([DENSE, (0.4, 0.95, 99)]))
+    assert not enough.rounds[1].too_short
+    assert "still falling" not in enough.reason
+
+
 # Tolerance.
 
 

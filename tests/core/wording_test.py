@@ -3,6 +3,7 @@
 import pytest
 
 from tests.fakes import history, replicated
+from tf_lottery.core.plan import Plan
 
 DENSE = (1.0, 0.9, 0.88, 3000)
 BETTER = (0.0021, 0.0028, 0.0014, 0.0019, 0.0023)
@@ -76,6 +77,14 @@ def test_steps_are_told_where_they_are_resolved():
     rows = [[DENSE, (0.4, 0.91, 0.88 + g, 2000 + i)] for i, g in enumerate(BETTER)]
     sentence = replicated(*rows).verdict().rounds[1].sentence()
     assert "in 5 of 5 replicates, minimum validation loss 1.5x earlier." in sentence
+
+
+def test_steps_are_not_told_of_tickets_that_were_not_rewound():
+    rows = [[DENSE, (0.4, 0.91, 0.88 + g, 2000 + i)] for i, g in enumerate(BETTER)]
+    plan = Plan(retrain="fine_tune")
+    sentence = replicated(*rows, plan=plan).verdict().rounds[1].sentence()
+    assert "beats dense by 0.21 point" in sentence
+    assert "earlier" not in sentence
 
 
 def test_what_is_not_zero_is_not_shown_as_zero():

@@ -299,3 +299,13 @@ def test_a_wrapped_model_is_an_error_that_says_what_to_do(ticket):
     wrapped = ticket.apply(compiled(with_state()))
     with pytest.raises(ValueError, match="strip_pruning"):
         transfer(ticket, wrapped, weights=True)
+
+
+def test_a_function_or_an_unbuilt_model_is_refused_in_words():
+    ticket = ticket_of(tiny())
+    unbuilt = keras.Sequential([layers.Dense(2)])
+    for model in (tiny, unbuilt):
+        with pytest.raises(TypeError, match="`model` must be a built tf_keras model"):
+            transfer(ticket, model, weights=False)
+    with pytest.raises(TypeError, match=r"is transferred\. Received: dict"):
+        transfer({}, tiny(), weights=False)

@@ -40,6 +40,14 @@ def test_it_writes_every_file_and_says_where(run_dir):
     assert all(f"{run_dir / name}\n" in printed for name in FILES)
 
 
+def test_other_searches_are_in_the_page_and_in_files(run_dir):
+    written(run_dir.parent / "other", Plan(rounds=1, pruning_rate=0.5))
+    printed = report(run_dir, "--compare", f"other={run_dir.parent / 'other'}")
+    files = [run_dir / f"comparison.{kind}" for kind in ("csv", "json", "png")]
+    assert all(f"{path}\n" in printed for path in files)
+    assert 'id="compared"' in (run_dir / "report.html").read_text()
+
+
 def test_it_writes_for_tensorboard_when_asked(run_dir):
     pytest.importorskip("tensorboard")
     assert f"{run_dir / 'tensorboard'}\n" in report(run_dir, "--tensorboard")

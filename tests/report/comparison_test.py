@@ -109,9 +109,18 @@ def test_the_csv_and_the_figure_hold_all_searches(tmp_path):
 def test_what_cannot_be_compared_is_an_error():
     with pytest.raises(TypeError, match=r"`ticket\.history`.* other=NoneType"):
         compare(ITERATIVE, other=[None])
+    with pytest.raises(TypeError, match=r"load_history.* iterative=Ticket"):
+        compare(ITERATIVE[0].ticket)
     loss = dataclasses.replace(HALF, monitor="val_loss")
     with pytest.raises(ValueError, match="one score"):
         compare(ITERATIVE, other=loss)
+
+
+def test_it_is_short_in_a_session():
+    assert repr(compare(ITERATIVE, one_shot=HALF)) == (
+        "<Comparison of iterative, one_shot>"
+    )
+    assert repr(ITERATIVE.verdict()).startswith("<Verdict: A winning ticket: 25.0%")
 
 
 def test_two_searches_of_one_name_are_refused():

@@ -104,6 +104,27 @@ def test_without_a_recipe_the_call_is_given(tmp_path):
     assert "replicates=2," in text
 
 
+def test_other_searches_stand_beside_it_when_compared(tmp_path):
+    other = replicated([(1.0, 0.9, 0.9, 50), (0.5, 0.9, 0.7, 50)])
+    beside = report.compare(TWO, name="this", other=other)
+    report.to_html(TWO, tmp_path / "report.html", FACTS, beside)
+    found = Page((tmp_path / "report.html").read_text("utf-8"))
+    assert len(found.images) == 4
+    rows = [row[:2] for row in found.tables["compared"][1:]]
+    assert ["this", "25.0%"] in rows
+    assert ["other", "50.0%"] in rows
+    assert "compared" not in page(TWO, tmp_path).tables
+
+
+def test_one_replicate_is_not_told_as_several(tmp_path):
+    rows = [(1.0, 0.9, 0.9, 50), (0.5, 0.9, 0.9, 50)]
+    controls = {(0, "reinit", 0, 1): (0.8, 0.8, 50)}
+    text = page(replicated(rows, controls=controls), tmp_path).text
+    for word in ("Means over", "paired", "interval of the mean", "Bands", "pool the"):
+        assert word not in text
+    assert "One replicate is one seed" in text
+
+
 def test_figures_are_in_the_page_with_alternative_texts(tmp_path):
     images = page(TWO, tmp_path).images
     assert len(images) == 3

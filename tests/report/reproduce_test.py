@@ -38,13 +38,20 @@ def test_the_length_of_a_training_is_told_even_where_the_recipe_has_another():
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_the_call_gives_the_plan(plan):
-    def find_ticket(model, dataset, **choices):
+    def find_ticket(model, dataset, run_dir, **choices):
         return Plan(**choices)
 
     names = {"tf_lottery": SimpleNamespace(find_ticket=find_ticket)}
     names |= {"model": None, "dataset": None}
     exec(reproduce.call(plan), names)
     assert names["ticket"] == plan
+
+
+def test_the_call_names_the_data_that_were_passed():
+    text = reproduce.call(Plan(), {"dataset": {}, "validation_data": {}})
+    assert "\n    validation_data=validation_data,\n" in text
+    assert text.count("dataset,") == 1
+    assert "test_data" not in text
 
 
 def of_my_own(ticket, outcome):

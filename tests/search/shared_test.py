@@ -179,12 +179,6 @@ def test_files_of_others_below_the_path_are_passed_over(tmp_path):
     assert trainer.rounds_trained == [0, 1]
 
 
-def test_a_directory_that_is_not_there_shares_nothing(tmp_path):
-    missing = tmp_path / "missing"
-    trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=missing)
-    assert trainer.rounds_trained == [0, 1]
-
-
 def test_every_training_has_a_key_of_its_own(tmp_path):
     searched(tmp_path, Plan(rounds=2, replicates=2, controls="reinit"))
     keys = [
@@ -268,3 +262,30 @@ def test_a_round_without_the_state_that_it_needs_is_refused(tmp_path):
         store.replicate().save_outcome(dense, outcome)
     with pytest.raises(TicketError, match="state that later tickets start from"):
         searched(tmp_path, late)
+
+
+def test_what_is_shared_is_said(tmp_path, capsys):
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan)
+    store, found = Store(tmp_path / "two"), facts(plan)
+    with store.open(found, overwrite=False):
+        progress, shared_with = Progress(2, plan, 100), Shared(tmp_path)
+        identity = Identity(found)
+        list(run_replicates(FakeTrainer(plan), store, progress, identity, shared_with))
+    source = tmp_path / "one" / "replicate_0" / "round_01"
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"round 1 is shared: it was trained in {source}." in said
+
+
+def test_a_directory_to_share_with_must_be_there_or_begin_here(tmp_path):
+    with pytest.raises(ValueError, match="`share_with` must be a directory"):
+        Shared(tmp_path / "none")
+    with pytest.raises(ValueError, match="`share_with` must be a directory"):
+        Shared(tmp_path / "none", tmp_path / "elsewhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`share_with` must be a directory"):
+        Shared(tmp_path / "file", tmp_path / "file" / "one")
+    first = Shared(tmp_path / "none", tmp_path / "none" / "one")
+    assert list(first.of("a key")) == []
+    assert first.holds(tmp_path / "none" / "one")
+    assert not first.holds(tmp_path / "one")

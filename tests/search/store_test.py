@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+import tf_lottery
 from tests.fakes import FakeTrainer, facts, written
 from tf_lottery.core import io
 from tf_lottery.core.errors import PlanMismatchError, TicketError
@@ -360,3 +361,11 @@ def test_other_devices_are_a_warning_where_rounds_are_left(run):
 def test_a_finished_search_keeps_the_devices_that_trained_it(run):
     opened(run, PLAN, devices="2 GPUs")
     assert Store(run).facts()["devices"] is None
+
+
+def test_a_history_loads_from_its_directory_alone(tmp_path):
+    written(tmp_path / "run", Plan(rounds=2))
+    history = tf_lottery.load_history(tmp_path / "run")
+    assert [round.number for round in history] == [0, 1, 2]
+    with pytest.raises(TicketError, match="is no run directory"):
+        tf_lottery.load_history(tmp_path)

@@ -61,7 +61,7 @@ def find(arguments: Any) -> None:
 
 def show(arguments: Any) -> None:
     """Prints a run directory or a ticket file."""
-    path = Path(arguments.path)
+    path = _existing(arguments.path)
     if path.is_dir():
         _print_table(_finished(path))
     else:
@@ -72,15 +72,16 @@ def report(arguments: Any) -> None:
     """Writes the files of a report, and prints the table."""
     run_dir = Path(arguments.run_dir)
     history = _finished(run_dir)
+    compared = _compared(history, arguments.compare, run_dir)
     _print_table(history)
-    _write_report(history, run_dir)
+    _write_report(history, run_dir, compared)
     if arguments.tensorboard:
         try:
             reports.to_tensorboard(history, run_dir / "tensorboard")
         except ImportError as error:
             sys.exit(f"tf_lottery report: {error}")
-    if arguments.compare:
-        _compare(history, arguments.compare, run_dir)
+    if compared:
+        print(compared.table(shutil.get_terminal_size((88, 24)).columns))
     _print_files(run_dir)
 
 
@@ -88,7 +89,7 @@ def export(arguments: Any) -> None:
     """Exports the ticket of a run directory or a ticket file."""
     with quiet():
         importlib.import_module("tf_lottery.export")
-    path = Path(arguments.path)
+    path = _existing(arguments.path)
     ticket, recipe = _ticket(path, arguments.round)
     recipe = arguments.recipe or recipe
     if recipe and (arguments.recipe or Path(recipe).is_file()):
@@ -108,7 +109,7 @@ def export(arguments: Any) -> None:
 
 def verify(arguments: Any) -> None:
     """Checks a run directory or a ticket file."""
-    path = Path(arguments.path)
+    path = _existing(arguments.path)
     if path.is_dir():
         for line in verify_run(path):
             print(line)
@@ -148,10 +149,15 @@ def load_recipe(path: str) -> ModuleType:
     return recipe
 
 
-def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
-    """The ticket of a file or a run directory, and the recipe that it is of."""
+def _existing(name: str) -> Path:
+    path = Path(name)
     if not path.exists():
         raise FileNotFoundError(f"There is no run directory or ticket file {path}.")
+    return path
+
+
+def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
+    """The ticket of a file or a run directory, and the recipe that it is of."""
     if not path.is_dir():
         if round is not None:
             raise ValueError(f"`--round` needs a run directory. Received: {path}.")
@@ -204,20 +210,33 @@ def _finished(run_dir: Path) -> History:
     return history
 
 
-def _write_report(history: History, run_dir: Path) -> None:
+def _write_report(
+    history: History, run_dir: Path, compared: reports.Comparison | None = None
+) -> None:
     reports.to_csv(history, run_dir / "summary.csv")
     reports.figures_to_csv(history, run_dir / "figures.csv")
     reports.to_json(history, run_dir / "summary.json")
+    if compared:
+        compared.to_csv(run_dir / "comparison.csv")
+        compared.to_json(run_dir / "comparison.json")
     try:
         reports.plot(history, run_dir / "accuracy.png")
         reports.plot_curves(history, run_dir / "curves.png")
         reports.plot_layers(history, run_dir / "layers.png")
-        reports.to_html(history, run_dir / "report.html", Store(run_dir).facts())
+        facts = Store(run_dir).facts()
+        reports.to_html(history, run_dir / "report.html", facts, compared)
+        if compared:
+            compared.plot(run_dir / "comparison.png")
     except ImportError as error:
         print(error)
 
 
-def _compare(history: History, others: Sequence[str], run_dir: Path) -> None:
+def _compared(
+    history: History, others: Sequence[str], run_dir: Path
+) -> reports.Comparison | None:
+    """The search beside others, like "one-shot=RUN_DIR"; None without any."""
+    if not others:
+        return None
     own = run_dir.resolve().name
     named: dict[str, list[History]] = {own: [history]}
     for other in others:
@@ -231,14 +250,7 @@ def _compare(history: History, others: Sequence[str], run_dir: Path) -> None:
         if not found:
             raise ValueError(f"There is no run directory {path}, and none in it.")
         named.setdefault(name, []).extend(_finished(Path(each)) for each in found)
-    compared = reports.compared(named)
-    print(compared.table(shutil.get_terminal_size((88, 24)).columns))
-    compared.to_csv(run_dir / "comparison.csv")
-    compared.to_json(run_dir / "comparison.json")
-    try:
-        compared.plot(run_dir / "comparison.png")
-    except ImportError as error:
-        print(error)
+    return reports.compared(named)
 
 
 def _print_table(history: History) -> None:

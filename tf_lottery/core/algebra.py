@@ -84,6 +84,12 @@ def intersection(one: Ticket | Masks, other: Ticket | Masks) -> Masks:
 
 def _both(one: Ticket | Masks, other: Ticket | Masks) -> tuple[Masks, Masks]:
     """The masks of both, checked to be of one model."""
+    for each in (one, other):
+        if not isinstance(each, Ticket | Masks):
+            raise TypeError(
+                "Tickets are compared with tickets or masks. "
+                f"Received: {type(each).__name__}."
+            )
     first, second = (x.masks if isinstance(x, Ticket) else x for x in (one, other))
     differs = [f"only the first has {path!r}" for path in first if path not in second]
     differs += [f"only the second has {path!r}" for path in second if path not in first]

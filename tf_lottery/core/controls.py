@@ -156,7 +156,7 @@ def get(control: str | Control) -> Control:
     Raises:
         ValueError: An unknown name.
     """
-    return chosen("control", control, NAMES, "(ticket, context) -> ticket")
+    return chosen("controls", control, NAMES, "(ticket, context) -> ticket")
 
 
 def name_of_control(control: str | Control) -> str:

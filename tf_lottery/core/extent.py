@@ -59,13 +59,20 @@ def checked_rounds(chosen: Any, controls: Controls, rounds: int) -> Any:
     if chosen is None:
         return None
     if not isinstance(chosen, Mapping):
-        return _pruned_rounds(chosen, rounds)
+        numbers = _pruned_rounds(chosen, rounds)
+        if numbers and not controls:
+            raise ValueError(
+                "`control_rounds` only has a meaning with `controls`. "
+                f"Received: control_rounds={chosen!r}, controls=()."
+            )
+        return numbers
     names = [name_in_files(control) for control in controls]
-    if set(chosen) != set(names):
+    wrong = [f"none for {name!r}" for name in names if name not in chosen]
+    wrong += [f"some for {n!r}, no control" for n in chosen if n not in names]
+    if wrong:
         raise ValueError(
             "`control_rounds` must have rounds for each control of the plan. "
-            f"Received: rounds for {', '.join(map(repr, chosen)) or 'none'}; "
-            f"controls={tuple(names)!r}."
+            f"Received: {', '.join(wrong)}; controls={tuple(names)!r}."
         )
     return {name: _pruned_rounds(chosen[name], rounds) for name in names}
 

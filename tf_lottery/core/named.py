@@ -5,6 +5,7 @@ anyone's file.
 """
 
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -21,9 +22,14 @@ def chosen(argument: str, value: Any, known: Mapping[str, F], signature: str) ->
         signature: Of a callable, in words.
 
     Raises:
-        ValueError: An unknown name.
+        ValueError: An unknown name, or a callable that does not take two arguments.
     """
     if callable(value):
+        if not _takes_two(value):
+            raise ValueError(
+                f"A callable in `{argument}` must be called as {signature}. "
+                f"Received: {name_of(value)}{inspect.signature(value)}."
+            )
         found: F = value
         return found
     if not isinstance(value, str) or value not in known:
@@ -45,6 +51,16 @@ def name_of(function: Callable[..., Any]) -> str:
 def function_of(name: str) -> str | Callable[..., Any]:
     """The function that `name_of` named; a name of our own stays a name."""
     return _Named(name) if ":" in name else name
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin, whose signature is not known
+        return True
+    return True
 
 
 class _Named:

@@ -42,7 +42,8 @@ class Ticket:
         plan: The plan of its search.
         architecture: The model and how it is compiled, as plain values.
         outcome: What training it gave, once it is trained.
-        history: All rounds of its search; None for a ticket read from a file.
+        history: All rounds of its search; None for a ticket read from a file, see
+            `tf_lottery.load_history`.
         rows: One row a round (see `Round.row`), also in a ticket's file.
         won: Whether it is a winning ticket: its score within `tolerance` of the
             dense network's, its best step no later, its density at most 0.5.

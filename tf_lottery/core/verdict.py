@@ -1,10 +1,10 @@
 """Whether a ticket wins by the paper's definition, and what its figures carry.
 
 A ticket matches when its validation score is within the tolerance of the dense
-network's. It wins when also its step of minimum validation loss is no later and
-it keeps at most half of the weights. Over replicates the means are judged, as the
-paper plots them. Test figures never decide; the claim against the dense network
-and the controls rests on them.
+network's. It wins when also its step of minimum validation loss is no later, it
+keeps at most half of the weights, and it was rewound. Over replicates the means are
+judged, as the paper plots them. Test figures never decide; the claim against the
+dense network and the controls rests on them.
 """
 
 import math
@@ -40,6 +40,10 @@ class RoundVerdict:
         wins_in: In how many replicates the ticket wins by itself.
         contradicted: Whether it matches, and the interval of its test figures
             lies wholly below the tolerance.
+        rewound: Whether its training began with weights of the dense network's, as
+            the paper's does, not with trained ones.
+        too_short: Whether validation loss was least at the last step of every
+            training, of the dense network too, so that none is known to be earlier.
     """
 
     number: int
@@ -54,6 +58,8 @@ class RoundVerdict:
     wins: bool
     wins_in: int
     contradicted: bool
+    rewound: bool
+    too_short: bool
 
     @property
     def score(self) -> Spread:
@@ -84,11 +90,13 @@ class RoundVerdict:
             "wins": self.wins,
             "wins_in": self.wins_in,
             "contradicted": self.contradicted,
+            "rewound": self.rewound,
+            "too_short": self.too_short,
             "sentence": self.sentence(),
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """The judgement of a search.
 
@@ -107,6 +115,9 @@ class Verdict:
     replicate: int
     won: bool
     reason: str
+
+    def __repr__(self) -> str:
+        return f"<Verdict: {self.reason}>"
 
     def record(self) -> dict[str, Any]:
         """Every number, as plain values."""
@@ -153,6 +164,11 @@ def _judged(history: History, number: int) -> RoundVerdict:
         wins=_wins(history, density, validation, steps),
         wins_in=sum(_wins(history, density, *one) for one in one_by_one),
         contradicted=matches and any(_contradicts(history, each) for each in found),
+        rewound=_is_rewound(history),
+        too_short=all(
+            round.outcome.best_step == round.outcome.last_step
+            for round in (*ours, *dense)
+        ),
     )
 
 
@@ -161,8 +177,12 @@ def _wins(
 ) -> bool:
     is_early = steps.ours.mean <= steps.theirs.mean
     is_small = density <= MAX_DENSITY
-    is_validated = history.monitor.startswith("val_")
-    return is_validated and is_early and is_small and _matches(history, validation)
+    is_tried = history.monitor.startswith("val_") and _is_rewound(history)
+    return is_tried and is_early and is_small and _matches(history, validation)
+
+
+def _is_rewound(history: History) -> bool:
+    return history.plan.retrain == "rewind"
 
 
 def _matches(history: History, validation: Difference) -> bool:

@@ -28,16 +28,20 @@ _CHANGED = {
 def judgement(round: "RoundVerdict", max_density: float) -> str:
     """Whether the tickets of a round win, by validation, and what they lack."""
     compared, over = _compared(round), _over(round)
-    if round.wins:
-        return f"A winning ticket: {compared}, {_steps(round)}{over}."
     if not round.matches:
         start = "No ticket matches the dense network; the best has"
         return f"{start} {compared}{over}."
-    if round.density > max_density:
-        lacks = f"it keeps more than {max_density:.0%} of the weights"
+    if round.wins:
+        told = f"A winning ticket: {compared}, {_steps(round)}{over}."
     else:
-        lacks = f"its {_steps(round)}"
-    return f"The ticket matches but does not win: {compared}, but {lacks}{over}."
+        lacks = _lacks(round, max_density)
+        told = f"The ticket matches but does not win: {compared}, but {lacks}{over}."
+    if round.rewound and round.too_short:
+        told += (
+            " Validation loss was still falling at the last step of both: train longer "
+            "to know which is earlier."
+        )
+    return told
 
 
 def has_claims(round: "RoundVerdict") -> bool:
@@ -50,8 +54,7 @@ def claims(round: "RoundVerdict") -> str:
     figures = [each for each in round.differences if each.metric != STEP]
     if not figures:
         return ""
-    steps = {d.against: d for d in round.differences if d.metric == STEP}
-    told = (_claim(each, steps[each.against], round.of) for each in figures)
+    told = (_claim(each, round) for each in figures)
     sentences = [f"{_source(figures[0].metric)}: {'; '.join(told)}."]
     if round.contradicted:
         sentences.append(
@@ -64,15 +67,22 @@ def claims(round: "RoundVerdict") -> str:
 def elsewhere(round: "RoundVerdict") -> str:
     """What the controls of a round say, where the chosen one has none."""
     figures = {d.against: d for d in round.differences if d.metric != STEP}
-    steps = {d.against: d for d in round.differences if d.metric == STEP}
     controls = [name for name in figures if name != "dense"]
-    told = (_claim(figures[name], steps[name], round.of) for name in controls)
+    told = (_claim(figures[name], round) for name in controls)
     return (
         f"It has no controls; the nearest ticket that has, of round {round.number} "
         f"with {round.density:.1%} of the weights: {'; '.join(told)}."
         if controls
         else ""
     )
+
+
+def _lacks(round: "RoundVerdict", max_density: float) -> str:
+    if not round.rewound:
+        return "it was not rewound: its training began with trained weights"
+    if round.density > max_density:
+        return f"it keeps more than {max_density:.0%} of the weights"
+    return f"its {_steps(round)}"
 
 
 def _compared(round: "RoundVerdict") -> str:
@@ -108,8 +118,8 @@ def _source(metric: str) -> str:
     return f"Without test data, by the figures that chose the ticket ({metric})"
 
 
-def _claim(figure: Difference, steps: Difference, of: int) -> str:
-    against, earlier = figure.against, _earlier(steps)
+def _claim(figure: Difference, round: "RoundVerdict") -> str:
+    against, of, earlier = figure.against, round.of, _earlier(figure.against, round)
     interval = figure.spread.interval
     signed = _signed(figure, figure.spread.mean)
     if not interval:
@@ -143,9 +153,13 @@ def _of(count: int, known: int, of: int) -> str:
     return text if known == of else f"{text} ({of} in all)"
 
 
-def _earlier(steps: Difference) -> str:
+def _earlier(against: str, round: "RoundVerdict") -> str:
     """How much earlier minimum validation loss is, where that is known."""
-    if not steps.ratio or (len(steps) > 1 and not steps.resolved):
+    steps = next(
+        d for d in round.differences if (d.against, d.metric) == (against, STEP)
+    )
+    resolved = len(steps) == 1 or steps.resolved
+    if not round.rewound or not steps.ratio or not resolved:
         return ""
     word = "earlier" if steps.ratio > 1 else "later"
     times = f"{max(steps.ratio, 1 / steps.ratio):.3g}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import matches
@@ -47,7 +48,7 @@ def transfer(
         ticket.apply(model).fit(x, y)
         ```
     """
-    _check_arguments(model, weights)
+    _check_arguments(ticket, model, weights)
     wrapped = wrap(model)
     live = Live(wrapped)
     skipped = _skipped([skip] if isinstance(skip, str) else skip, ticket, live)
@@ -69,7 +70,14 @@ def transfer(
     )
 
 
-def _check_arguments(model: Any, weights: object) -> None:
+def _check_arguments(ticket: object, model: Any, weights: object) -> None:
+    if not isinstance(ticket, Ticket):
+        raise TypeError(f"A ticket is transferred. Received: {type(ticket).__name__}.")
+    if not isinstance(model, keras.Model) or not model.built:
+        raise TypeError(
+            "`model` must be a built tf_keras model, not a function that returns one. "
+            f"Received: {model!r}."
+        )
     if not isinstance(weights, bool):
         raise ValueError(
             "`weights` must be True, for the ticket's starting weights, or False, for "

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ from tf_lottery.report.plots import plot
 _EQUAL = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Searches by name; the others are compared with the first.
 
@@ -43,6 +43,9 @@ class Comparison:
     """
 
     searches: Mapping[str, History | Sequence[History]]
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {', '.join(self.searches)}>"
 
     def rows(self) -> list[dict[str, Any]]:
         """Each point of each line, a row a metric."""
@@ -62,27 +65,32 @@ class Comparison:
             for difference in self._difference(lines[0], line, point, metric)
         ]
 
+    def gains(self) -> Iterator[tuple[Line, Point, Difference | None]]:
+        """Each point, with what the first search has more, if that is known."""
+        metric = score_name(self.searches)
+        lines = [line for line in lines_of(self.searches) if line.kind != DENSE]
+        for line in lines:
+            for point in line.points:
+                found = self._difference(lines[0], line, point, metric)
+                yield line, point, found[0] if found else None
+
     def table(self, width: int = 88) -> str:
         """The lines as text: a row a density."""
         metric = score_name(self.searches)
         view = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        lines = [line for line in lines_of(self.searches) if line.kind != DENSE]
-        named = f"gain of\n{lines[0].name}"
+        named = f"gain of\n{next(iter(self.searches))}"
         for name in ("search", "density", "n", metric, named, "best\nstep"):
             view.add_column(name, justify="left" if name == "search" else "right")
-        for line in lines:
-            for point in line.points:
-                scores, steps = point.spread(metric), point.spread(STEP)
-                found = self._difference(lines[0], line, point, metric)
-                view.add_row(
-                    line.name,
-                    formats.density(point.density),
-                    str(len(point.trainings)),
-                    _lines(formats.score, scores),
-                    *("\n".join(formats.gain(each)).strip() for each in found),
-                    *([] if found else [""]),
-                    formats.step(steps.mean) if steps else "-",
-                )
+        for line, point, gain in self.gains():
+            scores, steps = point.spread(metric), point.spread(STEP)
+            view.add_row(
+                line.name,
+                formats.density(point.density),
+                str(len(point.trainings)),
+                _lines(formats.score, scores),
+                "\n".join(formats.gain(gain)).strip() if gain else "",
+                formats.step(steps.mean) if steps else "-",
+            )
         text = io.StringIO()
         rich.console.Console(file=text, width=width).print(view)
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
@@ -167,15 +175,17 @@ def compare(
 
 def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
     """The comparison of searches by name, the first being what others differ from."""
-    history = first(searches)
+    history: History | None = None
     for each, histories in searches.items():
-        several = (histories,) if isinstance(histories, History) else tuple(histories)
-        for other in several:
+        is_list = isinstance(histories, list | tuple)
+        for other in histories if is_list else (histories,):
             if not isinstance(other, History):
                 raise TypeError(
-                    "Searches are compared by their histories: `ticket.history`. "
+                    "Searches are compared by their histories: `ticket.history`, or "
+                    "`tf_lottery.load_history(run_dir)`. "
                     f"Received: {each}={type(other).__name__}."
                 )
+            history = history or other
             if other.monitor != history.monitor:
                 raise ValueError(
                     "Searches that are compared must monitor one score. Received: "

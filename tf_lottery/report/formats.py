@@ -47,15 +47,6 @@ def gain_unit(difference: Difference) -> str:
     return " points" if difference.is_in_points else ""
 
 
-def seconds(value: float) -> str:
-    """A time, in units that a person counts in."""
-    minutes, rest = divmod(round(value), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{value:.1f} s"
-
-
 def _signed(difference: Difference, value: float) -> str:
     if math.isnan(value):
         return "nan"

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.difference import STEP, Difference
+from tf_lottery.core.duration import duration
 from tf_lottery.core.io import PathLike, atomic
 from tf_lottery.core.records import History
 from tf_lottery.core.spread import CONFIDENCE, Spread
 from tf_lottery.core.verdict import MAX_DENSITY, RoundVerdict, Verdict
 from tf_lottery.report import formats, reproduce
+from tf_lottery.report.comparison import Comparison
 from tf_lottery.report.curves import draw_curves
 from tf_lottery.report.frame import (
     DENSE,
     compared_round,
     curve_metrics,
-    is_repeated,
     layers_of,
     lines_of,
     score_name,
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 
 
 def to_html(
-    history: History, path: PathLike, facts: Mapping[str, Any] | None = None
+    history: History,
+    path: PathLike,
+    facts: Mapping[str, Any] | None = None,
+    compared: Comparison | None = None,
 ) -> None:
     """Writes the report as one HTML page: findings, figures, tables, conditions.
 
@@ -41,6 +45,7 @@ def to_html(
         history: `ticket.history`, or that of a run directory.
         path: Where to.
         facts: What `plan.json` holds beside the plan: recipe, versions, devices.
+        compared: This search beside others, see `compare`.
 
     Raises:
         ImportError: Jinja2 or Matplotlib is not installed.
@@ -61,12 +66,14 @@ def to_html(
         lstrip_blocks=True,
     )
     page = environment.from_string(source.read_text("utf-8"))
-    text = page.render(_content(history, facts or {}))
+    text = page.render(_content(history, facts or {}, compared))
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
-def _content(history: History, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _content(
+    history: History, facts: Mapping[str, Any], compared: Comparison | None
+) -> dict[str, Any]:
     verdict, score = history.verdict(), score_name(history)
     recipe = _as_typed(facts.get("recipe"))
     return {
@@ -77,7 +84,8 @@ def _content(history: History, facts: Mapping[str, Any]) -> dict[str, Any]:
         "monitor": history.monitor,
         "score": score,
         "tested": score != history.monitor,
-        "repeated": is_repeated(history),
+        "several": len(history.replicates) > 1,
+        "pooled": _is_pooled(history),
         "max_density": f"{MAX_DENSITY:.0%}",
         "confidence": f"{CONFIDENCE:.0%}",
         "unit": _unit(verdict.rounds[-1].validation),
@@ -86,10 +94,11 @@ def _content(history: History, facts: Mapping[str, Any]) -> dict[str, Any]:
         "controls": list(_controls(history, score)),
         "numbers": list(_numbers(history, score)),
         "layers": _layers(history),
+        "compared": _compared(compared, score) if compared else None,
         "plan": _plan(history),
         "conditions": list(_conditions(history, facts)),
         "command": reproduce.command(history.plan, recipe) if recipe else "",
-        "call": reproduce.call(history.plan),
+        "call": reproduce.call(history.plan, facts.get("data", ())),
     }
 
 
@@ -104,7 +113,11 @@ def _figures(history: History) -> list[dict[str, str]]:
     verdict, score = history.verdict(), score_name(history)
     chosen = verdict.rounds[verdict.chosen]
     kinds = [line.name for line in lines_of(history)]
-    pooled = "Lines are means, bands go from minimum to maximum. "
+    pooled = (
+        "Lines are means, bands go from minimum to maximum. "
+        if _is_pooled(history)
+        else ""
+    )
     about = (
         f"{score} and the step of minimum validation loss against the fraction of "
         f"weights that remain, on a log axis, of {', '.join(kinds)}. "
@@ -116,8 +129,7 @@ def _figures(history: History) -> list[dict[str, str]]:
             draw(history),
             f"{about}Round {chosen.number} with {chosen.density:.1%} of the weights "
             f"is marked.",
-            f"{about}{pooled if is_repeated(history) else ''}"
-            f"{circle}An arrow at an edge is a point beyond it.",
+            f"{about}{pooled}{circle}An arrow at an edge is a point beyond it.",
         )
     }
     if curve_metrics(history):
@@ -135,6 +147,12 @@ def _figures(history: History) -> list[dict[str, str]]:
         {"name": name, "source": _embedded(figure), "alt": alt, "caption": caption}
         for name, (figure, alt, caption) in found.items()
     ]
+
+
+def _is_pooled(history: History) -> bool:
+    """Whether a point stands for several trainings."""
+    points = (point for line in lines_of(history) for point in line.points)
+    return any(len(point.trainings) > 1 for point in points)
 
 
 def _embedded(figure: "Figure") -> str:
@@ -198,6 +216,32 @@ def _numbers(history: History, score: str) -> Iterator[dict[str, Any]]:
             }
 
 
+def _compared(compared: Comparison, score: str) -> dict[str, Any]:
+    """This search beside others: a figure, and a row a point."""
+    names = list(compared.searches)
+    about = (
+        f"{score} and the step of minimum validation loss by density, of "
+        f"{', '.join(names)}. "
+    )
+    return {
+        "first": names[0],
+        "source": _embedded(draw(compared.searches)),
+        "alt": about,
+        "caption": f"{about}Lines are means, bands go from minimum to maximum.",
+        "rows": [
+            {
+                "line": line.name,
+                "density": formats.density(point.density),
+                "trainings": len(point.trainings),
+                "score": _spread(point.spread(score), score),
+                "gain": _gain(gain),
+                "step": _spread(point.spread(STEP), STEP),
+            }
+            for line, point, gain in compared.gains()
+        ],
+    }
+
+
 def _layers(history: History) -> dict[str, Any]:
     layers = layers_of(history)
     numbers = sorted({number for rounds in layers.values() for number in rounds})
@@ -225,7 +269,7 @@ def _conditions(
     seconds = [training.outcome.seconds for training in trained]
     yield "Trainings", f"{len(trained)}, of which {len(history.controls)} are controls"
     if seconds:
-        total, longest = formats.seconds(sum(seconds)), formats.seconds(max(seconds))
+        total, longest = duration(sum(seconds)), duration(max(seconds))
         yield "Time spent training", f"{total} (the longest {longest})"
     for name in ("recipe", "devices", "fingerprint", "machine", "versions", "data"):
         found = facts.get(name)

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tf_lottery.core.plan import Plan
@@ -24,11 +24,18 @@ def command(plan: Plan, recipe: str) -> str:
     return " \\\n    ".join([f"tf_lottery find {shlex.quote(recipe)}", *words])
 
 
-def call(plan: Plan) -> str:
-    """The Python call, with the choices that are not the default."""
+def call(plan: Plan, data: Iterable[str] = ()) -> str:
+    """The Python call, with the choices that are not the default.
+
+    Args:
+        plan: The plan.
+        data: The arguments that data were passed by.
+    """
     values = not_default(plan)
-    lines = [f"    {name}={_python(name, value)}," for name, value in values.items()]
-    body = "\n".join(["    model,", "    dataset,", *lines])
+    lines = ["    model,", "    dataset,"]
+    lines += [f"    {name}={name}," for name in data if name != "dataset"]
+    lines += [f"    {name}={_python(name, value)}," for name, value in values.items()]
+    body = "\n".join([*lines, '    run_dir="...",'])
     return f"ticket = tf_lottery.find_ticket(\n{body}\n)"
 
 

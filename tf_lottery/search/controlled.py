@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tf_lottery.core import controls
+from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Round
 from tf_lottery.core.seeds import derive
@@ -31,18 +32,23 @@ def run_controls(
     Raises:
         TypeError: A control that returns no ticket of the model.
         ValueError: A control that changes nothing.
+        PlanMismatchError: A control of one's own that makes another ticket than the
+            one that was trained before.
     """
     for round in rounds:
         for control in plan.controlled(round.number):
             name = controls.name_of_control(control)
             for draw in range(plan.control_replicates):
-                if finished := trainer.finished(round, name, draw):
-                    yield finished
-                    continue
                 seed = derive(plan.seed, name, round.number, draw)
                 context = controls.Context(
                     seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome
                 )
+                if finished := trainer.finished(round, name, draw):
+                    if callable(control):  # its code may have changed
+                        ticket = _applied(control, name, round.ticket, context)
+                        _check_same(ticket, finished.ticket, name)
+                    yield finished
+                    continue
                 ticket = _applied(control, name, round.ticket, context)
                 try:
                     outcome = trainer.train(ticket, control=name, draw=draw)
@@ -106,6 +112,22 @@ def _applied(
         )
     kept = {name: getattr(ticket, name) for name in ("round", "plan", "architecture")}
     return dataclasses.replace(changed, **kept)
+
+
+def _check_same(made: Ticket, trained: Ticket, name: str) -> None:
+    """Raises if a control makes another ticket than it did when it was trained."""
+    weights = made.weights
+    same = made.masks == trained.masks and made.step == trained.step
+    if not same or not all(
+        np.array_equal(weights[path], trained.state[path]) for path in made.masks
+    ):
+        raise PlanMismatchError(
+            f"The control {name!r} of round {made.round} makes another ticket here "
+            "than the one that was trained in the run directory: its code has changed, "
+            "or it does not give equal tickets for an equal `context.seed`. Give the "
+            "changed one another name, or pass `overwrite=True` (`--overwrite`) to "
+            "start anew, or another `run_dir`."
+        )
 
 
 def _is_alike(changed: Ticket, ticket: Ticket) -> bool:

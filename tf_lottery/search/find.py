@@ -218,7 +218,7 @@ def search(
         workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
-        shared = None if share_with is None else Shared(share_with)
+        shared = None if share_with is None else Shared(share_with, run_dir)
         ticket, path = _search(trainer, facts, run_dir, shared, overwrite, verbose)
         if workers.count > 1:
             workers.end(path.read_bytes())
@@ -240,7 +240,7 @@ def _search(
     store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
     check_controls(trainer)
     with store.open(facts, overwrite=overwrite):
-        _introduce(trainer, progress, store, temporary is not None, shared is not None)
+        _introduce(trainer, progress, store, temporary is not None, shared)
         identity = Identity(facts)
         run = run_replicates(trainer, store, progress, identity, shared)
         trainings = list(progress.lines(run, monitor))
@@ -282,7 +282,7 @@ def _introduce(
     progress: Progress,
     store: Store,
     temporary: bool,
-    shares: bool,
+    shared: Shared | None,
 ) -> None:
     """Says what the search will do, and what it will not."""
     if trainer.strategy.num_replicas_in_sync > 1:
@@ -305,10 +305,15 @@ def _introduce(
             "The dataset shuffles or draws without a seed, or shuffles endlessly: this "
             "search can be resumed but not repeated."
         )
-    if shares and trainer.unknown:
+    if shared and trainer.unknown:
         warn(
             "Nothing is shared with other searches, as this cannot be compared with "
             f"theirs: {trainer.unknown}."
+        )
+    elif shared and not shared.holds(store.path):
+        progress.say(
+            f"This search can share what is below {shared.path}, but is not below it "
+            "itself: no other search finds it there."
         )
     if not trainer.has_validation:
         warn(

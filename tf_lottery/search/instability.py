@@ -35,7 +35,7 @@ from tf_lottery.training.trainer import Trainer
 STABLE = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Instability:
     """The errors between copies of a network.
 
@@ -50,6 +50,11 @@ class Instability:
     metric: str
     alphas: tuple[float, ...]
     errors: tuple[tuple[float, ...], ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Instability from step {self.step:,}: {self.value:.4g} ({self.metric})>"
+        )
 
     @property
     def values(self) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ import rich.console
 import rich.progress
 import rich.table
 
+from tf_lottery.core.duration import duration
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Round
 from tf_lottery.core.ticket import Ticket
@@ -103,7 +104,7 @@ class Progress:
         if not self._trained or not self._left:
             return ""
         seconds = self._left * sum(self._trained) / len(self._trained)
-        return f"  {_duration(seconds)} left"
+        return f"  {duration(seconds)} left"
 
     def _bar(self) -> rich.progress.Progress:
         columns = rich.progress
@@ -121,11 +122,3 @@ class Progress:
             transient=True,
             disable=self._verbose != 1 or not self._console.is_terminal,
         )
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

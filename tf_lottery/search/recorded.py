@@ -95,13 +95,13 @@ class Recorded:
         if ticket.round > 0:
             self._store.save_ticket(ticket, *which)
         key = self._key(ticket)
-        if taken := self._taken(ticket, key, *which):
+        what = f"{control or 'round'} {ticket.round}"
+        if taken := self._taken(ticket, key, what, *which):
             return taken
         with self._progress.training(ticket, control) as report:
             checkpoint = self._checkpoint(ticket, control, draw, key)
             if step := checkpoint.step:
-                what = f"control {control} of round" if control else "round"
-                self._progress.say(f"{what} {ticket.round} goes on from step {step:,}.")
+                self._progress.say(f"{what} goes on from step {step:,}.")
             outcome = self._trainer.train(
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
@@ -110,7 +110,7 @@ class Recorded:
         return stored
 
     def _taken(
-        self, ticket: Ticket, key: str | None, control: str | None, draw: int
+        self, ticket: Ticket, key: str | None, what: str, control: str | None, draw: int
     ) -> Outcome | None:
         """The outcome of an equal training of another search."""
         if self._shared is None or key is None:
@@ -121,11 +121,14 @@ class Recorded:
             outcome = store.outcome(ticket, control, draw, source)
             if outcome.last_step != trainer.steps:
                 continue  # it was stopped early
+            told = f"{what} is shared: it was trained in {source}."
             if self._has_start(ticket, outcome, control):
+                self._progress.say(told)
                 link(source, directory)
                 trainer.skip(ticket, outcome)
                 return store.outcome(ticket, control, draw)
             if self._can_replay(ticket, control):
+                self._progress.say(told)
                 outcome = self._with_start(ticket, outcome, control)
                 return store.save_outcome(ticket, outcome, control, draw, key)
         return None

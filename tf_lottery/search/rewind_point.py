@@ -29,7 +29,7 @@ from tf_lottery.training.trainer import Trainer
 _FRACTIONS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.07)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RewindPoint:
     """What a walk along the steps found.
 
@@ -50,6 +50,9 @@ class RewindPoint:
     steps: int
     seconds: float
     reason: str
+
+    def __repr__(self) -> str:
+        return f"<RewindPoint: {self.reason}>"
 
 
 def find_rewind_point(

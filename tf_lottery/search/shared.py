@@ -21,15 +21,31 @@ class Shared:
 
     Args:
         path: A directory that run directories are in.
+        run_dir: That of the search that shares, if it is kept. Below `path`, it may be
+            the first one there.
+
+    Raises:
+        ValueError: `path` is no directory.
     """
 
-    def __init__(self, path: io.PathLike) -> None:
-        self._path = Path(path)
+    def __init__(self, path: io.PathLike, run_dir: io.PathLike | None = None) -> None:
+        self.path = Path(path)
         self._keys: dict[Path, str | None] = {}
+        begins = run_dir is not None and self.holds(Path(run_dir))
+        if not self.path.is_dir() and (self.path.exists() or not begins):
+            raise ValueError(
+                "`share_with` must be a directory of run directories. "
+                f"Received: share_with={os.fspath(path)!r}, which is none. Put "
+                "`run_dir` below it to begin one."
+            )
+
+    def holds(self, run_dir: Path) -> bool:
+        """Whether other searches find a run directory here."""
+        return run_dir.resolve().is_relative_to(self.path.resolve())
 
     def of(self, key: str) -> Iterator[Path]:
         """The directories of trainings with that key."""
-        for path in sorted(self._path.rglob(FILES[-1])):
+        for path in sorted(self.path.rglob(FILES[-1])):
             if path not in self._keys:
                 self._keys[path] = _key(path)
             # Read again: another search may have taken its place since.

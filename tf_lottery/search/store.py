@@ -189,6 +189,25 @@ class Store:
             _remove(self.path / name)
 
 
+def load_history(run_dir: io.PathLike) -> History:
+    """The history of a search, from its run directory, without TensorFlow.
+
+    Arrays load when they are asked for.
+
+    Args:
+        run_dir: That of `find_ticket` or `tf_lottery find`.
+
+    Raises:
+        TicketError: It is no run directory, or damaged.
+
+    Example:
+        ```python
+        print(tf_lottery.load_history("runs/lenet").verdict())
+        ```
+    """
+    return Store(run_dir).history()
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
