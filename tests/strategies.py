@@ -1,10 +1,12 @@
-"""What hypothesis draws: masks with scores, rates, sizes of layers."""
+"""What hypothesis draws: masks with scores, rates, sizes of layers, plans."""
 
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from tf_lottery.core import controls
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
 
 rates = st.sampled_from([0.1, 0.2, 0.5, 0.9]) | st.floats(0, 0.99)
 scopes = st.sampled_from(["layerwise", "global"])
@@ -76,3 +78,21 @@ def blocked_scores(draw):
         removed = draw(npst.arrays(np.float32, shape, elements=anything))
         scores[path] = np.where(masks[path], scores[path], removed)
     return Masks(masks), scores, block_size
+
+
+@st.composite
+def extents(draw):
+    """Plans that train more or less."""
+    rounds = draw(st.integers(1, 4))
+    names = draw(st.lists(st.sampled_from([*controls.NAMES]), unique=True))
+    of = st.none() | st.sets(st.integers(1, rounds))
+    each = st.fixed_dictionaries(
+        {name: st.sets(st.integers(1, rounds)) for name in names}
+    )
+    return Plan(
+        rounds=rounds,
+        controls=tuple(names),
+        control_rounds=draw(of | each) if names else None,
+        control_replicates=draw(st.integers(1, 3)),
+        replicates=draw(st.integers(1, 3)),
+    )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.strategies import extents
 from tf_lottery.core import controls
 from tf_lottery.core.extent import checked_controls, checked_rounds
 from tf_lottery.core.plan import Plan
@@ -156,23 +157,6 @@ def test_without_controls_only_tickets_are_trained():
     assert Plan(rounds=1).trainings() == [(0, None, 0), (1, None, 0)]
     plan = Plan(rounds=1, control_rounds=(), control_replicates=3)
     assert plan.trainings() == [(0, None, 0), (1, None, 0)]
-
-
-@st.composite
-def extents(draw):
-    rounds = draw(st.integers(1, 4))
-    names = draw(st.lists(st.sampled_from([*controls.NAMES]), unique=True))
-    of = st.none() | st.sets(st.integers(1, rounds))
-    each = st.fixed_dictionaries(
-        {name: st.sets(st.integers(1, rounds)) for name in names}
-    )
-    return Plan(
-        rounds=rounds,
-        controls=tuple(names),
-        control_rounds=draw(of | each) if names else None,
-        control_replicates=draw(st.integers(1, 3)),
-        replicates=draw(st.integers(1, 3)),
-    )
 
 
 @given(extents())

@@ -5,12 +5,13 @@ search that does. Nothing here is trained by it.
 """
 
 import contextlib
-import os
 
 import numpy as np
 import pytest
 
 from tests.fakes import FakeTrainer, Killed, facts
+from tests.search.contents import contents
+from tests.search.searching import dying
 from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
@@ -32,13 +33,6 @@ each_plan = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_waiting_for_the_disk():
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(os, "fsync", lambda file: None)
-        yield
-
-
 def search(path, trainer, verbose=0):
     """Runs or continues a search; the rounds until it ended or was killed."""
     store, plan = Store(path), trainer.plan
@@ -53,23 +47,6 @@ def search(path, trainer, verbose=0):
         for round in run_rounds(recorded, plan):
             rounds.append(round)
     return rounds
-
-
-def contents(path):
-    """What a run directory says of a search, but for what only time changes."""
-    found = {}
-    for round in Store(path).history():
-        outcome, ticket = round.outcome, round.ticket
-        arrays = [ticket.state, outcome.weights, outcome.best_weights]
-        if outcome.next_start:
-            arrays.append(outcome.next_start[1])
-        found[round.number] = (
-            ticket.masks.digest(),
-            ticket.step,
-            outcome.record(),
-            [{name: a[name].tobytes() for name in a} for a in arrays],
-        )
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -109,23 +86,6 @@ def test_killed_in_a_round_it_trains_only_what_is_missing(
     expected, expected_contents = whole(plan)
     assert [r.ticket.masks for r in rounds] == [r.ticket.masks for r in expected]
     assert contents(tmp_path / "run") == expected_contents
-
-
-def dying(number, when):
-    """Dies at a numbered write: before the file takes its place, or right after."""
-    atomic, writes = io.atomic, iter(range(1, 1000))
-
-    @contextlib.contextmanager
-    def written(path):
-        due = next(writes) == number
-        with atomic(path) as temporary:
-            yield temporary
-            if due and when == "before":
-                raise Killed
-        if due:
-            raise Killed
-
-    return written
 
 
 # Two writes open the directory; then each of three rounds has four.

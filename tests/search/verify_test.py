@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeTrainer, facts, written
-from tests.search.replicate_test import search as searched
+from tests.search.searching import search as searched
 from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks

@@ -9,7 +9,7 @@ import pytest
 
 from tests import worker
 from tests.models import REPLICAS
-from tests.search.recorded_test import contents
+from tests.search.contents import contents
 from tf_lottery.search.store import Store
 from tf_lottery.training.workers import Workers, hashes
 from tools import _launch_local as launch
@@ -166,9 +166,9 @@ def test_a_worker_that_dies_ends_the_others_and_the_search_goes_on(
     assert again[0]["masks"] == expected[0]["masks"]
     mine, theirs = contents(tmp_path / "run"), contents(whole / "run")
     assert mine.keys() == theirs.keys()
-    for round in mine:
-        assert mine[round][0] == theirs[round][0]  # the masks
-        assert mine[round][3] == theirs[round][3]  # and every array
+    for which in mine:
+        assert mine[which]["masks"] == theirs[which]["masks"]
+        assert mine[which]["arrays"] == theirs[which]["arrays"]
 
 
 def test_a_chief_that_refuses_says_so_to_the_others(undisturbed):

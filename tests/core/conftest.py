@@ -1,0 +1,17 @@
+"""A file of arrays, for the tests that read, damage and replace it."""
+
+import pytest
+
+from tests.core.files import GROUPS, MASKS
+from tf_lottery.core import io
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "file.npz"
+
+
+@pytest.fixture
+def saved(path):
+    io.save(path, GROUPS, {"step": 3}, MASKS)
+    return path

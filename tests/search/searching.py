@@ -1,0 +1,81 @@
+"""Searches of replicates and controls by arithmetic, and what their directories say.
+
+Trained by arithmetic, so that every training of a search can be the last one.
+"""
+
+import contextlib
+
+from tests.fakes import FakeTrainer, Killed, facts
+from tf_lottery.core import io
+from tf_lottery.core.plan import Plan
+from tf_lottery.search.identity import Identity
+from tf_lottery.search.progress import Progress
+from tf_lottery.search.replicates import run_replicates
+from tf_lottery.search.store import Store
+
+SMALL = Plan(rounds=2, replicates=2, controls=("reinit",))
+PLAN = Plan(
+    rounds=2,
+    rewind_to=20,
+    controls=("reinit", "shuffle"),
+    control_rounds={"reinit": (1,), "shuffle": (2,)},
+    control_replicates=2,
+    replicates=2,
+)
+TRAININGS = [(replicate, *t) for replicate in range(2) for t in PLAN.trainings()]
+
+
+class InAnyOrder(FakeTrainer):
+    """Its data do not depend on what was trained before, as those of arrays."""
+
+    def train(self, *args, **kwargs):
+        self.opened = 0
+        return super().train(*args, **kwargs)
+
+
+class Dying(FakeTrainer):
+    """Dies instead of the training of that number."""
+
+    def __init__(self, plan, number):
+        super().__init__(plan)
+        self._last = number
+
+    def train(self, *args, **kwargs):
+        if len(self.trained) == self._last:
+            raise Killed
+        return super().train(*args, **kwargs)
+
+
+def search(path, trainer, verbose=0):
+    """Runs or continues a search; what it yielded until it ended or was killed."""
+    store, plan = Store(path), trainer.plan
+    found = []
+    with contextlib.suppress(Killed), store.open(facts(plan), overwrite=False):
+        progress, identity = Progress(verbose, plan, 100), Identity(facts(plan))
+        for round in run_replicates(trainer, store, progress, identity):
+            found.append(round)
+    return found
+
+
+def trained(path, plan, kind=InAnyOrder):
+    """(replicate, round, control) of what a search has to train."""
+    trainer = kind(plan)
+    search(path, trainer)
+    return trainer.controls
+
+
+def dying(number, when):
+    """Dies at a numbered write: before the file takes its place, or right after."""
+    atomic, writes = io.atomic, iter(range(1, 1000))
+
+    @contextlib.contextmanager
+    def written(path):
+        due = next(writes) == number
+        with atomic(path) as temporary:
+            yield temporary
+            if due and when == "before":
+                raise Killed
+        if due:
+            raise Killed
+
+    return written
