@@ -46,7 +46,8 @@ class Ticket:
             `tf_lottery.load_history`.
         rows: One row a round (see `Round.row`), also in a ticket's file.
         won: Whether it is a winning ticket: its score within `tolerance` of the
-            dense network's, its best step no later, its density at most 0.5.
+            dense network's, its best step no later, its density at most 0.5, and
+            rewound. Its controls do not enter; `reason` has them.
         reason: The verdict in words.
         data: The `Data` of its search; None for a ticket read from a file.
 
