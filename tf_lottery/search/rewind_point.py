@@ -126,9 +126,7 @@ def find_rewind_point(
     with tempfile.TemporaryDirectory("_tf_lottery") as temporary:
         root = Path(run_dir or temporary)
         for step in steps:
-            own = trainer.following(
-                dataclasses.replace(base, rewind_to=step), anew=True
-            )
+            own = trainer.searching(dataclasses.replace(base, rewind_to=step))
             ticket = search(
                 own,
                 run_dir=root / f"rewind_to_{step}",

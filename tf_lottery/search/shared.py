@@ -53,6 +53,16 @@ class Shared:
                 yield path.parent
 
 
+def counted(path: Path) -> tuple[int, int]:
+    """How many trainings were done below a path, and how many searches there have.
+
+    The second counts what is shared once for each that has it.
+    """
+    keys = [_key(found) for found in path.rglob(FILES[-1])]
+    known = {key for key in keys if key is not None}
+    return len(known) + keys.count(None), len(keys)
+
+
 def link(source: Path, directory: Path) -> None:
     """Puts the files of a training into another directory."""
     directory.mkdir(parents=True, exist_ok=True)
