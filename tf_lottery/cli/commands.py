@@ -21,6 +21,12 @@ from tf_lottery.report.table import unfinished
 from tf_lottery.search.store import EXPORTS, Store
 from tf_lottery.search.verify import verify as verify_run
 
+_SWEEP = {
+    "report.html": "report",
+    "front.png": "figure",
+    "trials.csv": "numbers",
+    "trials.json": "numbers",
+}
 _RECIPE = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a seed"}
 
 
@@ -57,6 +63,35 @@ def find(arguments: Any) -> None:
         _export_found(ticket, run_dir / EXPORTS[arguments.export], arguments.verbose)
     if arguments.verbose:
         _print_files(run_dir)
+
+
+def sweep(arguments: Any) -> None:
+    """Sweeps over how the tickets of a recipe are found, and reports it."""
+    with quiet():
+        try:
+            from tf_lottery.cli.sweeping import run, tuner_of
+        except ImportError as error:
+            if error.name != "keras_tuner":
+                raise
+            sys.exit(
+                "tf_lottery sweep: Sweeps need Keras Tuner. "
+                'Install it with "pip install tf-lottery[tuner]".'
+            )
+    recipe = load_recipe(arguments.recipe)
+    tuner, fixed = tuner_of(recipe, arguments)
+    found = run(tuner, recipe, fixed, arguments)
+    if found is None:
+        return
+    if not found.trials:
+        sys.exit("tf_lottery sweep: no trial could be finished.")
+    directory = Path(tuner.project_dir)
+    _write_sweep(found, directory, tuner.run_dir(found.trials[0].name))
+    if arguments.verbose:
+        width = shutil.get_terminal_size((88, 24)).columns
+        print(f"\n{found.summary(None, width)}\n")
+        for path in (directory / name for name in _SWEEP):
+            if path.exists():
+                print(f"{_SWEEP[path.name]:15} {path}")
 
 
 def show(arguments: Any) -> None:
@@ -227,6 +262,17 @@ def _write_report(
         reports.to_html(history, run_dir / "report.html", facts, compared)
         if compared:
             compared.plot(run_dir / "comparison.png")
+    except ImportError as error:
+        print(error)
+
+
+def _write_sweep(sweep: reports.Sweep, directory: Path, best: Path) -> None:
+    sweep.to_csv(directory / "trials.csv")
+    sweep.to_json(directory / "trials.json")
+    history, facts = sweep.trials[0].history, Store(best).facts()
+    try:
+        sweep.plot(directory / "front.png")
+        reports.to_html(history, directory / "report.html", facts, sweep=sweep)
     except ImportError as error:
         print(error)
 

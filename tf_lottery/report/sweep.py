@@ -162,6 +162,10 @@ class Sweep:
                     "on_front": (trial.name, round.number) in front,
                 }
 
+    def to_csv(self, path: PathLike) -> None:
+        """Writes a line a round of each trial."""
+        rows_to_csv(self.rows(), path)
+
     def to_json(self, path: PathLike) -> None:
         """Writes every number of the tables and the figure."""
         of = {"objective": self.objective, "trained": self.trained}

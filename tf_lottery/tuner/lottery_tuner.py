@@ -95,6 +95,11 @@ class LotteryTuner(keras_tuner.Tuner):
             **kwargs,
         )
 
+    @property
+    def is_worker(self) -> bool:
+        """Whether trials come from the chief of a distributed sweep."""
+        return distribution.has_chief_oracle() and not distribution.is_chief_oracle()
+
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
         """Runs trials until the oracle has no more, or goes on with them.
 
@@ -121,12 +126,10 @@ class LotteryTuner(keras_tuner.Tuner):
         others = {name: arguments[name] for name in arguments if name in _TRAINER}
         space = self._offered(fixed)
         self.oracle.verbose = 0  # its tables; ours have what a lottery is about
-        is_chief = distribution.is_chief_oracle()
-        is_worker = distribution.has_chief_oracle() and not is_chief
-        if not is_worker and not self.oracle.trials:
+        if not self.is_worker and not self.oracle.trials:
             self.oracle.hyperparameters = space
         trainers = Trainers(dataset, **others)
-        if not is_chief:
+        if not distribution.is_chief_oracle():
             self._check(trainers, fixed, space)
         self._verbose = verbose
         super().search(trainers, fixed)
