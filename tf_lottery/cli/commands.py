@@ -21,6 +21,7 @@ from tf_lottery.report.table import unfinished
 from tf_lottery.search.store import EXPORTS, Store
 from tf_lottery.search.verify import verify as verify_run
 
+_COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
 _SWEEP = {
     "report.html": "report",
     "front.png": "figure",
@@ -117,7 +118,7 @@ def report(arguments: Any) -> None:
             sys.exit(f"tf_lottery report: {error}")
     if compared:
         print(compared.table(shutil.get_terminal_size((88, 24)).columns))
-    _print_files(run_dir)
+    _print_files(run_dir, _COMPARED if not compared else ())
 
 
 def export(arguments: Any) -> None:
@@ -286,10 +287,11 @@ def _compared(
     own = run_dir.resolve().name
     named: dict[str, list[History]] = {own: [history]}
     for other in others:
-        name, equals, path = other.partition("=")
-        if not equals or name == own:
+        name, _, path = other.partition("=")
+        if not name or not path or name == own:
             raise ValueError(
-                f"`--compare` must be like one-shot=RUN_DIR. Received: {other!r}."
+                "`--compare` must be like one-shot=RUN_DIR, with another name than "
+                f"{own!r}, the search's own. Received: {other!r}."
             )
         is_one = (Path(path) / "plan.json").exists()
         found = [path] if is_one else [p.parent for p in Path(path).glob("*/plan.json")]
@@ -306,7 +308,8 @@ def _print_table(history: History) -> None:
     print(history.verdict().reason)
 
 
-def _print_files(run_dir: Path) -> None:
+def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:
+    """The files of a run directory, without those of an older report."""
     print(f"\n{'devices':15} {Store(run_dir).facts().get('devices', 'not known')}")
     print(f"{'run directory':15} {run_dir}")
     for name, what in {
@@ -322,5 +325,5 @@ def _print_files(run_dir: Path) -> None:
         **dict.fromkeys(EXPORTS.values(), "exported"),
         **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
     }.items():
-        if (run_dir / name).exists():
+        if (run_dir / name).exists() and name not in older:
             print(f"{what:15} {run_dir / name}")

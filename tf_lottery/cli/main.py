@@ -30,7 +30,14 @@ def parse(argv: Sequence[str]) -> Any:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_find, _add_sweep, _add_show, _add_report, _add_export, _add_verify):
+    for add in (
+        _add_find,
+        _add_sweep,
+        _add_show,
+        _add_report,
+        _add_export,
+        _add_verify,
+    ):
         add(commands)
     try:
         return parser.parse_args(argv[1:])

@@ -31,6 +31,8 @@ from tf_lottery.report.plots import plot
 
 # Densities that are planned equal differ by the rounding of a few rounds.
 _EQUAL = 0.01
+# What searches under one name may differ in.
+_RATES = {"pruning_rate", "layer_rates", "seed"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,9 +178,13 @@ def compare(
 def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
     """The comparison of searches by name, the first being what others differ from."""
     history: History | None = None
-    for each, histories in searches.items():
-        is_list = isinstance(histories, list | tuple)
-        for other in histories if is_list else (histories,):
+    for each, given in searches.items():
+        if not each:
+            raise ValueError("A search that is compared must have a name.")
+        histories = list(given) if isinstance(given, list | tuple) else [given]
+        if not histories:
+            raise ValueError(f"There is no history of the search {each!r}.")
+        for other in histories:
             if not isinstance(other, History):
                 raise TypeError(
                     "Searches are compared by their histories: `ticket.history`, or "
@@ -186,12 +192,24 @@ def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
                     f"Received: {each}={type(other).__name__}."
                 )
             history = history or other
+            _check_alike(each, histories[0], other)
             if other.monitor != history.monitor:
                 raise ValueError(
                     "Searches that are compared must monitor one score. Received: "
                     f"{history.monitor!r} and {other.monitor!r} ({each})."
                 )
     return Comparison(searches)
+
+
+def _check_alike(name: str, one: Any, other: History) -> None:
+    """Raises if histories of one name differ in more than their rates and seeds."""
+    differs = set(one.plan.differences(other.plan)) - _RATES
+    if differs:
+        raise ValueError(
+            "Searches of one name must differ in their rates alone, such as those of "
+            f"one-shot pruning to several densities. Received: {name!r}, which differ "
+            f"in {', '.join(sorted(differs))}. Give each a name."
+        )
 
 
 def _maximizes(metric: str, history: History) -> bool:

@@ -187,7 +187,7 @@ def _round(round: RoundVerdict, verdict: Verdict, score: str) -> dict[str, Any]:
         "test": _spread(round.test, score),
         "test_gain": _gain(test),
         "step": _spread(round.best_step, STEP),
-        "step_gain": _gain(round.steps if is_pruned else None),
+        "step_gain": _gain(round.steps if is_pruned and round.rewound else None),
         "matches": _yes(round.matches) if is_pruned else "",
         "wins": (_yes(round.wins), _wins_in(round)) if is_pruned else ("", ""),
         "contradicted": round.contradicted,
@@ -205,7 +205,11 @@ def _controls(history: History, score: str) -> Iterator[dict[str, Any]]:
             "score": _spread(scores, score),
             "gain": _gain(gain_over(rounds[number], kind, score)),
             "step": _spread(steps, STEP),
-            "step_gain": _gain(gain_over(rounds[number], kind, STEP)),
+            "step_gain": _gain(
+                gain_over(rounds[number], kind, STEP)
+                if rounds[number].rewound
+                else None
+            ),
         }
 
 

@@ -15,6 +15,7 @@ from tf_lottery.core.records import History
 from tf_lottery.core.verdict import RoundVerdict, Verdict
 from tf_lottery.report import formats
 from tf_lottery.report.canvas import ACCENT, GREY, density_axis, new_figure, save, tidy
+from tf_lottery.report.files import rows_to_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

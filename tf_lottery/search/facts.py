@@ -14,7 +14,6 @@ from typing import Any
 import tf_lottery
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.extent import name_in_files
-from tf_lottery.core.named import function_of
 from tf_lottery.core.plan import Plan
 
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
@@ -101,29 +100,6 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> N
             f"{path} holds another search: {differs}. Pass `overwrite=True` "
             "(`--overwrite`) to start anew, or another `run_dir`."
         )
-
-
-def widest(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan of now, as JSON, with the most that either plan trains."""
-    plans = [Plan.from_json(plan) for plan in (there, here)]
-    there, here = (plan.to_json() for plan in plans)
-    wide = dict(here)
-    for name in ("rounds", "replicates", "control_replicates"):
-        wide[name] = max(there[name], here[name])
-    if there["controls"] or here["controls"]:
-        wide["controls"] = list(dict.fromkeys([*there["controls"], *here["controls"]]))
-        wide["control_rounds"] = {
-            control: sorted(
-                {
-                    number
-                    for plan in plans
-                    for number, name, _ in plan.trainings()
-                    if name == control
-                }
-            )
-            for control in map(name_in_files, map(function_of, wide["controls"]))
-        }
-    return wide
 
 
 def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:

@@ -5,14 +5,18 @@ directories below one path find each other's. Files are linked where the file sy
 can, so what is shared takes no space twice.
 """
 
+import contextlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
+
 from tf_lottery.core import io
 
+LOCKS = ".sharing"
 FILES = ("outcome.npz", "metrics.json")  # the last one says that it is finished
 
 
@@ -32,7 +36,10 @@ class Shared:
         self.path = Path(path)
         self._keys: dict[Path, str | None] = {}
         begins = run_dir is not None and self.holds(Path(run_dir))
-        if not self.path.is_dir() and (self.path.exists() or not begins):
+        self._locks = begins
+        if not os.fspath(path) or (
+            not self.path.is_dir() and (self.path.exists() or not begins)
+        ):
             raise ValueError(
                 "`share_with` must be a directory of run directories. "
                 f"Received: share_with={os.fspath(path)!r}, which is none. Put "
@@ -42,6 +49,20 @@ class Shared:
     def holds(self, run_dir: Path) -> bool:
         """Whether other searches find a run directory here."""
         return run_dir.resolve().is_relative_to(self.path.resolve())
+
+    @contextlib.contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Waits while another search below the path does a training of that key.
+
+        Of searches that are elsewhere nothing is known, and for them nobody waits.
+        """
+        if not self._locks:
+            yield
+            return
+        directory = self.path / LOCKS
+        directory.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(directory / f"{key[:32]}.lock"):
+            yield
 
     def of(self, key: str) -> Iterator[Path]:
         """The directories of trainings with that key."""

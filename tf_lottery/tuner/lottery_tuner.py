@@ -229,7 +229,7 @@ class LotteryTuner(keras_tuner.Tuner):
         self, registered: keras_tuner.HyperParameters
     ) -> keras_tuner.HyperParameters:
         """The space that Keras Tuner makes of what is registered already."""
-        own: Any = self.oracle
+        own = self.oracle  # type: ignore[has-type]
         self.oracle = keras_tuner.oracles.RandomSearchOracle(
             hyperparameters=registered.copy(),
             allow_new_entries=own.allow_new_entries,
