@@ -74,6 +74,17 @@ def with_state(dropout=0.3):
     )
 
 
+def unseeded(dropout=0.3):
+    """Dropout between two dense layers, compiled, under the seed of the replicate.
+
+    The other models set a seed themselves.
+    """
+    hidden = layers.Dense(6, activation="relu", name="hidden")
+    logits = layers.Dense(CLASSES, name="logits")
+    inner = [hidden, layers.Dropout(dropout, name="drop"), logits]
+    return compiled(keras.Sequential([keras.Input((FEATURES,)), *inner]))
+
+
 def bfloat16():
     keras.utils.set_random_seed(1)
     policy = keras.mixed_precision.Policy("mixed_bfloat16")

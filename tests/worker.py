@@ -9,30 +9,29 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.models import Watch, arrays, bfloat16, compiled, keras, tiny, with_state
+from tests.models import (
+    Watch,
+    arrays,
+    bfloat16,
+    compiled,
+    keras,
+    tiny,
+    unseeded,
+    with_state,
+)
 from tf_lottery import find_ticket
 from tf_lottery.pruning.live import Live
 
 MODELS = {
     "Adam": lambda: compiled(tiny()),
     "norm and dropout": lambda: compiled(with_state()),
-    "drawn under the seed": lambda: drawn(),
+    # Its Dropout has a generator, and drops nothing: replicas would not drop alike.
+    "drawn under the seed": lambda: unseeded(dropout=1e-9),
     "bfloat16": lambda: compiled(bfloat16()),
     "momentum, global clip norm": lambda: compiled(
         tiny(), keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.5)
     ),
 }
-
-
-def drawn():
-    """A model under the seed of the replicate, which `tiny` would set itself.
-
-    Its Dropout has a generator, and drops nothing: replicas would not drop alike.
-    """
-    hidden = keras.layers.Dense(6, activation="relu", name="hidden")
-    logits = keras.layers.Dense(3, name="logits")
-    inner = [hidden, keras.layers.Dropout(1e-9, name="drop"), logits]
-    return compiled(keras.Sequential([keras.Input((8,)), *inner]))
 
 
 class Die(keras.callbacks.Callback):

@@ -18,8 +18,10 @@ from tests.models import (
     keras,
     layers,
     tf,
+    unseeded,
     with_state,
 )
+from tests.training.trainings import trainer_of
 from tf_lottery.core.plan import Plan
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.training.draw import Source
@@ -29,10 +31,6 @@ initializers = keras.initializers
 IDS = tf.data.Dataset.from_tensor_slices(
     (np.arange(32).reshape(-1, 4) % 7, np.arange(8) % CLASSES)
 ).batch(4)
-
-
-def trainer_of(model, data=None, **plan):
-    return Trainer(model, batches() if data is None else data, Plan(**plan))
 
 
 def drawn(model, *seeds, data=None):
@@ -244,21 +242,6 @@ def test_the_optimizer_is_at_its_beginning():
 
 
 # Functions that make the model.
-
-
-def unseeded():
-    """Dropout and two layers, drawn under the seed of the replicate."""
-    return compiled(
-        keras.Sequential(
-            [
-                keras.Input((FEATURES,)),
-                layers.Dense(6),
-                layers.Dropout(0.3),
-                layers.BatchNormalization(),
-                layers.Dense(CLASSES),
-            ]
-        )
-    )
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

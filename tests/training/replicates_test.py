@@ -3,25 +3,22 @@
 import numpy as np
 import pytest
 
+from tests.fakes import Killed
 from tests.models import (
     BATCH,
-    CLASSES,
-    FEATURES,
     arrays,
     batches,
     compiled,
-    equal,
     keras,
-    layers,
     tf,
+    unseeded,
     with_state,
 )
-from tests.training.resume_test import Kill, Killed, slices
+from tests.training.trainings import Kill, assert_same_rounds, shuffled, slices
 from tf_lottery import Data
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.find import search
 from tf_lottery.search.store import Store
-from tf_lottery.training import run as runs
 from tf_lottery.training.trainer import Trainer
 
 slow = pytest.mark.slow
@@ -29,14 +26,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Wit
 CONTROLS = ("reinit", "shuffle", "reinit_same_sign", "random_mask")
 STEPS, REWIND = 8, 3
 TRAININGS = [(0, None), (1, None), *((1, name) for name in CONTROLS)]
-
-
-def function():
-    """A model with Dropout, drawn under the seed of the replicate."""
-    hidden = layers.Dense(6, activation="relu", name="hidden")
-    logits = layers.Dense(CLASSES, name="logits")
-    inner = [hidden, layers.Dropout(0.3, name="drop"), logits]
-    return compiled(keras.Sequential([keras.Input((FEATURES,)), *inner]))
 
 
 def of_seed(seed):
@@ -51,8 +40,8 @@ def built():
 # Model, dataset, and more of the plan.
 KINDS = {
     "arrays": lambda: (built(), arrays(), {"batch_size": BATCH}),
-    "functions": lambda: (function, of_seed, {}),
-    "shuffle": lambda: (built(), slices().shuffle(96, seed=3).batch(BATCH), {}),
+    "functions": lambda: (unseeded, of_seed, {}),
+    "shuffle": lambda: (built(), shuffled(), {}),
 }
 
 
@@ -101,19 +90,6 @@ def found():
         return made[key]
 
     return of
-
-
-def assert_same(mine, theirs):
-    assert len(mine) == len(theirs)
-    for one, other in zip(mine, theirs, strict=True):
-        assert (one.number, one.control) == (other.number, other.control)
-        assert one.ticket.masks == other.ticket.masks
-        assert one.ticket.step == other.ticket.step
-        assert equal(one.ticket.weights, other.ticket.weights)
-        assert equal(one.outcome.weights, other.outcome.weights)
-        assert equal(one.outcome.best_weights, other.outcome.best_weights)
-        assert one.outcome.curves == other.outcome.curves
-        assert one.outcome.metrics == other.outcome.metrics
 
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -184,17 +160,18 @@ def test_replicates_and_controls_start_from_weights_of_their_own(kind, found):
 def test_tickets_are_the_same_without_controls(kind, found):
     _, _, history = found(kind)
     _, _, alone = found(kind, controls=())
-    assert_same(history.replicates[0], alone.replicates[0])
+    assert_same_rounds(history.replicates[0], alone.replicates[0])
     if kind == "arrays":  # a shuffle of one dataset goes on through controls
-        assert_same(history.replicates[1], alone.replicates[1])
+        assert_same_rounds(history.replicates[1], alone.replicates[1])
 
 
 def test_a_replicate_is_a_search_of_its_seed_alone(found):
     _, _, history = found("functions")
     seed = history.plan.of_replicate(1).seed
     _, _, alone = found("functions", seed=seed, replicates=1)
-    assert_same(history.replicates[1], alone.replicates[0])
-    assert_same([c for c in history.controls if c.replicate == 1], alone.controls)
+    assert_same_rounds(history.replicates[1], alone.replicates[0])
+    mine = [control for control in history.controls if control.replicate == 1]
+    assert_same_rounds(mine, alone.controls)
 
 
 @pytest.mark.parametrize(
@@ -207,9 +184,8 @@ def test_a_replicate_is_a_search_of_its_seed_alone(found):
     ],
 )
 def test_killed_and_resumed_equals_undisturbed(
-    kind, kill, found, monkeypatch, tmp_path
+    kind, kill, found, always_written, tmp_path
 ):
-    monkeypatch.setattr(runs, "_SHARE", np.inf)  # a checkpoint at each epoch's end
     killed, counts = trainer_of(kind, kill)
     with pytest.raises(Killed):
         search(killed, run_dir=tmp_path, verbose=0)
@@ -217,8 +193,8 @@ def test_killed_and_resumed_equals_undisturbed(
     again, counts = trainer_of(kind)
     history = search(again, run_dir=tmp_path, verbose=0).history
     _, _, expected = found(kind)
-    assert_same(history.trainings(), expected.trainings())
-    assert_same(Store(tmp_path).history().trainings(), expected.trainings())
+    assert_same_rounds(history.trainings(), expected.trainings())
+    assert_same_rounds(Store(tmp_path).history().trainings(), expected.trainings())
     assert not set(before) & set(counts)
 
 
@@ -237,7 +213,7 @@ def dataset_of(x, y, batch=BATCH):
 )
 def test_data_of_another_kind_for_another_seed_are_a_clear_error(first, other):
     trainer = Trainer(
-        function,
+        unseeded,
         lambda seed: other(*arrays()) if seed else first(*arrays()),
         Plan(replicates=2),
     )

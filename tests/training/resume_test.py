@@ -16,6 +16,7 @@ import time
 import numpy as np
 import pytest
 
+from tests.fakes import Killed
 from tests.models import (
     BATCH,
     FEATURES,
@@ -25,10 +26,10 @@ from tests.models import (
     equal,
     keras,
     layers,
-    tf,
     tiny,
     with_state,
 )
+from tests.training.trainings import Kill, assert_same_rounds, shuffled, slices
 from tf_lottery import find_ticket
 from tf_lottery.training import run as runs
 
@@ -36,38 +37,12 @@ slow = pytest.mark.slow
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 
 
-class Killed(BaseException):
-    """Like the end of a process, nothing catches it."""
-
-
-class Kill(keras.callbacks.Callback):
-    """Ends the search at a hook of a round's callbacks, once."""
-
-    def __init__(self, hook, number=None):
-        super().__init__()
-        setattr(self, hook, lambda *args, **kwargs: self._kill(number, *args))
-
-    def _kill(self, number, *args):
-        if number is None or args[0] == number:
-            raise Killed
-
-
-def slices():
-    return tf.data.Dataset.from_tensor_slices(arrays())
-
-
 DATA = {
     "arrays": lambda: (arrays(), {"batch_size": BATCH}),
-    "shuffle": lambda: (slices().shuffle(96, seed=3).batch(BATCH), {}),
+    "shuffle": lambda: (shuffled(), {}),
     "endless": lambda: (slices().batch(BATCH).repeat(), {"steps_per_epoch": 5}),
-    "short epochs": lambda: (
-        slices().shuffle(96, seed=3).batch(BATCH),
-        {"steps_per_epoch": 4},
-    ),
-    "long epochs": lambda: (
-        slices().shuffle(96, seed=3).batch(BATCH),
-        {"steps_per_epoch": 9},
-    ),
+    "short epochs": lambda: (shuffled(), {"steps_per_epoch": 4}),
+    "long epochs": lambda: (shuffled(), {"steps_per_epoch": 9}),
 }
 POINTS = {
     "in the first epoch": (0, "on_train_batch_end", 2),
@@ -121,15 +96,7 @@ def undisturbed(tmp_path_factory):
 
 
 def assert_same(mine, theirs):
-    assert len(mine.history) == len(theirs.history)
-    for ours, other in zip(mine.history, theirs.history, strict=True):
-        assert ours.ticket.masks == other.ticket.masks
-        assert equal(ours.ticket.weights, other.ticket.weights)
-        assert equal(ours.outcome.weights, other.outcome.weights)
-        assert equal(ours.outcome.best_weights, other.outcome.best_weights)
-        assert ours.outcome.curves == other.outcome.curves
-        assert ours.outcome.metrics == other.outcome.metrics
-        assert ours.outcome.best_step == other.outcome.best_step
+    assert_same_rounds(mine.history, theirs.history)
 
 
 QUICK = {
@@ -145,12 +112,6 @@ CASES = [
     for data in DATA
     for point in POINTS
 ]
-
-
-@pytest.fixture
-def always_written(monkeypatch):
-    """Checkpoints at each epoch's end, however short the epochs are."""
-    monkeypatch.setattr(runs, "_SHARE", np.inf)
 
 
 @pytest.mark.parametrize("data, point", CASES)
@@ -239,7 +200,7 @@ def test_a_search_can_be_made_longer(tmp_path):
     def run(rounds, path):
         return find_ticket(
             compiled(tiny()),
-            slices().shuffle(96, seed=3).batch(BATCH),
+            shuffled(),
             rounds,
             epochs=2,
             validation_data=arrays(32, 1),
@@ -321,7 +282,7 @@ def test_a_model_made_again_continues_its_search(tmp_path):
 SCRIPT = """
 import sys, time
 from tests import models
-from tests.training.resume_test import slices
+from tests.training.trainings import shuffled
 from tf_lottery import find_ticket
 from tf_lottery._keras import keras
 
@@ -331,7 +292,7 @@ class Slow(keras.callbacks.Callback):
 
 find_ticket(
     models.compiled(models.with_state()),
-    slices().shuffle(96, seed=3).batch(models.BATCH),
+    shuffled(),
     2,
     epochs=3,
     validation_data=models.batches(32, 1),

@@ -1,5 +1,6 @@
 """On several devices: the same tickets, held alike by every replica."""
 
+import functools
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.fakes import Killed
 from tests.models import (
     FEATURES,
     Watch,
@@ -23,6 +25,7 @@ from tests.models import (
     tiny,
     with_state,
 )
+from tests.training.trainings import Kill, assert_same_rounds, shuffled
 from tf_lottery import LotterySchedule, Plan, RewindWeights, find_ticket
 from tf_lottery._keras import sparsity
 from tf_lottery.cli import main as cli
@@ -57,17 +60,26 @@ def strategy(request):
     return mirrored()
 
 
-def searched(model, strategy=None, callbacks=(), **plan):
-    plan = Plan(**{"rounds": 2, "epochs": 2, "pruning_rate": 0.3} | plan)
-    trainer = Trainer(
+def trainer_of(model, strategy=None, callbacks=(), **plan):
+    return Trainer(
         model,
         batches(),
-        plan,
+        Plan(**{"rounds": 2, "pruning_rate": 0.3} | plan),
         validation_data=batches(32, 1),
         callbacks=callbacks,
         strategy=strategy,
     )
-    return list(run_rounds(trainer, plan)), trainer
+
+
+def searched(model, strategy=None, callbacks=(), **plan):
+    trainer = trainer_of(model, strategy, callbacks, **plan)
+    return list(run_rounds(trainer, trainer.plan)), trainer
+
+
+@pytest.fixture(scope="module")
+def of_one():
+    """The rounds of a search on one device, made once for each model."""
+    return functools.cache(lambda name: searched(MODELS[name]())[0])
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -76,18 +88,17 @@ def test_replicas_hold_the_same_masks_and_zeros_after_every_step(name, strategy)
     rounds, trainer = searched(MODELS[name](), strategy, [watch])
     assert trainer.strategy is strategy
     assert trainer.model.distribute_strategy is strategy
-    assert watch.calls == 3 * 12 * 2 * strategy.num_replicas_in_sync
+    assert watch.calls == 3 * 6 * 2 * strategy.num_replicas_in_sync
     assert watch.leaks == watch.differing == 0
     assert rounds[-1].ticket.density < 0.6
     assert trainer.traces == 1
 
 
 @pytest.mark.parametrize("name", ["Adam", "momentum, global clip norm"])
-def test_several_devices_find_the_tickets_of_one(name, strategy):
+def test_several_devices_find_the_tickets_of_one(name, strategy, of_one):
     """Sums in another order differ in the last bits; no mask is decided by those."""
-    one, _ = searched(MODELS[name]())
     several, _ = searched(MODELS[name](), strategy)
-    for mine, theirs in zip(several, one, strict=True):
+    for mine, theirs in zip(several, of_one(name), strict=True):
         assert mine.ticket.masks == theirs.ticket.masks
         for path, weights in theirs.outcome.weights.items():
             assert np.allclose(mine.outcome.weights[path], weights, atol=1e-5)
@@ -121,32 +132,25 @@ def test_arrays_give_each_step_the_same_examples_on_any_number_of_devices():
 
 
 def test_a_late_rewind_brings_every_replica_back():
-    rounds, trainer = searched(MODELS["norm and dropout"](), mirrored(), rewind_to=7)
-    step, state = rounds[0].outcome.next_start
+    model = MODELS["norm and dropout"]()
+    trainer = trainer_of(model, mirrored(), epochs=2, rewind_to=7)
+    dense = trainer.dense()
+    outcome = trainer.train(dense)
+    step, state = outcome.next_start
     again = trainer.train(
-        type(rounds[0].ticket)(
-            rounds[0].ticket.masks, state, step, round=1, plan=trainer.plan
-        )
+        type(dense)(dense.masks, state, step, round=1, plan=trainer.plan)
     )
-    assert equal(again.weights, rounds[0].outcome.weights)
+    assert equal(again.weights, outcome.weights)
 
 
-def shuffled():
-    data = tf.data.Dataset.from_tensor_slices(arrays())
-    return data.shuffle(90, seed=5).batch(16)
-
-
-@pytest.mark.parametrize("data", [arrays, shuffled])
-def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path, data):
-    class Killed(Exception):
-        pass
-
+@pytest.mark.parametrize("data", [pytest.param(arrays, marks=slow), shuffled])
+def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path, data, always_written):
     def search(path, callbacks=()):
         return find_ticket(
             MODELS["norm and dropout"](),
             data(),
-            2,
-            epochs=4,
+            1,
+            epochs=2,
             validation_data=arrays(32, 1),
             strategy=mirrored(),
             run_dir=path,
@@ -155,24 +159,10 @@ def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path, data):
         )
 
     with pytest.raises(Killed):
-        search(tmp_path / "killed", lambda number, *_: [KillIn(number, 1, Killed)])
-    resumed, whole = search(tmp_path / "killed"), search(tmp_path / "whole")
-    for mine, theirs in zip(resumed.history, whole.history, strict=True):
-        assert mine.ticket.masks == theirs.ticket.masks
-        assert equal(mine.outcome.weights, theirs.outcome.weights)
-        assert mine.outcome.curves == theirs.outcome.curves
-
-
-class KillIn(keras.callbacks.Callback):
-    """Raises at the third epoch of one round."""
-
-    def __init__(self, number, deadly, error):
-        super().__init__()
-        self._due, self._error = number == deadly, error
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if self._due and epoch == 2:
-            raise self._error
+        search(tmp_path, lambda number, *_: [Kill("on_epoch_begin", 1)] * number)
+    assert list(tmp_path.rglob("checkpoint.npz"))
+    resumed, whole = search(tmp_path), search(None)
+    assert_same_rounds(resumed.history, whole.history)
 
 
 def test_the_callback_keeps_the_average_of_the_replicas_statistics():
@@ -196,7 +186,7 @@ def test_uneven_parts_of_a_batch_weigh_as_in_keras():
     """Keras averages the replicas' means: a part of 6 counts as one of 7."""
 
     def trained(strategy):
-        plan = Plan(batch_size=13, epochs=4)
+        plan = Plan(batch_size=13, epochs=2)
         trainer = Trainer(MODELS["Adam"](), arrays(91), plan, strategy=strategy)
         return trainer.train(trainer.dense()).weights["logits/kernel"]
 
@@ -316,7 +306,7 @@ def test_a_tpu_gets_batches_of_one_size():
 
 
 def test_a_mask_that_differs_on_one_replica_stops_the_search():
-    _, trainer = searched(MODELS["Adam"](), mirrored(), rounds=1)
+    trainer = trainer_of(MODELS["Adam"](), mirrored())
     masks = trainer._live._masks["logits/kernel"][0]
     assign = trainer._live.assign
 
@@ -338,7 +328,7 @@ def test_a_pruned_weight_that_comes_back_on_one_replica_is_found():
             kernel.values[1].assign(tf.ones_like(kernel.values[1]))
 
     with pytest.raises(RuntimeError, match="'hidden/kernel' became nonzero in round 1"):
-        searched(MODELS["Adam"](), mirrored(), [Spoil()])
+        searched(MODELS["Adam"](), mirrored(), [Spoil()], rounds=1)
 
 
 @slow

@@ -1,0 +1,118 @@
+"""Callbacks live in a training as in Keras' `fit`, and may be of one round."""
+
+import pytest
+
+from tests.models import (
+    batches,
+    compiled,
+    keras,
+    tiny,
+)
+from tests.training.trainings import trainer_of
+from tf_lottery.search.rounds import run_rounds
+
+slow = pytest.mark.slow
+
+
+class Events(keras.callbacks.Callback):
+    """Writes down which hook was called when, and the logs of epochs' ends."""
+
+    def __init__(self, of_batches=True):
+        super().__init__()
+        self.seen, self.logs = [], []
+        if of_batches:
+            self.on_train_batch_begin = lambda b, logs=None: self._see("begin", b)
+            self.on_train_batch_end = lambda b, logs=None: self._see("end", b)
+            self._supports_tf_logs = True
+
+    def _see(self, *event):
+        self.seen.append(event)
+
+    def on_train_begin(self, logs=None):
+        self._see("train begin")
+
+    def on_train_end(self, logs=None):
+        self._see("train end")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._see("epoch begin", epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._see("epoch end", epoch)
+        self.logs.append({k: v for k, v in logs.items() if k != "round"})
+
+    def on_test_begin(self, logs=None):
+        self._see("test begin")
+
+    def on_test_end(self, logs=None):
+        self._see("test end")
+
+
+@pytest.mark.parametrize("group", [1, pytest.param(3, marks=slow), 4])
+def test_callbacks_live_as_in_fit(group):
+    """Also with groups that do not divide an epoch's steps."""
+    model, data = compiled(tiny(), steps_per_execution=group), batches(32, seed=1)
+    ours, theirs = Events(), Events()
+    trainer = trainer_of(model, validation=data, callbacks=[ours])
+    trainer.train(trainer.dense())
+    model.fit(batches(), epochs=2, validation_data=data, verbose=0, callbacks=[theirs])
+    assert ours.seen == theirs.seen
+    assert ours.logs == theirs.logs
+
+
+def test_after_a_rewind_callbacks_see_the_epoch_of_its_step():
+    events = Events(of_batches=False)
+    trainer = trainer_of(
+        compiled(tiny()), callbacks=[events], epochs=3, rewind_to="1ep", rounds=1
+    )
+    list(run_rounds(trainer, trainer.plan))
+    second = events.seen[events.seen.index(("train end",)) + 1 :]
+    assert [e for e in second if "test" not in e[0]] == [
+        ("train begin",),
+        ("epoch begin", 1),
+        ("epoch end", 1),
+        ("epoch begin", 2),
+        ("epoch end", 2),
+        ("train end",),
+    ]
+
+
+def test_file_names_of_callbacks_may_hold_the_round(tmp_path):
+    path = f"{tmp_path}/round_{{round}}_epoch_{{epoch}}.h5"
+    saver = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
+    trainer = trainer_of(compiled(tiny()), callbacks=[saver], rounds=1)
+    list(run_rounds(trainer, trainer.plan))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"round_{r}_epoch_{e}.h5" for r in (0, 1) for e in (1, 2)
+    ]
+
+
+def test_callbacks_may_be_made_for_each_training():
+    made = []
+
+    def callbacks(round, replicate, control):
+        made.append((round, replicate, control))
+        return [keras.callbacks.TerminateOnNaN()]
+
+    trainer = trainer_of(compiled(tiny()), callbacks=callbacks)
+    list(run_rounds(trainer, trainer.plan))
+    assert made == [(0, 0, None), (1, 0, None), (2, 0, None)]
+
+
+def test_one_callback_needs_no_list():
+    counter = Events(of_batches=False)
+    trainer = trainer_of(compiled(tiny()), callbacks=counter)
+    trainer.train(trainer.dense())
+    assert len(counter.logs) == 2
+
+
+def test_checkpoints_of_keras_hold_pruned_weights_as_zeros(tmp_path):
+    """ModelCheckpoint before tfmot's callback saves them unmasked (issue 206)."""
+    saver = keras.callbacks.ModelCheckpoint(
+        f"{tmp_path}/{{round}}.h5", save_weights_only=True
+    )
+    trainer = trainer_of(compiled(tiny()), callbacks=[saver], rounds=1)
+    *_, last = run_rounds(trainer, trainer.plan)
+    trainer.model.load_weights(f"{tmp_path}/1.h5")
+    kernel = trainer._live.read_weights()["hidden/kernel"]
+    assert not kernel[~last.ticket.masks["hidden/kernel"]].any()
