@@ -293,11 +293,12 @@ def _compared(
                 "`--compare` must be like one-shot=RUN_DIR, with another name than "
                 f"{own!r}, the search's own. Received: {other!r}."
             )
-        is_one = (Path(path) / "plan.json").exists()
-        found = [path] if is_one else [p.parent for p in Path(path).glob("*/plan.json")]
+        at = [Path(path) / "plan.json", *Path(path).glob("*/plan.json")]
+        at = at[:1] if at[0].exists() else at[1:]
+        found = [p.parent for p in at if p.parent.resolve() != run_dir.resolve()]
         if not found:
-            raise ValueError(f"There is no run directory {path}, and none in it.")
-        named.setdefault(name, []).extend(_finished(Path(each)) for each in found)
+            raise ValueError(f"There is no other run directory {path}, and none in it.")
+        named.setdefault(name, []).extend(map(_finished, found))
     return reports.compared(named)
 
 

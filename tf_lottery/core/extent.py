@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 # What tables and figures call what is no control.
-RESERVED = {"dense", "ticket"}
+RESERVED = ("dense", "ticket")
 
 Controls = tuple[str | Callable[..., Any], ...]
 
@@ -42,10 +42,11 @@ def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
             "`controls` must have names that differ: they are written to directories "
             f"of these names. Received twice: {', '.join(map(repr, twice))}."
         )
-    if taken := sorted({*names} & RESERVED):
+    own = {name_in_files(control) for control in chosen if callable(control)}
+    if taken := sorted(own & {*RESERVED, *known.NAMES}):
         raise ValueError(
-            "A control must have another name than what it is compared with. "
-            f"Received: {', '.join(map(repr, taken))}."
+            "A control must have a name of its own, by which it is told apart in "
+            f"files and tables. Received: {', '.join(map(repr, taken))}."
         )
     if retrain != "rewind" and "shuffle" in chosen:
         raise ValueError(

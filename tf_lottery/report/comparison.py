@@ -68,10 +68,15 @@ class Comparison:
         ]
 
     def gains(self) -> Iterator[tuple[Line, Point, Difference | None]]:
-        """Each point, with what the first search has more, if that is known."""
-        metric = score_name(self.searches)
+        """Each point, with what the first search has more, if that is known.
+
+        Of the first search the tickets alone: its controls are in its own tables.
+        """
+        metric, own = score_name(self.searches), next(iter(self.searches))
         lines = [line for line in lines_of(self.searches) if line.kind != DENSE]
         for line in lines:
+            if line.search == own and line is not lines[0]:
+                continue
             for point in line.points:
                 found = self._difference(lines[0], line, point, metric)
                 yield line, point, found[0] if found else None
@@ -80,7 +85,9 @@ class Comparison:
         """The lines as text: a row a density."""
         metric = score_name(self.searches)
         view = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        named = f"gain of\n{next(iter(self.searches))}"
+        gains = (gain for _, _, gain in self.gains() if gain)
+        unit = next((f",{formats.gain_unit(gain)}" for gain in gains), "").rstrip(",")
+        named = f"gain of\n{next(iter(self.searches))}{unit}"
         for name in ("search", "density", "n", metric, named, "best\nstep"):
             view.add_column(name, justify="left" if name == "search" else "right")
         for line, point, gain in self.gains():

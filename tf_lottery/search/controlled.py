@@ -96,7 +96,15 @@ def _applied(
     context: controls.Context,
     steps: int,
 ) -> Ticket:
-    changed = controls.get(control)(ticket, context)
+    try:
+        changed = controls.get(control)(ticket, context)
+    except Exception as error:
+        if not callable(control):
+            raise
+        raise RuntimeError(
+            f"The control {name!r} failed on the ticket of round {ticket.round} with "
+            f"{type(error).__name__}: {error}."
+        ) from error
     if not isinstance(changed, Ticket) or not _is_alike(changed, ticket):
         raise TypeError(
             f"The control {name!r} must return a ticket of the same model, whose state "
@@ -109,7 +117,9 @@ def _applied(
             f"the last of a training, {steps:,}. Received: step={step!r}."
         )
     same = controls.unchanged(ticket, changed)
-    if len(same) == len(ticket.masks) and _is_equal(changed.weights, ticket.weights):
+    # One's own may change biases alone, and say so by its name.
+    is_other = callable(control) and not _is_equal(changed.weights, ticket.weights)
+    if len(same) == len(ticket.masks) and not is_other:
         raise ValueError(
             f"The control {name!r} changes nothing: every surviving weight is as in "
             "the ticket. An initialiser that is constant draws no other weights."

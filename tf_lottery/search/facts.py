@@ -13,7 +13,6 @@ from typing import Any
 
 import tf_lottery
 from tf_lottery.core.errors import PlanMismatchError
-from tf_lottery.core.extent import name_in_files
 from tf_lottery.core.plan import Plan
 
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
@@ -107,10 +106,6 @@ def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     plans = [Plan.from_json(plan) for plan in (there, here)]
     for name in plans[0].differences(plans[1]):
         return f"of another plan, `{name}` {_unequal(there[name], here[name])}"
-    known = {name_in_files(c): c for c in plans[0].controls}
-    for control in plans[1].controls:
-        if known.get(name := name_in_files(control), control) != control:
-            return f"of another plan, the control {name!r} is another function there"
     if theirs["architecture"] != ours["architecture"]:
         layers = theirs["layers"].items() ^ ours["layers"].items()
         names = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
