@@ -1,13 +1,19 @@
-"""One worker of a search, run by `workers_test.py` in a process of its own.
+"""One worker of searches, run by `workers_test.py` in a process of its own.
 
-python -m tests.worker '{"out": ..., "run_dirs": [...], "dies": [worker, round]}'
+python -m tests.worker '{"out": ..., "searches": [{"model": ..., "run_dirs": [...]}]}'
+
+A process costs seconds, so that it runs searches one after another. It writes what
+each found, or how it failed; the error of the last one ends it.
 """
 
+import dataclasses
 import json
 import os
 import signal
 import sys
 from pathlib import Path
+
+import numpy as np
 
 from tests.models import (
     Watch,
@@ -54,9 +60,18 @@ def spoil():
     Live.assign = assign_and_spoil
 
 
+def becomes_nan(ticket, context):
+    """A control whose first step makes the loss NaN."""
+    state = {path: np.full_like(a, np.nan) for path, a in ticket.weights.items()}
+    return dataclasses.replace(ticket, state={**ticket.state, **state})
+
+
 def search(given, index, strategy="multiworker"):
     """The ticket, and what the watch saw, of this worker."""
     watch, dies = Watch(), given.get("dies")
+    more = given.get("more", {})
+    if given.get("becomes_nan"):
+        more = {**more, "controls": [becomes_nan, "reinit"]}
 
     def watched(round, *_):
         return [watch] + [Die()] * (dies == [index, round])
@@ -64,8 +79,8 @@ def search(given, index, strategy="multiworker"):
     ticket = find_ticket(
         MODELS[given["model"]],
         arrays(),
-        2,
-        epochs=given.get("epochs", {}).get(str(index), 3),
+        given.get("rounds", 2),
+        epochs=given.get("epochs", {}).get(str(index), 2),
         batch_size=16,
         pruning_rate=0.3,
         validation_data=arrays(32, 1),
@@ -75,7 +90,7 @@ def search(given, index, strategy="multiworker"):
         run_dir=given["run_dirs"][index],
         callbacks=watched if given.get("watches", True) else (),
         verbose=2,
-        **given.get("more", {}),
+        **more,
     )
     return {
         "masks": ticket.masks.digest(),
@@ -93,8 +108,12 @@ if __name__ == "__main__":
     index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
     if given.get("spoils") == index:
         spoil()
-    found = search(given, index)
-    if given.get("plain"):  # again as most searches are: in groups of steps
-        plain = {**given, "watches": False, "run_dirs": [None] * 9}
-        found["plain"] = search(plain, index)
-    Path(given["out"]).with_suffix(f".{index}.json").write_text(json.dumps(found))
+    found = []
+    for number, each in enumerate(given["searches"], 1):
+        try:
+            found.append(search(each, index))
+        except Exception as error:
+            if number == len(given["searches"]):
+                raise
+            found.append(f"{type(error).__name__}: {error}")
+        Path(given["out"]).with_suffix(f".{index}.json").write_text(json.dumps(found))

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.skipif(REPLICAS != 2, reason="these are processes of on
 WITHIN = 60  # seconds until the others have noticed a death
 
 
-def searched(path, workers=2, model="Adam", run_dir="run", **given):
-    """What each worker found, the exit statuses, the logs, and the seconds."""
+def searched(path, *searches, workers=2, **given):
+    """What each worker found, the exit statuses, and the logs.
+
+    Each of the searches has a run directory of that name, and else its own options.
+    """
     path.mkdir(exist_ok=True)
-    run_dirs = [
-        str(path / (f"{run_dir}_{n}" if n else run_dir)) for n in range(workers)
-    ]
-    given |= {"out": str(path / "found"), "model": model, "run_dirs": run_dirs}
+    given |= {"out": str(path / "found"), "searches": [*map(in_path(path), searches)]}
     logs = [path / f"worker_{n}.log" for n in range(workers)]
     command = [sys.executable, "-m", "tests.worker", json.dumps(given)]
     started = launch.start(command, logs, chief_to_log=True)
@@ -37,14 +37,28 @@ def searched(path, workers=2, model="Adam", run_dir="run", **given):
     found = []
     for number in range(workers):
         file = path / f"found.{number}.json"
-        found.append(json.loads(file.read_text()) if file.exists() else None)
+        found.append(json.loads(file.read_text()) if file.exists() else [])
+        file.unlink(missing_ok=True)
     return found, statuses, [log.read_text() for log in logs]
+
+
+def in_path(path):
+    """Gives a search its model and the run directories of its workers."""
+
+    def completed(search):
+        run_dir = path / search.get("run_dir", "run")
+        run_dirs = [str(run_dir), *(f"{run_dir}_{n}" for n in (1, 2))]
+        return {"model": "Adam", "run_dirs": run_dirs, **search}
+
+    return completed
 
 
 def ended(processes):
     """The exit statuses; the first that fails gives the others a minute."""
-    failed = None
+    failed, deadline = None, time.monotonic() + 5 * WITHIN
     while any(process.poll() is None for process in processes):
+        if time.monotonic() > deadline:
+            break  # all of them hang
         if failed is None and any(process.poll() for process in processes):
             failed = time.monotonic()
         if failed is not None and time.monotonic() > failed + WITHIN:
@@ -53,32 +67,49 @@ def ended(processes):
     return [process.poll() for process in processes]
 
 
+PLAIN = {"rounds": 1, "watches": False, "run_dir": "plain"}
+CONTROLLED = {
+    "model": "drawn under the seed",
+    "run_dir": "controlled",
+    "more": {"replicates": 2, "controls": ["reinit"]},
+    "rounds": 1,
+    "epochs": {"0": 1, "1": 1},
+    "watches": False,
+}
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """A search of two workers that nothing disturbs; its directory and findings."""
+    """Searches of two workers that nothing disturbs: directory, findings, logs.
+
+    The first is watched at every step. The others take their steps in groups.
+    """
     path = tmp_path_factory.mktemp("undisturbed")
-    found, statuses, logs = searched(path, plain=True)
+    found, statuses, logs = searched(path, {}, PLAIN, CONTROLLED)
     assert statuses == [0, 0], logs[0][-3000:] + logs[1][-3000:]
     return path, found, logs
 
 
 def test_all_workers_end_with_one_ticket_and_zeros_after_every_step(undisturbed):
-    _, (chief, other), _ = undisturbed
+    _, ((chief, *_), (other, *_)), _ = undisturbed
     assert chief["masks"] == other["masks"]
     for part in ("weights", "starts", "rows", "reason"):
         assert chief[part] == other[part]
-    steps = 18 + 2 * (18 - 3)
+    steps = 12 + 2 * (12 - 3)
     for found in (chief, other):
         assert found["watch"] == [0, 0, 2 * steps]
     assert chief["rows"][-1]["density"] < 0.6
 
 
-@pytest.mark.parametrize("watches", [True, False])
-def test_several_workers_find_what_one_device_finds(undisturbed, tmp_path, watches):
+@pytest.mark.parametrize(
+    "number, given", [(0, {}), (1, PLAIN)], ids=["watched", "in groups"]
+)
+def test_several_workers_find_what_one_device_finds(
+    undisturbed, tmp_path, number, given
+):
     _, (chief, _), _ = undisturbed
-    given = {"model": "Adam", "run_dirs": [str(tmp_path / "one")], "watches": watches}
-    one = worker.search(given, 0, strategy=None)
-    several = chief if watches else chief["plain"]
+    one = worker.search(in_path(tmp_path)(given), 0, strategy=None)
+    several = chief[number]
     assert several["masks"] == one["masks"]
     for path, weights in one["weights"].items():
         assert np.allclose(several["weights"][path], weights, atol=1e-5)
@@ -88,22 +119,19 @@ def test_several_workers_find_what_one_device_finds(undisturbed, tmp_path, watch
             assert mine[name] == pytest.approx(theirs[name], abs=1e-4), name
 
 
-def test_replicates_and_controls_are_those_of_one_device_on_all_workers(tmp_path):
+def test_replicates_and_controls_are_those_of_one_device_on_all_workers(
+    undisturbed, tmp_path
+):
     """Fresh weights are drawn by all workers, as their variables are made by all."""
-    model = "drawn under the seed"
-    more = {"replicates": 2, "controls": ["reinit"], "control_rounds": [2]}
-    given = {"more": more, "epochs": {"0": 1, "1": 1}, "watches": False}
-    (chief, other), statuses, logs = searched(tmp_path, model=model, **given)
-    assert statuses == [0, 0], logs[0][-3000:] + logs[1][-3000:]
+    directory, ((*_, chief), (*_, other)), _ = undisturbed
     for part in ("masks", "weights", "starts", "rows", "reason"):
         assert chief[part] == other[part]
-    given |= {"model": model, "run_dirs": [str(tmp_path / "one")]}
-    one = worker.search(given, 0, strategy=None)
-    assert len(chief["rows"]) == len(one["rows"]) == 2 * (3 + 1)
+    one = worker.search(in_path(tmp_path)(CONTROLLED), 0, strategy=None)
+    assert len(chief["rows"]) == len(one["rows"]) == 2 * (2 + 1)
     for mine, theirs in zip(chief["rows"], one["rows"], strict=True):
         for name in ("replicate", "control", "draw", "round", "kept", "best_step"):
             assert mine[name] == theirs[name]
-    found, expected = (Store(tmp_path / n).history() for n in ("run", "one"))
+    found, expected = (Store(p / "controlled").history() for p in (directory, tmp_path))
     for ours, theirs in zip(found.trainings(), expected.trainings(), strict=True):
         assert ours.ticket.masks == theirs.ticket.masks
         for path, weights in theirs.outcome.weights.items():
@@ -112,12 +140,38 @@ def test_replicates_and_controls_are_those_of_one_device_on_all_workers(tmp_path
     assert len(starts) == len(one["rows"])
 
 
-def test_workers_that_were_started_otherwise_are_refused(tmp_path):
-    found, statuses, logs = searched(tmp_path, epochs={"1": 2})
-    assert found == [None, None]
-    assert 0 not in statuses
+@pytest.fixture(scope="module")
+def refused(undisturbed):
+    """Searches of two workers that end with errors, the last of which ends them."""
+    path, _, _ = undisturbed
+    otherwise = {"epochs": {"1": 1}, "run_dir": "otherwise"}
+    another = {"model": "momentum, global clip norm"}  # in the directory of Adam
+    nan = {**CONTROLLED, "more": {}, "becomes_nan": True, "run_dir": "nan"}
+    return searched(path, otherwise, another, nan), path
+
+
+def test_workers_that_were_started_otherwise_are_refused(refused):
+    (found, _, _), _ = refused
+    for said in (each[0] for each in found):
+        assert "All workers must be started alike. Received: another plan" in said
+
+
+def test_a_chief_that_refuses_says_so_to_the_others(refused):
+    ((_, chief), (_, other)), _, _ = refused[0]
+    assert "another optimizer" in chief
+    assert "The chief stopped: " in other
+    assert "another optimizer" in other
+
+
+def test_a_control_that_becomes_nan_ends_all_workers(refused):
+    """One worker alone would leave it out and go on, where the others have ended."""
+    (found, statuses, logs), path = refused
+    assert [len(each) for each in found] == [2, 2]
+    assert statuses == [1, 1], "it hangs"
     for log in logs:
-        assert "All workers must be started alike. Received: another plan" in log
+        assert "FloatingPointError: `loss` became NaN in control becomes_nan" in log
+    rounds = Store(path / "nan").history()
+    assert len(rounds) == 2 and not rounds.controls
 
 
 def test_an_array_is_shared_once_and_only_when_it_is_read():
@@ -153,17 +207,17 @@ def test_a_worker_that_dies_ends_the_others_and_the_search_goes_on(
     number, undisturbed, tmp_path
 ):
     whole, expected, _ = undisturbed
-    found, statuses, logs = searched(tmp_path, dies=[number, 1])
+    found, statuses, logs = searched(tmp_path, {"dies": [number, 1]})
     assert statuses[number] == -9
     left = 1 - number
     assert statuses[left] not in (0, None), "it hangs"
-    assert found == [None, None]
+    assert found == [[], []]
     if number == 1:  # of a chief that dies TensorFlow itself ends the others
         assert "lost another one" in logs[left]
         assert "continues from its run directory" in logs[left]
-    again, statuses, logs = searched(tmp_path)
+    again, statuses, logs = searched(tmp_path, {})
     assert statuses == [0, 0], logs[0][-3000:] + logs[1][-3000:]
-    assert again[0]["masks"] == expected[0]["masks"]
+    assert again[0][0]["masks"] == expected[0][0]["masks"]
     mine, theirs = contents(tmp_path / "run"), contents(whole / "run")
     assert mine.keys() == theirs.keys()
     for which in mine:
@@ -171,19 +225,9 @@ def test_a_worker_that_dies_ends_the_others_and_the_search_goes_on(
         assert mine[which]["arrays"] == theirs[which]["arrays"]
 
 
-def test_a_chief_that_refuses_says_so_to_the_others(undisturbed):
-    path, _, _ = undisturbed
-    _, statuses, (chief, other) = searched(path, model="momentum, global clip norm")
-    assert 0 not in statuses
-    assert None not in statuses
-    assert "another optimizer" in chief
-    assert "The chief stopped: " in other
-    assert "another optimizer" in other
-
-
 def test_a_worker_with_another_mask_stops_the_search_on_all(tmp_path):
-    found, statuses, logs = searched(tmp_path, spoils=1)
-    assert found == [None, None]
+    found, statuses, logs = searched(tmp_path, {}, spoils=1)
+    assert found == [[], []]
     assert 0 not in statuses
     for log in logs:
         assert "'hidden/kernel' on replica 1 (worker 1)" in log
@@ -235,10 +279,10 @@ def test_launch_local_runs_a_command_on_local_workers(tmp_path, capfd):
 @slow
 @pytest.mark.parametrize("model", worker.MODELS)
 def test_three_workers(model, tmp_path):
-    found, statuses, logs = searched(tmp_path, 3, model)
+    found, statuses, logs = searched(tmp_path, {"model": model}, workers=3)
     assert statuses == [0, 0, 0], "".join(log[-2000:] for log in logs)
-    assert len({each["masks"] for each in found}) == 1
-    assert all(each["watch"][:2] == [0, 0] for each in found)
+    assert len({each["masks"] for (each,) in found}) == 1
+    assert all(each["watch"][:2] == [0, 0] for (each,) in found)
 
 
 def test_hashes_tell_masks_apart():
