@@ -87,6 +87,7 @@ class LotteryTuner(keras_tuner.Tuner):
     ) -> None:
         self._seed = seed
         self._verbose = 1
+        self._is_hyperband = isinstance(oracle, keras_tuner.oracles.HyperbandOracle)
         self._registered = oracle.get_space()
         super().__init__(
             oracle,
@@ -280,12 +281,12 @@ class LotteryTuner(keras_tuner.Tuner):
                 "A space must return fields of a Plan, but `seed` and `replicates`, "
                 f"which the tuner has itself. Received: {', '.join(unknown)}."
             )
+        if self._is_hyperband and choices.get("steps"):
+            raise ValueError(
+                "Hyperband gives the length of a training in epochs. Received: "
+                f"steps={choices['steps']}. Leave it out."
+            )
         if _EPOCHS in hp.values:
-            if choices.get("steps"):
-                raise ValueError(
-                    "Hyperband gives the length of a training in epochs. Received: "
-                    f"steps={choices['steps']}. Leave it out."
-                )
             choices["epochs"] = hp.values[_EPOCHS]
         return Plan(**choices, seed=self._seed, replicates=self.executions_per_trial)
 
