@@ -6,7 +6,7 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -86,7 +86,9 @@ def sweep(arguments: Any) -> None:
     if not found.trials:
         sys.exit("tf_lottery sweep: no trial could be finished.")
     directory = Path(tuner.project_dir)
-    _write_sweep(found, directory, tuner.run_dir(found.trials[0].name))
+    facts = Store(tuner.run_dir(found.trials[0].name)).facts()
+    facts["recipe"] = str(Path(arguments.recipe).resolve())
+    _write_sweep(found, directory, facts)
     if arguments.verbose:
         width = shutil.get_terminal_size((88, 24)).columns
         print(f"\n{found.summary(None, width)}\n")
@@ -267,10 +269,13 @@ def _write_report(
         print(error)
 
 
-def _write_sweep(sweep: reports.Sweep, directory: Path, best: Path) -> None:
+def _write_sweep(
+    sweep: reports.Sweep, directory: Path, facts: Mapping[str, Any]
+) -> None:
+    """Writes the numbers of a sweep, and a report of it and its best trial."""
     sweep.to_csv(directory / "trials.csv")
     sweep.to_json(directory / "trials.json")
-    history, facts = sweep.trials[0].history, Store(best).facts()
+    history = sweep.trials[0].history
     try:
         sweep.plot(directory / "front.png")
         reports.to_html(history, directory / "report.html", facts, sweep=sweep)
