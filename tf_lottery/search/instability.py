@@ -78,9 +78,9 @@ class Instability:
 
 def checked_threshold(threshold: float | None, metric: str) -> float:
     """The threshold, by default the paper's where the metric is a fraction."""
-    if threshold is not None and not (is_number(threshold) and threshold > 0):
-        raise ValueError(
-            "`threshold` must be a number above 0; that of accuracies is a fraction. "
+    if threshold is not None and not is_number(threshold):
+        raise TypeError(
+            "`threshold` must be a number; that of accuracies is a fraction. "
             f"Received: threshold={threshold!r}."
         )
     if threshold is None and not is_fraction(metric):
