@@ -193,7 +193,7 @@ def test_the_tool_writes_the_table_and_refuses_a_search_that_is_not_finished(tmp
     plan = Plan(rounds=2)
     written(tmp_path / "run", plan)
     record = json.loads((tmp_path / "run" / "plan.json").read_text())
-    record["asked"] = dataclasses.replace(plan, rounds=3).to_json()
+    record["plan"] = dataclasses.replace(plan, rounds=3).to_json()
     (tmp_path / "run" / "plan.json").write_text(json.dumps(record))
     done = subprocess.run(
         [sys.executable, TOOLS / "check_claims.py", tmp_path / "run"],

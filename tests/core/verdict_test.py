@@ -95,10 +95,17 @@ def test_a_late_rewind_is_one():
 def test_trainings_that_all_end_at_their_minimum_are_called_too_short():
     short = judge(history([DENSE, (0.4, 0.95, 100)]))
     assert short.won and short.rounds[1].too_short
-    assert "still falling at the last step of both: train longer" in short.reason
+    assert "least at the last step of both: train longer" in short.reason
     enough = judge(history([DENSE, (0.4, 0.95, 99)]))
     assert not enough.rounds[1].too_short
-    assert "still falling" not in enough.reason
+    assert "train longer" not in enough.reason
+
+
+def test_one_validation_pass_is_told_as_one():
+    once = history([DENSE, (0.4, 0.95, 100)])
+    for round in once:
+        round.outcome.curves["step"][:] = [100]
+    assert "validated once: with `evaluate_every`" in judge(once).reason
 
 
 # Tolerance.

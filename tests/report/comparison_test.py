@@ -123,6 +123,16 @@ def test_it_is_short_in_a_session():
     assert repr(ITERATIVE.verdict()).startswith("<Verdict: A winning ticket: 25.0%")
 
 
+def test_histories_of_one_name_differ_in_their_rates_alone():
+    other = dataclasses.replace(HALF, plan=Plan(rounds=2, retrain="fine_tune"))
+    with pytest.raises(ValueError, match=r"'x', which differ in retrain"):
+        compare(ITERATIVE, x=[HALF, other])
+    rates = dataclasses.replace(HALF, plan=Plan(rounds=1, pruning_rate=0.5))
+    assert compare(ITERATIVE, x=[HALF, rates]).table()
+    with pytest.raises(ValueError, match="no history of the search 'x'"):
+        compare(ITERATIVE, x=[])
+
+
 def test_two_searches_of_one_name_are_refused():
     with pytest.raises(ValueError, match="Received twice: 'iterative'"):
         compare(ITERATIVE, iterative=HALF)

@@ -1,7 +1,9 @@
 """A control of one's own: told by its code from another of that name, and checked."""
 
 import dataclasses
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests.fakes import FakeTrainer, facts
@@ -13,6 +15,7 @@ from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.search.store import Store
+from tf_lottery.training.run import Run
 
 FACTOR = 2.0
 
@@ -84,3 +87,68 @@ def test_a_control_that_has_no_rounds_is_named():
 def test_a_mistyped_control_is_told_by_the_name_of_the_argument():
     with pytest.raises(ValueError, match="`controls` must be one of 'reinit'"):
         Plan(controls=("renit",))
+
+
+def shifted(ticket, context):
+    """Changes a bias alone."""
+    state = {name: ticket.state[name] for name in ticket.state}
+    state["dense/bias"] = state["dense/bias"] + np.float32(FACTOR)
+    return dataclasses.replace(ticket, state=state)
+
+
+def test_changed_code_is_found_in_biases_too(tmp_path, monkeypatch):
+    searched(tmp_path, shifted)
+    assert searched(tmp_path, shifted)[1] == []
+    monkeypatch.setattr(f"{__name__}.FACTOR", 3.0)
+    with pytest.raises(PlanMismatchError, match="code has changed"):
+        searched(tmp_path, shifted)
+
+
+@pytest.mark.parametrize("step", [100, -1, 2.5, "1"])
+def test_a_control_must_start_before_the_last_step(tmp_path, step):
+    def late(ticket, context):
+        return dataclasses.replace(scaled(ticket, context), step=step)
+
+    with pytest.raises(ValueError, match="starts at a step before the last"):
+        searched(tmp_path, late)
+
+
+def test_a_control_that_fails_is_named(tmp_path):
+    def failing(ticket, context):
+        raise KeyError("a path")
+
+    with pytest.raises(
+        RuntimeError, match=r"'failing' failed .* of round 1 .*KeyError"
+    ):
+        searched(tmp_path, failing)
+
+
+@pytest.mark.parametrize("name", ["dense", "ticket", "reinit"])
+def test_a_control_is_not_called_as_what_it_is_compared_with(name):
+    def control(ticket, context):
+        return ticket
+
+    control.__qualname__ = name
+    with pytest.raises(ValueError, match="must have a name of its own"):
+        Plan(controls=[control])
+
+
+def test_a_half_trained_control_is_not_continued_by_changed_code(tmp_path):
+    """Also where nothing can be shared, so that no key is written."""
+    plan, store = Plan(rounds=1), Store(tmp_path)
+    with store.open(facts(plan), overwrite=False):
+        found = []
+        for factor in (2.0, 3.0):
+            trainer = FakeTrainer(plan)
+            trainer.unknown = "callbacks"
+            progress, identity = Progress(0, plan, 100), Identity(facts(plan))
+            recorded = Recorded(trainer, store.replicate(), progress, identity)
+            rounds = list(run_rounds(recorded, plan))
+            state = {n: a * factor for n, a in rounds[1].ticket.state.items()}
+            control = dataclasses.replace(rounds[1].ticket, state=state)
+            checkpoint = recorded._checkpoint(
+                control, "mine", 0, recorded._identity.key(control, plan, 0)
+            )
+            found.append(checkpoint.step)
+            checkpoint.save(Run(50), SimpleNamespace(view=lambda state=state: state))
+    assert found == [0, 0]

@@ -4,7 +4,6 @@ import dataclasses
 import shutil
 
 import pytest
-from hypothesis import given
 
 from tests.fakes import FakeTrainer
 from tests.search.contents import arrays_of, contents, which
@@ -14,10 +13,7 @@ from tests.search.searching import (
     search,
     trained,
 )
-from tests.strategies import extents
-from tf_lottery.core.plan import Plan
 from tf_lottery.report.table import unfinished
-from tf_lottery.search.facts import widest
 from tf_lottery.search.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
@@ -74,7 +70,6 @@ def test_control_rounds_may_be_added(tmp_path):
     trained(tmp_path, one)
     other = dataclasses.replace(SMALL, control_rounds={"reinit": (2,)})
     assert trained(tmp_path, other) == [(0, 2, "reinit"), (1, 2, "reinit")]
-    assert Store(tmp_path).facts()["plan"]["control_rounds"] == {"reinit": [1, 2]}
     assert trained(tmp_path, SMALL) == []
 
 
@@ -110,28 +105,12 @@ def test_fewer_of_it_later_trains_and_loses_nothing(whole, tmp_path, changes):
     assert [which(round) for round in found] == expected
     after = arrays_of(tmp_path)
     assert {name: after[name] for name in before} == before
+    shown = Store(tmp_path).history()
+    assert len(shown.trainings()) == len(expected)
+    again = FakeTrainer(PLAN)
+    search(tmp_path, again)
+    assert again.trained == []
     assert contents(whole[1]).items() <= contents(tmp_path).items()
-    kept = Plan.from_json(Store(tmp_path).facts()["plan"])
-    assert set(PLAN.trainings()) <= set(kept.trainings())
-    assert kept.replicates == 2
-
-
-@given(extents(), extents())
-def test_the_widest_plan_trains_what_either_trains_and_asks_for_no_more(one, other):
-    both = [
-        Plan.from_json(widest(a.to_json(), b.to_json()))
-        for a, b in ((one, other), (other, one))
-    ]
-    for wide in both:
-        assert widest(wide.to_json(), one.to_json())["rounds"] == wide.rounds
-        assert (wide.rounds, wide.replicates, wide.control_replicates) == tuple(
-            max(getattr(one, name), getattr(other, name))
-            for name in ("rounds", "replicates", "control_replicates")
-        )
-        controlled = {t[:2] for plan in (one, other) for t in plan.trainings()}
-        every = {(number, None) for number in range(wide.rounds + 1)}
-        assert {t[:2] for t in wide.trainings()} == controlled | every
-    assert set(both[0].trainings()) == set(both[1].trainings())
 
 
 def test_a_search_that_was_asked_for_less_has_nothing_left(tmp_path):
@@ -149,4 +128,4 @@ def test_a_search_that_was_asked_for_less_has_nothing_left(tmp_path):
     assert unfinished(history) == ""
     assert Store(tmp_path).left(history.plan) == 0
     draws = [r.draw for r in history.controls if r.control == "reinit"]
-    assert draws == [0, 1, 2] * SMALL.replicates
+    assert draws == [0] * SMALL.replicates

@@ -274,7 +274,7 @@ def test_what_is_shared_is_said(tmp_path, capsys):
         list(run_replicates(FakeTrainer(plan), store, progress, identity, shared_with))
     source = tmp_path / "one" / "replicate_0" / "round_01"
     said = " ".join(capsys.readouterr().out.split())
-    assert f"round 1 is shared: it was trained in {source}." in said
+    assert f"round 1 is shared: it was found in {source}." in said
 
 
 def test_a_directory_to_share_with_must_be_there_or_begin_here(tmp_path):

@@ -21,6 +21,13 @@ from tf_lottery.report.table import unfinished
 from tf_lottery.search.store import EXPORTS, Store
 from tf_lottery.search.verify import verify as verify_run
 
+_COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
+_SWEEP = {
+    "report.html": "report",
+    "front.png": "figure",
+    "trials.csv": "numbers",
+    "trials.json": "numbers",
+}
 _RECIPE = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a seed"}
 
 
@@ -59,6 +66,35 @@ def find(arguments: Any) -> None:
         _print_files(run_dir)
 
 
+def sweep(arguments: Any) -> None:
+    """Sweeps over how the tickets of a recipe are found, and reports it."""
+    with quiet():
+        try:
+            from tf_lottery.cli.sweeping import run, tuner_of
+        except ImportError as error:
+            if error.name != "keras_tuner":
+                raise
+            sys.exit(
+                "tf_lottery sweep: Sweeps need Keras Tuner. "
+                'Install it with "pip install tf-lottery[tuner]".'
+            )
+    recipe = load_recipe(arguments.recipe)
+    tuner, fixed = tuner_of(recipe, arguments)
+    found = run(tuner, recipe, fixed, arguments)
+    if found is None:
+        return
+    if not found.trials:
+        sys.exit("tf_lottery sweep: no trial could be finished.")
+    directory = Path(tuner.project_dir)
+    _write_sweep(found, directory, tuner.run_dir(found.trials[0].name))
+    if arguments.verbose:
+        width = shutil.get_terminal_size((88, 24)).columns
+        print(f"\n{found.summary(None, width)}\n")
+        for path in (directory / name for name in _SWEEP):
+            if path.exists():
+                print(f"{_SWEEP[path.name]:15} {path}")
+
+
 def show(arguments: Any) -> None:
     """Prints a run directory or a ticket file."""
     path = _existing(arguments.path)
@@ -82,7 +118,7 @@ def report(arguments: Any) -> None:
             sys.exit(f"tf_lottery report: {error}")
     if compared:
         print(compared.table(shutil.get_terminal_size((88, 24)).columns))
-    _print_files(run_dir)
+    _print_files(run_dir, _COMPARED if not compared else ())
 
 
 def export(arguments: Any) -> None:
@@ -231,6 +267,17 @@ def _write_report(
         print(error)
 
 
+def _write_sweep(sweep: reports.Sweep, directory: Path, best: Path) -> None:
+    sweep.to_csv(directory / "trials.csv")
+    sweep.to_json(directory / "trials.json")
+    history, facts = sweep.trials[0].history, Store(best).facts()
+    try:
+        sweep.plot(directory / "front.png")
+        reports.to_html(history, directory / "report.html", facts, sweep=sweep)
+    except ImportError as error:
+        print(error)
+
+
 def _compared(
     history: History, others: Sequence[str], run_dir: Path
 ) -> reports.Comparison | None:
@@ -240,16 +287,18 @@ def _compared(
     own = run_dir.resolve().name
     named: dict[str, list[History]] = {own: [history]}
     for other in others:
-        name, equals, path = other.partition("=")
-        if not equals or name == own:
+        name, _, path = other.partition("=")
+        if not name or not path or name == own:
             raise ValueError(
-                f"`--compare` must be like one-shot=RUN_DIR. Received: {other!r}."
+                "`--compare` must be like one-shot=RUN_DIR, with another name than "
+                f"{own!r}, the search's own. Received: {other!r}."
             )
-        is_one = (Path(path) / "plan.json").exists()
-        found = [path] if is_one else [p.parent for p in Path(path).glob("*/plan.json")]
+        at = [Path(path) / "plan.json", *Path(path).glob("*/plan.json")]
+        at = at[:1] if at[0].exists() else at[1:]
+        found = [p.parent for p in at if p.parent.resolve() != run_dir.resolve()]
         if not found:
-            raise ValueError(f"There is no run directory {path}, and none in it.")
-        named.setdefault(name, []).extend(_finished(Path(each)) for each in found)
+            raise ValueError(f"There is no other run directory {path}, and none in it.")
+        named.setdefault(name, []).extend(map(_finished, found))
     return reports.compared(named)
 
 
@@ -260,7 +309,8 @@ def _print_table(history: History) -> None:
     print(history.verdict().reason)
 
 
-def _print_files(run_dir: Path) -> None:
+def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:
+    """The files of a run directory, without those of an older report."""
     print(f"\n{'devices':15} {Store(run_dir).facts().get('devices', 'not known')}")
     print(f"{'run directory':15} {run_dir}")
     for name, what in {
@@ -276,5 +326,5 @@ def _print_files(run_dir: Path) -> None:
         **dict.fromkeys(EXPORTS.values(), "exported"),
         **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
     }.items():
-        if (run_dir / name).exists():
+        if (run_dir / name).exists() and name not in older:
             print(f"{what:15} {run_dir / name}")

@@ -69,6 +69,29 @@ def add(parser: Any) -> None:
         group.add_argument(f"--{name}", **options)
 
 
+FIELDS = tuple(_HELP)
+
+
+def given(arguments: Any) -> set[str]:
+    """The fields of the plan that have a flag."""
+    return {name for name in FIELDS if getattr(arguments, name) is not None}
+
+
+def parsed(name: str, text: str) -> Any:
+    """One value of a field, as its flag would be.
+
+    Raises:
+        ValueError: It is none.
+    """
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add(parser)
+    try:
+        arguments = parser.parse_args([f"--{name}={text}"])
+    except argparse.ArgumentError as error:
+        raise ValueError(f"`--vary` cannot be read: {error}") from error
+    return getattr(override(Plan(), arguments), name)
+
+
 def override(plan: Plan, arguments: Any) -> Plan:
     """The plan with the flags that were given."""
     given = {name: getattr(arguments, name) for name in _HELP}

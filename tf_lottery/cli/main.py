@@ -12,6 +12,7 @@ from tf_lottery import __version__
 from tf_lottery.cli import flags as plan_flags
 
 FORMATS = ("saved_model", "keras", "tflite")
+TUNERS = ("random", "bayesian", "hyperband", "grid")
 _MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, RuntimeError)
 
 
@@ -29,7 +30,14 @@ def parse(argv: Sequence[str]) -> Any:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_find, _add_show, _add_report, _add_export, _add_verify):
+    for add in (
+        _add_find,
+        _add_sweep,
+        _add_show,
+        _add_report,
+        _add_export,
+        _add_verify,
+    ):
         add(commands)
     try:
         return parser.parse_args(argv[1:])
@@ -47,8 +55,8 @@ def main(arguments: Any) -> None:
     try:
         getattr(commands, arguments.command)(arguments)
     except KeyboardInterrupt:
-        find = arguments.command == "find"
-        sys.exit("\nStopped." + " The same command continues where it was." * find)
+        goes_on = arguments.command in ("find", "sweep")
+        sys.exit("\nStopped." + " The same command continues where it was." * goes_on)
     except _MISTAKES as error:
         if arguments.debug:
             raise
@@ -86,6 +94,48 @@ def _add_find(commands: Any) -> None:
         "--export",
         choices=FORMATS,
         help="export the ticket to run_dir when it is found",
+    )
+    plan_flags.add(parser)
+
+
+def _add_sweep(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "sweep",
+        "sweeps over how tickets are found, with Keras Tuner",
+        "Runs a search for each trial; trials share what they have in common. The "
+        "recipe may have space(hp), which returns fields of its plan, and "
+        "hypermodel(hp), which returns a model; hp is Keras Tuner's HyperParameters. "
+        "Flags of the plan are fixed. The same command continues a sweep that was "
+        "stopped.",
+    )
+    parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
+    parser.add_argument(
+        "--tuner", choices=TUNERS, default="random", help="default: random"
+    )
+    parser.add_argument(
+        "--max_trials", type=int, help="default: 10; of a grid: all of it"
+    )
+    parser.add_argument(
+        "--objective",
+        default="smallest_winning_density",
+        help="one or several, like winning_score,density "
+        "(default: smallest_winning_density)",
+    )
+    parser.add_argument(
+        "--vary",
+        nargs="+",
+        metavar="NAME=VALUES",
+        help="fields of the plan, like pruning_rate=0.1,0.2 scope=layerwise,global; "
+        "default: the recipe's space, else tf_lottery.lottery_space",
+    )
+    parser.add_argument("--directory", default="runs", help="default: runs")
+    parser.add_argument("--project_name", help="default: sweep_NAME_OF_THE_RECIPE")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="start anew, removing the sweep"
+    )
+    parser.add_argument(
+        "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
     )
     plan_flags.add(parser)
 

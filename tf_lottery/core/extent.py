@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+# What tables and figures call what is no control.
+RESERVED = ("dense", "ticket")
+
 Controls = tuple[str | Callable[..., Any], ...]
 
 
@@ -24,7 +27,7 @@ def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
     """
     from tf_lottery.core import controls as known
 
-    single = isinstance(controls, str) or callable(controls)
+    single = not isinstance(controls, Iterable) or isinstance(controls, str)
     listed = (controls,) if single else tuple(controls)
     for control in listed:
         known.get(control)
@@ -38,6 +41,12 @@ def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
         raise ValueError(
             "`controls` must have names that differ: they are written to directories "
             f"of these names. Received twice: {', '.join(map(repr, twice))}."
+        )
+    own = {name_in_files(control) for control in chosen if callable(control)}
+    if taken := sorted(own & {*RESERVED, *known.NAMES}):
+        raise ValueError(
+            "A control must have a name of its own, by which it is told apart in "
+            f"files and tables. Received: {', '.join(map(repr, taken))}."
         )
     if retrain != "rewind" and "shuffle" in chosen:
         raise ValueError(

@@ -69,7 +69,7 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Round:
     """A ticket, or a control of one, and what training it gave. Round 0 is dense.
 
@@ -88,6 +88,10 @@ class Round:
     replicate: int = 0
     control: str | None = None
     draw: int = 0
+
+    def __repr__(self) -> str:
+        what = f"{self.control or 'Round'} {self.number}"
+        return f"<{what}, replicate {self.replicate}: {self.ticket!r}>"
 
     @property
     def trained(self) -> "Ticket":
@@ -114,7 +118,7 @@ class Round:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class History(Sequence[Round]):
     """The rounds of a search, in order: as a sequence, those of replicate 0.
 
@@ -131,6 +135,10 @@ class History(Sequence[Round]):
     monitor: str
     maximize: bool
     controls: tuple[Round, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.replicates)} x {len(self)} rounds"
+        return f"<History: {counts}, {len(self.controls)} controls>"
 
     def score(self, number: int) -> float:
         """The monitored score of a round, at its minimum validation loss."""

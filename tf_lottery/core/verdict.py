@@ -36,7 +36,7 @@ class RoundVerdict:
         differences: From the dense network and from each control, in the test
             figure (without test data: the monitored score) and in "best_step".
         matches: Whether the mean score is within the tolerance.
-        wins: Whether it matches, no later, with at most half of the weights.
+        wins: Whether it matches, no later, with at most half of the weights, rewound.
         wins_in: In how many replicates the ticket wins by itself.
         contradicted: Whether it matches, and the interval of its test figures
             lies wholly below the tolerance.
@@ -44,6 +44,7 @@ class RoundVerdict:
             the paper's does, not with trained ones.
         too_short: Whether validation loss was least at the last step of every
             training, of the dense network too, so that none is known to be earlier.
+        passes: How many validation passes a training had, at most.
     """
 
     number: int
@@ -60,6 +61,7 @@ class RoundVerdict:
     contradicted: bool
     rewound: bool
     too_short: bool
+    passes: int
 
     @property
     def score(self) -> Spread:
@@ -92,6 +94,7 @@ class RoundVerdict:
             "contradicted": self.contradicted,
             "rewound": self.rewound,
             "too_short": self.too_short,
+            "passes": self.passes,
             "sentence": self.sentence(),
         }
 
@@ -169,6 +172,7 @@ def _judged(history: History, number: int) -> RoundVerdict:
             round.outcome.best_step == round.outcome.last_step
             for round in (*ours, *dense)
         ),
+        passes=max(len(round.outcome.curves.get("step", ())) for round in ours),
     )
 
 

@@ -36,12 +36,7 @@ def judgement(round: "RoundVerdict", max_density: float) -> str:
     else:
         lacks = _lacks(round, max_density)
         told = f"The ticket matches but does not win: {compared}, but {lacks}{over}."
-    if round.rewound and round.too_short:
-        told += (
-            " Validation loss was still falling at the last step of both: train longer "
-            "to know which is earlier."
-        )
-    return told
+    return told + _caveat(round)
 
 
 def has_claims(round: "RoundVerdict") -> bool:
@@ -74,6 +69,21 @@ def elsewhere(round: "RoundVerdict") -> str:
         f"with {round.density:.1%} of the weights: {'; '.join(told)}."
         if controls
         else ""
+    )
+
+
+def _caveat(round: "RoundVerdict") -> str:
+    """Why it is not known which is earlier."""
+    if not round.rewound or not round.too_short:
+        return ""
+    if round.passes == 1:
+        return (
+            " Each training was validated once: with `evaluate_every` one sees which "
+            "is earlier."
+        )
+    return (
+        " Validation loss was least at the last step of both: train longer to see "
+        "which is earlier."
     )
 
 

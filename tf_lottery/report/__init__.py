@@ -6,11 +6,14 @@ from tf_lottery.report.files import figures_to_csv, to_csv, to_json
 from tf_lottery.report.html import to_html
 from tf_lottery.report.layers import plot_layers
 from tf_lottery.report.plots import plot
+from tf_lottery.report.sweep import Sweep, Trial
 from tf_lottery.report.table import table
 from tf_lottery.report.tensorboard import to_tensorboard
 
 __all__ = [
     "Comparison",
+    "Sweep",
+    "Trial",
     "compare",
     "compared",
     "figures_to_csv",

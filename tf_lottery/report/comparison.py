@@ -31,6 +31,8 @@ from tf_lottery.report.plots import plot
 
 # Densities that are planned equal differ by the rounding of a few rounds.
 _EQUAL = 0.01
+# What searches under one name may differ in.
+_RATES = {"pruning_rate", "layer_rates", "seed"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,10 +68,15 @@ class Comparison:
         ]
 
     def gains(self) -> Iterator[tuple[Line, Point, Difference | None]]:
-        """Each point, with what the first search has more, if that is known."""
-        metric = score_name(self.searches)
+        """Each point, with what the first search has more, if that is known.
+
+        Of the first search the tickets alone: its controls are in its own tables.
+        """
+        metric, own = score_name(self.searches), next(iter(self.searches))
         lines = [line for line in lines_of(self.searches) if line.kind != DENSE]
         for line in lines:
+            if line.search == own and line is not lines[0]:
+                continue
             for point in line.points:
                 found = self._difference(lines[0], line, point, metric)
                 yield line, point, found[0] if found else None
@@ -78,7 +85,9 @@ class Comparison:
         """The lines as text: a row a density."""
         metric = score_name(self.searches)
         view = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        named = f"gain of\n{next(iter(self.searches))}"
+        gains = (gain for _, _, gain in self.gains() if gain)
+        unit = next((f",{formats.gain_unit(gain)}" for gain in gains), "").rstrip(",")
+        named = f"gain of\n{next(iter(self.searches))}{unit}"
         for name in ("search", "density", "n", metric, named, "best\nstep"):
             view.add_column(name, justify="left" if name == "search" else "right")
         for line, point, gain in self.gains():
@@ -176,9 +185,13 @@ def compare(
 def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
     """The comparison of searches by name, the first being what others differ from."""
     history: History | None = None
-    for each, histories in searches.items():
-        is_list = isinstance(histories, list | tuple)
-        for other in histories if is_list else (histories,):
+    for each, given in searches.items():
+        if not each:
+            raise ValueError("A search that is compared must have a name.")
+        histories = list(given) if isinstance(given, list | tuple) else [given]
+        if not histories:
+            raise ValueError(f"There is no history of the search {each!r}.")
+        for other in histories:
             if not isinstance(other, History):
                 raise TypeError(
                     "Searches are compared by their histories: `ticket.history`, or "
@@ -186,12 +199,24 @@ def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
                     f"Received: {each}={type(other).__name__}."
                 )
             history = history or other
+            _check_alike(each, histories[0], other)
             if other.monitor != history.monitor:
                 raise ValueError(
                     "Searches that are compared must monitor one score. Received: "
                     f"{history.monitor!r} and {other.monitor!r} ({each})."
                 )
     return Comparison(searches)
+
+
+def _check_alike(name: str, one: Any, other: History) -> None:
+    """Raises if histories of one name differ in more than their rates and seeds."""
+    differs = set(one.plan.differences(other.plan)) - _RATES
+    if differs:
+        raise ValueError(
+            "Searches of one name must differ in their rates alone, such as those of "
+            f"one-shot pruning to several densities. Received: {name!r}, which differ "
+            f"in {', '.join(sorted(differs))}. Give each a name."
+        )
 
 
 def _maximizes(metric: str, history: History) -> bool:

@@ -1,7 +1,7 @@
 """Every number of a search and of its figures, as CSV and JSON."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tf_lottery.core.io import PathLike, atomic, write_json
@@ -16,8 +16,7 @@ from tf_lottery.report.frame import (
 
 def to_csv(history: History, path: PathLike) -> None:
     """Writes one line a training: density, best step, all metrics, seconds."""
-    rows = history.rows()
-    _write(path, list(dict.fromkeys(name for row in rows for name in row)), rows)
+    rows_to_csv(history.rows(), path)
 
 
 def figures_to_csv(searches: Searches, path: PathLike) -> None:
@@ -60,6 +59,12 @@ _FIGURES = (
     *("figure", "search", "line", "round", "density", "metric", "step", "layer"),
     *("n", "trainings", "mean", "low", "high"),
 )
+
+
+def rows_to_csv(rows: Iterable[Mapping[str, Any]], path: PathLike) -> None:
+    """Writes rows of plain values; they may differ in what they have."""
+    rows = list(rows)
+    _write(path, list(dict.fromkeys(name for row in rows for name in row)), rows)
 
 
 def _write(

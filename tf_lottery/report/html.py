@@ -27,6 +27,7 @@ from tf_lottery.report.frame import (
 )
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
+from tf_lottery.report.sweep import Sweep
 from tf_lottery.report.table import control_rows, gain_over, unfinished
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def to_html(
     path: PathLike,
     facts: Mapping[str, Any] | None = None,
     compared: Comparison | None = None,
+    sweep: Sweep | None = None,
 ) -> None:
     """Writes the report as one HTML page: findings, figures, tables, conditions.
 
@@ -46,6 +48,7 @@ def to_html(
         path: Where to.
         facts: What `plan.json` holds beside the plan: recipe, versions, devices.
         compared: This search beside others, see `compare`.
+        sweep: That this search is the best trial of.
 
     Raises:
         ImportError: Jinja2 or Matplotlib is not installed.
@@ -66,13 +69,16 @@ def to_html(
         lstrip_blocks=True,
     )
     page = environment.from_string(source.read_text("utf-8"))
-    text = page.render(_content(history, facts or {}, compared))
+    text = page.render(_content(history, facts or {}, compared, sweep))
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
 def _content(
-    history: History, facts: Mapping[str, Any], compared: Comparison | None
+    history: History,
+    facts: Mapping[str, Any],
+    compared: Comparison | None,
+    sweep: Sweep | None,
 ) -> dict[str, Any]:
     verdict, score = history.verdict(), score_name(history)
     recipe = _as_typed(facts.get("recipe"))
@@ -95,6 +101,7 @@ def _content(
         "numbers": list(_numbers(history, score)),
         "layers": _layers(history),
         "compared": _compared(compared, score) if compared else None,
+        "sweep": _sweep(sweep) if sweep else None,
         "plan": _plan(history),
         "conditions": list(_conditions(history, facts)),
         "command": reproduce.command(history.plan, recipe) if recipe else "",
@@ -180,7 +187,7 @@ def _round(round: RoundVerdict, verdict: Verdict, score: str) -> dict[str, Any]:
         "test": _spread(round.test, score),
         "test_gain": _gain(test),
         "step": _spread(round.best_step, STEP),
-        "step_gain": _gain(round.steps if is_pruned else None),
+        "step_gain": _gain(round.steps if is_pruned and round.rewound else None),
         "matches": _yes(round.matches) if is_pruned else "",
         "wins": (_yes(round.wins), _wins_in(round)) if is_pruned else ("", ""),
         "contradicted": round.contradicted,
@@ -198,7 +205,11 @@ def _controls(history: History, score: str) -> Iterator[dict[str, Any]]:
             "score": _spread(scores, score),
             "gain": _gain(gain_over(rounds[number], kind, score)),
             "step": _spread(steps, STEP),
-            "step_gain": _gain(gain_over(rounds[number], kind, STEP)),
+            "step_gain": _gain(
+                gain_over(rounds[number], kind, STEP)
+                if rounds[number].rewound
+                else None
+            ),
         }
 
 
@@ -238,6 +249,44 @@ def _compared(compared: Comparison, score: str) -> dict[str, Any]:
                 "step": _spread(point.spread(STEP), STEP),
             }
             for line, point, gain in compared.gains()
+        ],
+    }
+
+
+def _sweep(sweep: Sweep) -> dict[str, Any]:
+    """The trials and the front of a sweep: a figure and two tables."""
+    about = (
+        f"The monitored score against the fraction of weights that remain, on a log "
+        f"axis, of each of {len(sweep.trials)} trials, and the Pareto front: tickets "
+        "that no sparser one beats."
+    )
+    return {
+        "cost": f"{len(sweep.trials)} trials; {sweep.cost()}, the others were shared.",
+        "objective": sweep.objective,
+        "source": _embedded(sweep.draw()),
+        "caption": about,
+        "trials": [
+            {
+                "name": trial.name,
+                "told": trial.told,
+                "objective": formats.score(trial.objective),
+                "density": formats.density(trial.chosen.density),
+                "score": _spread(trial.chosen.score, ""),
+                "won": _yes(trial.verdict.won),
+            }
+            for trial in sweep.trials
+        ],
+        "front": [
+            {
+                "density": formats.density(round.density),
+                "score": _spread(round.score, ""),
+                "test": _spread(round.test, ""),
+                "won": _yes(round.wins) if round.number else "dense",
+                "trial": trial.name,
+                "round": round.number,
+                "told": trial.told,
+            }
+            for trial, round in sweep.front()
         ],
     }
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # How far below the tickets a control is followed, in heights of the tickets.
 _BELOW = 1.5
+# Characters that fit beside each other above the figure.
+_LEGEND = 100
 
 
 def plot(history: Searches, path: PathLike) -> None:
@@ -75,7 +77,7 @@ def draw(searches: Searches) -> "Figure":
     _mark_what_is_outside(above, lines, score)
     above.set_ylabel(score)
     below.set_ylabel("step of min. validation loss")
-    below.set_ylim(bottom=0)
+    below.set_ylim(0, 1.04 * below.get_ylim()[1])  # points at the last step are whole
     tidy([above, below])
     points = [point for line in lines for point in line.points]
     density_axis(below, [100 * point.density for point in points])
@@ -154,11 +156,12 @@ def _add_legend(figure: "Figure", axes: "Axes", names: Sequence[str]) -> None:
     """Above the figure, where it hides nothing; in the order of the lines."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     labels = [*(n for n in names if n in found), *(n for n in found if n not in names)]
+    columns = max(1, _LEGEND // (max(map(len, labels), default=0) + 7))
     figure.legend(
         [found[label] for label in labels],
         labels,
         loc="outside upper center",
-        ncols=len(labels) if len(labels) < 5 else -(-len(labels) // 2),
+        ncols=min(columns, len(labels) if len(labels) < 5 else -(-len(labels) // 2)),
         frameon=False,
         fontsize=9,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from tf_lottery.core import controls
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Round
+from tf_lottery.core.records import Round, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
@@ -45,11 +45,13 @@ def run_controls(
                 )
                 if finished := trainer.finished(round, name, draw):
                     if callable(control):  # its code may have changed
-                        ticket = _applied(control, name, round.ticket, context)
+                        ticket = _applied(
+                            control, name, round.ticket, context, trainer.steps
+                        )
                         _check_same(ticket, finished.ticket, name)
                     yield finished
                     continue
-                ticket = _applied(control, name, round.ticket, context)
+                ticket = _applied(control, name, round.ticket, context, trainer.steps)
                 try:
                     outcome = trainer.train(ticket, control=name, draw=draw)
                 except FloatingPointError as error:
@@ -92,15 +94,32 @@ def _applied(
     name: str,
     ticket: Ticket,
     context: controls.Context,
+    steps: int,
 ) -> Ticket:
-    changed = controls.get(control)(ticket, context)
+    try:
+        changed = controls.get(control)(ticket, context)
+    except Exception as error:
+        if not callable(control):
+            raise
+        raise RuntimeError(
+            f"The control {name!r} failed on the ticket of round {ticket.round} with "
+            f"{type(error).__name__}: {error}."
+        ) from error
     if not isinstance(changed, Ticket) or not _is_alike(changed, ticket):
         raise TypeError(
-            f"The control {name!r} must return a ticket of the same model. "
-            f"Received: {changed!r}."
+            f"The control {name!r} must return a ticket of the same model, whose state "
+            f"has arrays of the same names and shapes. Received: {changed!r}."
+        )
+    step = changed.step
+    if not isinstance(step, int) or not 0 <= step < steps:
+        raise ValueError(
+            f"The control {name!r} must return a ticket that starts at a step before "
+            f"the last of a training, {steps:,}. Received: step={step!r}."
         )
     same = controls.unchanged(ticket, changed)
-    if len(same) == len(ticket.masks):
+    # One's own may change biases alone, and say so by its name.
+    is_other = callable(control) and not _is_equal(changed.weights, ticket.weights)
+    if len(same) == len(ticket.masks) and not is_other:
         raise ValueError(
             f"The control {name!r} changes nothing: every surviving weight is as in "
             "the ticket. An initialiser that is constant draws no other weights."
@@ -116,11 +135,9 @@ def _applied(
 
 def _check_same(made: Ticket, trained: Ticket, name: str) -> None:
     """Raises if a control makes another ticket than it did when it was trained."""
-    weights = made.weights
+    weights, stored = made.weights, trained.state
     same = made.masks == trained.masks and made.step == trained.step
-    if not same or not all(
-        np.array_equal(weights[path], trained.state[path]) for path in made.masks
-    ):
+    if not same or not _is_equal(weights, stored):
         raise PlanMismatchError(
             f"The control {name!r} of round {made.round} makes another ticket here "
             "than the one that was trained in the run directory: its code has changed, "
@@ -130,10 +147,16 @@ def _check_same(made: Ticket, trained: Ticket, name: str) -> None:
         )
 
 
+def _is_equal(weights: Weights, others: Weights) -> bool:
+    return all(np.array_equal(weights[name], others[name]) for name in others)
+
+
 def _is_alike(changed: Ticket, ticket: Ticket) -> bool:
-    """Whether masks, and the weights that they are of, have the ticket's shapes."""
-    shapes = ticket.masks.shapes
-    return changed.masks.shapes == shapes and all(
-        path in changed.state and np.shape(changed.state[path]) == shapes[path]
-        for path in shapes
+    """Whether masks and weights have the ticket's names and shapes."""
+    state, like = changed.state, ticket.state
+    return changed.masks.shapes == ticket.masks.shapes and all(
+        isinstance(state.get(name), np.ndarray)
+        and state[name].shape == like[name].shape
+        for name in like
+        if ":" not in name
     )

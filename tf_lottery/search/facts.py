@@ -13,8 +13,6 @@ from typing import Any
 
 import tf_lottery
 from tf_lottery.core.errors import PlanMismatchError
-from tf_lottery.core.extent import name_in_files
-from tf_lottery.core.named import function_of
 from tf_lottery.core.plan import Plan
 
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
@@ -103,38 +101,11 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> N
         )
 
 
-def widest(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan of now, as JSON, with the most that either plan trains."""
-    plans = [Plan.from_json(plan) for plan in (there, here)]
-    there, here = (plan.to_json() for plan in plans)
-    wide = dict(here)
-    for name in ("rounds", "replicates", "control_replicates"):
-        wide[name] = max(there[name], here[name])
-    if there["controls"] or here["controls"]:
-        wide["controls"] = list(dict.fromkeys([*there["controls"], *here["controls"]]))
-        wide["control_rounds"] = {
-            control: sorted(
-                {
-                    number
-                    for plan in plans
-                    for number, name, _ in plan.trainings()
-                    if name == control
-                }
-            )
-            for control in map(name_in_files, map(function_of, wide["controls"]))
-        }
-    return wide
-
-
 def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     there, here = theirs["plan"], ours["plan"]
     plans = [Plan.from_json(plan) for plan in (there, here)]
     for name in plans[0].differences(plans[1]):
         return f"of another plan, `{name}` {_unequal(there[name], here[name])}"
-    known = {name_in_files(c): c for c in plans[0].controls}
-    for control in plans[1].controls:
-        if known.get(name := name_in_files(control), control) != control:
-            return f"of another plan, the control {name!r} is another function there"
     if theirs["architecture"] != ours["architecture"]:
         layers = theirs["layers"].items() ^ ours["layers"].items()
         names = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.checks import check_fraction
-from tf_lottery.core.extent import checked_controls
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
@@ -141,7 +140,7 @@ def find_ticket(
         monitor=monitor,
         mode=mode,
         tolerance=tolerance,
-        controls=checked_controls(controls, retrain),
+        controls=controls,  # type: ignore[arg-type]
         control_rounds=control_rounds,
         control_replicates=control_replicates,
         replicates=replicates,

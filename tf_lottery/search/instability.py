@@ -17,7 +17,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from tf_lottery.core.checks import check_count
+from tf_lottery.core.checks import check_count, is_number
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import is_fraction, maximizes
 from tf_lottery.core.records import Outcome, Weights
@@ -78,6 +78,11 @@ class Instability:
 
 def checked_threshold(threshold: float | None, metric: str) -> float:
     """The threshold, by default the paper's where the metric is a fraction."""
+    if threshold is not None and not (is_number(threshold) and threshold > 0):
+        raise ValueError(
+            "`threshold` must be a number above 0; that of accuracies is a fraction. "
+            f"Received: threshold={threshold!r}."
+        )
     if threshold is None and not is_fraction(metric):
         raise ValueError(
             f"The instability of {metric!r} is no fraction, and `threshold` has no "
@@ -149,6 +154,12 @@ def instability(
 
 def check(trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int) -> int:
     """The step of `k`; raises where its instability cannot be measured."""
+    if not isinstance(trainer, Trainer) or not isinstance(ticket, Ticket):
+        raise TypeError(
+            "`instability` takes a `tf_lottery.Trainer` and a ticket, such as "
+            "`trainer.dense()`. Received: "
+            f"{type(trainer).__name__} and {type(ticket).__name__}."
+        )
     check_length("k", k)
     for name, value in {"copies": copies, "points": points}.items():
         check_count(name, value)

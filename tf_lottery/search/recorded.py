@@ -60,6 +60,11 @@ class Recorded:
         return stored
 
     @property
+    def steps(self) -> int:
+        """The last step of a training."""
+        return self._trainer.steps
+
+    @property
     def is_alone(self) -> bool:
         """Whether one process trains, which can go on after an error."""
         return self._trainer.workers.count == 1
@@ -94,34 +99,44 @@ class Recorded:
             return outcome
         if ticket.round > 0:
             self._store.save_ticket(ticket, *which)
-        key = self._key(ticket)
-        what = f"{control or 'round'} {ticket.round}"
-        if taken := self._taken(ticket, key, what, *which):
-            return taken
+        trainer = self._trainer
+        key = self._identity.key(ticket, trainer.plan, trainer.passes)
+        if self._shared is None or trainer.unknown:
+            return self._trained(ticket, key, *which)
+        with self._shared.alone(key):
+            return self._taken(ticket, key, *which) or self._trained(
+                ticket, key, *which
+            )
+
+    def _trained(
+        self, ticket: Ticket, key: str, control: str | None, draw: int
+    ) -> Outcome:
+        """The outcome of training, from where it was stopped."""
         with self._progress.training(ticket, control) as report:
             checkpoint = self._checkpoint(ticket, control, draw, key)
             if step := checkpoint.step:
+                what = _named(ticket, control)
                 self._progress.say(f"{what} goes on from step {step:,}.")
             outcome = self._trainer.train(
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
-            stored = self._store.save_outcome(ticket, outcome, control, draw, key)
+            known = None if self._trainer.unknown else key
+            stored = self._store.save_outcome(ticket, outcome, control, draw, known)
             checkpoint.remove()
         return stored
 
     def _taken(
-        self, ticket: Ticket, key: str | None, what: str, control: str | None, draw: int
+        self, ticket: Ticket, key: str, control: str | None, draw: int
     ) -> Outcome | None:
         """The outcome of an equal training of another search."""
-        if self._shared is None or key is None:
-            return None
+        assert self._shared
         trainer, store = self._trainer, self._store
         directory = store.directory(ticket.round, control, draw)
         for source in self._shared.of(key):
             outcome = store.outcome(ticket, control, draw, source)
             if outcome.last_step != trainer.steps:
                 continue  # it was stopped early
-            told = f"{what} is shared: it was trained in {source}."
+            told = f"{_named(ticket, control)} is shared: it was found in {source}."
             if self._has_start(ticket, outcome, control):
                 self._progress.say(told)
                 link(source, directory)
@@ -178,12 +193,9 @@ class Recorded:
         directory = self._store.directory(ticket.round, control, draw)
         return Checkpoint(directory / "checkpoint.npz", ticket.masks, key)
 
-    def _key(self, ticket: Ticket) -> str | None:
-        """What identifies a training; None where not all of it is known."""
-        trainer = self._trainer
-        if trainer.unknown:
-            return None
-        return self._identity.key(ticket, trainer.plan, trainer.passes)
+
+def _named(ticket: Ticket, control: str | None) -> str:
+    return f"{control or 'round'} {ticket.round}"
 
 
 def _equal(stored: Ticket, passed: Ticket) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.monitor import is_fraction
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.search.find import search
@@ -25,6 +26,11 @@ from tf_lottery.search.instability import (
 )
 from tf_lottery.training.trainer import Trainer
 
+# What a walk along the steps chooses itself, or has no use for.
+_NOT_PLAIN = {
+    *("replicates", "controls", "control_rounds", "control_replicates"),
+    *("rewind_to", "retrain"),
+}
 # Of the last step: where 1903.01611 and 1912.05671 find tickets, and before.
 _FRACTIONS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.07)
 
@@ -103,10 +109,11 @@ def find_rewind_point(
     Reference: Frankle et al., arXiv 1912.05671, section 4.
     """
     started = time.monotonic()
-    if {"replicates", "controls", "rewind_to"} & plan.keys():
+    fields = {field.name for field in dataclasses.fields(Plan)} - _NOT_PLAIN
+    if others := sorted(plan.keys() - fields):
         raise ValueError(
-            "`find_rewind_point` runs a plain search for each candidate. Received: "
-            f"{', '.join(plan)}. Leave out `replicates`, `controls` and `rewind_to`."
+            "`find_rewind_point` runs a plain search for each candidate. "
+            f"Received: {', '.join(others)}. Leave that out."
         )
     base = Plan(rounds=rounds, **plan)
     trainer = Trainer(
@@ -126,9 +133,7 @@ def find_rewind_point(
     with tempfile.TemporaryDirectory("_tf_lottery") as temporary:
         root = Path(run_dir or temporary)
         for step in steps:
-            own = trainer.following(
-                dataclasses.replace(base, rewind_to=step), anew=True
-            )
+            own = trainer.searching(dataclasses.replace(base, rewind_to=step))
             ticket = search(
                 own,
                 run_dir=root / f"rewind_to_{step}",
@@ -149,13 +154,18 @@ def find_rewind_point(
             )
             tried.append(found)
             if verbose:
-                print(f"Step {step:,}: instability {found.value:.2%}.")
+                print(f"Step {step:,}: instability {_told(found, found.value)}.")
             if found.is_stable(threshold):
                 break
     return _point(trainer, tried, density, threshold, time.monotonic() - started)
 
 
 def _steps(trainer: Trainer, candidates: Sequence[Length] | None) -> list[int]:
+    if not isinstance(candidates, Sequence | type(None)) or isinstance(candidates, str):
+        raise TypeError(
+            "`candidates` must be a list of steps. "
+            f"Received: candidates={candidates!r}."
+        )
     if candidates is None:
         candidates = [round(fraction * trainer.steps) for fraction in _FRACTIONS]
     for each in candidates:
@@ -185,10 +195,14 @@ def _point(
         else f"No step up to {last.step:,} was stable: rewind later, or train slower"
     )
     reason = (
-        f"{found} (instability {last.value:.2%}, threshold {threshold:.0%}, density "
-        f"{density:.1%}). It took {len(cost)} trainings of {sum(cost):,} steps in all, "
-        f"{seconds:,.0f} s."
+        f"{found} (instability {_told(last, last.value)}, threshold "
+        f"{_told(last, threshold)}, density {density:.1%}). It took {len(cost)} "
+        f"trainings of {sum(cost):,} steps in all, {seconds:,.0f} s."
     )
     return RewindPoint(
         step, tuple(tried), density, len(cost), sum(cost), seconds, reason
     )
+
+
+def _told(found: Instability, value: float) -> str:
+    return f"{100 * value:.3g}%" if is_fraction(found.metric) else f"{value:.3g}"

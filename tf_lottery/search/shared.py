@@ -5,14 +5,18 @@ directories below one path find each other's. Files are linked where the file sy
 can, so what is shared takes no space twice.
 """
 
+import contextlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
+
 from tf_lottery.core import io
 
+LOCKS = ".sharing"
 FILES = ("outcome.npz", "metrics.json")  # the last one says that it is finished
 
 
@@ -32,7 +36,10 @@ class Shared:
         self.path = Path(path)
         self._keys: dict[Path, str | None] = {}
         begins = run_dir is not None and self.holds(Path(run_dir))
-        if not self.path.is_dir() and (self.path.exists() or not begins):
+        self._locks = begins
+        if not os.fspath(path) or (
+            not self.path.is_dir() and (self.path.exists() or not begins)
+        ):
             raise ValueError(
                 "`share_with` must be a directory of run directories. "
                 f"Received: share_with={os.fspath(path)!r}, which is none. Put "
@@ -43,6 +50,20 @@ class Shared:
         """Whether other searches find a run directory here."""
         return run_dir.resolve().is_relative_to(self.path.resolve())
 
+    @contextlib.contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Waits while another search below the path does a training of that key.
+
+        Of searches that are elsewhere nothing is known, and for them nobody waits.
+        """
+        if not self._locks:
+            yield
+            return
+        directory = self.path / LOCKS
+        directory.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(directory / f"{key[:32]}.lock"):
+            yield
+
     def of(self, key: str) -> Iterator[Path]:
         """The directories of trainings with that key."""
         for path in sorted(self.path.rglob(FILES[-1])):
@@ -51,6 +72,16 @@ class Shared:
             # Read again: another search may have taken its place since.
             if self._keys[path] == key and _key(path) == key:
                 yield path.parent
+
+
+def counted(path: Path) -> tuple[int, int]:
+    """How many trainings were done below a path, and how many searches there have.
+
+    The second counts what is shared once for each that has it.
+    """
+    keys = [_key(found) for found in path.rglob(FILES[-1])]
+    known = {key for key in keys if key is not None}
+    return len(known) + keys.count(None), len(keys)
 
 
 def link(source: Path, directory: Path) -> None:

@@ -20,7 +20,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.warn import warn
-from tf_lottery.search.facts import compare, widest
+from tf_lottery.search.facts import compare
 from tf_lottery.search.replicate import Replicate, reading
 
 _WHERE = ("versions", "devices", "machine")
@@ -75,7 +75,7 @@ class Store:
         with lock:
             if overwrite:
                 self._clear()
-            facts = {**self._checked(facts), "asked": facts["plan"]}
+            facts = self._checked(facts)
             for unfinished in self.path.rglob(f"{io.TEMPORARY}*"):
                 _remove(unfinished)  # of a process that was killed
             io.write_json(self.path / "plan.json", facts)
@@ -103,9 +103,9 @@ class Store:
         return Replicate(self.path / f"replicate_{number}", number, self._keep)
 
     def history(self) -> History:
-        """What is finished, read without TensorFlow; arrays load lazily.
+        """What is finished of the plan, read without TensorFlow; arrays load lazily.
 
-        Its plan is what was last asked for, which may be less than there is.
+        There may be more than the plan, of an earlier call, that it asks for no more.
 
         Raises:
             TicketError: It is no run directory, or damaged.
@@ -124,7 +124,7 @@ class Store:
             del replicates[-1]  # not begun
         return History(
             tuple(replicates),
-            Plan.from_json(facts.get("asked", facts["plan"])),
+            plan,
             facts["monitor"],
             facts["maximize"],
             tuple(controls),
@@ -152,10 +152,7 @@ class Store:
             ) from error
 
     def _checked(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The facts, with the most that was ever planned.
-
-        Raises if the directory holds another search.
-        """
+        """The facts to write; raises if the directory holds another search."""
         if (self.path / "plan.json").exists():
             found = self.facts()
             compare(found, facts, self.path)
@@ -169,7 +166,7 @@ class Store:
                         f"{here}: the rounds to come may differ from what it would "
                         "have given."
                     )
-            return {**facts, "plan": widest(found["plan"], facts["plan"])}
+            return facts
         if self.replicate().path.exists():
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "

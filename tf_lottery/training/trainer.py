@@ -339,6 +339,22 @@ class Trainer:
             callbacks = self._callbacks_of(ticket.round, control)
             return fit.train(callbacks, report, self._allow_early_stop)
 
+    def searching(self, plan: Plan) -> "Trainer":
+        """The trainer of another search with the same compiled model.
+
+        Args:
+            plan: Its seed, batch size, and whether it fine-tunes must be those of this
+                one's.
+
+        Raises:
+            ValueError: A plan that cannot work with the model and the data.
+        """
+        other = self.following(plan, anew=True)
+        other._plan = plan
+        plan.rates(other._live.shapes)
+        checks.check_plan(plan, other.steps_per_epoch, other.monitors)
+        return other
+
     def following(self, plan: Plan, *, anew: bool = False) -> "Trainer":
         """The trainer of another plan for the same compiled model.
 

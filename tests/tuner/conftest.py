@@ -1,0 +1,3 @@
+from tests.tuner.sweeping import trainer
+
+__all__ = ["trainer"]

@@ -1,0 +1,111 @@
+"""A sweep that was killed goes on: the same trials, and at most a round again."""
+
+import math
+
+import pytest
+
+from tests.fakes import Killed
+from tests.tuner.sweeping import RATES, oracle, swept, tuner, values
+from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.tuner import choices_of, lottery_objective
+
+KINDS = {
+    "grid": {},
+    "random": {"max_trials": 4, "seed": 3},
+    "bayesian": {"max_trials": 4, "seed": 3},
+    "hyperband": {"max_epochs": 4, "factor": 2, "seed": 3},
+}
+
+
+def of(kind):
+    return oracle(kind, objective="winning_score", **KINDS[kind])
+
+
+def scored(plan, number):
+    return 0.9 - plan.pruning_rate * number / 50
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("died", [0, 2, 6, 7, 11])
+def test_a_killed_sweep_ends_as_an_undisturbed_one(tmp_path, trainer, kind, died):
+    trainer.score = staticmethod(scored)
+    whole = swept(tmp_path / "whole", of(kind), rounds=3)
+    expected, trainings = values(whole), len(trainer.log)
+    trainer.log.clear()
+    trainer.die_at = died
+    with pytest.raises(Killed):
+        swept(tmp_path / "killed", of(kind), rounds=3)
+    trainer.die_at = math.inf
+    again = swept(tmp_path / "killed", of(kind), rounds=3)
+    if kind in ("grid", "random"):  # the others choose by wall clock or set order
+        assert values(again) == expected
+        assert len(trainer.log) == trainings
+    assert {trial.status for trial in again.oracle.trials.values()} == {"COMPLETED"}
+    scores = {t.name: t.objective for t in again.sweep().trials}
+    assert len(scores) == len(values(again))
+
+
+@pytest.mark.parametrize("trials", [1, 2, 3])
+def test_a_grid_that_was_stopped_between_trials_covers_everything(
+    tmp_path, trainer, trials
+):
+    space = choices_of({"pruning_rate": RATES[:3], "scope": ["layerwise", "global"]})
+    first = tuner(tmp_path, oracle(max_trials=trials), space=space)
+    first.search(None, rounds=1, verbose=0)
+    again = swept(tmp_path, oracle(), space=space, rounds=1)
+    found = [(v["pruning_rate"], v["scope"]) for v in values(again)]
+    assert len(found) == len(set(found)) == 6
+
+
+def test_more_trials_later_are_added(tmp_path, trainer):
+    swept(tmp_path, oracle("random", max_trials=2, seed=1), rounds=1)
+    again = swept(tmp_path, oracle("random", max_trials=4, seed=1), rounds=1)
+    assert len(again.oracle.trials) == 4
+
+
+def test_an_oracle_without_trials_left_trains_nothing_and_tells_what_there_is(
+    tmp_path, trainer, capsys
+):
+    swept(tmp_path, rounds=1)
+    trainer.log.clear()
+    again = swept(tmp_path, rounds=1)
+    assert trainer.log == []
+    again.results_summary()
+    assert "Trials, best first (5)" in capsys.readouterr().out
+
+
+OTHERS = {
+    "space": {"space": choices_of({"pruning_rate": (0.2, 0.7)})},
+    "rounds": {"rounds": 2},
+    "objective": {"of": oracle(objective="winning_score")},
+    "seed": {"seed": 5},
+    "executions": {"executions_per_trial": 2},
+    "tolerance": {"search": {"tolerance": 0.1}},
+}
+
+
+@pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS)
+def test_a_directory_of_another_sweep_is_an_error_before_anything_is_trained(
+    tmp_path, trainer, changes
+):
+    swept(tmp_path, oracle(max_trials=1), rounds=1)
+    trainer.log.clear()
+    with pytest.raises(
+        PlanMismatchError, match=r"holds another sweep: its .* there and"
+    ):
+        swept(tmp_path, **{"rounds": 1, **changes})
+    assert trainer.log == []
+
+
+def test_another_model_in_the_directory_is_an_error(tmp_path, trainer):
+    swept(tmp_path, oracle(max_trials=1), rounds=1)
+    trainer.architecture = {"model": "another"}
+    with pytest.raises(PlanMismatchError, match="its model 'architecture'"):
+        swept(tmp_path, rounds=1)
+
+
+def test_overwriting_starts_anew(tmp_path, trainer):
+    swept(tmp_path, oracle(max_trials=1), rounds=1)
+    again = swept(tmp_path, rounds=2, overwrite=True)
+    assert len(again.oracle.trials) == len(RATES)
+    assert lottery_objective("winning_score").direction == "max"

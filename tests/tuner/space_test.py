@@ -1,0 +1,116 @@
+"""What a sweep may choose, and what it is told."""
+
+import keras_tuner
+import pytest
+
+from tests.tuner.sweeping import oracle, swept, tuner, values
+from tf_lottery.core.plan import Plan
+from tf_lottery.tuner import choices_of, lottery_space
+
+HALF = {"pruning_rate": 0.5}
+
+
+def test_the_lottery_space_makes_plans():
+    hp = keras_tuner.HyperParameters()
+    assert Plan(**lottery_space(hp)) == Plan()
+    hp.values["retrain"] = "lr_rewind"
+    chosen = lottery_space(hp)
+    assert "rewind_to" not in chosen
+    assert Plan(**chosen).retrain == "lr_rewind"
+
+
+def test_every_choice_of_the_lottery_space_is_a_plan(tmp_path, trainer):
+    trainer.steps = 1_000
+    of = oracle("random", max_trials=20, seed=4)
+    made = swept(tmp_path, of, space=lottery_space, rounds=None)
+    assert len(made.sweep().trials) == 20
+    assert {v.get("rewind_to") for v in values(made)} == {None, 0, 100, 500}
+
+
+def test_a_choice_that_cannot_be_fails_its_trial_alone(tmp_path, trainer):
+    space = choices_of({"rewind_to": [0, 100, 50]})  # trainings have 100 steps
+    made = swept(tmp_path, space=space, rounds=1)
+    assert {trial.values["rewind_to"] for trial in made.sweep().trials} == {0, 50}
+
+
+def test_what_the_search_is_told_is_fixed_and_not_offered(tmp_path, trainer):
+    of = oracle("random", max_trials=3, seed=1)
+    told = {"retrain": "lr_rewind", "scope": "global", "criterion": "movement"}
+    made = swept(tmp_path, of, space=lottery_space, rounds=2, search=told)
+    for chosen in values(made):
+        assert chosen["rounds"] == 2
+        assert chosen["retrain"] == "lr_rewind"
+        assert "rewind_to" not in chosen
+    assert list(made.sweep().trials[0].values) == ["pruning_rate"]
+    for ticket in made.get_best_tickets(3):
+        assert (ticket.plan.rounds, ticket.plan.retrain) == (2, "lr_rewind")
+
+
+def test_a_function_can_be_told_too(tmp_path, trainer):
+    def criterion(ticket, outcome):
+        return {path: abs(outcome.weights[path]) for path in ticket.masks}
+
+    of = oracle("random", max_trials=2, seed=1)
+    told = {"criterion": criterion, "retrain": "fine_tune", "scope": "layerwise"}
+    made = swept(tmp_path, of, space=lottery_space, rounds=1, search=told)
+    assert "criterion" not in made.sweep().trials[0].values
+
+
+def test_choices_of_a_model_are_offered_beside(tmp_path, trainer):
+    def model(hp):
+        return {"rate": hp.Choice("learning_rate", [0.1, 0.01])}
+
+    made = swept(tmp_path, hypermodel=model, space=choices_of({"rounds": [1, 2]}))
+    assert len(values(made)) == 2  # rounds are told
+    assert {v["learning_rate"] for v in values(made)} == {0.1, 0.01}
+
+
+def test_a_hypermodel_class_will_do(tmp_path, trainer):
+    class Model(keras_tuner.HyperModel):
+        def build(self, hp):
+            return {"rate": hp.Choice("learning_rate", [0.1, 0.01])}
+
+    assert len(values(swept(tmp_path, hypermodel=Model(), space=lambda hp: HALF))) == 2
+
+
+@pytest.mark.parametrize(
+    "told", [{"seed": 3}, {"replicates": 2}, {"run_dir": "runs"}, {"ruonds": 3}]
+)
+def test_what_the_tuner_has_itself_or_nobody_knows_is_refused(tmp_path, trainer, told):
+    with pytest.raises(TypeError, match=f"Received: {next(iter(told))}"):
+        tuner(tmp_path).search(None, verbose=0, **told)
+
+
+@pytest.mark.parametrize("name", ["seed", "replicates", "units"])
+def test_a_space_of_something_else_than_a_plan_is_refused(tmp_path, trainer, name):
+    with pytest.raises(ValueError, match=f"fields of a Plan.* Received: {name}"):
+        swept(tmp_path, space=lambda hp: {name: 3})
+    assert trainer.log == []
+
+
+def test_a_space_is_kept_where_the_oracle_has_it(tmp_path, trainer):
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("pruning_rate", [0.7, 0.8])
+    of = oracle(hyperparameters=hp, tune_new_entries=False)
+    made = swept(tmp_path, of, rounds=1)
+    assert {v["pruning_rate"] for v in values(made)} == {0.7, 0.8}
+
+
+def test_hyperband_gives_the_length_of_each_training(tmp_path, trainer):
+    of = oracle("hyperband", objective="winning_score", max_epochs=4, factor=2, seed=1)
+    made = swept(tmp_path, of, rounds=1)
+    lengths = {
+        ticket.plan.epochs: v["tuner/epochs"]
+        for ticket in made.get_best_tickets(99)
+        for v in values(made)
+        if v["tuner/epochs"] == ticket.plan.epochs
+    }
+    assert lengths == {1: 1, 2: 2, 4: 4}
+    assert all("tuner/epochs" in trial.values for trial in made.sweep().trials)
+
+
+def test_hyperband_and_steps_are_refused(tmp_path, trainer):
+    of = oracle("hyperband", objective="winning_score", max_epochs=4, factor=2)
+    with pytest.raises(ValueError, match=r"length of a training in epochs.*steps=30"):
+        swept(tmp_path, of, search={"steps": 30})
+    assert trainer.log == []

@@ -1,0 +1,122 @@
+"""Sweeps with trainers that do arithmetic: Keras Tuner is real, training is not."""
+
+import contextlib
+import copy
+import math
+from types import SimpleNamespace
+from typing import ClassVar
+
+import keras_tuner
+import pytest
+
+from tests.fakes import FakeTrainer, Killed
+from tf_lottery.core.steps import to_steps
+from tf_lottery.tuner import LotteryTuner, choices_of, lottery_objective, trainers
+
+SHAPES = {"dense/kernel": (40, 30), "logits/kernel": (200,)}
+RATES = (0.2, 0.3, 0.4, 0.5, 0.6)
+SMALLEST = "smallest_winning_density"
+
+
+class SweptTrainer(FakeTrainer):
+    """What a search needs of a trainer besides training.
+
+    Attributes:
+        log: What was trained in all sweeps of a test: (rate, round).
+        made: How many were made, and compiled.
+        score: The validation accuracy of a plan and a round.
+        die_at: The number of trainings after which it dies.
+    """
+
+    log: ClassVar[list] = []
+    made: ClassVar[list] = []
+    die_at = math.inf
+    cannot_tell = ""
+    monitors = ("val_accuracy", "val_loss")
+    has_validation = True
+    data_facts: ClassVar[dict] = {"dataset": {"batches": 9}}
+    architecture: ClassVar[dict] = {"model": "fake"}
+    skipped: ClassVar[list] = []
+    repeatable = True
+    auto_shard_policies: ClassVar[dict] = {}
+    data = None
+    steps_per_epoch = 10
+    strategy = SimpleNamespace(num_replicas_in_sync=1)
+    workers = SimpleNamespace(
+        count=1,
+        is_chief=True,
+        together=contextlib.nullcontext,
+        check_same=lambda facts: None,
+    )
+
+    def __init__(self, model, dataset, plan, **arguments):
+        super().__init__(plan, SHAPES)
+        self.model, self.unknown = model(), self.cannot_tell
+        self.made.append(plan)
+
+    @staticmethod
+    def score(plan, number):
+        return 0.9
+
+    def searching(self, plan):
+        other = copy.copy(self)
+        other.plan = other.search = plan
+        other.opened = 0
+        if to_steps(plan.rewind_to, 10) >= self.steps:
+            raise ValueError("`rewind_to` must be before the last step of training.")
+        return other
+
+    def train(self, ticket, **options):
+        if len(self.log) >= self.die_at:
+            raise Killed
+        self.log.append((self.plan.pruning_rate, ticket.round))
+        self._scores = [self.score(self.plan, n) for n in range(99)]
+        if any(map(math.isnan, self._scores)):
+            raise FloatingPointError("The loss became NaN.")
+        return super().train(ticket, **options)
+
+
+@pytest.fixture
+def trainer(monkeypatch):
+    """The class that sweeps train with, for this test alone."""
+    swept = type("Swept", (SweptTrainer,), {"log": [], "made": []})
+    monkeypatch.setattr(trainers, "Trainer", swept)
+    monkeypatch.setattr(trainers, "called", lambda model, seed, strategy: model())
+    monkeypatch.setattr(trainers, "describe", lambda model: model)
+    monkeypatch.setattr("tf_lottery.training.strategy.in_words", lambda s: "one device")
+    return swept
+
+
+def oracle(kind="grid", objective=SMALLEST, **options):
+    known = {
+        "grid": keras_tuner.oracles.GridSearchOracle,
+        "random": keras_tuner.oracles.RandomSearchOracle,
+        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+        "hyperband": keras_tuner.oracles.HyperbandOracle,
+    }
+    if isinstance(objective, str):
+        objective = lottery_objective(objective)
+    return known[kind](objective=objective, **options)
+
+
+def tuner(directory, of=None, hypermodel=lambda hp: {"of": "one kind"}, **options):
+    """A tuner over `RATES`, if not told otherwise."""
+    options = {"space": choices_of({"pruning_rate": RATES}), **options}
+    of = oracle() if of is None else of
+    return LotteryTuner(
+        of, hypermodel, directory=directory, project_name="sweep", **options
+    )
+
+
+def swept(directory, of=None, rounds=5, search=None, **options):
+    """A tuner that has searched."""
+    made = tuner(directory, of, **options)
+    told = {} if rounds is None else {"rounds": rounds}
+    made.search(None, verbose=0, **told, **(search or {}))
+    return made
+
+
+def values(made):
+    """What each trial chose, in their order."""
+    trials = sorted(made.oracle.trials.items())
+    return [trial.hyperparameters.values for _, trial in trials]

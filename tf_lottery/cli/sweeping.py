@@ -1,0 +1,99 @@
+"""From the flags of `tf_lottery sweep` to a tuner."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras_tuner
+
+from tf_lottery.cli import flags
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.seeds import derive
+from tf_lottery.report.sweep import Sweep
+from tf_lottery.tuner import LotteryTuner, choices_of, lottery_objective, lottery_space
+
+_ORACLES = {
+    "random": keras_tuner.oracles.RandomSearchOracle,
+    "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+    "hyperband": keras_tuner.oracles.HyperbandOracle,
+    "grid": keras_tuner.oracles.GridSearchOracle,
+}
+
+
+def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str, Any]]:
+    """The tuner, and what of the plan is fixed.
+
+    The recipe's plan is, but for what the space offers; flags are in any case.
+    """
+    plan = flags.override(recipe.PLAN, arguments)
+    space = getattr(recipe, "space", lottery_space)
+    if arguments.vary:
+        space = choices_of(_choices(arguments.vary))
+    offered = set(space(keras_tuner.HyperParameters())) - flags.given(arguments)
+    fixed = {
+        each.name: getattr(plan, each.name)
+        for each in dataclasses.fields(Plan)
+        if each.name not in {*offered, "seed", "replicates"}
+    }
+    if arguments.tuner == "hyperband":
+        fixed.pop("epochs")
+    hypermodel = getattr(recipe, "hypermodel", lambda hp: recipe.model())
+    tuner = LotteryTuner(
+        _oracle(arguments, plan),
+        hypermodel,
+        space=space,
+        executions_per_trial=plan.replicates,
+        seed=plan.seed,
+        directory=arguments.directory,
+        project_name=arguments.project_name or f"sweep_{Path(arguments.recipe).stem}",
+        overwrite=arguments.overwrite,
+    )
+    return tuner, fixed
+
+
+def run(
+    tuner: LotteryTuner, recipe: ModuleType, fixed: Mapping[str, Any], arguments: Any
+) -> Sweep | None:
+    """The sweep, finished; None of a worker, whose chief reports it."""
+    tuner.search(recipe.dataset, verbose=arguments.verbose, **fixed)
+    return None if tuner.is_worker else tuner.sweep()
+
+
+def _oracle(arguments: Any, plan: Plan) -> keras_tuner.Oracle:
+    names = arguments.objective.split(",")
+    objectives = [lottery_objective(name) for name in names]
+    given: dict[str, Any] = {
+        "objective": objectives if len(names) > 1 else objectives[0],
+        "seed": derive(plan.seed, "oracle") % 2**31 + 1,  # of 0 it makes a random one
+    }
+    if arguments.tuner == "hyperband":
+        if plan.steps is not None:
+            raise ValueError(
+                "Hyperband counts the length of a training in epochs. Received: a plan "
+                f"of {plan.steps:,} steps. Pass `--epochs`, the most of a trial."
+            )
+        given["max_epochs"] = plan.epochs
+        if arguments.max_trials is not None:
+            raise ValueError(
+                "Hyperband decides by itself how many trials there are. Received: "
+                f"--max_trials={arguments.max_trials}. Leave it out."
+            )
+    elif arguments.max_trials is not None or arguments.tuner != "grid":
+        given["max_trials"] = arguments.max_trials or 10
+    return _ORACLES[arguments.tuner](**given)
+
+
+def _choices(texts: Sequence[str]) -> dict[str, list[Any]]:
+    choices: dict[str, list[Any]] = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        listed = [value for value in values.split(",") if value]
+        if name not in flags.FIELDS or not listed:
+            raise ValueError(
+                "`--vary` must be like pruning_rate=0.1,0.2, with a field of the plan. "
+                f"Received: {text!r}."
+            )
+        choices[name] = [flags.parsed(name, value) for value in listed]
+    return choices

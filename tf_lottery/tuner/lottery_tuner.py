@@ -1,0 +1,327 @@
+"""A Keras Tuner whose trials are searches for tickets.
+
+Every trial has its run directory, below the tuner's: so a trial that was stopped goes
+on where it was, and trials share the trainings that they have in common.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.src.distribute import utils as distribution
+
+from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.core.monitor import maximizes
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.report.sweep import Sweep, Trial, told
+from tf_lottery.search.facts import describe
+from tf_lottery.search.find import chosen, search
+from tf_lottery.search.shared import counted
+from tf_lottery.search.store import load_history
+from tf_lottery.tuner import facts, grid
+from tf_lottery.tuner.objectives import check_objective, figures, names_of, reported
+from tf_lottery.tuner.space import Space, lottery_space
+from tf_lottery.tuner.trainers import Trainers
+
+# What the tuner sets itself.
+_OWN = {"seed", "replicates"}
+_PLAN = {field.name for field in dataclasses.fields(Plan)} - _OWN
+_TRAINER = {
+    *("validation_data", "test_data", "callbacks", "allow_early_stop", "strategy")
+}
+_ALL = 1_000_000
+_EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
+
+
+class LotteryTuner(keras_tuner.Tuner):
+    """Sweeps over how tickets are found, with any oracle of Keras Tuner.
+
+    Trials with equal model, data and training share the dense network and every
+    common round: a sweep over n pruning rates trains one dense network, not n. What is
+    not shared, and why, is in docs/controls.md.
+
+    Args:
+        oracle: `keras_tuner.oracles.RandomSearchOracle`, `BayesianOptimizationOracle`,
+            `HyperbandOracle`, `GridSearchOracle` or your own; its objective is one of
+            `tf_lottery.tuner.objectives`, see `lottery_objective`. Hyperband's epochs
+            are the length of each training of a trial.
+        hypermodel: A function of Keras Tuner's `HyperParameters`, or a `HyperModel`,
+            that returns a compiled tf_keras model. It is called under the sweep's
+            seed, so that equal models start from equal weights.
+        space: A function of `HyperParameters` that returns fields of a `Plan`.
+        executions_per_trial: Replicates of each search; objectives are means.
+        seed: Of replicate 0 of each search.
+        directory, project_name, overwrite: As in Keras Tuner: where trials are kept,
+            and from where the same sweep goes on after it was stopped.
+        **kwargs: The other arguments of `keras_tuner.Tuner`.
+
+    Example:
+        ```python
+        tuner = LotteryTuner(
+            keras_tuner.oracles.RandomSearchOracle(
+                lottery_objective("smallest_winning_density"), max_trials=20
+            ),
+            make_model,
+            directory="runs",
+            project_name="sweep",
+        )
+        tuner.search((x, y), rounds=10, epochs=3, validation_data=(x_val, y_val))
+        tuner.results_summary()
+        ticket = tuner.get_best_tickets()[0]
+        ```
+    """
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle,
+        hypermodel: Callable[[Any], Any] | keras_tuner.HyperModel,
+        *,
+        space: Space = lottery_space,
+        executions_per_trial: int = 1,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self._seed = seed
+        self._verbose = 1
+        self._is_hyperband = isinstance(oracle, keras_tuner.oracles.HyperbandOracle)
+        self._registered = oracle.get_space()
+        super().__init__(
+            oracle,
+            _HyperModel(hypermodel, space),
+            executions_per_trial=executions_per_trial,
+            **kwargs,
+        )
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether trials come from the chief of a distributed sweep."""
+        return distribution.has_chief_oracle() and not distribution.is_chief_oracle()
+
+    def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
+        """Runs trials until the oracle has no more, or goes on with them.
+
+        Args:
+            dataset: See `find_ticket`: arrays, a `tf.data.Dataset`, or a function of
+                the seed.
+            verbose: As in Keras: 0 is silent, 1 has a bar inside a round, a line for
+                each, and a table after each trial; 2 has no bar.
+            **arguments: Those of `find_ticket`: fields of a `Plan`, such as `rounds`
+                and `epochs`, validation_data, test_data, callbacks, strategy. What is
+                told here is fixed: the space does not offer it any more.
+
+        Raises:
+            ValueError, TypeError: What no trial could use, before any begins.
+            PlanMismatchError: The directory holds another sweep.
+        """
+        if unknown := sorted(set(arguments) - _PLAN - _TRAINER):
+            raise TypeError(
+                "`search` takes arguments of `find_ticket`, but those that the tuner "
+                f"has itself. Received: {', '.join(unknown)}. Use the tuner's "
+                "`directory`, `seed` and `executions_per_trial`."
+            )
+        fixed = {name: arguments[name] for name in arguments if name in _PLAN}
+        others = {name: arguments[name] for name in arguments if name in _TRAINER}
+        space = self._offered(fixed)
+        self.oracle.verbose = 0  # its tables; ours have what a lottery is about
+        if not self.is_worker and not self.oracle.trials:
+            self.oracle.hyperparameters = space
+        trainers = Trainers(dataset, **others)
+        if not distribution.is_chief_oracle():
+            self._check(trainers, fixed, space)
+        self._verbose = verbose
+        super().search(trainers, fixed)
+
+    def run_trial(
+        self, trial: Any, trainers: Trainers, fixed: Mapping[str, Any]
+    ) -> dict[str, float]:
+        """The figures of a search with the trial's choices."""
+        hp = trial.hyperparameters
+        if self._verbose:
+            print(f"\nTrial {trial.trial_id}: {told(self._values(hp))}")
+        try:
+            trainer = trainers.of(
+                lambda: self.hypermodel.model(hp), self._plan(hp, fixed)
+            )
+        except (ValueError, TypeError) as error:
+            raise keras_tuner.errors.FailedTrialError(str(error)) from error
+        try:
+            ticket = search(
+                trainer,
+                run_dir=self.run_dir(trial.trial_id),
+                share_with=self.project_dir,
+                verbose=self._verbose,
+            )
+        except PlanMismatchError as error:
+            raise keras_tuner.errors.FatalValueError(str(error)) from error
+        except FloatingPointError as error:
+            raise keras_tuner.errors.FailedTrialError(str(error)) from error
+        assert ticket.history is not None
+        return reported(figures(ticket.history), self.oracle.objective)
+
+    def on_search_begin(self) -> None:
+        """Saves the sweep, which Keras Tuner does only after its first trial."""
+        super().on_search_begin()
+        self.save()
+
+    def on_trial_end(self, trial: Any) -> None:
+        """Ends the trial, and shows how the sweep stands."""
+        super().on_trial_end(trial)
+        if self._verbose:
+            print(self.sweep().table())
+
+    def reload(self) -> None:
+        """Loads the sweep's state, a grid's too."""
+        super().reload()
+        grid.restore(self.oracle)
+
+    def run_dir(self, trial_id: str) -> Path:
+        """The run directory of a trial's search."""
+        return Path(self.get_trial_dir(trial_id)) / "search"
+
+    def get_best_tickets(self, num_tickets: int = 1) -> list[Ticket]:
+        """The tickets of the best finished trials, with their histories."""
+        trials = self._finished()[:num_tickets]
+        return [chosen(self._history(trial)) for trial in trials]
+
+    def get_best_models(self, num_models: int = 1) -> list[Any]:
+        """The trained models of the best tickets: `ticket.model("best")`."""
+        return [ticket.model("best") for ticket in self.get_best_tickets(num_models)]
+
+    def load_model(self, trial: Any) -> Any:
+        """The trained model of a trial's ticket."""
+        return chosen(self._history(trial)).model("best")
+
+    def sweep(self) -> Sweep:
+        """The finished trials, best first, for tables and figures."""
+        return Sweep(
+            tuple(
+                Trial(
+                    trial.trial_id,
+                    self._values(trial.hyperparameters),
+                    trial.score,
+                    self._history(trial),
+                )
+                for trial in self._finished()
+            ),
+            ", ".join(names_of(self.oracle.objective)),
+            *counted(Path(self.project_dir)),
+        )
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Prints the best trials, the Pareto front, and how much was trained."""
+        print(self.sweep().summary(num_trials))
+
+    def _offered(self, fixed: Mapping[str, Any]) -> keras_tuner.HyperParameters:
+        """What space and model offer, but what is fixed."""
+        offered = self._space_of(self._registered)
+        hp = keras_tuner.HyperParameters()
+        for name in fixed.keys() & {each.name for each in offered.space}:
+            value = fixed[name]
+            plain = isinstance(value, str | int | float)
+            hp.Fixed(name, value if plain else str(value))
+        hp.merge(self._registered, overwrite=False)
+        return self._space_of(hp)
+
+    def _space_of(
+        self, registered: keras_tuner.HyperParameters
+    ) -> keras_tuner.HyperParameters:
+        """The space that Keras Tuner makes of what is registered already."""
+        own = self.oracle  # type: ignore[has-type]
+        self.oracle = keras_tuner.oracles.RandomSearchOracle(
+            hyperparameters=registered.copy(),
+            allow_new_entries=own.allow_new_entries,
+            tune_new_entries=own.tune_new_entries,
+        )
+        try:
+            self._populate_initial_space()
+            return self.oracle.get_space()
+        finally:
+            self.oracle = own
+
+    def _check(
+        self,
+        trainers: Trainers,
+        fixed: Mapping[str, Any],
+        space: keras_tuner.HyperParameters,
+    ) -> None:
+        """Raises what every trial would, and if the directory is another sweep's."""
+        plan = self._plan(space, fixed)
+        trainer = trainers.of(lambda: self.hypermodel.model(space), plan)
+        if trainer.workers.count > 1:
+            raise ValueError(
+                "A trial is searched in one process. Received: a strategy with "
+                f"{trainer.workers.count} workers. Share the trials out instead, with "
+                "Keras Tuner's chief and workers."
+            )
+        monitor = plan.monitor or trainer.monitors[0]
+        objective = self.oracle.objective
+        check_objective(objective, trainer.monitors, maximizes(monitor, plan))
+        found = describe(plan, trainer.architecture, trainer.data_facts)
+        names = {each.name: each.get_config() for each in space.space}
+        facts.check(
+            Path(self.project_dir),
+            {
+                "space": names,
+                "objective": {name: name for name in names_of(objective)},
+                "plan": found["plan"],
+                "model": {k: found[k] for k in ("architecture", "compile_config")},
+                "data": found["data"],
+            },
+        )
+
+    def _plan(self, hp: keras_tuner.HyperParameters, fixed: Mapping[str, Any]) -> Plan:
+        """The plan of a trial."""
+        choices = {**self.hypermodel.space(hp), **fixed}
+        if unknown := sorted(set(choices) - _PLAN):
+            raise ValueError(
+                "A space must return fields of a Plan, but `seed` and `replicates`, "
+                f"which the tuner has itself. Received: {', '.join(unknown)}."
+            )
+        if self._is_hyperband and choices.get("steps"):
+            raise ValueError(
+                "Hyperband gives the length of a training in epochs. Received: "
+                f"steps={choices['steps']}. Leave it out."
+            )
+        if _EPOCHS in hp.values:
+            choices["epochs"] = hp.values[_EPOCHS]
+        return Plan(**choices, seed=self._seed, replicates=self.executions_per_trial)
+
+    def _values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """What was chosen for a trial."""
+        offered = [each.name for each in hp.space if not _is_fixed(each)]
+        names = [name for name in (*offered, _EPOCHS) if name in hp.values]
+        return {name: hp.values[name] for name in names}
+
+    def _finished(self) -> list[Any]:
+        """The finished trials, best first."""
+        best = self.oracle.get_best_trials(_ALL)
+        return [trial for trial in best if trial.status == "COMPLETED"]
+
+    def _history(self, trial: Any) -> History:
+        return load_history(self.run_dir(trial.trial_id))
+
+
+class _HyperModel(keras_tuner.HyperModel):
+    """What Keras Tuner calls to learn what there is to choose.
+
+    Args:
+        hypermodel: What the user passed.
+        space: Of the search.
+    """
+
+    def __init__(self, hypermodel: Any, space: Space) -> None:
+        super().__init__()
+        self.model = getattr(hypermodel, "build", hypermodel)
+        self.space = space
+
+    def build(self, hp: keras_tuner.HyperParameters) -> Any:
+        self.space(hp)
+        return self.model(hp)
+
+
+def _is_fixed(hp: Any) -> bool:
+    return type(hp).__name__ == "Fixed"

@@ -1,0 +1,143 @@
+"""What a sweep can optimise: figures of a whole search, and of its ticket.
+
+    smallest_winning_density   of the sparsest winning ticket; 1 if none wins, as the
+                               dense network matches itself
+    winning_score              the monitored score there
+    area_under_score           the area under the monitored score over the decimal
+                               logarithm of density: a network that keeps an accuracy of
+                               1 down to 1% of its weights has 2
+    density, best_step         of the ticket that the search returns
+    val_accuracy, ...          its figures on validation data
+
+They are means over the replicates. Test figures never decide, so that none is here.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tf_lottery.core.monitor import maximizes
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History
+from tf_lottery.core.spread import Spread
+
+SMALLEST, SCORE, AREA = "smallest_winning_density", "winning_score", "area_under_score"
+_DIRECTIONS = {
+    SMALLEST: "min",
+    SCORE: "max",
+    AREA: "max",
+    "density": "min",
+    "best_step": "min",
+}
+
+
+def lottery_objective(name: str) -> Any:
+    """Keras Tuner's `Objective` of that name, with its direction.
+
+    Of the figures of a search Keras Tuner does not know which way is better.
+
+    Args:
+        name: See `tf_lottery.tuner.objectives`. `winning_score` is maximised: where a
+            loss is monitored, give an `Objective` with "min".
+
+    Raises:
+        ValueError: A name of which it is not known which way is better.
+    """
+    import keras_tuner
+
+    direction = _DIRECTIONS.get(name)
+    if direction is None:
+        direction = "max" if maximizes(name, Plan()) else "min"
+    return keras_tuner.Objective(name, direction)
+
+
+def names_of(objective: Any) -> list[str]:
+    """The names of an oracle's objective, of which there may be several."""
+    several = getattr(objective, "objectives", [objective])
+    return [each.name for each in several]
+
+
+def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> None:
+    """Raises unless each objective is one that a search will have.
+
+    Args:
+        objective: That of the oracle.
+        monitors: The scores of a training.
+        maximize: Whether a higher monitored score is better.
+
+    Raises:
+        ValueError: No objective, an unknown one, or one that needs another score.
+    """
+    monitors = list(monitors)
+    validated = any(name.startswith("val_") for name in monitors)
+    known = [*_DIRECTIONS, *monitors] if validated else monitors
+    for name in names_of(objective):
+        if name not in known:
+            why = "" if validated else " Without validation data no ticket can win."
+            raise ValueError(
+                f"The objective must be one of {', '.join(map(repr, known))}, as "
+                f"`lottery_objective(name)`. Received: {name!r}.{why}"
+            )
+        if name == AREA and not maximize:
+            raise ValueError(
+                f"The objective {AREA!r} needs a score of which more is better. "
+                "Monitor an accuracy."
+            )
+
+
+def figures(history: History) -> dict[str, float]:
+    """Every figure of a finished search that is a number, by name."""
+    verdict = history.verdict()
+    chosen = verdict.rounds[verdict.chosen]
+    winning = chosen if verdict.won else verdict.rounds[0]
+    trainings = [
+        r[verdict.chosen] for r in history.replicates if len(r) > chosen.number
+    ]
+    metrics = {name for training in trainings for name in training.outcome.metrics}
+    found = {
+        name: Spread(tuple(training.score(name) for training in trainings)).mean
+        for name in sorted(metrics)
+        if not name.startswith(("test_", "final_"))
+    }
+    found |= {
+        SMALLEST: winning.density,
+        SCORE: winning.score.mean,
+        AREA: _area(history),
+        "density": chosen.density,
+        "best_step": chosen.best_step.mean,
+    }
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def reported(found: Mapping[str, float], objective: Any) -> dict[str, float]:
+    """Of a trial's figures what Keras Tuner is told: the objective's, and ours.
+
+    Raises:
+        FailedTrialError: An objective that is no number.
+    """
+    import keras_tuner
+
+    names = names_of(objective)
+    if missing := [name for name in names if name not in found]:
+        raise keras_tuner.errors.FailedTrialError(
+            f"The objective {', '.join(map(repr, missing))} of this trial is no number."
+        )
+    # Of other names Keras Tuner guesses a direction, and fails where it cannot.
+    told = {
+        name: found[name]
+        for name in dict.fromkeys([*names, *_DIRECTIONS])
+        if name in found
+    }
+    if len(names) > 1:
+        told[objective.name] = objective.get_value(told)
+    return told
+
+
+def _area(history: History) -> float:
+    """By the trapezoidal rule, from the dense network to the sparsest round."""
+    rounds = history.verdict().rounds
+    x = [-math.log10(round.density) for round in rounds]
+    y = [round.score.mean for round in rounds]
+    return math.fsum(
+        (x[i + 1] - x[i]) * (y[i] + y[i + 1]) / 2 for i in range(len(rounds) - 1)
+    )

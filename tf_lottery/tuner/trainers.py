@@ -1,0 +1,51 @@
+"""The trainers of trials: one compiled model serves all trials that have it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tf_lottery.core.plan import Plan
+from tf_lottery.pruning.restore import describe
+from tf_lottery.training.models import called
+from tf_lottery.training.trainer import Trainer
+
+
+class Trainers:
+    """Makes the trainers of a sweep.
+
+    Args:
+        dataset: See `find_ticket`.
+        **arguments: The other arguments of `Trainer`.
+    """
+
+    def __init__(self, dataset: Any, **arguments: Any) -> None:
+        self._dataset = dataset
+        self._arguments = arguments
+        self._last: tuple[str, Trainer] | None = None
+
+    def of(self, model: Callable[[], Any], plan: Plan) -> Trainer:
+        """The trainer of a plan and of a function that returns a model.
+
+        That of the last call goes on, with nothing compiled again, if its model and
+        how it is compiled are the same, as far as that can be told.
+        """
+        strategy = self._arguments.get("strategy")
+        strategy = None if isinstance(strategy, str) else strategy
+        key = _key(called(model, plan.seed, strategy), plan)
+        if self._last and self._last[0] == key and not self._last[1].unknown:
+            return self._last[1].searching(plan)
+        trainer = Trainer(model, self._dataset, plan, **self._arguments)
+        if strategy_given := self._arguments.get("strategy"):
+            # TensorFlow bears one MirroredStrategy a process.
+            assert strategy_given
+            self._arguments["strategy"] = trainer.strategy
+        self._last = key, trainer
+        return trainer.searching(plan)
+
+
+def _key(model: Any, plan: Plan) -> str:
+    """What a compiled model is of: its configuration, and what a plan changes of it."""
+    fine_tunes = plan.retrain == "fine_tune"
+    length = [plan.epochs, plan.steps] if fine_tunes else None
+    feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]
+    return json.dumps([describe(model), fine_tunes, length, feed])
