@@ -20,11 +20,15 @@ def test_the_examples_of_docstrings_give_what_they_say(name):
     assert doctest.testmod(module).failed == 0
 
 
-def test_the_example_of_the_readme_runs(monkeypatch, capsys):
+@pytest.mark.parametrize("steps", [20, pytest.param(500, marks=pytest.mark.slow)])
+def test_the_example_of_the_readme_runs(steps, monkeypatch, capsys):
+    """Its densities are those of any training; to the letter it takes its time."""
     monkeypatch.chdir(ROOT)
     code, printed = re.findall(
         r"```python\n(.*?)```.*?```text\n(.*?)```", _readme(), re.DOTALL
     )[0]
+    assert "steps=500" in code
+    code = code.replace("steps=500", f"steps={steps}")
     exec(compile(code, "README.md", "exec"), {})
     expected = [line.split() for line in printed.splitlines() if "kernel" in line]
     found = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -16,7 +16,7 @@ from tests.models import keras, layers
 from tf_lottery.export import compact
 from tf_lottery.export.units import analyse
 
-FEW, MANY = 12, 60
+FEW, MANY = 8, 60
 ACTIVATIONS = [None, "relu", "tanh", "sigmoid", "elu", "softplus"]
 
 

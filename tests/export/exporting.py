@@ -11,6 +11,8 @@ from tf_lottery.export.serving import SIGNATURE
 
 X, _ = TEST = arrays(48, 2)
 QUIET = {"latency_runs": 0, "verbose": 0}
+# Of TFLite: the file with all weights alone, as each other takes seconds to make.
+ONE_FILE = {"compact": False, "sparse": False, **QUIET}
 FORMATS = {
     "packed": {"format": "saved_model"},
     "dense": {"format": "saved_model", "layout": "dense"},

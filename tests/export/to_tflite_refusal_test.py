@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from tests.export.exporting import QUIET, dense_network, inputs, sparsified, wanted
+from tests.export.exporting import (
+    ONE_FILE,
+    QUIET,
+    dense_network,
+    inputs,
+    sparsified,
+    wanted,
+)
 from tests.models import keras, layers, tf
 from tf_lottery import ExportError, export
 from tf_lottery.export import conversion, runtime, to_tflite
@@ -34,11 +41,12 @@ def test_float16_without_zeros_is_shipped_all_the_same(tmp_path):
 @pytest.mark.parametrize("quantize", ["dynamic", "int8"])
 def test_int8_behind_a_densify_does_not_load_and_is_caught(model, tmp_path, quantize):
     more = {"representative_data": inputs(model)} if quantize == "int8" else {}
+    more |= {"compact": False, **QUIET}
     path = tmp_path / "a.tflite"
     with pytest.raises(ExportError, match="does not run with XNNPACK"):
-        export.tflite(model, path, quantize=quantize, sparse=True, **more, **QUIET)
+        export.tflite(model, path, quantize=quantize, sparse=True, **more)
     assert list(tmp_path.iterdir()) == []
-    card = export.tflite(model, path, quantize=quantize, **more, **QUIET)
+    card = export.tflite(model, path, quantize=quantize, **more)
     assert card.format["encoding"] == "zeros stored"
     assert "XNNPACK" in card.rejected["zeros left out"]
 
@@ -67,7 +75,7 @@ def test_a_file_with_other_outputs_is_refused(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(to_tflite, "convert", wrong)
     with pytest.raises(ExportError, match="differs by"):
-        export.tflite(model, tmp_path / "a.tflite", **QUIET)
+        export.tflite(model, tmp_path / "a.tflite", compact=False, **QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,7 +90,7 @@ def test_int8_of_outputs_that_hardly_vary_is_refused(tmp_path):
     network = dense_network(16, (32,), 1)
     network.layers[-1].bias.assign([1000.0])
     x = np.random.default_rng(0).normal(size=(200, 16)).astype("f4")
-    options = {"quantize": "int8", "representative_data": x, "data": x, **QUIET}
+    options = {"quantize": "int8", "representative_data": x, "data": x, **ONE_FILE}
     with pytest.raises(ExportError, match="differs by"):
         export.tflite(network, tmp_path / "a.tflite", **options)
 
@@ -104,14 +112,14 @@ def test_int8_of_a_loop_is_refused_before_the_converter_crashes(tmp_path):
 def test_without_other_data_the_representative_ones_are_compared_on(model, tmp_path):
     x = inputs(model)[0]
     card = export.tflite(
-        model, tmp_path / "a.tflite", quantize="int8", representative_data=x, **QUIET
+        model, tmp_path / "a.tflite", quantize="int8", representative_data=x, **ONE_FILE
     )
     assert card.check["sample"] == "50 examples of representative data"
 
 
 def test_the_card_has_the_difference_that_the_file_is_judged_by(model, tmp_path):
     path, x = tmp_path / "a.tflite", inputs(model)
-    options = {"quantize": "int8", "representative_data": x[0], **QUIET}
+    options = {"quantize": "int8", "representative_data": x[0], **ONE_FILE}
     card = export.tflite(model, path, **options)
     outputs = runtime.tflite(path.read_bytes(), model).predict(x)
     judged = difference(outputs, wanted(model, x), of_spread=True)
@@ -143,7 +151,7 @@ def test_a_file_that_is_not_compacted_is_tried_when_none_that_is_runs(
 
 def test_weights_that_are_too_small_to_quantize_are_told_of(tmp_path):
     card = export.tflite(
-        dense_network(8, (8,), 3), tmp_path / "a.tflite", quantize="dynamic", **QUIET
+        dense_network(8, (8,), 3), tmp_path / "a.tflite", quantize="dynamic", **ONE_FILE
     )
     assert any("left all weights in float32" in note for note in card.notes)
 

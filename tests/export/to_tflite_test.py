@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.export.exporting import QUIET, inputs, sparsified, wanted
+from tests.export.exporting import ONE_FILE, QUIET, inputs, sparsified, wanted
 from tests.models import arrays, images, keras, layers
 from tf_lottery import ExportError, export
 from tf_lottery.export import conversion, runtime
@@ -21,9 +21,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Wit
 # What is written.
 
 
-def test_the_file_gives_the_outputs_of_the_model(model, tmp_path):
-    path = tmp_path / "model.tflite"
-    card = export.tflite(model, path, **QUIET)
+@pytest.fixture(scope="module")
+def written(model, tmp_path_factory):
+    """The file of a model, and its card."""
+    path = tmp_path_factory.mktemp("written") / "model.tflite"
+    return path, export.tflite(model, path, **QUIET)
+
+
+def test_the_file_gives_the_outputs_of_the_model(model, written):
+    path, card = written
     x = inputs(model)
     found = runtime.tflite(path.read_bytes(), model).predict(x)
     np.testing.assert_allclose(found, wanted(model, x), atol=1e-5)
@@ -31,13 +37,13 @@ def test_the_file_gives_the_outputs_of_the_model(model, tmp_path):
     assert card.sizes["exported"].raw < 0.3 * card.sizes["dense"].raw
 
 
-def test_nothing_but_the_file_and_its_card_is_written(model, tmp_path):
-    card = export.tflite(model, tmp_path / "model.tflite", **QUIET)
+def test_nothing_but_the_file_and_its_card_is_written(written):
+    path, card = written
     names = {"model.tflite", "model.tflite.card.json", "model.tflite.card.md"}
-    assert {path.name for path in tmp_path.iterdir()} == names
-    written = json.loads((tmp_path / "model.tflite.card.json").read_text())
-    assert written["sha256"] == card.sha256
-    assert written == json.loads(json.dumps(card.to_json()))
+    assert {each.name for each in path.parent.iterdir()} == names
+    found = json.loads(path.with_name("model.tflite.card.json").read_text())
+    assert found["sha256"] == card.sha256
+    assert found == json.loads(json.dumps(card.to_json()))
 
 
 FRESH = """
@@ -100,7 +106,7 @@ def test_a_fixed_batch_takes_any_number_too(model):
 
 
 def test_the_training_data_of_the_search_serve_for_int8(ticket, tmp_path):
-    card = ticket.export(tmp_path / "t.tflite", "tflite", quantize="int8", **QUIET)
+    card = ticket.export(tmp_path / "t.tflite", "tflite", quantize="int8", **ONE_FILE)
     assert {tensor.type for tensor in card.tensors} == {"int8"}
     assert card.check["sample"] == "48 examples of test data"
     assert set(card.check["accuracy"]) == {"dense", "ticket", "file"}
@@ -110,7 +116,7 @@ def test_a_trained_model_of_a_ticket_is_exported(ticket, tmp_path):
     trained = ticket.model()
     trained.fit(*arrays(), verbose=0)
     x, _ = arrays(20, 5)
-    export.tflite(trained, tmp_path / "t.tflite", **QUIET)
+    export.tflite(trained, tmp_path / "t.tflite", **ONE_FILE)
     found = runtime.tflite((tmp_path / "t.tflite").read_bytes(), trained).predict([x])
     np.testing.assert_allclose(found[0], trained.predict(x, verbose=0), atol=1e-5)
 
@@ -164,7 +170,7 @@ def test_a_model_of_half_precision_is_exported_in_float32(tmp_path, policy):
             layers.Dense(3, dtype="float32"),
         ]
     )
-    card = export.tflite(network, tmp_path / "a.tflite", **QUIET)
+    card = export.tflite(network, tmp_path / "a.tflite", **ONE_FILE)
     assert {tensor.type for tensor in card.tensors} == {"float32"}
     assert any("half precision" in note for note in card.notes)
     x = inputs(network)

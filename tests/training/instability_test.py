@@ -66,7 +66,8 @@ def seeded(seed):
 
 
 def test_a_convex_model_is_stable_from_the_first_step_on():
-    trainer = trainer_of(convex(), epochs=100, monitor="val_loss")
+    plan = {"epochs": 100, "evaluate_every": 100 * STEPS, "monitor": "val_loss"}
+    trainer = trainer_of(convex(), **plan)
     found = instability(trainer, trainer.dense(), points=7, verbose=0)
     (line,) = found.errors
     assert found.value == pytest.approx(0, abs=2e-4)
@@ -76,7 +77,7 @@ def test_a_convex_model_is_stable_from_the_first_step_on():
 
 def test_a_deep_network_is_less_stable_the_earlier_its_copies_part():
     learned_by_heart = arrays()[0], np.random.default_rng(0).integers(3, size=96)
-    plan = Plan(rounds=1, epochs=40, batch_size=BATCH)
+    plan = Plan(rounds=1, epochs=40, batch_size=BATCH, evaluate_every=40 * STEPS)
     trainer = Trainer(deep, learned_by_heart, plan, validation_data=learned_by_heart)
     early, late = (
         instability(trainer, trainer.dense(), k, points=9, verbose=0)
@@ -236,29 +237,29 @@ def test_two_processes_do_not_write_the_same_copies(tmp_path):
 
 
 @pytest.mark.parametrize("dataset", [arrays, lambda: seeded], ids=["arrays", "seeded"])
-@pytest.mark.parametrize("step", [1, STEPS, 2 * STEPS + 3])
-def test_the_state_at_a_step_is_that_of_the_whole_training(dataset, step):
+def test_the_state_at_a_step_is_that_of_the_whole_training(dataset):
     model = compiled(with_state())
-    whole = trainer_of(model, dataset(), rewind_to=step)
-    outcome = whole.train(whole.dense())
-    part = trainer_of(model, dataset())
-    state = part.state_at(part.dense(), step)
-    found, expected = outcome.next_start
-    assert found == step
-    assert state.keys() == expected.keys()
-    assert all(np.array_equal(state[name], expected[name]) for name in state)
+    for step in (1, STEPS, 2 * STEPS + 3):
+        whole = trainer_of(model, dataset(), rewind_to=step)
+        outcome = whole.train(whole.dense())
+        part = trainer_of(model, dataset())
+        state = part.state_at(part.dense(), step)
+        found, expected = outcome.next_start
+        assert found == step
+        assert state.keys() == expected.keys()
+        assert all(np.array_equal(state[name], expected[name]) for name in state)
 
 
-@pytest.mark.parametrize("step", [1, STEPS, STEPS + 1, 3 * STEPS - 1])
-def test_after_a_replay_the_data_go_on_as_after_the_whole_training(step):
+def test_after_a_replay_the_data_go_on_as_after_the_whole_training():
     dense = trainer_of(dataset=seeded)
     outcome = dense.train(dense.dense())
     expected = dense.train(dense.dense())
-    other = trainer_of(dataset=seeded)
-    other.replay(other.dense(), step, outcome)
-    found = other.train(other.dense())
-    assert found.curves == expected.curves
-    assert other.passes == dense.passes
+    for step in (1, STEPS, STEPS + 1, 3 * STEPS - 1):
+        other = trainer_of(dataset=seeded)
+        other.replay(other.dense(), step, outcome)
+        found = other.train(other.dense())
+        assert found.curves == expected.curves
+        assert other.passes == dense.passes
 
 
 # The point to rewind to.
@@ -282,6 +283,13 @@ def point(tmp_path, dataset=seeded, **arguments):
     )
 
 
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    """A walk that finds no stable step, and its directory."""
+    path = tmp_path_factory.mktemp("walk")
+    return point(path, threshold=-1e9), path
+
+
 def test_the_walk_ends_at_the_first_stable_step(tmp_path):
     found = point(tmp_path, threshold=1e9)
     assert (found.step, len(found.tried)) == (0, 1)
@@ -289,15 +297,15 @@ def test_the_walk_ends_at_the_first_stable_step(tmp_path):
     assert "`rewind_to=0`" in found.reason
 
 
-def test_a_walk_without_a_stable_step_says_so(tmp_path):
-    found = point(tmp_path, threshold=-1e9)
+def test_a_walk_without_a_stable_step_says_so(walk):
+    found, _ = walk
     assert found.step is None
     assert [each.step for each in found.tried] == [0, 4, 6]
     assert "No step up to 6 was stable" in found.reason
 
 
-def test_a_walk_trains_one_dense_network_and_says_what_it_cost(tmp_path):
-    found = point(tmp_path, threshold=-1e9)
+def test_a_walk_trains_one_dense_network_and_says_what_it_cost(walk):
+    found, _ = walk
     last = 4 * STEPS
     walks = [(0, 0), (4, 4), (6, 6)]
     expected = last + sum(prefix + 3 * (last - start) for prefix, start in walks)
@@ -305,16 +313,16 @@ def test_a_walk_trains_one_dense_network_and_says_what_it_cost(tmp_path):
     assert f"{found.trainings} trainings of {expected:,} steps" in found.reason
 
 
-def test_a_walk_that_was_stopped_goes_on(tmp_path):
-    first = point(tmp_path, threshold=-1e9)
-    again = point(tmp_path, threshold=-1e9)
+def test_a_walk_that_was_stopped_goes_on(walk):
+    first, path = walk
+    again = point(path, threshold=-1e9)
     assert again.tried == first.tried
     assert again.trainings == 0
 
 
-def test_a_shared_walk_finds_what_separate_searches_find(tmp_path):
-    shared = point(tmp_path / "shared", threshold=-1e9)
-    alone = point(tmp_path / "alone", threshold=-1e9, candidates=[6])
+def test_a_shared_walk_finds_what_separate_searches_find(walk, tmp_path):
+    shared, _ = walk
+    alone = point(tmp_path, threshold=-1e9, candidates=[6])
     assert shared.tried[-1] == alone.tried[0]
 
 
