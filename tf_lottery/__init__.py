@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from tf_lottery.training.data import Data as Data
     from tf_lottery.training.gradient import gradient as gradient
     from tf_lottery.training.trainer import Trainer as Trainer
+    from tf_lottery.tuner.lottery_tuner import LotteryTuner as LotteryTuner
+    from tf_lottery.tuner.objectives import lottery_objective as lottery_objective
+    from tf_lottery.tuner.space import choices_of as choices_of
+    from tf_lottery.tuner.space import lottery_space as lottery_space
 
 _MODULES = {
     "controls": "tf_lottery.core.controls",
@@ -60,6 +64,7 @@ _NAMES = {
     "ExportError": "tf_lottery.core.errors",
     "History": "tf_lottery.core.records",
     "LotterySchedule": "tf_lottery.pruning.schedule",
+    "LotteryTuner": "tf_lottery.tuner.lottery_tuner",
     "Masks": "tf_lottery.core.masks",
     "Outcome": "tf_lottery.core.records",
     "Plan": "tf_lottery.core.plan",
@@ -69,6 +74,7 @@ _NAMES = {
     "Ticket": "tf_lottery.core.ticket",
     "TicketError": "tf_lottery.core.errors",
     "Trainer": "tf_lottery.training.trainer",
+    "choices_of": "tf_lottery.tuner.space",
     "compare": "tf_lottery.report.comparison",
     "expected_overlap": "tf_lottery.core.algebra",
     "find_rewind_point": "tf_lottery.search.rewind_point",
@@ -77,6 +83,8 @@ _NAMES = {
     "instability": "tf_lottery.search.instability",
     "intersection": "tf_lottery.core.algebra",
     "load_history": "tf_lottery.search.store",
+    "lottery_objective": "tf_lottery.tuner.objectives",
+    "lottery_space": "tf_lottery.tuner.space",
     "one_shot": "tf_lottery.search.find",
     "overlap": "tf_lottery.core.algebra",
     "prune": "tf_lottery.core.prune",

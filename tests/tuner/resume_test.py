@@ -6,8 +6,8 @@ import pytest
 
 from tests.fakes import Killed
 from tests.tuner.sweeping import RATES, oracle, swept, tuner, values
+from tf_lottery import choices_of, lottery_objective
 from tf_lottery.core.errors import PlanMismatchError
-from tf_lottery.tuner import choices_of, lottery_objective
 
 KINDS = {
     "grid": {},

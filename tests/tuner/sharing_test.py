@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from tests.tuner.sweeping import RATES, oracle, swept
+from tf_lottery import choices_of
 from tf_lottery.core.plan import Plan
-from tf_lottery.tuner import choices_of, trainers
+from tf_lottery.tuner import trainers
 
 
 def test_a_sweep_over_rates_trains_one_dense_network(tmp_path, trainer):

@@ -4,8 +4,8 @@ import keras_tuner
 import pytest
 
 from tests.tuner.sweeping import oracle, swept, tuner, values
+from tf_lottery import choices_of, lottery_space
 from tf_lottery.core.plan import Plan
-from tf_lottery.tuner import choices_of, lottery_space
 
 HALF = {"pruning_rate": 0.5}
 

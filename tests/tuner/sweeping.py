@@ -10,8 +10,9 @@ import keras_tuner
 import pytest
 
 from tests.fakes import FakeTrainer, Killed
+from tf_lottery import LotteryTuner, choices_of, lottery_objective
 from tf_lottery.core.steps import to_steps
-from tf_lottery.tuner import LotteryTuner, choices_of, lottery_objective, trainers
+from tf_lottery.tuner import trainers
 
 SHAPES = {"dense/kernel": (40, 30), "logits/kernel": (200,)}
 RATES = (0.2, 0.3, 0.4, 0.5, 0.6)

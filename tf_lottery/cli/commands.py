@@ -72,12 +72,7 @@ def sweep(arguments: Any) -> None:
         try:
             from tf_lottery.cli.sweeping import run, tuner_of
         except ImportError as error:
-            if error.name != "keras_tuner":
-                raise
-            sys.exit(
-                "tf_lottery sweep: Sweeps need Keras Tuner. "
-                'Install it with "pip install tf-lottery[tuner]".'
-            )
+            sys.exit(f"tf_lottery sweep: {error}")
     recipe = load_recipe(arguments.recipe)
     tuner, fixed = tuner_of(recipe, arguments)
     found = run(tuner, recipe, fixed, arguments)

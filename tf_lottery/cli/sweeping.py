@@ -6,13 +6,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import keras_tuner
-
 from tf_lottery.cli import flags
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.report.sweep import Sweep
-from tf_lottery.tuner import LotteryTuner, choices_of, lottery_objective, lottery_space
+from tf_lottery.tuner._keras_tuner import keras_tuner
+from tf_lottery.tuner.lottery_tuner import LotteryTuner
+from tf_lottery.tuner.objectives import lottery_objective
+from tf_lottery.tuner.space import choices_of, lottery_space
 
 _ORACLES = {
     "random": keras_tuner.oracles.RandomSearchOracle,

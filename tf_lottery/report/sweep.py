@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -82,12 +83,16 @@ class Sweep:
         The Pareto front of the monitored score, on the mean over replicates, against
         density: every round of every trial is a candidate, the dense network too.
         """
-        points = [(t, r) for t in self.trials for r in t.verdict.rounds]
+        points = [
+            (trial, round)
+            for trial in self.trials
+            for round in trial.verdict.rounds
+            if not math.isnan(round.score.mean)
+        ]
         kept: list[tuple[Trial, RoundVerdict]] = []
-        for trial, round in sorted(points, key=self._sparse_and_good):
-            value = self._rank(trial, round)
-            if value == value and (not kept or value > self._rank(*kept[-1])):
-                kept.append((trial, round))
+        for point in sorted(points, key=self._sparse_and_good):
+            if not kept or self._rank(*point) > self._rank(*kept[-1]):
+                kept.append(point)
         return kept
 
     def table(self, trials: int | None = None, width: int = 88) -> str:

@@ -8,7 +8,7 @@ follow from the trials.
 import functools
 from typing import Any
 
-import keras_tuner
+from tf_lottery.tuner._keras_tuner import keras_tuner
 
 
 def restore(oracle: Any) -> None:

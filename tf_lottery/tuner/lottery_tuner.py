@@ -5,12 +5,10 @@ on where it was, and trials share the trainings that they have in common.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import keras_tuner
-from keras_tuner.src.distribute import utils as distribution
 
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.monitor import maximizes
@@ -23,6 +21,7 @@ from tf_lottery.search.find import chosen, search
 from tf_lottery.search.shared import counted
 from tf_lottery.search.store import load_history
 from tf_lottery.tuner import facts, grid
+from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.objectives import check_objective, figures, names_of, reported
 from tf_lottery.tuner.space import Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
@@ -34,6 +33,7 @@ _TRAINER = {
     *("validation_data", "test_data", "callbacks", "allow_early_stop", "strategy")
 }
 _ALL = 1_000_000
+_ADDRESS = "KERASTUNER_ORACLE_IP"  # set where trials are shared out
 _EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
 
 
@@ -99,7 +99,7 @@ class LotteryTuner(keras_tuner.Tuner):
     @property
     def is_worker(self) -> bool:
         """Whether trials come from the chief of a distributed sweep."""
-        return distribution.has_chief_oracle() and not distribution.is_chief_oracle()
+        return _ADDRESS in os.environ and "chief" not in self.tuner_id
 
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
         """Runs trials until the oracle has no more, or goes on with them.
@@ -130,7 +130,7 @@ class LotteryTuner(keras_tuner.Tuner):
         if not self.is_worker and not self.oracle.trials:
             self.oracle.hyperparameters = space
         trainers = Trainers(dataset, **others)
-        if not distribution.is_chief_oracle():
+        if self.is_worker or _ADDRESS not in os.environ:  # a chief trains nothing
             self._check(trainers, fixed, space)
         self._verbose = verbose
         super().search(trainers, fixed)

@@ -20,6 +20,7 @@ from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 from tf_lottery.core.spread import Spread
+from tf_lottery.tuner._keras_tuner import keras_tuner
 
 SMALLEST, SCORE, AREA = "smallest_winning_density", "winning_score", "area_under_score"
 _DIRECTIONS = {
@@ -43,8 +44,6 @@ def lottery_objective(name: str) -> Any:
     Raises:
         ValueError: A name of which it is not known which way is better.
     """
-    import keras_tuner
-
     direction = _DIRECTIONS.get(name)
     if direction is None:
         direction = "max" if maximizes(name, Plan()) else "min"
@@ -115,8 +114,6 @@ def reported(found: Mapping[str, float], objective: Any) -> dict[str, float]:
     Raises:
         FailedTrialError: An objective that is no number.
     """
-    import keras_tuner
-
     names = names_of(objective)
     if missing := [name for name in names if name not in found]:
         raise keras_tuner.errors.FailedTrialError(

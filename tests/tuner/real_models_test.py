@@ -1,0 +1,62 @@
+"""Sweeps with real models: what they train is what `find_ticket` trains."""
+
+import numpy as np
+import pytest
+
+from tests.models import keras, layers
+from tests.tuner.sweeping import oracle, tuner
+from tf_lottery import choices_of, find_ticket
+
+DRAW = np.random.default_rng(0)
+X = DRAW.normal(size=(240, 8)).astype("float32")
+Y = (X[:, :3].sum(1) > 0).astype("int32")
+DATA = {"validation_data": (X[:60], Y[:60])}
+PLAN = {"rounds": 2, "epochs": 2, "batch_size": 30}
+
+
+def model(hp=None):
+    made = keras.Sequential(
+        [layers.Dense(12, "relu", input_shape=(8,)), layers.Dense(2)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    made.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    return made
+
+
+def test_the_tickets_of_a_sweep_are_those_of_find_ticket(tmp_path):
+    made = tuner(
+        tmp_path, hypermodel=model, space=choices_of({"pruning_rate": [0.2, 0.5]})
+    )
+    made.search((X, Y), **DATA, **PLAN, verbose=0)
+    assert made.sweep().cost() == "trained 5 of 6 trainings"
+    for ticket in made.get_best_tickets(2):
+        rate = ticket.plan.pruning_rate
+        alone = find_ticket(model, (X, Y), **DATA, **PLAN, pruning_rate=rate, verbose=0)
+        assert ticket.masks == alone.masks
+        for name in alone.outcome.weights:
+            found = ticket.outcome.weights[name]
+            np.testing.assert_array_equal(found, alone.outcome.weights[name])
+    (best,) = made.get_best_models()
+    best.fit(X, Y, epochs=1, verbose=0)
+
+
+def test_a_model_of_keras_3_is_refused_before_any_trial(tmp_path):
+    keras3 = pytest.importorskip("keras")
+
+    def other(hp):
+        made = keras3.Sequential([keras3.layers.Input((8,)), keras3.layers.Dense(2)])
+        made.compile("adam", "mse")
+        return made
+
+    with pytest.raises((TypeError, ValueError), match="Keras 3"):
+        tuner(tmp_path, hypermodel=other).search((X, Y), **DATA, verbose=0)
+
+
+def test_a_model_that_is_not_compiled_is_refused_before_any_trial(tmp_path):
+    def bare(hp):
+        return keras.Sequential([layers.Dense(2, input_shape=(8,))])
+
+    made = tuner(tmp_path, oracle(), hypermodel=bare)
+    with pytest.raises(ValueError, match="must be compiled"):
+        made.search((X, Y), **DATA, verbose=0)
+    assert not made.oracle.trials
