@@ -1,1 +1,1 @@
-"""The command line: `tf_lottery find | show | report | export | verify`."""
+"""The command line: `tf_lottery find | sweep | show | report | export | verify`."""
