@@ -35,9 +35,8 @@ class Trainers:
         if self._last and self._last[0] == key and not self._last[1].unknown:
             return self._last[1].searching(plan)
         trainer = Trainer(model, self._dataset, plan, **self._arguments)
-        if strategy_given := self._arguments.get("strategy"):
-            # TensorFlow bears one MirroredStrategy a process.
-            assert strategy_given
+        if self._arguments.get("strategy"):
+            # A name would make another one, and TensorFlow bears few in a process.
             self._arguments["strategy"] = trainer.strategy
         self._last = key, trainer
         return trainer.searching(plan)
