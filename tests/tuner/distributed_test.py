@@ -29,7 +29,7 @@ def process(who, port, directory):
 def log(directory):
     """What each process began to train: (who, rate, round)."""
     path = directory / "log"
-    return [tuple(line.split()) for line in path.read_text().splitlines()] * 1
+    return [tuple(line.split()) for line in path.read_text().splitlines()]
 
 
 def begun(directory, who):

@@ -60,3 +60,16 @@ def test_a_model_that_is_not_compiled_is_refused_before_any_trial(tmp_path):
     with pytest.raises(ValueError, match="must be compiled"):
         made.search((X, Y), **DATA, verbose=0)
     assert not made.oracle.trials
+
+
+def test_weights_that_a_choice_sets_are_those_of_its_trial(tmp_path):
+    def scaled(hp):
+        made = model()
+        scale = hp.Choice("scale", [1.0, 0.0])
+        made.set_weights([weight * scale for weight in made.get_weights()])
+        return made
+
+    space = choices_of({"pruning_rate": [0.2]})
+    made = tuner(tmp_path, hypermodel=scaled, space=space)
+    made.search((X, Y), **DATA, **PLAN, verbose=0)
+    assert made.sweep().cost() == "trained 6 of 6 trainings"

@@ -83,6 +83,7 @@ def trainer(monkeypatch):
     swept = type("Swept", (SweptTrainer,), {"log": [], "made": []})
     monkeypatch.setattr(trainers, "Trainer", swept)
     monkeypatch.setattr(trainers, "called", lambda model, seed, strategy: model())
+    monkeypatch.setattr(trainers, "weights_digest", lambda model: "")
     monkeypatch.setattr(trainers, "describe", lambda model: model)
     monkeypatch.setattr("tf_lottery.training.strategy.in_words", lambda s: "one device")
     return swept

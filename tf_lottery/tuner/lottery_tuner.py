@@ -85,6 +85,8 @@ class LotteryTuner(keras_tuner.Tuner):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        if _ADDRESS in os.environ and "chief" not in os.environ["KERASTUNER_TUNER_ID"]:
+            kwargs.pop("overwrite", None)  # of a running sweep the chief alone decides
         self._seed = seed
         self._verbose = 1
         self._is_hyperband = isinstance(oracle, keras_tuner.oracles.HyperbandOracle)

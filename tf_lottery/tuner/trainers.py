@@ -1,5 +1,6 @@
 """The trainers of trials: one compiled model serves all trials that have it."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -42,9 +43,19 @@ class Trainers:
         return trainer.searching(plan)
 
 
+def weights_digest(model: Any) -> str:
+    """A hash of the weights, which a function may set or load as well as draw."""
+    digest = hashlib.sha256()
+    for weight in model.get_weights():
+        digest.update(str((weight.dtype, weight.shape)).encode() + weight.tobytes())
+    return digest.hexdigest()
+
+
 def _key(model: Any, plan: Plan) -> str:
-    """What a compiled model is of: its configuration, and what a plan changes of it."""
+    """What a compiled model is of: configuration, weights, what a plan changes."""
     fine_tunes = plan.retrain == "fine_tune"
     length = [plan.epochs, plan.steps] if fine_tunes else None
     feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]
-    return json.dumps([describe(model), fine_tunes, length, feed])
+    return json.dumps(
+        [describe(model), weights_digest(model), fine_tunes, length, feed]
+    )
