@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import history
 from tf_lottery import report
-from tf_lottery.report.sweep import Sweep, Trial, told
+from tf_lottery.report.sweep import Sweep, Trial, in_words
 
 ONE = history([(1.0, 0.90, 60), (0.5, 0.95, 50), (0.1, 0.91, 50)])
 TWO = history([(1.0, 0.90, 60), (0.3, 0.93, 50), (0.05, 0.5, 50)])
@@ -78,10 +78,10 @@ def test_without_a_finished_trial_it_says_so():
 
 
 def test_choices_are_told_in_words():
-    assert told({"pruning_rate": 0.1 + 0.2, "scope": "global"}) == (
+    assert in_words({"pruning_rate": 0.1 + 0.2, "scope": "global"}) == (
         "pruning_rate 0.3, scope global"
     )
-    assert told({}) == "the defaults"
+    assert in_words({}) == "the defaults"
 
 
 def test_every_number_of_the_figure_is_in_files(tmp_path):

@@ -131,3 +131,10 @@ def test_the_best_is_by_the_objective(tmp_path, trainer):
     assert best.objective == pytest.approx(ticket.density)
     assert ticket.plan == Plan(rounds=5, pruning_rate=best.values["pruning_rate"])
     assert best.objective == min(trial.objective for trial in made.sweep().trials)
+
+
+def test_the_winning_score_is_of_the_monitored_direction():
+    objective = lottery_objective("winning_score")
+    check_objective(objective, KNOWN, True)
+    with pytest.raises(ValueError, match=r'Objective\("winning_score", "min"\)'):
+        check_objective(objective, ["val_loss"], False)

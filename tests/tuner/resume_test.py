@@ -75,6 +75,7 @@ def test_an_oracle_without_trials_left_trains_nothing_and_tells_what_there_is(
 
 
 OTHERS = {
+    "oracle": {"of": oracle("random", max_trials=2)},
     "space": {"space": choices_of({"pruning_rate": (0.2, 0.7)})},
     "rounds": {"rounds": 2},
     "objective": {"of": oracle(objective="winning_score")},

@@ -38,9 +38,7 @@ def test_what_the_search_is_told_is_fixed_and_not_offered(tmp_path, trainer):
     told = {"retrain": "lr_rewind", "scope": "global", "criterion": "movement"}
     made = swept(tmp_path, of, space=lottery_space, rounds=2, search=told)
     for chosen in values(made):
-        assert chosen["rounds"] == 2
-        assert chosen["retrain"] == "lr_rewind"
-        assert "rewind_to" not in chosen
+        assert list(chosen) == ["pruning_rate"]
     assert list(made.sweep().trials[0].values) == ["pruning_rate"]
     for ticket in made.get_best_tickets(3):
         assert (ticket.plan.rounds, ticket.plan.retrain) == (2, "lr_rewind")
@@ -71,6 +69,33 @@ def test_a_hypermodel_class_will_do(tmp_path, trainer):
             return {"rate": hp.Choice("learning_rate", [0.1, 0.01])}
 
     assert len(values(swept(tmp_path, hypermodel=Model(), space=lambda hp: HALF))) == 2
+
+
+def test_a_field_that_is_offered_on_a_condition_can_be_told(tmp_path, trainer):
+    trainer.steps = 1_000
+    told = {"rewind_to": 500, "scope": "global", "criterion": "magnitude"}
+    hp = keras_tuner.HyperParameters()
+    hp.Fixed("pruning_rate", 0.5)
+    made = swept(
+        tmp_path,
+        oracle(hyperparameters=hp),
+        space=lottery_space,
+        rounds=1,
+        search=told,
+    )
+    assert sorted(v["retrain"] for v in values(made)) == [
+        *("fine_tune", "lr_rewind", "rewind")
+    ]
+    found = {t.plan.retrain: t.plan.rewind_to for t in made.get_best_tickets(9)}
+    assert found == {"rewind": 500, "lr_rewind": 0, "fine_tune": 0}
+
+
+@pytest.mark.parametrize("length", [{"epochs": 7}, {"steps": 30}])
+def test_hyperband_is_told_no_length(tmp_path, trainer, length):
+    of = oracle("hyperband", objective="winning_score", max_epochs=4, factor=2)
+    with pytest.raises(ValueError, match="length of a training in epochs"):
+        swept(tmp_path, of, search=length)
+    assert trainer.log == []
 
 
 @pytest.mark.parametrize(
@@ -107,10 +132,3 @@ def test_hyperband_gives_the_length_of_each_training(tmp_path, trainer):
     }
     assert lengths == {1: 1, 2: 2, 4: 4}
     assert all("tuner/epochs" in trial.values for trial in made.sweep().trials)
-
-
-def test_hyperband_and_steps_are_refused(tmp_path, trainer):
-    of = oracle("hyperband", objective="winning_score", max_epochs=4, factor=2)
-    with pytest.raises(ValueError, match=r"length of a training in epochs.*steps=30"):
-        swept(tmp_path, of, search={"steps": 30})
-    assert trainer.log == []

@@ -1,4 +1,4 @@
-"""What the commands do. TensorFlow is imported by `find` and `export` alone."""
+"""What the commands do. TensorFlow is imported by `find`, `sweep` and `export`."""
 
 import dataclasses
 import importlib

@@ -32,6 +32,7 @@ _HELP: dict[str, dict[str, Any]] = {
     "seed": {"type": int, "help": "an integer"},
 }
 
+FIELDS = tuple(_HELP)
 
 EXPORT: dict[str, dict[str, Any]] = {
     "weights": {"choices": ("best", "final"), "help": "default: best"},
@@ -69,12 +70,9 @@ def add(parser: Any) -> None:
         group.add_argument(f"--{name}", **options)
 
 
-FIELDS = tuple(_HELP)
-
-
-def given(arguments: Any) -> set[str]:
-    """The fields of the plan that have a flag."""
-    return {name for name in FIELDS if getattr(arguments, name) is not None}
+def given(arguments: Any) -> list[str]:
+    """The fields of the plan whose flags were given."""
+    return [name for name in FIELDS if getattr(arguments, name) is not None]
 
 
 def parsed(name: str, text: str) -> Any:
@@ -94,8 +92,7 @@ def parsed(name: str, text: str) -> Any:
 
 def override(plan: Plan, arguments: Any) -> Plan:
     """The plan with the flags that were given."""
-    given = {name: getattr(arguments, name) for name in _HELP}
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = {name: getattr(arguments, name) for name in given(arguments)}
     if "layer_rates" in changes:
         changes["layer_rates"] = _rates(changes["layer_rates"])
     if "block_size" in changes:

@@ -13,7 +13,7 @@ from tf_lottery.report.sweep import Sweep
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.lottery_tuner import LotteryTuner
 from tf_lottery.tuner.objectives import lottery_objective
-from tf_lottery.tuner.space import choices_of, lottery_space
+from tf_lottery.tuner.space import Told, choices_of, lottery_space
 
 _ORACLES = {
     "random": keras_tuner.oracles.RandomSearchOracle,
@@ -32,14 +32,15 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     space = getattr(recipe, "space", lottery_space)
     if arguments.vary:
         space = choices_of(_choices(arguments.vary))
-    offered = set(space(keras_tuner.HyperParameters())) - flags.given(arguments)
+    asking = Told(keras_tuner.HyperParameters(), {})
+    offered = {*space(asking), *asking.asked} - set(flags.given(arguments))
     fixed = {
         each.name: getattr(plan, each.name)
         for each in dataclasses.fields(Plan)
         if each.name not in {*offered, "seed", "replicates"}
     }
     if arguments.tuner == "hyperband":
-        fixed.pop("epochs")
+        del fixed["epochs"]
     hypermodel = getattr(recipe, "hypermodel", lambda hp: recipe.model())
     tuner = LotteryTuner(
         _oracle(arguments, plan),

@@ -51,7 +51,7 @@ class Trial:
     @property
     def told(self) -> str:
         """Its values in words."""
-        return told(self.values)
+        return in_words(self.values)
 
 
 @dataclass(frozen=True, repr=False)
@@ -233,7 +233,7 @@ class Sweep:
         return round.density, -self._rank(trial, round)
 
 
-def told(values: Mapping[str, Any]) -> str:
+def in_words(values: Mapping[str, Any]) -> str:
     """Choices in words."""
     parts = (
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"

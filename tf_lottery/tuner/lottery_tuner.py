@@ -15,15 +15,15 @@ from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.report.sweep import Sweep, Trial, told
+from tf_lottery.report.sweep import Sweep, Trial, in_words
 from tf_lottery.search.facts import describe
 from tf_lottery.search.find import chosen, search
 from tf_lottery.search.shared import counted
 from tf_lottery.search.store import load_history
 from tf_lottery.tuner import facts, grid
 from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.tuner.objectives import check_objective, figures, names_of, reported
-from tf_lottery.tuner.space import Space, lottery_space
+from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
+from tf_lottery.tuner.space import Space, choices, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 
 # What the tuner sets itself.
@@ -33,7 +33,6 @@ _TRAINER = {
     *("validation_data", "test_data", "callbacks", "allow_early_stop", "strategy")
 }
 _ALL = 1_000_000
-_ADDRESS = "KERASTUNER_ORACLE_IP"  # set where trials are shared out
 _EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
 
 
@@ -85,10 +84,15 @@ class LotteryTuner(keras_tuner.Tuner):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        if _ADDRESS in os.environ and "chief" not in os.environ["KERASTUNER_TUNER_ID"]:
+        distributed = "KERASTUNER_ORACLE_IP" in os.environ
+        who = os.environ.get("KERASTUNER_TUNER_ID", "")
+        self.is_chief = distributed and "chief" in who
+        self.is_worker = distributed and not self.is_chief
+        if self.is_worker:
             kwargs.pop("overwrite", None)  # of a running sweep the chief alone decides
         self._seed = seed
         self._verbose = 1
+        self._oracle_kind = type(oracle).__name__
         self._is_hyperband = isinstance(oracle, keras_tuner.oracles.HyperbandOracle)
         self._registered = oracle.get_space()
         super().__init__(
@@ -97,11 +101,6 @@ class LotteryTuner(keras_tuner.Tuner):
             executions_per_trial=executions_per_trial,
             **kwargs,
         )
-
-    @property
-    def is_worker(self) -> bool:
-        """Whether trials come from the chief of a distributed sweep."""
-        return _ADDRESS in os.environ and "chief" not in self.tuner_id
 
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
         """Runs trials until the oracle has no more, or goes on with them.
@@ -125,29 +124,33 @@ class LotteryTuner(keras_tuner.Tuner):
                 f"has itself. Received: {', '.join(unknown)}. Use the tuner's "
                 "`directory`, `seed` and `executions_per_trial`."
             )
-        fixed = {name: arguments[name] for name in arguments if name in _PLAN}
+        told = {name: arguments[name] for name in arguments if name in _PLAN}
+        if self._is_hyperband and (told.get("steps") or "epochs" in told):
+            raise ValueError(
+                "Hyperband gives the length of a training in epochs, up to its "
+                "`max_epochs`. Received: `epochs` or `steps`. Leave them out."
+            )
         others = {name: arguments[name] for name in arguments if name in _TRAINER}
-        space = self._offered(fixed)
-        self.oracle.verbose = 0  # its tables; ours have what a lottery is about
-        if not self.is_worker and not self.oracle.trials:
-            self.oracle.hyperparameters = space
+        self.hypermodel.told = told
+        space = self._space()
         trainers = Trainers(dataset, **others)
-        if self.is_worker or _ADDRESS not in os.environ:  # a chief trains nothing
-            self._check(trainers, fixed, space)
+        if not self.is_chief:  # it trains nothing
+            self._check(trainers, space)
+        self.oracle.verbose = 0  # its tables; ours have what a lottery is about
+        if not self.is_worker and self.oracle.trials:
+            grid.restore(self.oracle)
+        elif not self.is_worker:
+            self.oracle.hyperparameters = space
         self._verbose = verbose
-        super().search(trainers, fixed)
+        super().search(trainers)
 
-    def run_trial(
-        self, trial: Any, trainers: Trainers, fixed: Mapping[str, Any]
-    ) -> dict[str, float]:
+    def run_trial(self, trial: Any, trainers: Trainers) -> dict[str, float]:
         """The figures of a search with the trial's choices."""
         hp = trial.hyperparameters
         if self._verbose:
-            print(f"\nTrial {trial.trial_id}: {told(self._values(hp))}")
+            print(f"\nTrial {trial.trial_id}: {in_words(self._values(hp))}")
         try:
-            trainer = trainers.of(
-                lambda: self.hypermodel.model(hp), self._plan(hp, fixed)
-            )
+            trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
         except (ValueError, TypeError) as error:
             raise keras_tuner.errors.FailedTrialError(str(error)) from error
         try:
@@ -174,11 +177,6 @@ class LotteryTuner(keras_tuner.Tuner):
         super().on_trial_end(trial)
         if self._verbose:
             print(self.sweep().table())
-
-    def reload(self) -> None:
-        """Loads the sweep's state, a grid's too."""
-        super().reload()
-        grid.restore(self.oracle)
 
     def run_dir(self, trial_id: str) -> Path:
         """The run directory of a trial's search."""
@@ -209,7 +207,7 @@ class LotteryTuner(keras_tuner.Tuner):
                 )
                 for trial in self._finished()
             ),
-            ", ".join(names_of(self.oracle.objective)),
+            ", ".join(each.name for each in all_of(self.oracle.objective)),
             *counted(Path(self.project_dir)),
         )
 
@@ -217,24 +215,11 @@ class LotteryTuner(keras_tuner.Tuner):
         """Prints the best trials, the Pareto front, and how much was trained."""
         print(self.sweep().summary(num_trials))
 
-    def _offered(self, fixed: Mapping[str, Any]) -> keras_tuner.HyperParameters:
-        """What space and model offer, but what is fixed."""
-        offered = self._space_of(self._registered)
-        hp = keras_tuner.HyperParameters()
-        for name in fixed.keys() & {each.name for each in offered.space}:
-            value = fixed[name]
-            plain = isinstance(value, str | int | float)
-            hp.Fixed(name, value if plain else str(value))
-        hp.merge(self._registered, overwrite=False)
-        return self._space_of(hp)
-
-    def _space_of(
-        self, registered: keras_tuner.HyperParameters
-    ) -> keras_tuner.HyperParameters:
-        """The space that Keras Tuner makes of what is registered already."""
+    def _space(self) -> keras_tuner.HyperParameters:
+        """What there is to choose: the oracle's own, the space's and the model's."""
         own = self.oracle  # type: ignore[has-type]
         self.oracle = keras_tuner.oracles.RandomSearchOracle(
-            hyperparameters=registered.copy(),
+            hyperparameters=self._registered.copy(),
             allow_new_entries=own.allow_new_entries,
             tune_new_entries=own.tune_new_entries,
         )
@@ -244,14 +229,9 @@ class LotteryTuner(keras_tuner.Tuner):
         finally:
             self.oracle = own
 
-    def _check(
-        self,
-        trainers: Trainers,
-        fixed: Mapping[str, Any],
-        space: keras_tuner.HyperParameters,
-    ) -> None:
+    def _check(self, trainers: Trainers, space: keras_tuner.HyperParameters) -> None:
         """Raises what every trial would, and if the directory is another sweep's."""
-        plan = self._plan(space, fixed)
+        plan = self._plan(space)
         trainer = trainers.of(lambda: self.hypermodel.model(space), plan)
         if trainer.workers.count > 1:
             raise ValueError(
@@ -267,36 +247,31 @@ class LotteryTuner(keras_tuner.Tuner):
         facts.check(
             Path(self.project_dir),
             {
+                "oracle": {"kind": self._oracle_kind},
                 "space": names,
-                "objective": {name: name for name in names_of(objective)},
+                "objective": {each.name: each.direction for each in all_of(objective)},
                 "plan": found["plan"],
                 "model": {k: found[k] for k in ("architecture", "compile_config")},
                 "data": found["data"],
             },
         )
 
-    def _plan(self, hp: keras_tuner.HyperParameters, fixed: Mapping[str, Any]) -> Plan:
+    def _plan(self, hp: keras_tuner.HyperParameters) -> Plan:
         """The plan of a trial."""
-        choices = {**self.hypermodel.space(hp), **fixed}
-        if unknown := sorted(set(choices) - _PLAN):
+        fields = self.hypermodel.choices(hp)
+        if unknown := sorted(set(fields) - _PLAN):
             raise ValueError(
                 "A space must return fields of a Plan, but `seed` and `replicates`, "
                 f"which the tuner has itself. Received: {', '.join(unknown)}."
             )
-        if self._is_hyperband and choices.get("steps"):
-            raise ValueError(
-                "Hyperband gives the length of a training in epochs. Received: "
-                f"steps={choices['steps']}. Leave it out."
-            )
         if _EPOCHS in hp.values:
-            choices["epochs"] = hp.values[_EPOCHS]
-        return Plan(**choices, seed=self._seed, replicates=self.executions_per_trial)
+            fields["epochs"] = hp.values[_EPOCHS]
+        return Plan(**fields, seed=self._seed, replicates=self.executions_per_trial)
 
     def _values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """What was chosen for a trial."""
-        offered = [each.name for each in hp.space if not _is_fixed(each)]
-        names = [name for name in (*offered, _EPOCHS) if name in hp.values]
-        return {name: hp.values[name] for name in names}
+        names = (*(each.name for each in hp.space), _EPOCHS)
+        return {name: hp.values[name] for name in names if name in hp.values}
 
     def _finished(self) -> list[Any]:
         """The finished trials, best first."""
@@ -313,17 +288,20 @@ class _HyperModel(keras_tuner.HyperModel):
     Args:
         hypermodel: What the user passed.
         space: Of the search.
+
+    Attributes:
+        told: What of a plan is told, and not chosen.
     """
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()
         self.model = getattr(hypermodel, "build", hypermodel)
-        self.space = space
+        self.told: Mapping[str, Any] = {}
+        self._space = space
+
+    def choices(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        return choices(self._space, hp, self.told)
 
     def build(self, hp: keras_tuner.HyperParameters) -> Any:
-        self.space(hp)
+        self.choices(hp)
         return self.model(hp)
-
-
-def _is_fixed(hp: Any) -> bool:
-    return type(hp).__name__ == "Fixed"

@@ -50,10 +50,9 @@ def lottery_objective(name: str) -> Any:
     return keras_tuner.Objective(name, direction)
 
 
-def names_of(objective: Any) -> list[str]:
-    """The names of an oracle's objective, of which there may be several."""
-    several = getattr(objective, "objectives", [objective])
-    return [each.name for each in several]
+def all_of(objective: Any) -> list[Any]:
+    """The objectives of an oracle, which has one or several."""
+    return list(getattr(objective, "objectives", [objective]))
 
 
 def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> None:
@@ -70,7 +69,8 @@ def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> 
     monitors = list(monitors)
     validated = any(name.startswith("val_") for name in monitors)
     known = [*_DIRECTIONS, *monitors] if validated else monitors
-    for name in names_of(objective):
+    for each in all_of(objective):
+        name = each.name
         if name not in known:
             why = "" if validated else " Without validation data no ticket can win."
             raise ValueError(
@@ -81,6 +81,13 @@ def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> 
             raise ValueError(
                 f"The objective {AREA!r} needs a score of which more is better. "
                 "Monitor an accuracy."
+            )
+        direction = "max" if maximize else "min"
+        if name == SCORE and each.direction != direction:
+            raise ValueError(
+                f"The objective {SCORE!r} must be of the monitored score's direction. "
+                f"Received: {each.direction!r}. Pass "
+                f'`keras_tuner.Objective("{SCORE}", "{direction}")`.'
             )
 
 
@@ -114,7 +121,7 @@ def reported(found: Mapping[str, float], objective: Any) -> dict[str, float]:
     Raises:
         FailedTrialError: An objective that is no number.
     """
-    names = names_of(objective)
+    names = [each.name for each in all_of(objective)]
     if missing := [name for name in names if name not in found]:
         raise keras_tuner.errors.FailedTrialError(
             f"The objective {', '.join(map(repr, missing))} of this trial is no number."

@@ -3,7 +3,9 @@
 A space is any function from Keras Tuner's `HyperParameters` to fields of a `Plan`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tf_lottery.core.plan import RETRAIN, SCOPES
@@ -57,3 +59,62 @@ def choices_of(choices: Mapping[str, Sequence[Any]]) -> Space:
         return {name: hp.Choice(name, list(given)) for name, given in choices.items()}
 
     return space
+
+
+class Told:
+    """Keras Tuner's `HyperParameters`, in which some values are told and not chosen.
+
+    Args:
+        hp: The `HyperParameters`.
+        values: What is told, by name: it is given back, and never registered.
+
+    Attributes:
+        asked: The names that were asked for.
+    """
+
+    _ASKING = ("Boolean", "Choice", "Fixed", "Float", "Int", "get")
+
+    def __init__(self, hp: Any, values: Mapping[str, Any]) -> None:
+        self.asked: set[str] = set()
+        self._hp = hp
+        self._values = values
+        self._skips = False
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._hp, name)
+        return functools.partial(self._ask, found) if name in self._ASKING else found
+
+    @contextlib.contextmanager
+    def conditional_scope(self, parent: str, values: Sequence[Any]) -> Iterator[None]:
+        """As that of Keras Tuner, which knows no parent that is told."""
+        if parent not in self._values:
+            with self._hp.conditional_scope(parent, values):
+                yield
+            return
+        before = self._skips
+        self._skips = before or self._values[parent] not in values
+        try:
+            yield
+        finally:
+            self._skips = before
+
+    def _ask(self, method: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        self.asked.add(name)
+        if self._skips:
+            return None
+        return (
+            self._values[name]
+            if name in self._values
+            else method(name, *args, **kwargs)
+        )
+
+
+def choices(space: Space, hp: Any, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a plan that a space chooses, and those that are told.
+
+    What the space asks for, and then leaves out on a condition, is left out.
+    """
+    asking = Told(hp, told)
+    found = dict(space(asking))
+    more = {n: told[n] for n in told if n in found or n not in asking.asked}
+    return found | more
