@@ -147,7 +147,7 @@ def test_a_half_trained_control_is_not_continued_by_changed_code(tmp_path):
             state = {n: a * factor for n, a in rounds[1].ticket.state.items()}
             control = dataclasses.replace(rounds[1].ticket, state=state)
             checkpoint = recorded._checkpoint(
-                control, "mine", 0, recorded._identity.key(control, plan, 0)
+                control, "mine", 0, recorded._course(control)
             )
             found.append(checkpoint.step)
             checkpoint.save(Run(50), SimpleNamespace(view=lambda state=state: state))

@@ -12,7 +12,8 @@ from tf_lottery.core.records import State
 from tf_lottery.core.ticket import Ticket
 
 _FACTS = ("architecture", "compile_config", "data", "versions", "devices")
-_LENGTH = ("epochs", "steps", "steps_per_epoch", "batch_size", "evaluate_every")
+_FEED = ("steps_per_epoch", "batch_size", "evaluate_every")
+_LENGTH = ("epochs", "steps")
 
 
 class Identity:
@@ -32,7 +33,13 @@ class Identity:
         self._last: tuple[State, str] | None = None
 
     def key(self, ticket: Ticket, plan: Plan, passes: int) -> str:
-        """The key of training a ticket.
+        """The key of training a ticket, see `course`."""
+        values = plan.to_json()
+        length = [values[name] for name in _LENGTH]
+        return _digest([self.course(ticket, plan, passes), length])
+
+    def course(self, ticket: Ticket, plan: Plan, passes: int) -> str:
+        """The key but for the length: trainings of one course begin alike.
 
         Args:
             ticket: What is trained.
@@ -43,7 +50,7 @@ class Identity:
         return _digest(
             {
                 **self._facts,
-                "length": [values[name] for name in _LENGTH],
+                "feed": [values[name] for name in _FEED],
                 "optimizer": plan.retrain == "fine_tune",
                 "seed": plan.seed,
                 "passes": passes,

@@ -1,5 +1,6 @@
 """A trainer that writes down what it does, and does nothing twice."""
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicate import Replicate
-from tf_lottery.search.shared import Shared, link
+from tf_lottery.search.shared import CHECKPOINT, FILES, Shared, link
 from tf_lottery.training.run import Checkpoint
 
 if TYPE_CHECKING:
@@ -113,17 +114,36 @@ class Recorded:
     ) -> Outcome:
         """The outcome of training, from where it was stopped."""
         with self._progress.training(ticket, control) as report:
-            checkpoint = self._checkpoint(ticket, control, draw, key)
+            course = self._course(ticket)
+            checkpoint = self._checkpoint(ticket, control, draw, course)
+            where = "" if checkpoint.step else self._extended(ticket, course)
             if step := checkpoint.step:
                 what = _named(ticket, control)
-                self._progress.say(f"{what} goes on from step {step:,}.")
+                self._progress.say(f"{what} goes on from step {step:,}{where}.")
             outcome = self._trainer.train(
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
             known = None if self._trainer.unknown else key
             stored = self._store.save_outcome(ticket, outcome, control, draw, known)
-            checkpoint.remove()
+            checkpoint.finish()
         return stored
+
+    def _extended(self, ticket: Ticket, course: str) -> str:
+        """Takes the end of the longest shorter training; returns which in words."""
+        if self._shared is None or not self._is_extensible(ticket):
+            return ""
+        start = self._start(ticket, None)
+        longest, found = 0, None
+        for path in self._shared.checkpoints():
+            shorter = Checkpoint(path, ticket.masks, course)
+            with contextlib.suppress(OSError, TicketError):  # it is removed just now
+                if shorter.extends(start, self.steps) and shorter.step > longest:
+                    longest, found = shorter.step, shorter
+        if found is None:
+            return ""
+        with contextlib.suppress(OSError):
+            link(found.files(), self._store.directory(ticket.round))
+        return f", where {found.path.parent} ended"
 
     def _taken(
         self, ticket: Ticket, key: str, control: str | None, draw: int
@@ -139,7 +159,7 @@ class Recorded:
             told = f"{_named(ticket, control)} is shared: it was found in {source}."
             if self._has_start(ticket, outcome, control):
                 self._progress.say(told)
-                link(source, directory)
+                link([source / name for name in FILES], directory)
                 trainer.skip(ticket, outcome)
                 return store.outcome(ticket, control, draw)
             if self._can_replay(ticket, control):
@@ -185,13 +205,25 @@ class Recorded:
         """Takes note of a training that is in the run directory."""
         self._trainer.skip(ticket, outcome)
         # It may have been killed between the outcome and this.
-        self._checkpoint(ticket, control, draw).remove()
+        self._checkpoint(ticket, control, draw).finish()
 
     def _checkpoint(
         self, ticket: Ticket, control: str | None, draw: int, key: str | None = None
     ) -> Checkpoint:
-        directory = self._store.directory(ticket.round, control, draw)
-        return Checkpoint(directory / "checkpoint.npz", ticket.masks, key)
+        path = self._store.directory(ticket.round, control, draw) / CHECKPOINT
+        stays = self._is_extensible(ticket)
+        return Checkpoint(path, ticket.masks, key, stays=stays)
+
+    def _course(self, ticket: Ticket) -> str:
+        return self._identity.course(ticket, self._trainer.plan, self._trainer.passes)
+
+    def _is_extensible(self, ticket: Ticket) -> bool:
+        """Whether longer trainings can go on from the end of this one.
+
+        Later tickets depend on where the training before them ended.
+        """
+        known = self._shared is not None and not self._trainer.unknown
+        return known and ticket.round == 0
 
 
 def _named(ticket: Ticket, control: str | None) -> str:

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import filelock
@@ -18,6 +18,7 @@ from tf_lottery.core import io
 
 LOCKS = ".sharing"
 FILES = ("outcome.npz", "metrics.json")  # the last one says that it is finished
+CHECKPOINT = "checkpoint.npz"
 
 
 class Shared:
@@ -73,6 +74,10 @@ class Shared:
             if self._keys[path] == key and _key(path) == key:
                 yield path.parent
 
+    def checkpoints(self) -> Iterator[Path]:
+        """From where trainings may go on."""
+        yield from sorted(self.path.rglob(CHECKPOINT))
+
 
 def counted(path: Path) -> tuple[int, int]:
     """How many trainings were done below a path, and how many searches there have.
@@ -84,17 +89,17 @@ def counted(path: Path) -> tuple[int, int]:
     return len(known) + keys.count(None), len(keys)
 
 
-def link(source: Path, directory: Path) -> None:
-    """Puts the files of a training into another directory."""
+def link(files: Iterable[Path], directory: Path) -> None:
+    """Puts files into another directory, in their order."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        temporary = directory / f"{io.TEMPORARY}{name}"
+    for file in files:
+        temporary = directory / f"{io.TEMPORARY}{file.name}"
         temporary.unlink(missing_ok=True)
         try:
-            os.link(source / name, temporary)
+            os.link(file, temporary)
         except OSError:  # another file system, or one without links
-            shutil.copyfile(source / name, temporary)
-        os.replace(temporary, directory / name)
+            shutil.copyfile(file, temporary)
+        os.replace(temporary, directory / file.name)
 
 
 def _key(path: Path) -> str | None:

@@ -214,20 +214,26 @@ class Fit:
                 "run directory keeps the rounds that are finished."
             )
 
+    def _write_checkpoint(self) -> None:
+        assert self._checkpoint
+        step = self._run.step
+        due = (self._steps_per_epoch, self._evaluate_every)
+        ends = step == self._last_step and not any(step % each for each in due)
+        self._checkpoint.save(self._run, self._live, ends=ends)
+
     def _callback_list(self, callbacks: list[Any]) -> Any:
         if self._checkpoint:
-            written = _WriteCheckpoint(self._checkpoint, self._run, self._live)
-            callbacks = [*callbacks, written]
+            callbacks = [*callbacks, _AtEpochEnd(self._write_checkpoint)]
         epochs = -(-self._last_step // self._steps_per_epoch)
         return callback_list(callbacks, self._model, epochs, self._steps_per_epoch)
 
 
-class _WriteCheckpoint(keras.callbacks.Callback):
-    """Comes last, so that what other callbacks change at an epoch's end is kept."""
+class _AtEpochEnd(keras.callbacks.Callback):
+    """Comes last, so that what other callbacks change at an epoch's end is there."""
 
-    def __init__(self, checkpoint: Checkpoint, run: Run, live: Live) -> None:
+    def __init__(self, act: Callable[[], None]) -> None:
         super().__init__()
-        self._checkpoint, self._run, self._live = checkpoint, run, live
+        self._act = act
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._checkpoint.save(self._run, self._live)
+        self._act()

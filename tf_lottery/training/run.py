@@ -76,13 +76,23 @@ class Checkpoint:
     Args:
         path: The file; it is there only while the training goes on.
         masks: Those of the ticket that is trained.
-        key: What identifies the training; by default its masks.
+        key: What identifies the training, but for its length; by default its masks.
+        stays: Whether it stays when the training is finished, for longer ones to go
+            on from.
     """
 
-    def __init__(self, path: io.PathLike, masks: Masks, key: str | None = None) -> None:
+    def __init__(
+        self,
+        path: io.PathLike,
+        masks: Masks,
+        key: str | None = None,
+        *,
+        stays: bool = False,
+    ) -> None:
         self.path = Path(path)
         self._masks = masks
         self._key = key or masks.digest()
+        self._stays = stays
         self._cost = 0.0
         self._written = time.monotonic()
 
@@ -91,6 +101,19 @@ class Checkpoint:
         """The step to continue from; 0 if there is none."""
         archive = self._archive()
         return archive.header["run"]["step"] if archive else 0
+
+    def extends(self, start: int | None, step: int) -> bool:
+        """Whether a finished training goes on here, on the way to a later step.
+
+        Args:
+            start: The step where later tickets start, if the longer one passes it.
+            step: The last step of the longer one.
+        """
+        archive = self._archive()
+        if archive is None or not archive.header["ends"] or self.step >= step:
+            return False
+        passed = start if start is not None and start <= self.step else None
+        return bool(archive.header["next_step"] == passed)
 
     def load(self) -> tuple[Run, State] | None:
         """The run so far and the state to continue from, if there is one."""
@@ -108,25 +131,41 @@ class Checkpoint:
         """Writes arrays beside the checkpoint; they are then read from there."""
         return io.save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
 
-    def save(self, run: Run, live: Any) -> None:
-        """Writes the run and the live state, if it is time."""
+    def save(self, run: Run, live: Any, *, ends: bool = False) -> None:
+        """Writes the run and the live state, if it is time.
+
+        Args:
+            run: The run so far.
+            live: The model's variables.
+            ends: Whether the training ends here, as a longer one would pass here.
+        """
         started = time.monotonic()
-        if self._cost > _SHARE * (started - self._written):
+        is_time = self._cost <= _SHARE * (started - self._written)
+        if not is_time and not (ends and self._stays):
             return
         groups = {"state": live.view(), "best": run.best_weights}
         header = {
             "run": run.record(),
             "next_step": run.next_start and run.next_start[0],
             "key": self._key,
+            "ends": ends,
         }
         io.save(self.path, groups, header, self._masks)
         self._written = time.monotonic()
         self._cost = self._written - started
 
-    def remove(self) -> None:
-        """Removes the files of a training that is finished."""
+    def files(self) -> list[Path]:
+        """What a longer training needs; the last one says that all are there."""
+        return [p for p in (self._kept_path("next"), self.path) if p.exists()]
+
+    def finish(self) -> None:
+        """Removes the files of a training that is finished, but for what stays."""
+        stay = []
+        if self._stays and self.path.exists():
+            stay = self.files() if io.Archive(self.path).header["ends"] else []
         for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
-            path.unlink()
+            if path not in stay:
+                path.unlink()
 
     def _archive(self) -> io.Archive | None:
         if not self.path.exists():
