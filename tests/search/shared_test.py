@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import threading
+import time
 
 import pytest
 
@@ -275,6 +277,24 @@ def test_what_is_shared_is_said(tmp_path, capsys):
     source = tmp_path / "one" / "replicate_0" / "round_01"
     said = " ".join(capsys.readouterr().out.split())
     assert f"round 1 is shared: it was found in {source}." in said
+
+
+def test_a_wait_for_another_search_is_said_once(tmp_path):
+    first, second = (Shared(tmp_path, tmp_path / name) for name in ("one", "two"))
+    said, done = [], []
+
+    def other():
+        with second.alone("key", lambda: said.append("waits")):
+            done.append("second")
+
+    with first.alone("key", lambda: said.append("never")):
+        thread = threading.Thread(target=other)
+        thread.start()
+        while not said:
+            time.sleep(0.01)
+        done.append("first")
+    thread.join()
+    assert (said, done) == (["waits"], ["first", "second"])
 
 
 def test_a_directory_to_share_with_must_be_there_or_begin_here(tmp_path):

@@ -1,13 +1,15 @@
 """A sweep that was killed goes on: the same trials, and at most a round again."""
 
 import math
+import os
+from pathlib import Path
 
 import pytest
 
 from tests.fakes import Killed
 from tests.tuner.sweeping import RATES, oracle, swept, tuner, values
 from tf_lottery import choices_of, lottery_objective
-from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.core.errors import PlanMismatchError, TicketError
 
 KINDS = {
     "grid": {},
@@ -43,6 +45,72 @@ def test_a_killed_sweep_ends_as_an_undisturbed_one(tmp_path, trainer, kind, died
     assert {trial.status for trial in again.oracle.trials.values()} == {"COMPLETED"}
     scores = {t.name: t.objective for t in again.sweep().trials}
     assert len(scores) == len(values(again))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["oracle.json", "trial.json", "tuner0.json"])
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_a_kill_at_any_write_of_keras_tuner_loses_no_trial(
+    tmp_path, trainer, monkeypatch, kind, name, number
+):
+    trainer.score = staticmethod(scored)
+    whole = swept(tmp_path / "whole", of(kind), rounds=1)
+    trainer.log.clear()
+    written, replace = [], os.replace
+
+    def die(source, target):
+        written.append(Path(target).name)
+        if written.count(name) == number:
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("tf_lottery.core.io.os.replace", die)
+        swept(tmp_path / "killed", of(kind), rounds=1)
+    again = swept(tmp_path / "killed", of(kind), rounds=1)
+    assert {trial.status for trial in again.oracle.trials.values()} == {"COMPLETED"}
+    assert len(values(again)) == len(values(whole))
+    assert len(again.sweep().trials) == len(values(whole))
+    if kind in ("grid", "random"):
+        assert values(again) == values(whole)
+
+
+@pytest.mark.parametrize("name", ["oracle.json", "sweep.json", "trial_0/trial.json"])
+def test_a_damaged_file_is_named_and_nothing_is_overwritten(tmp_path, trainer, name):
+    swept(tmp_path, oracle(max_trials=1), rounds=1)
+    path = tmp_path / "sweep" / name
+    path.write_text(path.read_text()[:20])
+    with pytest.raises(TicketError, match=rf"{name} is damaged: .*overwrite=True"):
+        swept(tmp_path, oracle(max_trials=1), rounds=1)
+    assert len(path.read_text()) == 20
+    swept(tmp_path, oracle(max_trials=1), rounds=1, overwrite=True)
+
+
+def test_a_full_disk_ends_the_sweep_and_fails_no_trial(tmp_path, trainer):
+    train = trainer.train
+
+    def full(self, ticket, **options):
+        if len(self.log) == 3:
+            raise OSError(28, "No space left on device")
+        return train(self, ticket, **options)
+
+    trainer.train = full
+    with pytest.raises(RuntimeError, match="No space left on device"):
+        swept(tmp_path, rounds=1)
+    trainer.train = train
+    again = swept(tmp_path, rounds=1)
+    assert {trial.status for trial in again.oracle.trials.values()} == {"COMPLETED"}
+    assert len(again.oracle.trials) == len(RATES)
+    assert len(trainer.log) == 1 + len(RATES)
+
+
+def test_a_worker_overwrites_nothing(tmp_path, trainer, monkeypatch):
+    swept(tmp_path, oracle(max_trials=1), rounds=1)
+    monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "8000")
+    monkeypatch.setenv("KERASTUNER_TUNER_ID", "tuner0")
+    assert tuner(tmp_path, overwrite=True).is_worker
+    assert (tmp_path / "sweep" / "oracle.json").exists()
 
 
 @pytest.mark.parametrize("trials", [1, 2, 3])

@@ -71,6 +71,23 @@ def test_a_hypermodel_class_will_do(tmp_path, trainer):
     assert len(values(swept(tmp_path, hypermodel=Model(), space=lambda hp: HALF))) == 2
 
 
+def test_a_hypermodel_that_declares_what_it_needs_will_do(tmp_path, trainer):
+    class Model(keras_tuner.HyperModel):
+        def declare_hyperparameters(self, hp):
+            hp.Choice("learning_rate", [0.1, 0.01, 0.001])
+
+        def build(self, hp):
+            return {"rate": hp.get("learning_rate")}
+
+    assert len(values(swept(tmp_path, hypermodel=Model(), space=lambda hp: HALF))) == 3
+
+
+@pytest.mark.parametrize("name", ["loss", "max_model_size", "distribution_strategy"])
+def test_what_a_search_has_elsewhere_is_refused(tmp_path, trainer, name):
+    with pytest.raises(TypeError, match=f"Received: {name}. Compile the model"):
+        tuner(tmp_path, **{name: 1})
+
+
 def test_a_field_that_is_offered_on_a_condition_can_be_told(tmp_path, trainer):
     trainer.steps = 1_000
     told = {"rewind_to": 500, "scope": "global", "criterion": "magnitude"}

@@ -104,7 +104,8 @@ class Recorded:
         key = self._identity.key(ticket, trainer.plan, trainer.passes)
         if self._shared is None or trainer.unknown:
             return self._trained(ticket, key, *which)
-        with self._shared.alone(key):
+        waits = f"{_named(ticket, control)} waits for another search that trains it."
+        with self._shared.alone(key, lambda: self._progress.say(waits)):
             return self._taken(ticket, key, *which) or self._trained(
                 ticket, key, *which
             )

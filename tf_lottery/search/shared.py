@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import filelock
@@ -52,18 +52,30 @@ class Shared:
         return run_dir.resolve().is_relative_to(self.path.resolve())
 
     @contextlib.contextmanager
-    def alone(self, key: str) -> Iterator[None]:
+    def alone(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
         """Waits while another search below the path does a training of that key.
 
         Of searches that are elsewhere nothing is known, and for them nobody waits.
+
+        Args:
+            key: See `Identity`.
+            waits: Called before it waits.
         """
         if not self._locks:
             yield
             return
         directory = self.path / LOCKS
         directory.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(directory / f"{key[:32]}.lock"):
+        lock = filelock.FileLock(directory / f"{key[:32]}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            waits()
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def of(self, key: str) -> Iterator[Path]:
         """The directories of trainings with that key."""

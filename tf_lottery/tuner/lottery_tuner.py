@@ -4,13 +4,14 @@ Every trial has its run directory, below the tuner's: so a trial that was stoppe
 on where it was, and trials share the trainings that they have in common.
 """
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
@@ -20,7 +21,7 @@ from tf_lottery.search.facts import describe
 from tf_lottery.search.find import chosen, search
 from tf_lottery.search.shared import counted
 from tf_lottery.search.store import load_history
-from tf_lottery.tuner import facts, grid
+from tf_lottery.tuner import facts, failures, stopped
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
 from tf_lottery.tuner.space import Space, choices, lottery_space
@@ -33,6 +34,7 @@ _TRAINER = {
     *("validation_data", "test_data", "callbacks", "allow_early_stop", "strategy")
 }
 _ALL = 1_000_000
+_UNTITLED = "untitled_project"  # Keras Tuner's default
 _EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
 
 
@@ -56,7 +58,13 @@ class LotteryTuner(keras_tuner.Tuner):
         seed: Of replicate 0 of each search.
         directory, project_name, overwrite: As in Keras Tuner: where trials are kept,
             and from where the same sweep goes on after it was stopped.
-        **kwargs: The other arguments of `keras_tuner.Tuner`.
+        **kwargs: Other arguments of `keras_tuner.Tuner`, of which there is one that a
+            search can have: tuner_id.
+
+    Raises:
+        TypeError: Arguments that a search has elsewhere: the hypermodel compiles its
+            model, and `search` has the strategy.
+        TicketError: A file in the directory is damaged.
 
     Example:
         ```python
@@ -82,14 +90,25 @@ class LotteryTuner(keras_tuner.Tuner):
         space: Space = lottery_space,
         executions_per_trial: int = 1,
         seed: int = 0,
+        directory: PathLike | None = None,
+        project_name: str | None = None,
+        overwrite: bool = False,
         **kwargs: Any,
     ) -> None:
+        if unknown := sorted(set(kwargs) - {"tuner_id"}):
+            raise TypeError(
+                "A search trains a model as it was compiled. Received: "
+                f"{', '.join(unknown)}. Compile the model in `hypermodel`, and pass "
+                "`search` the strategy."
+            )
         distributed = "KERASTUNER_ORACLE_IP" in os.environ
         who = os.environ.get("KERASTUNER_TUNER_ID", "")
         self.is_chief = distributed and "chief" in who
         self.is_worker = distributed and not self.is_chief
         if self.is_worker:
-            kwargs.pop("overwrite", None)  # of a running sweep the chief alone decides
+            overwrite = False  # of a running sweep the chief alone decides
+        elif not overwrite:
+            stopped.check_files(Path(directory or ".") / (project_name or _UNTITLED))
         self._seed = seed
         self._verbose = 1
         self._oracle_kind = type(oracle).__name__
@@ -99,6 +118,9 @@ class LotteryTuner(keras_tuner.Tuner):
             oracle,
             _HyperModel(hypermodel, space),
             executions_per_trial=executions_per_trial,
+            directory=directory,
+            project_name=project_name,
+            overwrite=overwrite,
             **kwargs,
         )
 
@@ -138,32 +160,30 @@ class LotteryTuner(keras_tuner.Tuner):
             self._check(trainers, space)
         self.oracle.verbose = 0  # its tables; ours have what a lottery is about
         if not self.is_worker and self.oracle.trials:
-            grid.restore(self.oracle)
+            stopped.restore(self.oracle)
         elif not self.is_worker:
             self.oracle.hyperparameters = space
         self._verbose = verbose
-        super().search(trainers)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(stopped.whole_files())
+            if self.is_chief:
+                stack.enter_context(failures.ending_together(self.oracle))
+            super().search(trainers)
 
     def run_trial(self, trial: Any, trainers: Trainers) -> dict[str, float]:
         """The figures of a search with the trial's choices."""
         hp = trial.hyperparameters
         if self._verbose:
             print(f"\nTrial {trial.trial_id}: {in_words(self._values(hp))}")
-        try:
+        with failures.of_a_choice():
             trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
-        except (ValueError, TypeError) as error:
-            raise keras_tuner.errors.FailedTrialError(str(error)) from error
-        try:
+        with failures.of_a_search():
             ticket = search(
                 trainer,
                 run_dir=self.run_dir(trial.trial_id),
                 share_with=self.project_dir,
                 verbose=self._verbose,
             )
-        except PlanMismatchError as error:
-            raise keras_tuner.errors.FatalValueError(str(error)) from error
-        except FloatingPointError as error:
-            raise keras_tuner.errors.FailedTrialError(str(error)) from error
         assert ticket.history is not None
         return reported(figures(ticket.history), self.oracle.objective)
 
@@ -296,8 +316,12 @@ class _HyperModel(keras_tuner.HyperModel):
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()
         self.model = getattr(hypermodel, "build", hypermodel)
+        self._declare = getattr(hypermodel, "declare_hyperparameters", lambda hp: None)
         self.told: Mapping[str, Any] = {}
         self._space = space
+
+    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
+        self._declare(hp)
 
     def choices(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         return choices(self._space, hp, self.told)
