@@ -63,6 +63,9 @@ def test_a_sweep_over_rates_of_mnist_is_reported_and_goes_on(recipe, tmp_path, c
         (["--vary", "rate=0.1,0.2"], "with a field of the plan"),
         (["--vary", "rounds=a,b"], "cannot be read"),
         (["--objective=fairness"], "is not known"),
+        (["--objective=winning_score:up"], "must be min or max"),
+        (["--objective=winning_score:min"], "of the monitored score's direction"),
+        (["--max_trials=0"], "must be at least 1. Received: 0"),
         (["--tuner=hyperband"], "Hyperband counts the length of a training in epochs"),
         (["--tuner=hyperband", "--epochs=4", "--max_trials=3"], "decides by itself"),
     ],
@@ -71,6 +74,30 @@ def test_mistakes_are_one_line(recipe, tmp_path, flags, message):
     with pytest.raises(SystemExit, match=message) as stopped:
         run(recipe, f"--directory={tmp_path}", *flags)
     assert "\n" not in str(stopped.value)
+
+
+SPACED = """
+def space(hp):
+    scope = hp.Choice("scope", ["layerwise", "global"])
+    with hp.conditional_scope("scope", ["global"]):
+        rate = hp.Choice("pruning_rate", [0.3, 0.4])
+    more = {"pruning_rate": rate} if scope == "global" else {}
+    return {"scope": scope, **more}
+"""
+
+
+def test_a_recipes_plan_is_fixed_but_for_what_its_space_asks_for_on_a_condition(
+    recipe, tmp_path
+):
+    spaced = tmp_path / "spaced.py"
+    spaced.write_text(recipe.read_text() + SPACED)
+    told = [spaced, f"--directory={tmp_path}", "--tuner=grid", "--verbose=0"]
+    run(*told, "--rounds=1", "--steps=5", "--evaluate_every=5")
+    found = json.loads((tmp_path / "sweep_spaced" / "trials.json").read_text())
+    chosen = {
+        (row["choice/scope"], row.get("choice/pruning_rate")) for row in found["rounds"]
+    }
+    assert chosen == {("layerwise", None), ("global", 0.3), ("global", 0.4)}
 
 
 def test_without_keras_tuner_it_says_what_to_install(recipe, monkeypatch):

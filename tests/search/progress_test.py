@@ -29,6 +29,18 @@ def test_a_score_that_is_no_number_does_not_stop_the_search(capsys):
     assert "val_accuracy nan" in line(capsys, val_accuracy=np.nan)
 
 
+def test_what_stands_above_a_bar_is_shown_with_it_in_a_terminal(capsys, monkeypatch):
+    ticket = history([(1.0, 0.9, 50)])[0].ticket
+    for terminal in (False, True):
+        monkeypatch.setenv("FORCE_COLOR", "1" * terminal)
+        progress = Progress(1, Plan(rounds=2), 100, above="The table [so far]")
+        with progress.training(ticket) as report:
+            report(100, {"loss": 0.5})
+        shown = capsys.readouterr().out
+        assert ("The table [so far]" in shown) == terminal
+        assert ("loss: 0.5000" in shown) == terminal
+
+
 def test_silent_says_nothing(capsys):
     progress = Progress(0, Plan(rounds=15), 1000)
     progress.begin(3, "runs/lenet")

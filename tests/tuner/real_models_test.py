@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models import keras, layers
+from tests.training.trainings import assert_same_rounds
 from tests.tuner.sweeping import oracle, tuner
 from tf_lottery import choices_of, find_ticket
 
@@ -38,6 +39,35 @@ def test_the_tickets_of_a_sweep_are_those_of_find_ticket(tmp_path):
             np.testing.assert_array_equal(found, alone.outcome.weights[name])
     (best,) = made.get_best_models()
     best.fit(X, Y, epochs=1, verbose=0)
+
+
+def test_what_hyperband_promotes_goes_on_from_the_shorter_dense_training(
+    tmp_path, capsys
+):
+    of = oracle("hyperband", "winning_score", max_epochs=4, factor=2, seed=1)
+    space = choices_of({"pruning_rate": [rate / 40 for rate in range(4, 30)]})
+    made = tuner(tmp_path, of, hypermodel=model, space=space)
+    told = {"rounds": 1, "batch_size": 30}
+    made.search((X, Y), **DATA, **told, verbose=2)
+    shown = capsys.readouterr().out
+    # Epochs 1, 2 and 4: each length of the dense network goes on from the one before.
+    begun = 240 // 30
+    assert f"round 0 goes on from step {begun}, where {tmp_path}" in shown
+    assert shown.count("round 0 goes on from step") == 2
+    lengths = [trial.values["tuner/epochs"] for trial in made.sweep().trials]
+    assert sorted(set(lengths)) == [1, 2, 4]
+    for trial in made.sweep().trials[::3]:
+        ticket = trial.history.replicates[0][0]
+        epochs = trial.values["tuner/epochs"]
+        alone = find_ticket(
+            *(model, (X, Y)),
+            **{**DATA, **told},
+            epochs=epochs,
+            pruning_rate=trial.values["pruning_rate"],
+            verbose=0,
+        )
+        assert_same_rounds(trial.history.replicates[0], alone.history.replicates[0])
+        assert ticket.outcome.last_step == epochs * begun
 
 
 def test_a_model_of_keras_3_is_refused_before_any_trial(tmp_path):

@@ -82,6 +82,15 @@ def test_a_hypermodel_that_declares_what_it_needs_will_do(tmp_path, trainer):
     assert len(values(swept(tmp_path, hypermodel=Model(), space=lambda hp: HALF))) == 3
 
 
+def test_a_hypermodel_that_fits_by_itself_is_refused(tmp_path, trainer):
+    class Fits(keras_tuner.HyperModel):
+        def fit(self, hp, model, *arguments, **more):
+            return model.fit(*arguments, **more)
+
+    with pytest.raises(TypeError, match="its own `fit`"):
+        tuner(tmp_path, hypermodel=Fits())
+
+
 @pytest.mark.parametrize("name", ["loss", "max_model_size", "distribution_strategy"])
 def test_what_a_search_has_elsewhere_is_refused(tmp_path, trainer, name):
     with pytest.raises(TypeError, match=f"Received: {name}. Compile the model"):

@@ -119,7 +119,8 @@ def _add_sweep(commands: Any) -> None:
     parser.add_argument(
         "--objective",
         default="smallest_winning_density",
-        help="one or several, like winning_score,density "
+        help="one or several, like winning_score,density, or with the better way, "
+        "like winning_score:min where a loss is monitored "
         "(default: smallest_winning_density)",
     )
     parser.add_argument(

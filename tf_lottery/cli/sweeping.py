@@ -1,6 +1,5 @@
 """From the flags of `tf_lottery sweep` to a tuner."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -13,8 +12,9 @@ from tf_lottery.report.sweep import Sweep
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.lottery_tuner import LotteryTuner
 from tf_lottery.tuner.objectives import lottery_objective
-from tf_lottery.tuner.space import Told, choices_of, lottery_space
+from tf_lottery.tuner.space import beside, choices_of, lottery_space
 
+_TRIALS = 10
 _ORACLES = {
     "random": keras_tuner.oracles.RandomSearchOracle,
     "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
@@ -24,28 +24,22 @@ _ORACLES = {
 
 
 def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str, Any]]:
-    """The tuner, and what of the plan is fixed.
-
-    The recipe's plan is, but for what the space offers; flags are in any case.
-    """
+    """The tuner, and what of the plan is fixed: the flags that are given."""
     plan = flags.override(recipe.PLAN, arguments)
     space = getattr(recipe, "space", lottery_space)
     if arguments.vary:
         space = choices_of(_choices(arguments.vary))
-    asking = Told(keras_tuner.HyperParameters(), {})
-    offered = {*space(asking), *asking.asked} - set(flags.given(arguments))
-    fixed = {
-        each.name: getattr(plan, each.name)
-        for each in dataclasses.fields(Plan)
-        if each.name not in {*offered, "seed", "replicates"}
-    }
+    own = {"seed", "replicates"}  # the tuner has them itself
     if arguments.tuner == "hyperband":
-        del fixed["epochs"]
+        own.add("epochs")
+    fixed = {
+        name: getattr(plan, name) for name in flags.given(arguments) if name not in own
+    }
     hypermodel = getattr(recipe, "hypermodel", lambda hp: recipe.model())
     tuner = LotteryTuner(
         _oracle(arguments, plan),
         hypermodel,
-        space=space,
+        space=beside(plan, space, own),
         executions_per_trial=plan.replicates,
         seed=plan.seed,
         directory=arguments.directory,
@@ -64,8 +58,12 @@ def run(
 
 
 def _oracle(arguments: Any, plan: Plan) -> keras_tuner.Oracle:
+    if arguments.max_trials is not None and arguments.max_trials < 1:
+        raise ValueError(
+            f"`--max_trials` must be at least 1. Received: {arguments.max_trials}."
+        )
     names = arguments.objective.split(",")
-    objectives = [lottery_objective(name) for name in names]
+    objectives = [_objective(name) for name in names]
     given: dict[str, Any] = {
         "objective": objectives if len(names) > 1 else objectives[0],
         "seed": derive(plan.seed, "oracle") % 2**31 + 1,  # of 0 it makes a random one
@@ -83,8 +81,19 @@ def _oracle(arguments: Any, plan: Plan) -> keras_tuner.Oracle:
                 f"--max_trials={arguments.max_trials}. Leave it out."
             )
     elif arguments.max_trials is not None or arguments.tuner != "grid":
-        given["max_trials"] = arguments.max_trials or 10
+        given["max_trials"] = arguments.max_trials or _TRIALS
     return _ORACLES[arguments.tuner](**given)
+
+
+def _objective(text: str) -> keras_tuner.Objective:
+    name, colon, direction = text.partition(":")
+    if not colon:
+        return lottery_objective(name)
+    if direction not in ("min", "max"):
+        raise ValueError(
+            f"The better way of an objective must be min or max. Received: {text!r}."
+        )
+    return keras_tuner.Objective(name, direction)
 
 
 def _choices(texts: Sequence[str]) -> dict[str, list[Any]]:

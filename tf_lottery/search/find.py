@@ -193,6 +193,7 @@ def search(
     overwrite: bool = False,
     verbose: int = 1,
     recipe: str | None = None,
+    above: str = "",
 ) -> Ticket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
@@ -200,6 +201,7 @@ def search(
     won, it only says in `ticket.won`. Of several workers the chief alone decides and
     writes; the others get the ticket as its file holds it, without the history.
     `recipe` is the path of the recipe, for `plan.json`: it says where the data are.
+    `above` stands above the bars.
     """
     workers = trainer.workers
     plan = trainer.plan
@@ -218,7 +220,8 @@ def search(
         if not workers.is_chief:
             return _received(trainer.follow())
         shared = None if share_with is None else Shared(share_with, run_dir)
-        ticket, path = _search(trainer, facts, run_dir, shared, overwrite, verbose)
+        progress = Progress(verbose, plan, trainer.steps, trainer.rewind_step, above)
+        ticket, path = _search(trainer, facts, run_dir, shared, overwrite, progress)
         if workers.count > 1:
             workers.end(path.read_bytes())
         return ticket
@@ -230,11 +233,10 @@ def _search(
     run_dir: PathLike | None,
     shared: Shared | None,
     overwrite: bool,
-    verbose: int,
+    progress: Progress,
 ) -> tuple[Ticket, Path]:
     """The ticket, and its file."""
     plan, monitor = trainer.plan, facts["monitor"]
-    progress = Progress(verbose, plan, trainer.steps, trainer.rewind_step)
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
     store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
     check_controls(trainer)

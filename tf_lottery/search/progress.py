@@ -3,10 +3,12 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import rich.console
 import rich.progress
 import rich.table
+import rich.text
 
 from tf_lottery.core.duration import duration
 from tf_lottery.core.plan import Plan
@@ -25,18 +27,26 @@ class Progress:
         plan: How much is trained.
         steps: The last step of a training.
         rewind_step: The first step of a training, but that of round 0.
+        above: What stands above a bar while it moves.
     """
 
     def __init__(
-        self, verbose: int, plan: Plan, steps: int, rewind_step: int = 0
+        self,
+        verbose: int,
+        plan: Plan,
+        steps: int,
+        rewind_step: int = 0,
+        above: str = "",
     ) -> None:
         self._verbose = verbose
         self._plan = plan
         self._total = self._left = plan.replicates * len(plan.trainings())
         self._steps = steps
         self._rewind_step = rewind_step
+        self._above = above
         self._trained: list[float] = []
         self._console = rich.console.Console(highlight=False, soft_wrap=True)
+        self._is_live = verbose == 1 and self._console.is_terminal
 
     def say(self, text: str) -> None:
         """Prints a line, unless silent."""
@@ -108,7 +118,8 @@ class Progress:
 
     def _bar(self) -> rich.progress.Progress:
         columns = rich.progress
-        return columns.Progress(
+        return _Bar(
+            self._above,
             columns.TextColumn("{task.description}"),
             columns.MofNCompleteColumn(),
             columns.BarColumn(bar_width=20),
@@ -120,5 +131,18 @@ class Progress:
             ),
             console=self._console,
             transient=True,
-            disable=self._verbose != 1 or not self._console.is_terminal,
+            disable=not self._is_live,
         )
+
+
+class _Bar(rich.progress.Progress):
+    def __init__(
+        self, above: str, *columns: rich.progress.ProgressColumn, **options: Any
+    ) -> None:
+        self._above = rich.text.Text(above)
+        super().__init__(*columns, **options)
+
+    def get_renderables(self) -> Iterable[rich.console.RenderableType]:
+        if self._above:
+            yield self._above
+        yield from super().get_renderables()

@@ -7,9 +7,12 @@ on where it was, and trials share the trainings that they have in common.
 import contextlib
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import rich.console
 
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
@@ -130,8 +133,9 @@ class LotteryTuner(keras_tuner.Tuner):
         Args:
             dataset: See `find_ticket`: arrays, a `tf.data.Dataset`, or a function of
                 the seed.
-            verbose: As in Keras: 0 is silent, 1 has a bar inside a round, a line for
-                each, and a table after each trial; 2 has no bar.
+            verbose: As in Keras: 0 is silent, 1 has a bar inside a round, below a table
+                of the trials, and a line for each; 2, and where there is no terminal,
+                has no bar and a table after each trial.
             **arguments: Those of `find_ticket`: fields of a `Plan`, such as `rounds`
                 and `epochs`, validation_data, test_data, callbacks, strategy. What is
                 told here is fixed: the space does not offer it any more.
@@ -183,6 +187,7 @@ class LotteryTuner(keras_tuner.Tuner):
                 run_dir=self.run_dir(trial.trial_id),
                 share_with=self.project_dir,
                 verbose=self._verbose,
+                above=self._table() if self._is_live else "",
             )
         assert ticket.history is not None
         return reported(figures(ticket.history), self.oracle.objective)
@@ -195,8 +200,14 @@ class LotteryTuner(keras_tuner.Tuner):
     def on_trial_end(self, trial: Any) -> None:
         """Ends the trial, and shows how the sweep stands."""
         super().on_trial_end(trial)
-        if self._verbose:
-            print(self.sweep().table())
+        if self._verbose and not self._is_live:
+            print(self._table())
+
+    def on_search_end(self) -> None:
+        """Shows how the sweep stands, where it was shown above the bars till now."""
+        super().on_search_end()
+        if self._is_live:
+            print(self._table())
 
     def run_dir(self, trial_id: str) -> Path:
         """The run directory of a trial's search."""
@@ -234,6 +245,14 @@ class LotteryTuner(keras_tuner.Tuner):
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials, the Pareto front, and how much was trained."""
         print(self.sweep().summary(num_trials))
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether the table of the trials stands above the bars."""
+        return self._verbose == 1 and rich.console.Console().is_terminal
+
+    def _table(self) -> str:
+        return self.sweep().table(width=shutil.get_terminal_size((88, 24)).columns)
 
     def _space(self) -> keras_tuner.HyperParameters:
         """What there is to choose: the oracle's own, the space's and the model's."""
@@ -315,6 +334,12 @@ class _HyperModel(keras_tuner.HyperModel):
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()
+        fit = getattr(type(hypermodel), "fit", keras_tuner.HyperModel.fit)
+        if fit is not keras_tuner.HyperModel.fit:
+            raise TypeError(
+                "A search trains by itself. Received: a HyperModel that has its own "
+                "`fit`. Put what it does into a custom `train_step` of the model."
+            )
         self.model = getattr(hypermodel, "build", hypermodel)
         self._declare = getattr(hypermodel, "declare_hyperparameters", lambda hp: None)
         self.told: Mapping[str, Any] = {}

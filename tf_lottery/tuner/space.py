@@ -4,11 +4,12 @@ A space is any function from Keras Tuner's `HyperParameters` to fields of a `Pla
 """
 
 import contextlib
+import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from tf_lottery.core.plan import RETRAIN, SCOPES
+from tf_lottery.core.plan import RETRAIN, SCOPES, Plan
 
 Space = Callable[[Any], Mapping[str, Any]]
 
@@ -59,6 +60,25 @@ def choices_of(choices: Mapping[str, Sequence[Any]]) -> Space:
         return {name: hp.Choice(name, list(given)) for name, given in choices.items()}
 
     return space
+
+
+def beside(plan: Plan, space: Space, own: Collection[str]) -> Space:
+    """The space that has the fields of a plan for what the given one never asks for.
+
+    Args:
+        plan: Has the fields.
+        space: What chooses.
+        own: Fields that are left out.
+    """
+
+    def both(hp: Any) -> dict[str, Any]:
+        asking = Told(hp, {})
+        found = space(asking)
+        names = {each.name for each in dataclasses.fields(Plan)}
+        others = names - asking.asked - {*own}
+        return {name: getattr(plan, name) for name in others} | dict(found)
+
+    return both
 
 
 class Told:
