@@ -118,12 +118,54 @@ def test_debug_shows_the_traceback(tmp_path):
     ],
 )
 def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
-    from tf_lottery.cli.commands import load_recipe
+    from tf_lottery.cli.recipes import load_recipe
 
     recipe = tmp_path / "recipe.py"
     recipe.write_text(text)
     with pytest.raises(ValueError, match=message):
         load_recipe(str(recipe))
+
+
+LITTLE = """
+import numpy as np
+from tf_lottery import Data, Plan
+from tf_lottery._keras import keras
+
+PLAN = Plan(rounds=1, steps=6, batch_size=8)
+
+def model(plan):
+    rate = keras.optimizers.schedules.PolynomialDecay(0.1, plan.steps)
+    hidden = keras.layers.Dense(4, "relu", input_shape=(3,), name="hidden")
+    logits = keras.layers.Dense(2, dtype="float32", name="logits")
+    made = keras.Sequential([hidden, logits])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    made.compile(keras.optimizers.SGD(rate), loss, metrics=["accuracy"])
+    return made
+
+def dataset(seed):
+    x = np.random.default_rng(seed).normal(size=(48, 3)).astype("float32")
+    y = (x.sum(1) > 0).astype("int32")
+    return Data((x, y), (x[:16], y[:16]))
+"""
+
+
+def test_a_recipes_model_may_take_the_plan_and_is_made_under_the_dtype_policy(
+    tmp_path, capsys
+):
+    recipe, run_dir = tmp_path / "little.py", tmp_path / "run"
+    recipe.write_text(LITTLE)
+    told = [recipe, f"--run_dir={run_dir}", "--steps=4"]
+    run("find", *told, "--dtype_policy=mixed_bfloat16")
+    ticket = Store(run_dir).history()[1].ticket
+    config = ticket.architecture["config"]["layers"][1]["config"]
+    assert config["dtype"]["config"]["name"] == "mixed_bfloat16"
+    optimizer = ticket.architecture["compile_config"]["optimizer"]["config"]
+    assert optimizer["learning_rate"]["config"]["decay_steps"] == 4
+    assert all(array.dtype == np.float32 for array in ticket.weights.values())
+    page = (run_dir / "report.html").read_text()
+    assert "--dtype_policy mixed_bfloat16" in page
+    with pytest.raises(SystemExit, match="holds another search"):
+        run("find", *told)
 
 
 def test_flags_override_the_plan_and_a_flag_file_holds_them(tmp_path):

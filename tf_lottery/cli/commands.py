@@ -2,17 +2,16 @@
 
 import dataclasses
 import importlib
-import importlib.util
 import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
+from tf_lottery.cli.recipes import load_recipe, model_of
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
@@ -28,7 +27,6 @@ _SWEEP = {
     "trials.csv": "numbers",
     "trials.json": "numbers",
 }
-_RECIPE = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a seed"}
 
 
 def find(arguments: Any) -> None:
@@ -45,7 +43,9 @@ def find(arguments: Any) -> None:
     plan = flags.override(recipe.PLAN, arguments)
     run_dir = Path(arguments.run_dir or f"runs/{Path(arguments.recipe).stem}")
 
-    trainer = Trainer(recipe.model, recipe.dataset, plan, strategy=arguments.strategy)
+    policy = arguments.dtype_policy
+    model = model_of(recipe, plan, policy)
+    trainer = Trainer(model, recipe.dataset, plan, strategy=arguments.strategy)
     ticket = search(
         trainer,
         run_dir=run_dir,
@@ -53,6 +53,7 @@ def find(arguments: Any) -> None:
         overwrite=arguments.overwrite,
         verbose=arguments.verbose,
         recipe=str(Path(arguments.recipe).resolve()),
+        dtype_policy=policy,
     )
     if not trainer.workers.is_chief:
         return
@@ -149,37 +150,6 @@ def verify(arguments: Any) -> None:
     else:
         Ticket.load(path).verify()
     print(f"{path}: everything holds.")
-
-
-def load_recipe(path: str) -> ModuleType:
-    """A recipe's module, with PLAN, model and dataset.
-
-    Raises:
-        ValueError: The file is no recipe.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"There is no recipe {path!r}.")
-    name = f"recipe_{file.stem}"  # a module's name that is no one else's
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"A recipe must be a Python file. Received: {path!r}.")
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules[name] = recipe
-    try:
-        spec.loader.exec_module(recipe)
-    except Exception as error:
-        raise ValueError(
-            f"The recipe {path} failed with {type(error).__name__}: {error} "
-            "(`--debug` shows where.)"
-        ) from error
-    missing = [f"{n} ({what})" for n, what in _RECIPE.items() if not hasattr(recipe, n)]
-    if missing or not isinstance(recipe.PLAN, Plan):
-        raise ValueError(
-            "A recipe must have PLAN, model() and dataset(seed). "
-            f"{path} lacks {', '.join(missing) or 'a PLAN that is a tf_lottery.Plan'}."
-        )
-    return recipe
 
 
 def _existing(name: str) -> Path:

@@ -10,6 +10,7 @@ from absl.flags import argparse_flags
 
 from tf_lottery import __version__
 from tf_lottery.cli import flags as plan_flags
+from tf_lottery.cli.recipes import DTYPE_POLICIES
 
 FORMATS = ("saved_model", "keras", "tflite")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
@@ -87,6 +88,7 @@ def _add_find(commands: Any) -> None:
         choices=("mirrored", "multiworker", "tpu"),
         help="train on several devices; multiworker reads TF_CONFIG",
     )
+    _add_dtype_policy(parser)
     parser.add_argument(
         "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
     )
@@ -96,6 +98,15 @@ def _add_find(commands: Any) -> None:
         help="export the ticket to run_dir when it is found",
     )
     plan_flags.add(parser)
+
+
+def _add_dtype_policy(parser: Any) -> None:
+    parser.add_argument(
+        "--dtype_policy",
+        choices=DTYPE_POLICIES,
+        help="Keras' policy that the recipe's model is made under; masks, weights and "
+        "outputs stay in float32",
+    )
 
 
 def _add_sweep(commands: Any) -> None:
@@ -130,6 +141,7 @@ def _add_sweep(commands: Any) -> None:
         help="fields of the plan, like pruning_rate=0.1,0.2 scope=layerwise,global; "
         "default: the recipe's space, else tf_lottery.lottery_space",
     )
+    _add_dtype_policy(parser)
     parser.add_argument("--directory", default="runs", help="default: runs")
     parser.add_argument("--project_name", help="default: sweep_NAME_OF_THE_RECIPE")
     parser.add_argument(

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from tf_lottery.cli import flags
+from tf_lottery.cli.recipes import model_of, under
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.report.sweep import Sweep
@@ -35,7 +36,12 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     fixed = {
         name: getattr(plan, name) for name in flags.given(arguments) if name not in own
     }
-    hypermodel = getattr(recipe, "hypermodel", lambda hp: recipe.model())
+    model = model_of(recipe, plan)
+
+    def hypermodel(hp: Any) -> Any:
+        with under(arguments.dtype_policy):
+            return getattr(recipe, "hypermodel", lambda hp: model())(hp)
+
     tuner = LotteryTuner(
         _oracle(arguments, plan),
         hypermodel,

@@ -104,7 +104,11 @@ def _content(
         "sweep": _sweep(sweep) if sweep else None,
         "plan": _plan(history),
         "conditions": list(_conditions(history, facts)),
-        "command": reproduce.command(history.plan, recipe) if recipe else "",
+        "command": (
+            reproduce.command(history.plan, recipe, facts.get("dtype_policy"))
+            if recipe
+            else ""
+        ),
         "call": reproduce.call(history.plan, facts.get("data", ())),
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 from tf_lottery.core.plan import Plan
 
 
-def command(plan: Plan, recipe: str) -> str:
+def command(plan: Plan, recipe: str, dtype_policy: str | None = None) -> str:
     """The command that runs the search of a recipe again.
 
     It has a flag for each choice that is not the default, so that it also holds
@@ -20,6 +20,8 @@ def command(plan: Plan, recipe: str) -> str:
         for name, value in not_default(plan).items()
         if not _is_own(name, value)
     }
+    if dtype_policy:
+        flags["dtype_policy"] = dtype_policy
     words = [f"--{name} {shlex.quote(value)}" for name, value in flags.items()]
     return " \\\n    ".join([f"tf_lottery find {shlex.quote(recipe)}", *words])
 

@@ -192,16 +192,16 @@ def search(
     share_with: PathLike | None = None,
     overwrite: bool = False,
     verbose: int = 1,
-    recipe: str | None = None,
     above: str = "",
+    **more: str | None,
 ) -> Ticket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
     Like `find_ticket`, for a trainer that is there already; whether the ticket
     won, it only says in `ticket.won`. Of several workers the chief alone decides and
     writes; the others get the ticket as its file holds it, without the history.
-    `recipe` is the path of the recipe, for `plan.json`: it says where the data are.
-    `above` stands above the bars.
+    `above` stands above the bars. `more` is for `plan.json`: the path of the recipe,
+    which says where the data are, and the dtype policy.
     """
     workers = trainer.workers
     plan = trainer.plan
@@ -213,7 +213,7 @@ def search(
         monitor=monitor,
         maximize=maximizes(monitor, plan),
         devices=strategies.in_words(trainer.strategy),
-        recipe=recipe,
+        **more,
     )
     with workers.together():
         workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})

@@ -1,0 +1,21 @@
+"""LeNet-300-100 on Fashion-MNIST: the paper's protocol on a harder data set."""
+
+from tf_lottery import Data, Plan
+from tf_lottery._keras import keras
+from tf_lottery.zoo import data, lenet
+
+PLAN = Plan(
+    rounds=15,
+    steps=50_000,
+    pruning_rate=0.2,
+    layer_rates={"logits": 0.1},
+    evaluate_every=100,
+)
+
+
+def model() -> keras.Model:
+    return lenet.lenet_300_100(learning_rate=1.2e-3)
+
+
+def dataset(seed: int) -> Data:
+    return data.fashion_mnist(batch_size=60, seed=seed)

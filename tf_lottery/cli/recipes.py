@@ -1,0 +1,79 @@
+"""Recipes: Python files that say what is searched, and how."""
+
+import contextlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tf_lottery.core.plan import Plan
+
+DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+_PARTS = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a seed"}
+
+
+def load_recipe(path: str) -> ModuleType:
+    """A recipe's module, with PLAN, model and dataset.
+
+    Raises:
+        ValueError: The file is no recipe.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no recipe {path!r}.")
+    name = f"recipe_{file.stem}"  # a module's name that is no one else's
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"A recipe must be a Python file. Received: {path!r}.")
+    recipe = importlib.util.module_from_spec(spec)
+    sys.modules[name] = recipe
+    try:
+        spec.loader.exec_module(recipe)
+    except Exception as error:
+        raise ValueError(
+            f"The recipe {path} failed with {type(error).__name__}: {error} "
+            "(`--debug` shows where.)"
+        ) from error
+    missing = [f"{n} ({what})" for n, what in _PARTS.items() if not hasattr(recipe, n)]
+    if missing or not isinstance(recipe.PLAN, Plan):
+        raise ValueError(
+            "A recipe must have PLAN, model() and dataset(seed). "
+            f"{path} lacks {', '.join(missing) or 'a PLAN that is a tf_lottery.Plan'}."
+        )
+    return recipe
+
+
+def model_of(
+    recipe: ModuleType, plan: Plan, dtype_policy: str | None = None
+) -> Callable[[], Any]:
+    """A function without arguments that returns the recipe's model.
+
+    Args:
+        recipe: Its `model` may take a plan, to fit a schedule to its length.
+        plan: How it will be trained.
+        dtype_policy: Keras' policy that the model is made under; default: as it is.
+    """
+    arguments = (plan,) if inspect.signature(recipe.model).parameters else ()
+
+    def model() -> Any:
+        with under(dtype_policy):
+            return recipe.model(*arguments)
+
+    return model
+
+
+@contextlib.contextmanager
+def under(dtype_policy: str | None) -> Iterator[None]:
+    """Makes Keras models under a dtype policy; by default under that which is set."""
+    from tf_lottery._keras import keras
+
+    before = keras.mixed_precision.global_policy()
+    if dtype_policy is not None:
+        keras.mixed_precision.set_global_policy(dtype_policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)

@@ -1,0 +1,48 @@
+"""VGG-19 of the paper, for CIFAR-10: sixteen convolutions and one dense layer."""
+
+from typing import Any
+
+from tf_lottery._keras import keras
+from tf_lottery.zoo.parts import compiled, conv, decay, logits
+
+# Filters and convolutions of each stage.
+_STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+
+
+def vgg_19(
+    learning_rate: Any = 0.1, momentum: float = 0.9, weight_decay: float = 1e-4
+) -> keras.Model:
+    """Returns a compiled VGG-19 with 20,024,000 prunable weights.
+
+    As in the paper, the dense layers of the original are replaced by average pooling,
+    and each convolution has batch normalization.
+
+    Args:
+        learning_rate: Of SGD, a number or a schedule such as `StepDecay`.
+        momentum: Of SGD.
+        weight_decay: Of the kernels.
+
+    Returns:
+        A model from 32x32x3 images to ten logits. Its layers are `stage_1/conv_1` and
+        so on, and `logits`, which the paper does not prune.
+
+    Reference: Simonyan & Zisserman, arXiv 1409.1556; Liu et al., arXiv 1810.05270.
+    """
+    layers: list[keras.layers.Layer] = [keras.Input((32, 32, 3), name="images")]
+    for stage, (filters, number) in enumerate(_STAGES, start=1):
+        for index in range(1, number + 1):
+            name = f"stage_{stage}/conv_{index}"
+            regularizer = decay(weight_decay)
+            layers += [
+                conv(filters, name, use_bias=False, kernel_regularizer=regularizer),
+                keras.layers.BatchNormalization(name=f"{name}_norm"),
+                keras.layers.ReLU(name=f"{name}_relu"),
+            ]
+        if stage < len(_STAGES):
+            layers.append(keras.layers.MaxPooling2D(name=f"stage_{stage}/pool"))
+    layers += [
+        keras.layers.GlobalAveragePooling2D(name="pool"),
+        logits(kernel_regularizer=decay(weight_decay)),
+    ]
+    model = keras.Sequential(layers, name="vgg_19")
+    return compiled(model, keras.optimizers.SGD(learning_rate, momentum))
