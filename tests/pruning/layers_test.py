@@ -53,8 +53,8 @@ def trained(model, data, **plan):
     return trainer, last
 
 
-def masks_of(model, data):
-    return set(trained(model, data)[1].ticket.masks)
+def masks_of(model, data, **plan):
+    return set(trained(model, data, **plan)[1].ticket.masks)
 
 
 def sequence_model(*between):
@@ -221,12 +221,58 @@ def test_layers_that_cannot_be_pruned_are_skipped_and_named_once():
     features = layers.LayerNormalization(name="norm")(features)
     model = classifier(inputs, layers.Flatten()(features))
     trainer, last = trained(model, (sequences(), classes()))
-    assert set(last.ticket.masks) == {"logits/kernel"}
-    assert trainer.skipped == [
-        "own (Scale)",
-        "both (Bidirectional)",
-        "einsum (EinsumDense)",
-    ]
+    assert "own/matrix" not in last.ticket.masks
+    assert trainer.skipped == ["own (Scale)"]
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnDense(layers.Dense):
+    """A subclass, which tfmot refuses."""
+
+
+def test_kernels_of_layers_that_tfmot_refuses_are_pruned():
+    inputs = keras.Input((5, 4))
+    lstm = layers.LSTM(2, return_sequences=True, name="lstm")
+    features = layers.Bidirectional(lstm, name="both")(inputs)
+    features = layers.EinsumDense("abc,cd->abd", (5, 4), name="einsum")(features)
+    features = layers.TimeDistributed(layers.Dense(4), name="times")(features)
+    features = OwnDense(4, name="own")(features)
+    features = layers.PReLU(name="prelu")(features)
+    model = classifier(inputs, layers.Flatten()(features))
+    trainer, last = trained(model, (sequences(), classes()))
+    cells = [f"both/{way}_lstm/lstm_cell" for way in ("forward", "backward")]
+    assert set(last.ticket.masks) == {
+        *(
+            f"{cell}/{name}"
+            for cell in cells
+            for name in ("kernel", "recurrent_kernel")
+        ),
+        *("einsum/kernel", "times/kernel", "own/kernel", "logits/kernel"),
+    }
+    assert trainer.skipped == ["prelu (PReLU)"]
+    for path, mask in last.ticket.masks.items():
+        assert not last.outcome.weights[path][~mask].any()
+        assert not mask.all()
+
+
+def depthwise():
+    return image_model(
+        layers.DepthwiseConv2D(3, name="depthwise"),
+        layers.SeparableConv2D(4, 2, name="separable"),
+    )
+
+
+def test_depthwise_kernels_are_left_alone_unless_asked_for():
+    data = (images(), classes())
+    usual = {"separable/pointwise_kernel", "logits/kernel"}
+    assert masks_of(depthwise(), data) == usual
+    assert masks_of(depthwise(), data, layer_rates={"logits": 0.4}) == usual
+    asked = {"*/depthwise_kernel": 0.2}
+    both = {"depthwise/depthwise_kernel", "separable/depthwise_kernel"}
+    assert masks_of(depthwise(), data, layer_rates=asked) == usual | both
+    one = {"depthwise/depthwise_kernel": 0.3}
+    found = masks_of(depthwise(), data, layer_rates=one)
+    assert found == usual | {"depthwise/depthwise_kernel"}
 
 
 def test_a_layer_of_ones_own_takes_part_by_get_prunable_weights():

@@ -5,13 +5,18 @@ weight's own name: `block1/conv/kernel`. A layer that is used several times, in
 nested models too, counts once, under the first path.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from tf_lottery._keras import keras, prune_registry, pruning_wrapper
+from tf_lottery.core.plan import matches
 
 Registry = prune_registry.PruneRegistry
 Wrapper = pruning_wrapper.PruneLowMagnitude
+
+_KERNELS = ("kernel", "recurrent_kernel", "embeddings", "pointwise_kernel")
+_DEPTHWISE = "depthwise_kernel"
 
 
 def named_layers(model: Any) -> dict[str, Any]:
@@ -34,18 +39,48 @@ def named_weights(model: Any) -> dict[str, Any]:
     return weights
 
 
-def prunable_weights(layer: Any) -> list[Any]:
-    """The trainable weights of a layer that tfmot knows how to prune.
+def prunable_weights(layer: Any, asked: Collection[int] = ()) -> list[Any]:
+    """The trainable weights of a layer that can be pruned.
 
-    A layer of your own takes part by a method `get_prunable_weights`. Call this
-    on a copy: tfmot gives built-in layers that method.
+    Those that tfmot prunes in the layers that it knows, and kernels by name in all
+    others (Bidirectional, EinsumDense, subclasses of Dense, ...). A layer of your own
+    takes part by such a weight, or by a method `get_prunable_weights`. Call this on a
+    copy: layers are given that method.
+
+    Args:
+        layer: The layer.
+        asked: The ids of weights to prune besides.
     """
     if not hasattr(layer, "get_prunable_weights"):
-        if not Registry.supports(layer):
-            return []
-        Registry.make_prunable(layer)
+        if Registry.supports(layer):
+            Registry.make_prunable(layer)
+        else:
+            layer.get_prunable_weights = functools.partial(_kernels, layer)
+    weights = layer.get_prunable_weights()
+    if more := [w for w in layer.weights if id(w) in asked]:
+        weights = [*weights, *more]
+        layer.get_prunable_weights = lambda: weights
     trainable = {id(weight) for weight in layer.trainable_weights}
-    return [w for w in layer.get_prunable_weights() if id(w) in trainable]
+    return [weight for weight in weights if id(weight) in trainable]
+
+
+def asked_for(layer_rates: Mapping[str, float]) -> list[str]:
+    """Keys that name depthwise kernels in full, like "*/depthwise_kernel".
+
+    They are few and each counts, so that they are not pruned unless asked for.
+    """
+    return [
+        key for key, rate in layer_rates.items() if rate and key.endswith(_DEPTHWISE)
+    ]
+
+
+def named(model: Any, keys: Collection[str]) -> set[int]:
+    """The ids of the weights that keys of `layer_rates` name."""
+    return {
+        id(weight)
+        for path, weight in named_weights(model).items()
+        if any(matches(key, path) for key in keys)
+    }
 
 
 def skipped_layers(model: Any) -> list[str]:
@@ -56,6 +91,18 @@ def skipped_layers(model: Any) -> list[str]:
         if not prunable_weights(layer)
         and any(len(weight.shape) > 1 for weight in layer.trainable_weights)
     ]
+
+
+def _kernels(layer: Any) -> list[Any]:
+    return [
+        weight
+        for weight in layer.trainable_weights
+        if len(weight.shape) > 1 and _last_name(weight) in _KERNELS
+    ]
+
+
+def _last_name(weight: Any) -> str:
+    return str(weight.name.split(":")[0].split("/")[-1])
 
 
 def without_wrapper(layer: Any) -> Any:

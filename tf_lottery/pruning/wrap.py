@@ -9,13 +9,14 @@ is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
 import contextlib
 import random
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, sparsity, tf
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import (
     finalize,
+    named,
     named_weights,
     prunable_weights,
     without_wrapper,
@@ -23,20 +24,24 @@ from tf_lottery.pruning.layers import (
 from tf_lottery.pruning.schedule import HeldMasks
 
 
-def wrap(model: Any, seed: int = 0, strategy: Any = None) -> Any:
+def wrap(
+    model: Any, seed: int = 0, strategy: Any = None, asked: Collection[str] = ()
+) -> Any:
     """An uncompiled, masked copy of a built model; the masks are all ones.
 
     The copy has the model's weights. Its random layers (Dropout) draw from
     generators that are variables, seeded by `seed`, so that their state can be
     saved: tf_keras' default generator cannot be resumed. The copy is made in the
-    scope of `strategy`, by default the model's.
+    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates`, see
+    `asked_for`.
     """
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
         trainable = {id(weight) for weight in copied.trainable_weights}
+        ids = named(copied, asked)
 
         def wrap_layer(layer: Any) -> Any:
-            weights = prunable_weights(layer)
+            weights = prunable_weights(layer, ids)
             # A layer in a frozen model is trainable only by its own flag.
             pruned = any(id(weight) in trainable for weight in weights)
             return _wrap_layer(layer) if pruned else layer

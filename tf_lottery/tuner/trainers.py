@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_lottery.core.plan import Plan
+from tf_lottery.pruning.layers import asked_for
 from tf_lottery.pruning.restore import describe
 from tf_lottery.training.models import called
 from tf_lottery.training.trainer import Trainer
@@ -56,6 +57,7 @@ def _key(model: Any, plan: Plan) -> str:
     fine_tunes = plan.retrain == "fine_tune"
     length = [plan.epochs, plan.steps] if fine_tunes else None
     feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]
+    asked = sorted(asked_for(plan.layer_rates))
     return json.dumps(
-        [describe(model), weights_digest(model), fine_tunes, length, feed]
+        [describe(model), weights_digest(model), fine_tunes, length, feed, asked]
     )
