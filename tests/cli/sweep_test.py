@@ -65,6 +65,8 @@ def test_a_sweep_over_rates_of_mnist_is_reported_and_goes_on(recipe, tmp_path, c
         (["--objective=fairness"], "is not known"),
         (["--objective=winning_score:up"], "must be min or max"),
         (["--objective=winning_score:min"], "of the monitored score's direction"),
+        (["--vary", "rounds=1,2", "--rounds=1"], "either varied or told"),
+        (["--vary", "controls=reinit"], "must be of numbers or words"),
         (["--max_trials=0"], "must be at least 1. Received: 0"),
         (["--tuner=hyperband"], "Hyperband counts the length of a training in epochs"),
         (["--tuner=hyperband", "--epochs=4", "--max_trials=3"], "decides by itself"),
@@ -84,6 +86,17 @@ def space(hp):
     more = {"pruning_rate": rate} if scope == "global" else {}
     return {"scope": scope, **more}
 """
+
+
+def test_a_plan_with_rates_of_layers_may_be_searched_globally_too(recipe, tmp_path):
+    rated = tmp_path / "rated.py"
+    plan = "PLAN = Plan(layer_rates={'logits': 0.1, 'dense_100': 0.0}, "
+    rated.write_text(recipe.read_text().replace("PLAN = Plan(", plan))
+    told = [rated, f"--directory={tmp_path}", "--tuner=grid", "--verbose=0"]
+    run(*told, "--rounds=1", "--steps=5", "--vary", "scope=layerwise,global")
+    found = json.loads((tmp_path / "sweep_rated" / "trials.json").read_text())
+    assert {row["choice/scope"] for row in found["rounds"]} == {"layerwise", "global"}
+    assert found["failed"] == []
 
 
 def test_a_recipes_plan_is_fixed_but_for_what_its_space_asks_for_on_a_condition(

@@ -21,7 +21,7 @@ def sweep(*histories, **of):
         Trial(str(n), {"pruning_rate": 0.1 * (n + 1)}, 0.5 + n, each)
         for n, each in enumerate(histories)
     )
-    return Sweep(trials, "smallest_winning_density", 5, 6, **of)
+    return Sweep(trials, (), "smallest_winning_density", 5, 6, **of)
 
 
 FOUND = sweep(ONE, TWO)

@@ -132,9 +132,30 @@ def test_a_longer_training_that_was_killed_goes_on_from_its_own_checkpoint(
     assert_same_rounds(longer.history, alone.history)
 
 
-def test_a_damaged_end_of_another_search_is_passed_over(tmp_path, capsys):
-    search(tmp_path, 1, "short")
-    (kept,) = tmp_path.rglob("checkpoint*")
-    kept.write_bytes(kept.read_bytes()[:100])
-    search(tmp_path, 2, "long")
+def truncated(content):
+    return content[:100]
+
+
+def flipped(content):
+    changed = bytearray(content)
+    changed[200] ^= 0xFF  # in an array, not in the header
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("damage", [truncated, flipped])
+def test_a_damaged_end_of_another_search_is_passed_over(tmp_path, capsys, damage):
+    search(tmp_path, 1, "shorter")
+    search(tmp_path, 2, "short")
+    for kept in tmp_path.rglob("checkpoint*"):
+        kept.write_bytes(damage(kept.read_bytes()))
+    capsys.readouterr()
+    longer = search(tmp_path, 3, "long")
     assert "goes on" not in capsys.readouterr().out
+    search(tmp_path, 2, "short")  # it is finished, and needs no checkpoint
+    alone = search(tmp_path.parent / f"{tmp_path.name}_alone", 3, "long")
+    assert_same_rounds(longer.history, alone.history)
+
+
+def test_a_search_that_fine_tunes_keeps_no_state_twice(tmp_path):
+    search(tmp_path, 1, "short", retrain="fine_tune")
+    assert [path.name for path in tmp_path.rglob("checkpoint*")] == ["checkpoint.npz"]

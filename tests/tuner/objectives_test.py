@@ -64,7 +64,7 @@ def test_which_way_is_better_is_known(name, direction):
 
 
 def test_which_way_is_better_of_another_is_an_error():
-    with pytest.raises(ValueError, match="is not known"):
+    with pytest.raises(ValueError, match=r"is not known.*smallest_winning_density"):
         lottery_objective("val_fairness")
 
 
@@ -76,6 +76,23 @@ def test_an_objective_that_no_search_has_is_an_error_that_lists_those(
     with pytest.raises(
         ValueError, match=f"smallest_winning_density.*Received: '{name}'"
     ):
+        swept(tmp_path, oracle(objective=objective))
+    assert trainer.log == []
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (keras_tuner.Objective("density", "max"), "is better when it is min"),
+        (keras_tuner.Objective("val_loss", "max"), "is better when it is min"),
+        ([], "must be one of"),
+        ([lottery_objective("density")] * 2, "twice"),
+    ],
+)
+def test_an_objective_of_the_wrong_way_or_twice_or_none_is_an_error(
+    tmp_path, trainer, objective, message
+):
+    with pytest.raises(ValueError, match=message):
         swept(tmp_path, oracle(objective=objective))
     assert trainer.log == []
 
@@ -104,8 +121,8 @@ def test_several_objectives_are_summed_as_keras_tuner_does(tmp_path, trainer):
     made = swept(tmp_path, oracle(objective=several), rounds=1)
     for trial in made.sweep().trials:
         ticket = trial.chosen
-        assert trial.objective == pytest.approx(ticket.density - ticket.score.mean)
-    assert made.sweep().objective == "val_accuracy, density"
+        assert trial.score == pytest.approx(ticket.density - ticket.score.mean)
+    assert made.sweep().objective == "the sum of val_accuracy, density"
     assert made.get_best_hyperparameters()[0].get("pruning_rate") == 0.6
 
 
@@ -118,6 +135,11 @@ def test_a_trial_that_becomes_nan_fails_and_the_others_go_on(tmp_path, trainer):
     status = [trial.status for _, trial in sorted(made.oracle.trials.items())]
     assert sorted(status) == ["COMPLETED"] * 4 + ["FAILED"]
     assert 0.4 not in {trial.values["pruning_rate"] for trial in made.sweep().trials}
+    (failed,) = made.sweep().failed
+    assert failed.values == {"pruning_rate": 0.4}
+    assert failed.reason == "The loss became NaN."
+    summary = made.sweep().summary()
+    assert f"{failed.name}  pruning_rate 0.4: The loss became NaN." in summary
     assert len(made.get_best_tickets(99)) == 4
 
 
@@ -128,9 +150,9 @@ def test_the_best_is_by_the_objective(tmp_path, trainer):
     made = swept(tmp_path, rounds=5)
     best = made.sweep().trials[0]
     (ticket,) = made.get_best_tickets()
-    assert best.objective == pytest.approx(ticket.density)
+    assert best.score == pytest.approx(ticket.density)
     assert ticket.plan == Plan(rounds=5, pruning_rate=best.values["pruning_rate"])
-    assert best.objective == min(trial.objective for trial in made.sweep().trials)
+    assert best.score == min(trial.score for trial in made.sweep().trials)
 
 
 def test_the_winning_score_is_of_the_monitored_direction():

@@ -4,11 +4,12 @@ import math
 import os
 from pathlib import Path
 
+import filelock
 import pytest
 
 from tests.fakes import Killed
 from tests.tuner.sweeping import RATES, oracle, swept, tuner, values
-from tf_lottery import choices_of, lottery_objective
+from tf_lottery import choices_of
 from tf_lottery.core.errors import PlanMismatchError, TicketError
 
 KINDS = {
@@ -43,8 +44,7 @@ def test_a_killed_sweep_ends_as_an_undisturbed_one(tmp_path, trainer, kind, died
         assert values(again) == expected
         assert len(trainer.log) == trainings
     assert {trial.status for trial in again.oracle.trials.values()} == {"COMPLETED"}
-    scores = {t.name: t.objective for t in again.sweep().trials}
-    assert len(scores) == len(values(again))
+    assert len(again.sweep().trials) == len(values(whole))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -144,6 +144,7 @@ def test_an_oracle_without_trials_left_trains_nothing_and_tells_what_there_is(
 
 OTHERS = {
     "oracle": {"of": oracle("random", max_trials=2)},
+    "an oracle of another state": {"of": oracle("bayesian", max_trials=2)},
     "space": {"space": choices_of({"pruning_rate": (0.2, 0.7)})},
     "rounds": {"rounds": 2},
     "objective": {"of": oracle(objective="winning_score")},
@@ -166,10 +167,46 @@ def test_a_directory_of_another_sweep_is_an_error_before_anything_is_trained(
     assert trainer.log == []
 
 
+def test_other_settings_of_hyperband_are_another_sweep(tmp_path, trainer):
+    told = {"objective": "winning_score", "factor": 2, "seed": 1}
+    swept(tmp_path, oracle("hyperband", max_epochs=2, **told), rounds=1)
+    with pytest.raises(PlanMismatchError, match="'max_epochs' is 2 there and 4 here"):
+        swept(tmp_path, oracle("hyperband", max_epochs=4, **told), rounds=1)
+
+
+def test_a_sweep_takes_up_what_another_process_did_since_it_was_made(tmp_path, trainer):
+    first = tuner(tmp_path)
+    swept(tmp_path, oracle(max_trials=2), rounds=1)
+    trainer.log.clear()
+    first.search(None, rounds=1, verbose=0)
+    assert len(first.oracle.trials) == len(RATES)
+    assert len(trainer.log) == len(RATES) - 2
+
+
+def test_two_processes_do_not_run_one_sweep(tmp_path, trainer):
+    made = tuner(tmp_path)
+    with (
+        filelock.FileLock(tmp_path / "sweep" / ".lock"),
+        pytest.raises(OSError, match="is in use by another sweep"),
+    ):
+        made.search(None, rounds=1, verbose=0)
+    assert trainer.log == []
+
+
+def test_after_three_failures_in_a_row_the_last_trial_is_tried_again(tmp_path, trainer):
+    trainer.score = staticmethod(lambda plan, number: math.nan)
+    with pytest.raises(RuntimeError, match=r"3 trials in a row failed.*became NaN"):
+        swept(tmp_path, rounds=1)
+    trainer.score = staticmethod(lambda plan, number: 0.9)
+    again = swept(tmp_path, rounds=1)
+    statuses = [trial.status for trial in again.oracle.trials.values()]
+    assert (statuses.count("FAILED"), statuses.count("COMPLETED")) == (2, 3)
+
+
 def test_another_model_in_the_directory_is_an_error(tmp_path, trainer):
     swept(tmp_path, oracle(max_trials=1), rounds=1)
     trainer.architecture = {"model": "another"}
-    with pytest.raises(PlanMismatchError, match="its model 'architecture'"):
+    with pytest.raises(PlanMismatchError, match="of another model"):
         swept(tmp_path, rounds=1)
 
 
@@ -177,4 +214,4 @@ def test_overwriting_starts_anew(tmp_path, trainer):
     swept(tmp_path, oracle(max_trials=1), rounds=1)
     again = swept(tmp_path, rounds=2, overwrite=True)
     assert len(again.oracle.trials) == len(RATES)
-    assert lottery_objective("winning_score").direction == "max"
+    assert {ticket.plan.rounds for ticket in again.get_best_tickets(99)} == {2}

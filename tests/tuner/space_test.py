@@ -3,8 +3,8 @@
 import keras_tuner
 import pytest
 
-from tests.tuner.sweeping import oracle, swept, tuner, values
-from tf_lottery import choices_of, lottery_space
+from tests.tuner.sweeping import RATES, oracle, swept, tuner, values
+from tf_lottery import LotteryTuner, choices_of, lottery_space
 from tf_lottery.core.plan import Plan
 
 HALF = {"pruning_rate": 0.5}
@@ -91,9 +91,100 @@ def test_a_hypermodel_that_fits_by_itself_is_refused(tmp_path, trainer):
         tuner(tmp_path, hypermodel=Fits())
 
 
+def test_what_is_told_is_not_offered_though_the_oracle_has_it(tmp_path, trainer):
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("pruning_rate", [0.7, 0.8])
+    hp.Choice("rounds", [1, 2])
+    of = oracle(hyperparameters=hp)
+    space = choices_of({"rounds": [1, 2], "pruning_rate": [0.2]})
+    made = swept(tmp_path, of, rounds=None, space=space, search={"pruning_rate": 0.3})
+    assert values(made) == [{"rounds": 1}, {"rounds": 2}]
+    assert {ticket.plan.pruning_rate for ticket in made.get_best_tickets(9)} == {0.3}
+
+
+def early(hp):
+    """A space without conditional scopes."""
+    retrain = hp.Choice("retrain", ["rewind", "lr_rewind"])
+    if retrain == "rewind":
+        return {"retrain": retrain, "rewind_to": hp.Choice("rewind_to", [0, 10])}
+    return {"retrain": retrain}
+
+
+def named_parent(hp):
+    """A space whose condition is an argument."""
+    retrain = hp.Choice("retrain", ["rewind", "lr_rewind"])
+    of = {"parent_name": "retrain", "parent_values": ["rewind"]}
+    late = hp.Choice("rewind_to", [0, 10], **of)
+    return {"retrain": retrain, **({"rewind_to": late} if retrain == "rewind" else {})}
+
+
+@pytest.mark.parametrize("space", [early, named_parent])
+@pytest.mark.parametrize("told", [{"rewind_to": 50}, {"retrain": "lr_rewind"}])
+def test_spaces_with_conditions_of_any_kind_can_be_told(tmp_path, trainer, space, told):
+    made = swept(tmp_path, space=space, rounds=1, search=told)
+    assert not made.sweep().failed
+    for ticket in made.get_best_tickets(9):
+        assert ticket.plan.retrain == told.get("retrain", ticket.plan.retrain)
+        if ticket.plan.retrain == "rewind":
+            assert ticket.plan.rewind_to == 50
+
+
+def test_a_model_may_ask_what_its_search_is_told(tmp_path, trainer):
+    def model(hp):
+        return {"scope": hp.get("scope")}
+
+    swept(tmp_path, hypermodel=model, rounds=1, search={"scope": "global"})
+
+
+@pytest.mark.parametrize("name", ["monitor", "mode", "tolerance"])
+def test_trials_are_judged_alike(tmp_path, trainer, name):
+    with pytest.raises(ValueError, match=f"judged alike. .* returns {name}"):
+        swept(tmp_path, space=lambda hp: {name: 0.0 if name == "tolerance" else "max"})
+
+
+MISUSES = {
+    "an oracle by name": (lambda: LotteryTuner("random", dict), "must be one of Keras"),
+    "no hypermodel": (lambda: LotteryTuner(oracle(), None), "must be a function of"),
+    "a number of trials": (
+        lambda: LotteryTuner(oracle(), dict, max_trials=3),
+        "which has max_trials",
+    ),
+}
+
+
+@pytest.mark.parametrize(("misuse", "message"), MISUSES.values(), ids=MISUSES)
+def test_misuses_are_told_what_to_do(misuse, message):
+    with pytest.raises(TypeError, match=message):
+        misuse()
+
+
+def test_a_hypermodel_or_a_space_that_returns_nothing_is_told_so(tmp_path, trainer):
+    with pytest.raises(ValueError, match=r"Received: None\. Is there a `return`"):
+        swept(tmp_path, hypermodel=lambda hp: None)
+    with pytest.raises(TypeError, match="must return a dict"):
+        swept(tmp_path, space=lambda hp: None)
+
+
+def test_an_argument_that_is_nearly_right_is_named(tmp_path):
+    with pytest.raises(TypeError, match=r"rouns\. Did you mean rounds\?"):
+        tuner(tmp_path).search(None, rouns=3)
+
+
+def test_hyperbands_shortest_trial_is_what_a_space_must_fit(tmp_path, trainer):
+    trainer.steps = property(lambda self: 6 * self.plan.epochs)
+    told = {"objective": "winning_score", "factor": 3, "seed": 1}
+    of = oracle("hyperband", max_epochs=8, **told)
+    swept(tmp_path, of, rounds=1, search={"rewind_to": 1})
+    space = choices_of({"steps": [5, 7], "pruning_rate": RATES})
+    with pytest.raises(ValueError, match="a space that returns `steps`"):
+        swept(
+            tmp_path / "other", oracle("hyperband", max_epochs=4, **told), space=space
+        )
+
+
 @pytest.mark.parametrize("name", ["loss", "max_model_size", "distribution_strategy"])
 def test_what_a_search_has_elsewhere_is_refused(tmp_path, trainer, name):
-    with pytest.raises(TypeError, match=f"Received: {name}. Compile the model"):
+    with pytest.raises(TypeError, match=f"Received: {name}."):
         tuner(tmp_path, **{name: 1})
 
 
@@ -150,11 +241,9 @@ def test_a_space_is_kept_where_the_oracle_has_it(tmp_path, trainer):
 def test_hyperband_gives_the_length_of_each_training(tmp_path, trainer):
     of = oracle("hyperband", objective="winning_score", max_epochs=4, factor=2, seed=1)
     made = swept(tmp_path, of, rounds=1)
-    lengths = {
-        ticket.plan.epochs: v["tuner/epochs"]
-        for ticket in made.get_best_tickets(99)
-        for v in values(made)
-        if v["tuner/epochs"] == ticket.plan.epochs
-    }
-    assert lengths == {1: 1, 2: 2, 4: 4}
-    assert all("tuner/epochs" in trial.values for trial in made.sweep().trials)
+    lengths = [
+        (trial.values["tuner/epochs"], trial.history.plan.epochs)
+        for trial in made.sweep().trials
+    ]
+    assert all(told == had for told, had in lengths)
+    assert {had for _, had in lengths} == {1, 2, 4}

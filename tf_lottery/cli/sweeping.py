@@ -16,6 +16,7 @@ from tf_lottery.tuner.objectives import lottery_objective
 from tf_lottery.tuner.space import beside, choices_of, lottery_space
 
 _TRIALS = 10
+_JUDGES = ("monitor", "mode", "tolerance")  # of all trials alike
 _ORACLES = {
     "random": keras_tuner.oracles.RandomSearchOracle,
     "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
@@ -33,9 +34,13 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     own = {"seed", "replicates"}  # the tuner has them itself
     if arguments.tuner == "hyperband":
         own.add("epochs")
-    fixed = {
-        name: getattr(plan, name) for name in flags.given(arguments) if name not in own
-    }
+    given = {*flags.given(arguments)}
+    if both := sorted(given & {*_choices(arguments.vary or ())}):
+        raise ValueError(
+            "A field is either varied or told. Received both: "
+            f"{', '.join(f'--{name}' for name in both)}."
+        )
+    fixed = {name: getattr(plan, name) for name in {*given, *_JUDGES} - own}
     model = model_of(recipe, plan)
 
     def hypermodel(hp: Any) -> Any:
@@ -45,7 +50,7 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     tuner = LotteryTuner(
         _oracle(arguments, plan),
         hypermodel,
-        space=beside(plan, space, own),
+        space=beside(plan, space, {*own, *_JUDGES}),
         executions_per_trial=plan.replicates,
         seed=plan.seed,
         directory=arguments.directory,
@@ -109,8 +114,14 @@ def _choices(texts: Sequence[str]) -> dict[str, list[Any]]:
         listed = [value for value in values.split(",") if value]
         if name not in flags.FIELDS or not listed:
             raise ValueError(
-                "`--vary` must be like pruning_rate=0.1,0.2, with a field of the plan. "
-                f"Received: {text!r}."
+                "`--vary` must be like pruning_rate=0.1,0.2, with a field of the plan: "
+                f"one of {', '.join(flags.FIELDS)}. Received: {text!r}. What a model has "
+                "to choose is asked for in the recipe's hypermodel(hp)."
             )
         choices[name] = [flags.parsed(name, value) for value in listed]
+        if not all(isinstance(each, int | float | str) for each in choices[name]):
+            raise ValueError(
+                "`--vary` must be of numbers or words. "
+                f"Received: {name}, whose values are neither. Give the recipe a space."
+            )
     return choices

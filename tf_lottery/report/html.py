@@ -27,7 +27,7 @@ from tf_lottery.report.frame import (
 )
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
-from tf_lottery.report.sweep import Sweep
+from tf_lottery.report.sweep import Sweep, in_words
 from tf_lottery.report.table import control_rows, gain_over, unfinished
 
 if TYPE_CHECKING:
@@ -265,7 +265,11 @@ def _sweep(sweep: Sweep) -> dict[str, Any]:
         "that no sparser one beats."
     )
     return {
-        "cost": f"{len(sweep.trials)} trials; {sweep.cost()}, the others were shared.",
+        "cost": f"{len(sweep.trials)} trials; {sweep.cost()}{sweep.rest()}.",
+        "failed": [
+            f"{trial.name} ({in_words(trial.values)}): {trial.reason}"
+            for trial in sweep.failed
+        ],
         "objective": sweep.objective,
         "source": _embedded(sweep.draw()),
         "caption": about,
@@ -273,7 +277,7 @@ def _sweep(sweep: Sweep) -> dict[str, Any]:
             {
                 "name": trial.name,
                 "told": trial.told,
-                "objective": formats.score(trial.objective),
+                "objective": formats.score(trial.score),
                 "density": formats.density(trial.chosen.density),
                 "score": _spread(trial.chosen.score, ""),
                 "won": _yes(trial.verdict.won),

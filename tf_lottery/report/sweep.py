@@ -29,14 +29,14 @@ class Trial:
     Attributes:
         name: Keras Tuner's.
         values: What the sweep chose.
-        objective: What it is ranked by.
+        score: What it is ranked by, of the objective.
         history: That of its search.
         verdict: On its history.
     """
 
     name: str
     values: Mapping[str, Any]
-    objective: float
+    score: float
     history: History
     verdict: Verdict = dataclasses.field(init=False)
 
@@ -54,28 +54,50 @@ class Trial:
         return in_words(self.values)
 
 
-@dataclass(frozen=True, repr=False)
-class Sweep:
-    """The finished trials of a sweep.
+@dataclass(frozen=True)
+class FailedTrial:
+    """A trial that gave nothing.
 
     Attributes:
-        trials: Best first.
+        name: Keras Tuner's.
+        values: What the sweep chose.
+        reason: Why it failed, in a line.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True, repr=False)
+class Sweep:
+    """The trials of a sweep.
+
+    Attributes:
+        trials: The finished ones, best first.
+        failed: Those that failed.
         objective: What they are ranked by.
         trained: How many trainings were done.
         trainings: How many the trials have; the others were shared.
     """
 
     trials: tuple[Trial, ...]
+    failed: tuple[FailedTrial, ...]
     objective: str
     trained: int
     trainings: int
 
     def __repr__(self) -> str:
-        return f"<Sweep: {len(self.trials)} trials, {self.cost()}>"
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<Sweep: {len(self.trials)} trials{failed}, {self.cost()}>"
 
     def cost(self) -> str:
         """How much was trained, in words."""
         return f"trained {self.trained:,} of {self.trainings:,} trainings"
+
+    def rest(self) -> str:
+        """What became of the other trainings, in words; empty if there is none."""
+        return "; the others were shared" * (self.trained < self.trainings)
 
     def front(self) -> list[tuple[Trial, RoundVerdict]]:
         """The tickets that no sparser or equal one beats, from the sparsest on.
@@ -108,7 +130,7 @@ class Sweep:
             view.add_row(
                 trial.name,
                 trial.told,
-                f"{trial.objective:.4f}",
+                f"{trial.score:.4f}",
                 formats.density(trial.chosen.density),
                 formats.score(trial.chosen.score.mean),
                 "yes" if trial.verdict.won else "no",
@@ -133,18 +155,19 @@ class Sweep:
         return _text(view, width)
 
     def summary(self, trials: int | None = None, width: int = 88) -> str:
-        """The best trials, the front, and how much was trained."""
+        """The best trials, the front, those that failed, how much was trained."""
         if not self.trials:
-            return "No trial is finished."
+            return "\n".join(["No trial is finished.", *self._failures()])
         found = len(self.trials)
         which = f"the best {trials} of " if trials and trials < found else ""
         return "\n".join(
             [
                 f"Trials, best first ({which}{found}):",
                 self.table(trials, width),
-                "\nThe Pareto front: tickets that no sparser one beats:",
+                "\nThe Pareto front: networks that no sparser one beats:",
                 self.front_table(width),
-                f"\n{self.cost()[0].upper()}{self.cost()[1:]}; the others were shared.",
+                *self._failures(),
+                f"\n{self.cost().capitalize()}{self.rest()}.",
             ]
         )
 
@@ -156,7 +179,7 @@ class Sweep:
                 yield {
                     "trial": trial.name,
                     **{f"choice/{name}": value for name, value in trial.values.items()},
-                    "objective": trial.objective,
+                    "objective": trial.score,
                     "round": round.number,
                     "density": round.density,
                     trial.history.monitor: round.score.mean,
@@ -176,14 +199,18 @@ class Sweep:
         """Writes every number of the tables and the figure."""
         of = {"objective": self.objective, "trained": self.trained}
         of |= {"trainings": self.trainings}
-        write_json(path, {**of, "rounds": list(self.rows())})
+        failed = [dataclasses.asdict(each) for each in self.failed]
+        write_json(path, {**of, "rounds": list(self.rows()), "failed": failed})
 
     def plot(self, path: PathLike) -> None:
         """Writes a PNG: each trial's score by density, and the Pareto front.
 
         Raises:
             ImportError: Matplotlib is not installed.
+            ValueError: No trial is finished.
         """
+        if not self.trials:
+            raise ValueError("A figure needs a finished trial. Received: none.")
         save(self.draw(), path)
 
     def draw(self) -> "Figure":
@@ -219,6 +246,13 @@ class Sweep:
         figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
         return figure
 
+    def _failures(self) -> list[str]:
+        lines = [
+            f"  {trial.name}  {in_words(trial.values)}: {trial.reason}"
+            for trial in self.failed
+        ]
+        return [f"\nFailed trials ({len(lines)}):", *lines] if lines else []
+
     @property
     def _maximize(self) -> bool:
         return self.trials[0].history.maximize
@@ -243,7 +277,7 @@ def in_words(values: Mapping[str, Any]) -> str:
 
 
 def _wins(round: RoundVerdict) -> str:
-    return "" if not round.number else "yes" if round.wins else "no"
+    return "dense" if not round.number else "yes" if round.wins else "no"
 
 
 def _view() -> rich.table.Table:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from tf_lottery.training.trainer import Trainer
 
 
+# What reading a checkpoint that is damaged, or removed just now, raises.
+_GONE = (OSError, TicketError)
+
+
 class Recorded:
     """Trains through the directory of a replicate: a search on it resumes by itself.
 
@@ -134,17 +138,18 @@ class Recorded:
         if self._shared is None or not self._is_extensible(ticket):
             return ""
         start = self._start(ticket, None)
-        longest, found = 0, None
+        found: list[tuple[int, Checkpoint]] = []
         for path in self._shared.checkpoints():
             shorter = Checkpoint(path, ticket.masks, course)
-            with contextlib.suppress(OSError, TicketError):  # it is removed just now
-                if shorter.extends(start, self.steps) and shorter.step > longest:
-                    longest, found = shorter.step, shorter
-        if found is None:
-            return ""
-        with contextlib.suppress(OSError):
-            link(found.files(), self._store.directory(ticket.round))
-        return f", where {found.path.parent} ended"
+            with contextlib.suppress(*_GONE):
+                if shorter.extends(start, self.steps):
+                    found.append((shorter.step, shorter))
+        for _, longest in sorted(found, key=lambda each: -each[0]):
+            with contextlib.suppress(*_GONE):
+                longest.check()
+                link(longest.files(), self._store.directory(ticket.round))
+                return f", where {longest.path.parent} ended"
+        return ""
 
     def _taken(
         self, ticket: Ticket, key: str, control: str | None, draw: int

@@ -43,6 +43,13 @@ def check_model(model: Any) -> None:
             "The model must be compiled, so that `find_ticket` knows its loss and "
             "optimizer. Call `model.compile(...)` first."
         )
+    exclusions = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
+    if any(getattr(model.optimizer, name, None) for name in exclusions):
+        raise ValueError(
+            "The optimizer must be all that its configuration says. Received: one with "
+            "`exclude_from_weight_decay`, which no copy of it would have. Give the "
+            "layers whose weights shall decay a `kernel_regularizer` instead."
+        )
 
 
 def check_keras(model: Any) -> None:

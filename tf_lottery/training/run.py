@@ -1,5 +1,6 @@
 """The record of one training while it goes on; it can be written and continued."""
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.core import io
+from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import State, Weights
 
@@ -115,6 +117,16 @@ class Checkpoint:
         passed = start if start is not None and start <= self.step else None
         return bool(archive.header["next_step"] == passed)
 
+    def check(self) -> None:
+        """Reads all of it.
+
+        Raises:
+            TicketError: It is damaged.
+        """
+        for path in self.files():
+            for _ in io.Archive(path).values():
+                pass
+
     def load(self) -> tuple[Run, State] | None:
         """The run so far and the state to continue from, if there is one."""
         archive = self._archive()
@@ -156,13 +168,15 @@ class Checkpoint:
 
     def files(self) -> list[Path]:
         """What a longer training needs; the last one says that all are there."""
-        return [p for p in (self._kept_path("next"), self.path) if p.exists()]
+        has_next = io.Archive(self.path).header["next_step"] is not None
+        return [self._kept_path("next")] * has_next + [self.path]
 
     def finish(self) -> None:
         """Removes the files of a training that is finished, but for what stays."""
-        stay = []
+        stay: list[Path] = []
         if self._stays and self.path.exists():
-            stay = self.files() if io.Archive(self.path).header["ends"] else []
+            with contextlib.suppress(TicketError):  # nothing needs a damaged one
+                stay = self.files() if io.Archive(self.path).header["ends"] else []
         for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
             if path not in stay:
                 path.unlink()

@@ -6,6 +6,7 @@ on where it was, and trials share the trainings that they have in common.
 
 import contextlib
 import dataclasses
+import difflib
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,12 +15,13 @@ from typing import Any
 
 import rich.console
 
+from tf_lottery._keras import keras
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.report.sweep import Sweep, Trial, in_words
+from tf_lottery.report.sweep import FailedTrial, Sweep, Trial, in_words
 from tf_lottery.search.facts import describe
 from tf_lottery.search.find import chosen, search
 from tf_lottery.search.shared import counted
@@ -27,16 +29,18 @@ from tf_lottery.search.store import load_history
 from tf_lottery.tuner import facts, failures, stopped
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
-from tf_lottery.tuner.space import Space, choices, lottery_space
+from tf_lottery.tuner.space import Space, Told, choices, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 
 # What the tuner sets itself.
 _OWN = {"seed", "replicates"}
 _PLAN = {field.name for field in dataclasses.fields(Plan)} - _OWN
+_JUDGES = {"monitor", "mode", "tolerance"}
 _TRAINER = {
     *("validation_data", "test_data", "callbacks", "allow_early_stop", "strategy")
 }
 _ALL = 1_000_000
+_SHOWN = 5  # of the trials after each, where there is no terminal
 _UNTITLED = "untitled_project"  # Keras Tuner's default
 _EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
 
@@ -100,9 +104,15 @@ class LotteryTuner(keras_tuner.Tuner):
     ) -> None:
         if unknown := sorted(set(kwargs) - {"tuner_id"}):
             raise TypeError(
-                "A search trains a model as it was compiled. Received: "
-                f"{', '.join(unknown)}. Compile the model in `hypermodel`, and pass "
-                "`search` the strategy."
+                "A tuner has an oracle, which has max_trials, objective and seed; a "
+                "`hypermodel`, which compiles its model; and `search`, which has the "
+                f"strategy and the plan. Received: {', '.join(unknown)}."
+            )
+        if not isinstance(oracle, keras_tuner.Oracle):
+            raise TypeError(
+                "`oracle` must be one of Keras Tuner, such as "
+                "`keras_tuner.oracles.RandomSearchOracle(...)`. Received: "
+                f"{oracle!r}."
             )
         distributed = "KERASTUNER_ORACLE_IP" in os.environ
         who = os.environ.get("KERASTUNER_TUNER_ID", "")
@@ -110,12 +120,15 @@ class LotteryTuner(keras_tuner.Tuner):
         self.is_worker = distributed and not self.is_chief
         if self.is_worker:
             overwrite = False  # of a running sweep the chief alone decides
-        elif not overwrite:
-            stopped.check_files(Path(directory or ".") / (project_name or _UNTITLED))
+        self._oracle_facts = {"oracle": _describe(oracle)}
+        if not self.is_worker and not overwrite:
+            project = Path(directory or ".") / (project_name or _UNTITLED)
+            stopped.check_files(project)
+            facts.check(project, self._oracle_facts)
         self._seed = seed
         self._verbose = 1
-        self._oracle_kind = type(oracle).__name__
-        self._is_hyperband = isinstance(oracle, keras_tuner.oracles.HyperbandOracle)
+        self._shortest = _shortest(oracle)
+        self._trials: dict[str, Trial] = {}
         self._registered = oracle.get_space()
         super().__init__(
             oracle,
@@ -144,44 +157,56 @@ class LotteryTuner(keras_tuner.Tuner):
             ValueError, TypeError: What no trial could use, before any begins.
             PlanMismatchError: The directory holds another sweep.
         """
-        if unknown := sorted(set(arguments) - _PLAN - _TRAINER):
+        known = _PLAN | _TRAINER
+        if unknown := sorted(set(arguments) - known):
+            close = difflib.get_close_matches(unknown[0], known, 1)
             raise TypeError(
-                "`search` takes arguments of `find_ticket`, but those that the tuner "
-                f"has itself. Received: {', '.join(unknown)}. Use the tuner's "
-                "`directory`, `seed` and `executions_per_trial`."
+                "`search` takes one `dataset` and arguments of `find_ticket`, but for "
+                "those that the tuner has itself: `directory`, `seed` and "
+                f"`executions_per_trial`. Received: {', '.join(unknown)}."
+                + (f" Did you mean {close[0]}?" if close else "")
             )
         told = {name: arguments[name] for name in arguments if name in _PLAN}
-        if self._is_hyperband and (told.get("steps") or "epochs" in told):
+        if self._shortest and (told.get("steps") or "epochs" in told):
             raise ValueError(
                 "Hyperband gives the length of a training in epochs, up to its "
                 "`max_epochs`. Received: `epochs` or `steps`. Leave them out."
             )
         others = {name: arguments[name] for name in arguments if name in _TRAINER}
-        self.hypermodel.told = told
+        self.hypermodel.tell(told)
         space = self._space()
         trainers = Trainers(dataset, **others)
         if not self.is_chief:  # it trains nothing
             self._check(trainers, space)
         self.oracle.verbose = 0  # its tables; ours have what a lottery is about
-        if not self.is_worker and self.oracle.trials:
-            stopped.restore(self.oracle)
-        elif not self.is_worker:
-            self.oracle.hyperparameters = space
         self._verbose = verbose
         with contextlib.ExitStack() as stack:
             stack.enter_context(stopped.whole_files())
-            if self.is_chief:
+            stack.enter_context(failures.in_words())
+            if not self.is_worker:
+                stack.enter_context(stopped.alone(Path(self.project_dir)))
+                self._go_on(space)
                 stack.enter_context(failures.ending_together(self.oracle))
             super().search(trainers)
+
+    def _go_on(self, space: keras_tuner.HyperParameters) -> None:
+        """Takes up what the directory holds, which may be more than at first."""
+        if Path(self._get_tuner_fname()).exists():
+            self.reload()
+        if self.oracle.trials:
+            stopped.restore(self.oracle)
+        else:
+            self.oracle.hyperparameters = space
 
     def run_trial(self, trial: Any, trainers: Trainers) -> dict[str, float]:
         """The figures of a search with the trial's choices."""
         hp = trial.hyperparameters
         if self._verbose:
-            print(f"\nTrial {trial.trial_id}: {in_words(self._values(hp))}")
-        with failures.of_a_choice():
+            most = self.oracle.max_trials
+            number = f"{trial.trial_id} (of {most})" if most else trial.trial_id
+            print(f"\nTrial {number}: {in_words(self._values(hp))}")
+        with failures.judged():
             trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
-        with failures.of_a_search():
             ticket = search(
                 trainer,
                 run_dir=self.run_dir(trial.trial_id),
@@ -200,8 +225,10 @@ class LotteryTuner(keras_tuner.Tuner):
     def on_trial_end(self, trial: Any) -> None:
         """Ends the trial, and shows how the sweep stands."""
         super().on_trial_end(trial)
+        if self._verbose and trial.message:
+            print(f"Trial {trial.trial_id} failed: {failures.reason(trial)}")
         if self._verbose and not self._is_live:
-            print(self._table())
+            print(self.sweep().table(_SHOWN))
 
     def on_search_end(self) -> None:
         """Shows how the sweep stands, where it was shown above the bars till now."""
@@ -228,17 +255,19 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def sweep(self) -> Sweep:
         """The finished trials, best first, for tables and figures."""
+        names = [each.name for each in all_of(self.oracle.objective)]
         return Sweep(
+            tuple(map(self._trial, self._finished())),
             tuple(
-                Trial(
+                FailedTrial(
                     trial.trial_id,
                     self._values(trial.hyperparameters),
-                    trial.score,
-                    self._history(trial),
+                    failures.reason(trial),
                 )
-                for trial in self._finished()
+                for trial in self.oracle.get_best_trials(_ALL)
+                if trial.status == "FAILED"
             ),
-            ", ".join(each.name for each in all_of(self.oracle.objective)),
+            names[0] if len(names) == 1 else f"the sum of {', '.join(names)}",
             *counted(Path(self.project_dir)),
         )
 
@@ -252,13 +281,21 @@ class LotteryTuner(keras_tuner.Tuner):
         return self._verbose == 1 and rich.console.Console().is_terminal
 
     def _table(self) -> str:
-        return self.sweep().table(width=shutil.get_terminal_size((88, 24)).columns)
+        """The best trials, as many as leave a line for the bar."""
+        size = shutil.get_terminal_size((88, 24))
+        lines = self.sweep().table(width=size.columns).splitlines()
+        room = size.lines - 4
+        return "\n".join(lines if len(lines) <= room else [*lines[: room - 1], "..."])
 
     def _space(self) -> keras_tuner.HyperParameters:
         """What there is to choose: the oracle's own, the space's and the model's."""
         own = self.oracle  # type: ignore[has-type]
+        registered = keras_tuner.HyperParameters()
+        registered.merge(
+            [e for e in self._registered.space if e.name not in self.hypermodel.told]
+        )
         self.oracle = keras_tuner.oracles.RandomSearchOracle(
-            hyperparameters=self._registered.copy(),
+            hyperparameters=registered,
             allow_new_entries=own.allow_new_entries,
             tune_new_entries=own.tune_new_entries,
         )
@@ -270,7 +307,10 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def _check(self, trainers: Trainers, space: keras_tuner.HyperParameters) -> None:
         """Raises what every trial would, and if the directory is another sweep's."""
+        if self._shortest:
+            space.values[_EPOCHS] = self._shortest
         plan = self._plan(space)
+        space.values.pop(_EPOCHS, None)
         trainer = trainers.of(lambda: self.hypermodel.model(space), plan)
         if trainer.workers.count > 1:
             raise ValueError(
@@ -283,10 +323,10 @@ class LotteryTuner(keras_tuner.Tuner):
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
         found = describe(plan, trainer.architecture, trainer.data_facts)
         names = {each.name: each.get_config() for each in space.space}
-        facts.check(
+        facts.write(
             Path(self.project_dir),
             {
-                "oracle": {"kind": self._oracle_kind},
+                **self._oracle_facts,
                 "space": names,
                 "objective": {each.name: each.direction for each in all_of(objective)},
                 "plan": found["plan"],
@@ -303,7 +343,17 @@ class LotteryTuner(keras_tuner.Tuner):
                 "A space must return fields of a Plan, but `seed` and `replicates`, "
                 f"which the tuner has itself. Received: {', '.join(unknown)}."
             )
+        if judges := sorted(_JUDGES & set(fields) - set(self.hypermodel.told)):
+            raise ValueError(
+                "All trials must be judged alike. Received: a space that returns "
+                f"{', '.join(judges)}. Pass it to `search`."
+            )
         if _EPOCHS in hp.values:
+            if fields.get("steps") is not None:
+                raise ValueError(
+                    "Hyperband gives the length of a training. Received: a space that "
+                    "returns `steps`."
+                )
             fields["epochs"] = hp.values[_EPOCHS]
         return Plan(**fields, seed=self._seed, replicates=self.executions_per_trial)
 
@@ -320,6 +370,28 @@ class LotteryTuner(keras_tuner.Tuner):
     def _history(self, trial: Any) -> History:
         return load_history(self.run_dir(trial.trial_id))
 
+    def _trial(self, trial: Any) -> Trial:
+        """A finished trial, read once."""
+        name = trial.trial_id
+        if name not in self._trials:
+            values = self._values(trial.hyperparameters)
+            self._trials[name] = Trial(name, values, trial.score, self._history(trial))
+        return self._trials[name]
+
+
+def _describe(oracle: keras_tuner.Oracle) -> dict[str, Any]:
+    """What makes an oracle another one."""
+    names = ("max_epochs", "factor", "hyperband_iterations")
+    settings = {name: getattr(oracle, name) for name in names if hasattr(oracle, name)}
+    return {"kind": type(oracle).__name__, **settings}
+
+
+def _shortest(oracle: keras_tuner.Oracle) -> int | None:
+    """The least epochs of a trial, where the oracle says how many each has."""
+    if not isinstance(oracle, keras_tuner.oracles.HyperbandOracle):
+        return None
+    return int(oracle._get_epochs(oracle._get_num_brackets() - 1, 0))
+
 
 class _HyperModel(keras_tuner.HyperModel):
     """What Keras Tuner calls to learn what there is to choose.
@@ -334,22 +406,43 @@ class _HyperModel(keras_tuner.HyperModel):
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()
+        if not callable(getattr(hypermodel, "build", hypermodel)) or isinstance(
+            hypermodel, keras.Model
+        ):
+            raise TypeError(
+                "`hypermodel` must be a function of `hp` that returns a compiled "
+                f"model, or a HyperModel. Received: {hypermodel!r}."
+            )
         fit = getattr(type(hypermodel), "fit", keras_tuner.HyperModel.fit)
         if fit is not keras_tuner.HyperModel.fit:
             raise TypeError(
                 "A search trains by itself. Received: a HyperModel that has its own "
                 "`fit`. Put what it does into a custom `train_step` of the model."
             )
-        self.model = getattr(hypermodel, "build", hypermodel)
+        self._make = getattr(hypermodel, "build", hypermodel)
         self._declare = getattr(hypermodel, "declare_hyperparameters", lambda hp: None)
         self.told: Mapping[str, Any] = {}
+        self._asked: set[str] = set()
         self._space = space
+
+    def tell(self, told: Mapping[str, Any]) -> None:
+        self.told, self._asked = told, set()
+
+    def model(self, hp: keras_tuner.HyperParameters) -> Any:
+        """The user's model of some choices."""
+        made = self._make(Told(hp, self.told))
+        if made is None:
+            raise ValueError(
+                "`hypermodel` must return a compiled model. Received: None. Is there a "
+                "`return`?"
+            )
+        return made
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
         self._declare(hp)
 
     def choices(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        return choices(self._space, hp, self.told)
+        return choices(self._space, hp, self.told, self._asked)
 
     def build(self, hp: keras_tuner.HyperParameters) -> Any:
         self.choices(hp)

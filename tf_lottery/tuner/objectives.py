@@ -44,10 +44,22 @@ def lottery_objective(name: str) -> Any:
     Raises:
         ValueError: A name of which it is not known which way is better.
     """
-    direction = _DIRECTIONS.get(name)
+    direction = _DIRECTIONS.get(name) or _of_metric(name)
     if direction is None:
-        direction = "max" if maximizes(name, Plan()) else "min"
+        raise ValueError(
+            f"Which way {name!r} is better is not known. Pass one of "
+            f"{', '.join(_DIRECTIONS)} or a metric of Keras, or say the way: "
+            f'`keras_tuner.Objective({name!r}, "max")`.'
+        )
     return keras_tuner.Objective(name, direction)
+
+
+def _of_metric(name: str) -> str | None:
+    """Which way a metric of Keras is better, if that is known."""
+    try:
+        return "max" if maximizes(name, Plan()) else "min"
+    except ValueError:
+        return None
 
 
 def all_of(objective: Any) -> list[Any]:
@@ -69,7 +81,10 @@ def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> 
     monitors = list(monitors)
     validated = any(name.startswith("val_") for name in monitors)
     known = [*_DIRECTIONS, *monitors] if validated else monitors
-    for each in all_of(objective):
+    names = [each.name for each in all_of(objective)]
+    if len({*names}) < len(names):
+        raise ValueError(f"An objective is there twice. Received: {', '.join(names)}.")
+    for each in all_of(objective) or [keras_tuner.Objective("", "max")]:
         name = each.name
         if name not in known:
             why = "" if validated else " Without validation data no ticket can win."
@@ -81,6 +96,12 @@ def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> 
             raise ValueError(
                 f"The objective {AREA!r} needs a score of which more is better. "
                 "Monitor an accuracy."
+            )
+        known_direction = _DIRECTIONS.get(name) or _of_metric(name)
+        if name != SCORE and known_direction not in (None, each.direction):
+            raise ValueError(
+                f"The objective {name!r} is better when it is {known_direction}imal. "
+                f"Received: {each.direction!r}."
             )
         direction = "max" if maximize else "min"
         if name == SCORE and each.direction != direction:

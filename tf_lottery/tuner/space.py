@@ -70,13 +70,21 @@ def beside(plan: Plan, space: Space, own: Collection[str]) -> Space:
         space: What chooses.
         own: Fields that are left out.
     """
+    asked: set[str] = set()
+    fields = {each.name for each in dataclasses.fields(Plan)} - {*own}
 
     def both(hp: Any) -> dict[str, Any]:
         asking = Told(hp, {})
-        found = space(asking)
-        names = {each.name for each in dataclasses.fields(Plan)}
-        others = names - asking.asked - {*own}
-        return {name: getattr(plan, name) for name in others} | dict(found)
+        found = dict(space(asking))
+        asked.update(asking.asked)
+        found = {name: getattr(plan, name) for name in fields - asked} | found
+        if found.get("scope") == "global" != plan.scope:
+            # All layers share one rate; those that keep all their weights still do.
+            rates = found.get("layer_rates", {})
+            found["layer_rates"] = {
+                key: rate for key, rate in rates.items() if not rate
+            }
+        return found
 
     return both
 
@@ -120,7 +128,12 @@ class Told:
 
     def _ask(self, method: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         self.asked.add(name)
-        if self._skips:
+        skips = self._skips
+        if kwargs.get("parent_name") in self._values:
+            parent, values = kwargs.pop("parent_name"), kwargs.pop("parent_values")
+            listed = values if isinstance(values, list | tuple) else [values]
+            skips = skips or self._values[parent] not in listed
+        if skips:
             return None
         return (
             self._values[name]
@@ -129,12 +142,25 @@ class Told:
         )
 
 
-def choices(space: Space, hp: Any, told: Mapping[str, Any]) -> dict[str, Any]:
+def choices(
+    space: Space, hp: Any, told: Mapping[str, Any], asked: set[str]
+) -> dict[str, Any]:
     """The fields of a plan that a space chooses, and those that are told.
 
-    What the space asks for, and then leaves out on a condition, is left out.
+    What the space asks for on some condition, and leaves out on others, is left out.
+
+    Args:
+        space: Of the search.
+        hp: Keras Tuner's `HyperParameters`.
+        told: Fields that are not chosen.
+        asked: What the space ever asked for; added to.
     """
     asking = Told(hp, told)
-    found = dict(space(asking))
-    more = {n: told[n] for n in told if n in found or n not in asking.asked}
-    return found | more
+    found = space(asking)
+    if not isinstance(found, Mapping):
+        raise TypeError(
+            "A space must return a dict of fields of a Plan. Received: "
+            f"{type(found).__name__}."
+        )
+    asked |= asking.asked
+    return {**found, **{n: told[n] for n in told if n in found or n not in asked}}

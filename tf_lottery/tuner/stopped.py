@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.tuner._keras_tuner import keras_tuner
@@ -36,6 +38,26 @@ def whole_files() -> Iterator[None]:
         utils.save_json = theirs
 
 
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Keeps other processes out of a sweep's directory, but its workers.
+
+    Raises:
+        BlockingIOError: Another one is there.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = filelock.FileLock(directory / ".lock").acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise BlockingIOError(
+            f"{directory} is in use by another sweep. Wait for it to end, or pass "
+            "another `project_name`. Processes share a sweep as Keras Tuner's chief "
+            "and workers alone."
+        ) from error
+    with lock:
+        yield
+
+
 def check_files(directory: Path) -> None:
     """Raises if a file of a sweep cannot be read.
 
@@ -56,6 +78,8 @@ def restore(oracle: Any) -> None:
     """Makes an oracle that was loaded again what it was."""
     for name in set(oracle.trials) - set(oracle.start_order):
         del oracle.trials[name]  # nobody had it yet: it will be made again
+    begun = {*oracle.end_order, *oracle._retry_queue}
+    oracle._retry_queue += [name for name in oracle.start_order if name not in begun]
     if isinstance(oracle, keras_tuner.oracles.GridSearchOracle):
         _restore_grid(oracle)
 
