@@ -133,7 +133,9 @@ def test_a_model_may_ask_what_its_search_is_told(tmp_path, trainer):
     def model(hp):
         return {"scope": hp.get("scope")}
 
-    swept(tmp_path, hypermodel=model, rounds=1, search={"scope": "global"})
+    space = choices_of({"scope": ["layerwise", "global"]})
+    told = {"scope": "global"}
+    swept(tmp_path, hypermodel=model, space=space, rounds=1, search=told)
 
 
 @pytest.mark.parametrize("name", ["monitor", "mode", "tolerance"])

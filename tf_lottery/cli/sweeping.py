@@ -115,8 +115,8 @@ def _choices(texts: Sequence[str]) -> dict[str, list[Any]]:
         if name not in flags.FIELDS or not listed:
             raise ValueError(
                 "`--vary` must be like pruning_rate=0.1,0.2, with a field of the plan: "
-                f"one of {', '.join(flags.FIELDS)}. Received: {text!r}. What a model has "
-                "to choose is asked for in the recipe's hypermodel(hp)."
+                f"one of {', '.join(flags.FIELDS)}. Received: {text!r}. What a model "
+                "has to choose is asked for in the recipe's hypermodel(hp)."
             )
         choices[name] = [flags.parsed(name, value) for value in listed]
         if not all(isinstance(each, int | float | str) for each in choices[name]):
