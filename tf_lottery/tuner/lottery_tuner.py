@@ -230,12 +230,6 @@ class LotteryTuner(keras_tuner.Tuner):
         if self._verbose and not self._is_live:
             print(self.sweep().table(_SHOWN))
 
-    def on_search_end(self) -> None:
-        """Shows how the sweep stands, where it was shown above the bars till now."""
-        super().on_search_end()
-        if self._is_live:
-            print(self._table())
-
     def run_dir(self, trial_id: str) -> Path:
         """The run directory of a trial's search."""
         return Path(self.get_trial_dir(trial_id)) / "search"
