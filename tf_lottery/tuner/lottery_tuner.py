@@ -9,13 +9,12 @@ import dataclasses
 import difflib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import rich.console
 
-from tf_lottery._keras import keras
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
@@ -26,10 +25,11 @@ from tf_lottery.search.facts import describe
 from tf_lottery.search.find import chosen, search
 from tf_lottery.search.shared import counted
 from tf_lottery.search.store import load_history
-from tf_lottery.tuner import facts, failures, stopped
+from tf_lottery.tuner import facts, failures, oracles, stopped
 from tf_lottery.tuner._keras_tuner import keras_tuner
+from tf_lottery.tuner.hypermodel import SearchedModel
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
-from tf_lottery.tuner.space import Space, Told, choices, lottery_space
+from tf_lottery.tuner.space import Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 
 # What the tuner sets itself.
@@ -120,19 +120,19 @@ class LotteryTuner(keras_tuner.Tuner):
         self.is_worker = distributed and not self.is_chief
         if self.is_worker:
             overwrite = False  # of a running sweep the chief alone decides
-        self._oracle_facts = {"oracle": _describe(oracle)}
+        self._oracle_facts = {"oracle": oracles.describe(oracle)}
         if not self.is_worker and not overwrite:
             project = Path(directory or ".") / (project_name or _UNTITLED)
             stopped.check_files(project)
             facts.check(project, self._oracle_facts)
         self._seed = seed
         self._verbose = 1
-        self._shortest = _shortest(oracle)
+        self._shortest = oracles.shortest(oracle)
         self._trials: dict[str, Trial] = {}
         self._registered = oracle.get_space()
         super().__init__(
             oracle,
-            _HyperModel(hypermodel, space),
+            SearchedModel(hypermodel, space),
             executions_per_trial=executions_per_trial,
             directory=directory,
             project_name=project_name,
@@ -371,73 +371,3 @@ class LotteryTuner(keras_tuner.Tuner):
             values = self._values(trial.hyperparameters)
             self._trials[name] = Trial(name, values, trial.score, self._history(trial))
         return self._trials[name]
-
-
-def _describe(oracle: keras_tuner.Oracle) -> dict[str, Any]:
-    """What makes an oracle another one."""
-    names = ("max_epochs", "factor", "hyperband_iterations")
-    settings = {name: getattr(oracle, name) for name in names if hasattr(oracle, name)}
-    return {"kind": type(oracle).__name__, **settings}
-
-
-def _shortest(oracle: keras_tuner.Oracle) -> int | None:
-    """The least epochs of a trial, where the oracle says how many each has."""
-    if not isinstance(oracle, keras_tuner.oracles.HyperbandOracle):
-        return None
-    return int(oracle._get_epochs(oracle._get_num_brackets() - 1, 0))
-
-
-class _HyperModel(keras_tuner.HyperModel):
-    """What Keras Tuner calls to learn what there is to choose.
-
-    Args:
-        hypermodel: What the user passed.
-        space: Of the search.
-
-    Attributes:
-        told: What of a plan is told, and not chosen.
-    """
-
-    def __init__(self, hypermodel: Any, space: Space) -> None:
-        super().__init__()
-        if not callable(getattr(hypermodel, "build", hypermodel)) or isinstance(
-            hypermodel, keras.Model
-        ):
-            raise TypeError(
-                "`hypermodel` must be a function of `hp` that returns a compiled "
-                f"model, or a HyperModel. Received: {hypermodel!r}."
-            )
-        fit = getattr(type(hypermodel), "fit", keras_tuner.HyperModel.fit)
-        if fit is not keras_tuner.HyperModel.fit:
-            raise TypeError(
-                "A search trains by itself. Received: a HyperModel that has its own "
-                "`fit`. Put what it does into a custom `train_step` of the model."
-            )
-        self._make = getattr(hypermodel, "build", hypermodel)
-        self._declare = getattr(hypermodel, "declare_hyperparameters", lambda hp: None)
-        self.told: Mapping[str, Any] = {}
-        self._asked: set[str] = set()
-        self._space = space
-
-    def tell(self, told: Mapping[str, Any]) -> None:
-        self.told, self._asked = told, set()
-
-    def model(self, hp: keras_tuner.HyperParameters) -> Any:
-        """The user's model of some choices."""
-        made = self._make(Told(hp, self.told))
-        if made is None:
-            raise ValueError(
-                "`hypermodel` must return a compiled model. Received: None. Is there a "
-                "`return`?"
-            )
-        return made
-
-    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        self._declare(hp)
-
-    def choices(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        return choices(self._space, hp, self.told, self._asked)
-
-    def build(self, hp: keras_tuner.HyperParameters) -> Any:
-        self.choices(hp)
-        return self.model(hp)
