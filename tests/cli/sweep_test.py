@@ -51,6 +51,8 @@ def test_a_sweep_over_rates_of_mnist_is_reported_and_goes_on(recipe, tmp_path, c
     page = (directory / "report.html").read_text()
     assert "Lottery tickets of little" in page
     assert 'id="pareto"' in page
+    assert "tf_lottery sweep" in page
+    assert "--tuner=grid --vary pruning_rate=0.2,0.5,0.8" in page
     found = json.loads((directory / "trials.json").read_text())
     rates = {row["choice/pruning_rate"] for row in found["rounds"]}
     assert rates == {0.2, 0.5, 0.8}

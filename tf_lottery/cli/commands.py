@@ -84,6 +84,7 @@ def sweep(arguments: Any) -> None:
     directory = Path(tuner.project_dir)
     facts = Store(tuner.run_dir(found.trials[0].name)).facts()
     facts["recipe"] = str(Path(arguments.recipe).resolve())
+    facts["sweep"] = arguments.typed
     _write_sweep(found, directory, facts)
     if arguments.verbose:
         width = shutil.get_terminal_size((88, 24)).columns

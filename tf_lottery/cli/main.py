@@ -1,5 +1,6 @@
 """The command `tf_lottery`: parses, and calls what does the work."""
 
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -41,9 +42,11 @@ def parse(argv: Sequence[str]) -> Any:
     ):
         add(commands)
     try:
-        return parser.parse_args(argv[1:])
+        arguments = parser.parse_args(argv[1:])
     except flags.Error as error:  # such as a flag file that is not there
         parser.error(str(error))
+    arguments.typed = shlex.join(["tf_lottery", *argv[1:]])
+    return arguments
 
 
 def main(arguments: Any) -> None:

@@ -86,6 +86,7 @@ def _content(
         "sweep": sections.swept(sweep) if sweep else None,
         "plan": sections.plan_rows(history),
         "conditions": list(sections.conditions(history, facts)),
+        "sweep_command": facts.get("sweep", ""),
         "command": (
             reproduce.command(history.plan, recipe, facts.get("dtype_policy"))
             if recipe
