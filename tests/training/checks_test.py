@@ -33,6 +33,15 @@ def refused(error, *said, model=None, data=None, **arguments):
     return message
 
 
+@pytest.mark.parametrize("of", ["var_list", "var_names"])
+def test_weights_that_are_excluded_from_weight_decay(of):
+    """No copy of the optimizer would know of them."""
+    model = compiled(tiny(), keras.optimizers.AdamW(0.01, weight_decay=0.1))
+    excluded = {"var_list": [model.weights[1]], "var_names": ["bias"]}
+    model.optimizer.exclude_from_weight_decay(**{of: excluded[of]})
+    refused(ValueError, "exclude_from_weight_decay", "kernel_regularizer", model=model)
+
+
 def test_a_keras_3_model():
     """In a process of its own, as Keras 3 takes a second to import."""
     code = (
