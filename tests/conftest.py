@@ -10,6 +10,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import hypothesis
+import numpy as np
 import pytest
 
 hypothesis.settings.register_profile(
@@ -50,3 +51,11 @@ def global_policy():
     before = keras.mixed_precision.global_policy()
     yield keras.mixed_precision.set_global_policy
     keras.mixed_precision.set_global_policy(before)
+
+
+@pytest.fixture
+def always_written(monkeypatch):
+    """Checkpoints at each epoch's end, however short the epochs are."""
+    from tf_lottery.training import run
+
+    monkeypatch.setattr(run, "_SHARE", np.inf)

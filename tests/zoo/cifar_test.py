@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tf_lottery._keras import tf
+from tests.fakes import Killed
+from tests.models import compiled
+from tests.training.trainings import Kill, assert_same_rounds
+from tf_lottery import find_ticket
+from tf_lottery._keras import keras, tf
 from tf_lottery.training.repeatable import is_repeatable, shuffles
 from tf_lottery.zoo import data
 
@@ -138,3 +142,36 @@ def test_the_real_ones_are_split_as_in_the_paper(name):
     assert ours == sorted(image.tobytes() for image in images[:-5_000].numpy())
     sums = [(labels.numpy()[:-5_000] == k).sum() for k in range(10)]
     np.testing.assert_array_equal(np.bincount(parts["train"][1]), sums)
+
+
+@pytest.mark.parametrize("kill", [(0, "on_epoch_begin", 1), (1, "on_train_begin")])
+def test_a_search_on_augmented_images_that_was_killed_goes_on_bit_for_bit(
+    cifar, tmp_path, always_written, kill
+):
+    def search(name, *killed):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential(
+            [
+                keras.layers.AveragePooling2D(8, input_shape=(32, 32, 3), name="small"),
+                keras.layers.Flatten(name="flat"),
+                keras.layers.Dense(10, name="logits"),
+            ]
+        )
+
+        def callbacks(round, replicate, control):
+            return [Kill(*killed[1:])] if killed and round == killed[0] else []
+
+        return find_ticket(
+            compiled(model),
+            cifar,
+            1,
+            epochs=3,
+            run_dir=tmp_path / name,
+            callbacks=callbacks,
+            verbose=0,
+        )
+
+    whole = search("whole")
+    with pytest.raises(Killed):
+        search("killed", *kill)
+    assert_same_rounds(search("killed").history, whole.history)
