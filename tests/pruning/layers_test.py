@@ -7,6 +7,7 @@ found but does not hold its mask, or breaks the model, shows.
 import numpy as np
 import pytest
 
+import tf_lottery
 from tests.models import CLASSES, Watch, equal, keras, layers, tf
 from tf_lottery.core.plan import Plan
 from tf_lottery.pruning.layers import named_layers, named_weights
@@ -273,6 +274,42 @@ def test_depthwise_kernels_are_left_alone_unless_asked_for():
     one = {"depthwise/depthwise_kernel": 0.3}
     found = masks_of(depthwise(), data, layer_rates=one)
     assert found == usual | {"depthwise/depthwise_kernel"}
+    left = {"*/depthwise_kernel": 0.0}
+    _, last = trained(depthwise(), data, layer_rates=left)
+    assert last.ticket.masks["depthwise/depthwise_kernel"].all()
+
+
+def test_a_layer_that_is_called_like_a_depthwise_kernel_keeps_its_bias():
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(5, name="a_depthwise_kernel")(inputs)
+    rates = {"a_depthwise_kernel": 0.5}
+    model = classifier(inputs, hidden)
+    found = masks_of(model, (vectors(), classes()), layer_rates=rates)
+    assert found == {"a_depthwise_kernel/kernel", "logits/kernel"}
+
+
+def test_depthwise_convolutions_are_not_named_as_what_cannot_be_pruned():
+    trainer, _ = trained(depthwise(), (images(), classes()))
+    assert not trainer.skipped
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "gradient"])
+def test_a_ticket_with_depthwise_kernels_can_be_used(tmp_path, criterion):
+    model, data = depthwise(), (images(), classes())
+    plan = {"layer_rates": {"*/depthwise_kernel": 0.5}, "pruning_rate": 0.5}
+    if criterion == "gradient":
+        criterion = tf_lottery.gradient(model, data)
+    with pytest.warns(UserWarning):
+        found = tf_lottery.find_ticket(
+            model, data, 1, batch_size=8, criterion=criterion, verbose=0, **plan
+        )
+    found.save(tmp_path / "ticket.npz")
+    again = tf_lottery.Ticket.load(tmp_path / "ticket.npz")
+    for made in (found.model("best"), again.model("best"), found.apply(model, "best")):
+        kernel = made.get_layer(index=1).layer.depthwise_kernel.numpy()
+        assert not kernel[~found.masks["depthwise/depthwise_kernel"]].any()
+    moved = tf_lottery.transfer(found, depthwise(), weights=True)
+    assert moved.masks == found.masks
 
 
 def test_a_layer_of_ones_own_takes_part_by_get_prunable_weights():

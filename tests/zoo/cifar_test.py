@@ -78,6 +78,23 @@ def test_each_image_of_a_pass_is_a_window_of_one_with_its_label(cifar):
     assert tops == lefts == set(range(PLACES))
 
 
+def test_the_windows_of_an_image_are_drawn_anew_in_each_pass(cifar):
+    """Not as the order of the pass has it, which would favour some of each image."""
+    passes = 60
+    train, counts = cifar(5).train, np.zeros((IMAGES, 2))
+    windows_of = {}
+    for index, original in enumerate(EXAMPLES[0][0].numpy()):
+        for (top, left, flipped), window in windows(original):
+            windows_of[window.tobytes()] = index, (top + left + flipped) % 2
+    for _ in range(passes):
+        for image in arrays(train)[0]:
+            index, parity = windows_of[image.tobytes()]
+            counts[index, parity] += 1
+    odd = counts[:, 1] / passes
+    binomial = np.sqrt(0.25 / passes)
+    assert odd.std() == pytest.approx(binomial, rel=0.2)
+
+
 def test_evaluation_data_are_the_images_in_order(cifar):
     for dataset, (images, labels) in zip(
         (cifar().validation, cifar().test), EXAMPLES[1:], strict=True

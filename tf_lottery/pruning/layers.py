@@ -5,12 +5,12 @@ weight's own name: `block1/conv/kernel`. A layer that is used several times, in
 nested models too, counts once, under the first path.
 """
 
+import fnmatch
 import functools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from tf_lottery._keras import keras, prune_registry, pruning_wrapper
-from tf_lottery.core.plan import matches
 
 Registry = prune_registry.PruneRegistry
 Wrapper = pruning_wrapper.PruneLowMagnitude
@@ -64,32 +64,40 @@ def prunable_weights(layer: Any, asked: Collection[int] = ()) -> list[Any]:
     return [weight for weight in weights if id(weight) in trainable]
 
 
-def asked_for(layer_rates: Mapping[str, float]) -> list[str]:
-    """Keys that name depthwise kernels in full, like "*/depthwise_kernel".
+def asked_for(keys: Iterable[str]) -> list[str]:
+    """Those that name depthwise kernels in full, like "*/depthwise_kernel".
 
     They are few and each counts, so that they are not pruned unless asked for.
+
+    Args:
+        keys: Weight paths or patterns, such as those of `layer_rates` or of masks.
     """
-    return [
-        key for key, rate in layer_rates.items() if rate and key.endswith(_DEPTHWISE)
-    ]
+    return [key for key in keys if key.split("/")[-1] == _DEPTHWISE]
 
 
-def named(model: Any, keys: Collection[str]) -> set[int]:
-    """The ids of the weights that keys of `layer_rates` name."""
+def depthwise(model: Any, keys: Collection[str]) -> set[int]:
+    """The ids of the depthwise kernels of a model that are asked for by keys."""
     return {
         id(weight)
         for path, weight in named_weights(model).items()
-        if any(matches(key, path) for key in keys)
+        if _last_name(weight) == _DEPTHWISE
+        and any(fnmatch.fnmatchcase(path, key) for key in asked_for(keys))
     }
 
 
 def skipped_layers(model: Any) -> list[str]:
-    """Layers with a trainable matrix that cannot be pruned, "path (class)"."""
+    """Layers with a trainable matrix and no weight to prune, "path (class)".
+
+    Depthwise convolutions are none: they are left alone by choice.
+    """
     return [
         f"{path} ({type(layer).__name__})"
         for path, layer in named_layers(model).items()
         if not prunable_weights(layer)
-        and any(len(weight.shape) > 1 for weight in layer.trainable_weights)
+        and any(
+            len(weight.shape) > 1 and _last_name(weight) != _DEPTHWISE
+            for weight in layer.trainable_weights
+        )
     ]
 
 

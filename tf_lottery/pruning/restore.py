@@ -64,7 +64,8 @@ def model(
 def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     """See `Ticket.apply`."""
     values = chosen(ticket, weights)
-    wrapped = wrap(model, seed=ticket.plan.seed if ticket.plan else 0)
+    seed = ticket.plan.seed if ticket.plan else 0
+    wrapped = wrap(model, seed, asked=ticket.masks)
     Live(wrapped).assign(values, ticket.masks)
     finalize(wrapped)
     if model.optimizer is not None:

@@ -49,7 +49,7 @@ def transfer(
         ```
     """
     _check_arguments(ticket, model, weights)
-    wrapped = wrap(model)
+    wrapped = wrap(model, asked=ticket.masks)
     live = Live(wrapped)
     skipped = _skipped([skip] if isinstance(skip, str) else skip, ticket, live)
     taken = [path for path in ticket.masks if path not in skipped]

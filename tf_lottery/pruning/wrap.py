@@ -15,8 +15,8 @@ from typing import Any
 from tf_lottery._keras import keras, pruning_wrapper, sparsity, tf
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import (
+    depthwise,
     finalize,
-    named,
     named_weights,
     prunable_weights,
     without_wrapper,
@@ -32,13 +32,13 @@ def wrap(
     The copy has the model's weights. Its random layers (Dropout) draw from
     generators that are variables, seeded by `seed`, so that their state can be
     saved: tf_keras' default generator cannot be resumed. The copy is made in the
-    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates`, see
-    `asked_for`.
+    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates` or
+    paths of masks, see `asked_for`.
     """
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
         trainable = {id(weight) for weight in copied.trainable_weights}
-        ids = named(copied, asked)
+        ids = depthwise(copied, asked)
 
         def wrap_layer(layer: Any) -> Any:
             weights = prunable_weights(layer, ids)

@@ -295,7 +295,7 @@ def _introduce(
                 f"workers by its auto-shard policy, {policy}."
             )
     if trainer.skipped:
-        progress.say(f"Not pruned, as tfmot cannot: {', '.join(trainer.skipped)}")
+        progress.say(f"Not pruned, as no kernel: {', '.join(trainer.skipped)}")
     if trainer.architecture is None:
         progress.say(
             "The model, its loss or metrics cannot be written to a file: "

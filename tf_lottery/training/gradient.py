@@ -1,5 +1,6 @@
 """The criterion that needs data: how much the loss depends on each weight."""
 
+import functools
 from typing import Any
 
 from tf_lottery._keras import tf
@@ -7,6 +8,7 @@ from tf_lottery.core.criteria import Criterion
 from tf_lottery.core.prune import Scores
 from tf_lottery.core.records import Outcome
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning.layers import asked_for
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import compile_like, wrap
 from tf_lottery.training import checks
@@ -28,13 +30,18 @@ def gradient(model: Any, batch: Any) -> Criterion:
     Reference: SNIP, arXiv 1810.02340, here applied after training.
     """
     checks.check_model(model)
-    copy = wrap(model)
-    compile_like(copy, model)
-    live = Live(copy)
+
+    @functools.cache  # one copy for all rounds
+    def wrapped(asked: tuple[str, ...]) -> tuple[Any, Live]:
+        copy = wrap(model, asked=asked)
+        compile_like(copy, model)
+        return copy, Live(copy)
+
     tensors = tf.nest.map_structure(tf.convert_to_tensor, tuple(batch))
     x, y, sample_weight = (*tensors, None)[:3]
 
     def weight_times_gradient(ticket: Ticket, outcome: Outcome) -> Scores:
+        copy, live = wrapped(tuple(asked_for(ticket.masks)))
         if ticket.masks.keys() - live.weights.keys():
             raise ValueError(
                 "`gradient` needs the model that is searched, with the same names of "

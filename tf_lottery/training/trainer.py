@@ -15,7 +15,7 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.pruning.layers import asked_for, skipped_layers
+from tf_lottery.pruning.layers import skipped_layers
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
@@ -371,8 +371,7 @@ class Trainer:
 
     def _compile(self, model: Any, stream: Stream) -> None:
         seed = derive(self.plan.seed, "generators")
-        asked = asked_for(self.plan.layer_rates)
-        self.model = wrap(model, seed, self.strategy, asked)
+        self.model = wrap(model, seed, self.strategy, asked=self.plan.layer_rates)
         masks = Masks.full(Live(self.model).shapes)
         checks.check_prunable(masks, model)
         self.plan.rates(masks)

@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from tf_lottery._keras import tf
+from tf_lottery.core.seeds import derive
 from tf_lottery.training.data import Data
 from tf_lottery.zoo.prepare import find_builder, prepare
 
@@ -175,7 +176,9 @@ def _augmented(examples: Examples, batch_size: int, seed: int) -> tf.data.Datase
     around = (_PAD, _PAD)
     with tf.device("CPU:0"):
         padded = tf.pad(images, [(0, 0), around, around, (0, 0)])
-    draws = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+    # Of its own seed: with that of the order it would draw the same numbers.
+    own = derive(seed, "augment") % 2**31
+    draws = tf.data.Dataset.random(seed=own, rerandomize_each_iteration=True)
 
     def take(batch: tf.Tensor, drawn: tf.Tensor) -> Examples:
         chosen = _cropped(tf.gather(padded, batch), drawn)
