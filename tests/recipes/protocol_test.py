@@ -36,6 +36,15 @@ PRINTED = {
     "vgg19_warmup_cifar10": (112_000, 64, VGG, 0.1, VGG_DROPS, 10_000, 0),
     "vgg19_late_cifar10": (112_000, 64, VGG, 0.1, VGG_DROPS, 0, 100),
 }
+# Of all kernels of a network.
+SIZES = {
+    "lenet": 266_200,
+    "conv2": 4_300_992,
+    "conv4": 2_425_024,
+    "conv6": 2_261_184,
+    "resnet18": 270_896,
+    "vgg19": 20_024_000,
+}
 SWEEPS = {"lenet_rates"}
 FLAGS = ("paper", "cpu", "smoke")
 
@@ -94,6 +103,9 @@ def test_the_layer_rates_are_of_layers_that_the_model_has(name):
         for layer in made.layers
         if hasattr(layer, "kernel")
     }
+    assert sum(paths.values()) == SIZES[name.split("_")[0]]
+    dropout = [each for each in made.layers if isinstance(each, keras.layers.Dropout)]
+    assert len(dropout) == (2 if "dropout" in name else 0)
     rates = recipe(name).PLAN.rates(paths)
     assert rates["logits/kernel"] == PRINTED[name][2]["logits"]
     left = {path for path, rate in rates.items() if rate == 0}
@@ -149,5 +161,8 @@ def test_flags_hold_for_every_recipe(name):
         if name == "paper":
             assert (plan.replicates, plan.control_replicates) == (5, 3)
             assert plan.steps == PRINTED[each][0]
+        if name == "cpu":
+            assert (plan.rounds, plan.steps) == (7, 1_000)
+            assert plan.control_rounds == (3, 7)
         if name == "smoke":
             assert (plan.rounds, plan.steps) == (1, 4)
