@@ -193,12 +193,16 @@ def test_two_processes_do_not_run_one_sweep(tmp_path, trainer):
     assert trainer.log == []
 
 
-def test_after_three_failures_in_a_row_the_last_trial_is_tried_again(tmp_path, trainer):
+def test_after_three_failures_in_a_row_the_last_trial_is_tried_again(
+    tmp_path, trainer, capsys
+):
     trainer.score = staticmethod(lambda plan, number: math.nan)
     with pytest.raises(RuntimeError, match=r"3 trials in a row failed.*became NaN"):
         swept(tmp_path, rounds=1)
     trainer.score = staticmethod(lambda plan, number: 0.9)
-    again = swept(tmp_path, rounds=1)
+    again = tuner(tmp_path)
+    again.search(None, rounds=1, verbose=2)
+    assert "failed:" not in capsys.readouterr().out
     statuses = [trial.status for trial in again.oracle.trials.values()]
     assert (statuses.count("FAILED"), statuses.count("COMPLETED")) == (2, 3)
 

@@ -13,10 +13,9 @@ from tf_lottery.report.sweep import Sweep
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.lottery_tuner import LotteryTuner
 from tf_lottery.tuner.objectives import lottery_objective
-from tf_lottery.tuner.space import beside, choices_of, lottery_space
+from tf_lottery.tuner.space import JUDGES, beside, choices_of, lottery_space
 
 _TRIALS = 10
-_JUDGES = ("monitor", "mode", "tolerance")  # of all trials alike
 _ORACLES = {
     "random": keras_tuner.oracles.RandomSearchOracle,
     "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
@@ -40,7 +39,7 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
             "A field is either varied or told. Received both: "
             f"{', '.join(f'--{name}' for name in both)}."
         )
-    fixed = {name: getattr(plan, name) for name in {*given, *_JUDGES} - own}
+    fixed = {name: getattr(plan, name) for name in {*given, *JUDGES} - own}
     model = model_of(recipe, plan)
 
     def hypermodel(hp: Any) -> Any:
@@ -50,7 +49,7 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     tuner = LotteryTuner(
         _oracle(arguments, plan),
         hypermodel,
-        space=beside(plan, space, {*own, *_JUDGES}),
+        space=beside(plan, space, {*own, *JUDGES}),
         executions_per_trial=plan.replicates,
         seed=plan.seed,
         directory=arguments.directory,

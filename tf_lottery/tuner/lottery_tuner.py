@@ -29,13 +29,12 @@ from tf_lottery.tuner import facts, failures, oracles, stopped
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.hypermodel import SearchedModel
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
-from tf_lottery.tuner.space import Space, lottery_space
+from tf_lottery.tuner.space import JUDGES, Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 
 # What the tuner sets itself.
 _OWN = {"seed", "replicates"}
 _PLAN = {field.name for field in dataclasses.fields(Plan)} - _OWN
-_JUDGES = {"monitor", "mode", "tolerance"}
 _TRAINER = {
     *("validation_data", "test_data", "callbacks", "allow_early_stop", "strategy")
 }
@@ -225,7 +224,7 @@ class LotteryTuner(keras_tuner.Tuner):
     def on_trial_end(self, trial: Any) -> None:
         """Ends the trial, and shows how the sweep stands."""
         super().on_trial_end(trial)
-        if self._verbose and trial.message:
+        if self._verbose and trial.status != "COMPLETED":
             print(f"Trial {trial.trial_id} failed: {failures.reason(trial)}")
         if self._verbose and not self._is_live:
             print(self.sweep().table(_SHOWN))
@@ -337,7 +336,7 @@ class LotteryTuner(keras_tuner.Tuner):
                 "A space must return fields of a Plan, but `seed` and `replicates`, "
                 f"which the tuner has itself. Received: {', '.join(unknown)}."
             )
-        if judges := sorted(_JUDGES & set(fields) - set(self.hypermodel.told)):
+        if judges := sorted(JUDGES & set(fields) - set(self.hypermodel.told)):
             raise ValueError(
                 "All trials must be judged alike. Received: a space that returns "
                 f"{', '.join(judges)}. Pass it to `search`."

@@ -12,6 +12,7 @@ from typing import Any
 from tf_lottery.core.plan import RETRAIN, SCOPES, Plan
 
 Space = Callable[[Any], Mapping[str, Any]]
+JUDGES = frozenset({"monitor", "mode", "tolerance"})  # of all trials alike
 
 
 def lottery_space(hp: Any) -> dict[str, Any]:
