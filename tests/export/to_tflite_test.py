@@ -178,6 +178,26 @@ def test_a_model_of_half_precision_is_exported_in_float32(tmp_path, policy):
     np.testing.assert_allclose(found, wanted(network, x), atol=0.05)
 
 
+def test_layers_inside_layers_leave_half_precision_too(tmp_path, global_policy):
+    global_policy("mixed_bfloat16")
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    recurrent = layers.Bidirectional(layers.LSTM(3, return_sequences=True))
+    network = keras.Sequential(
+        [
+            keras.Input((6, 4), batch_size=1),
+            layers.TimeDistributed(inner),
+            recurrent,
+            layers.TimeDistributed(layers.Dense(2, dtype="float32"), dtype="float32"),
+        ]
+    )
+    card = export.tflite(network, tmp_path / "a.tflite", batch_size=1, **ONE_FILE)
+    types = {tensor.type for tensor in card.tensors}
+    assert "float32" in types and types.isdisjoint({"float16", "bfloat16"})
+    x = inputs(network)
+    found = runtime.tflite((tmp_path / "a.tflite").read_bytes(), network).predict(x)
+    np.testing.assert_allclose(found, wanted(network, x), atol=0.05)
+
+
 def test_a_recurrent_layer_says_that_it_needs_a_batch_of_one(tmp_path):
     network = keras.Sequential([keras.Input((6, 4)), layers.LSTM(5), layers.Dense(3)])
     with pytest.raises(ExportError, match="batch_size=1"):

@@ -34,8 +34,8 @@ class Ticket:
         masks: Which weights it keeps.
         state: Everything training starts from, by path: weights (also those
             that the masks remove), non-trainable variables, and under
-            `optimizer:` and `random:` the optimizer's variables and the random
-            generators.
+            `optimizer:`, `random:` and `state:` the optimizer's variables, the random
+            generators and what stateful recurrent layers carry on.
         step: The step of a training at which it starts: 0, or where a late
             rewind goes.
         round: How many times weights were pruned.

@@ -6,17 +6,16 @@ nested models too, counts once, under the first path.
 """
 
 import fnmatch
-import functools
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from tf_lottery._keras import keras, prune_registry, pruning_wrapper
 
-Registry = prune_registry.PruneRegistry
 Wrapper = pruning_wrapper.PruneLowMagnitude
 
 _KERNELS = ("kernel", "recurrent_kernel", "embeddings", "pointwise_kernel")
 _DEPTHWISE = "depthwise_kernel"
+_WRAPPERS = ("prune_low_magnitude", "prune_by_name")  # how the names of wrappers begin
 
 
 def named_layers(model: Any) -> dict[str, Any]:
@@ -32,10 +31,18 @@ def named_weights(model: Any) -> dict[str, Any]:
     weights: dict[str, Any] = {}
     seen: set[int] = set()
     for path, layer in named_layers(model).items():
-        for weight in layer.weights:
+        for name, weight in own_weights(layer).items():
             if id(weight) not in seen:
                 seen.add(id(weight))
-                weights[unique(f"{path}/{_own_name(layer, weight)}", weights)] = weight
+                weights[unique(f"{path}/{name}", weights)] = weight
+    return weights
+
+
+def own_weights(layer: Any) -> dict[str, Any]:
+    """A layer's variables by their own names, such as `lstm_cell/kernel`."""
+    weights: dict[str, Any] = {}
+    for weight in layer.weights:
+        weights[unique(_own_name(layer, weight), weights)] = weight
     return weights
 
 
@@ -44,24 +51,26 @@ def prunable_weights(layer: Any, asked: Collection[int] = ()) -> list[Any]:
 
     Those that tfmot prunes in the layers that it knows, and kernels by name in all
     others (Bidirectional, EinsumDense, subclasses of Dense, ...). A layer of your own
-    takes part by such a weight, or by a method `get_prunable_weights`. Call this on a
-    copy: layers are given that method.
+    takes part by such a weight, or by a method `get_prunable_weights`.
 
     Args:
-        layer: The layer.
+        layer: The layer. If tfmot knows it, it is given that method: pass a copy.
         asked: The ids of weights to prune besides.
     """
-    if not hasattr(layer, "get_prunable_weights"):
-        if Registry.supports(layer):
-            Registry.make_prunable(layer)
-        else:
-            layer.get_prunable_weights = functools.partial(_kernels, layer)
-    weights = layer.get_prunable_weights()
-    if more := [w for w in layer.weights if id(w) in asked]:
-        weights = [*weights, *more]
-        layer.get_prunable_weights = lambda: weights
+    known = known_weights(layer)
+    weights = _kernels(layer) if known is None else known
+    weights = [*weights, *(w for w in layer.weights if id(w) in asked)]
     trainable = {id(weight) for weight in layer.trainable_weights}
     return [weight for weight in weights if id(weight) in trainable]
+
+
+def known_weights(layer: Any) -> list[Any] | None:
+    """The weights of a layer that tfmot prunes; None if it refuses the layer."""
+    if not hasattr(layer, "get_prunable_weights"):
+        if not prune_registry.PruneRegistry.supports(layer):
+            return None
+        prune_registry.PruneRegistry.make_prunable(layer)
+    return list(layer.get_prunable_weights())
 
 
 def asked_for(keys: Iterable[str]) -> list[str]:
@@ -148,10 +157,9 @@ def _walk(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _own_name(layer: Any, weight: Any) -> str:
-    name = weight.name.split(":")[0]
-    if name.startswith(f"{layer.name}/"):
-        return str(name[len(layer.name) + 1 :])
-    parts = name.split("/")
-    if layer.name in parts[:-1]:
-        return "/".join(parts[parts.index(layer.name) + 1 :])
-    return str(name)
+    """A weight's name without the scope of its layer, or of the layer's wrapper."""
+    *scopes, name = weight.name.split(":")[0].split("/")
+    for scope in (layer.name, *(f"{prefix}_{layer.name}" for prefix in _WRAPPERS)):
+        if scope in scopes:
+            return "/".join([*scopes[scopes.index(scope) + 1 :], name])
+    return "/".join([*scopes, name])

@@ -1,7 +1,8 @@
 """The variables of a wrapped model by name, and how tickets get in and out.
 
-Names are those of a ticket's state: weight paths, `random:` generators and
-`optimizer:` variables. Assign between fits, never inside a training step.
+Names are those of a ticket's state: weight paths, `random:` generators, `state:` of
+stateful recurrent layers and `optimizer:` variables. Assign between fits, never inside
+a training step.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,7 +37,8 @@ class Live:
             for path, weight in self.weights.items()
             if weight.ref() in by_weight
         }
-        self.variables = dict(self.weights) | generators(model)
+        self.variables = dict(self.weights)
+        self.variables |= generators(model) | recurrent_states(model)
         # Each replica has its own, such as BatchNorm's statistics.
         self._averaged = [
             weight
@@ -160,6 +162,17 @@ def generators(model: Any) -> dict[str, Any]:
             state = getattr(getattr(generator, "_generator", None), "state", None)
             if state is not None:
                 found[unique(f"random:{path}", found)] = state
+    return found
+
+
+def recurrent_states(model: Any) -> dict[str, Any]:
+    """What the model's stateful recurrent layers carry from batch to batch."""
+    found: dict[str, Any] = {}
+    for path, layer in named_layers(model).items():
+        for part in layer._flatten_layers():
+            if getattr(part, "stateful", False):
+                for state in tf.nest.flatten(getattr(part, "states", [])):
+                    found[unique(f"state:{path}", found)] = state
     return found
 
 

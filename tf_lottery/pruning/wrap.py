@@ -8,20 +8,22 @@ is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
 
 import contextlib
 import random
-import types
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from tf_lottery._keras import keras, pruning_wrapper, sparsity, tf
+from tf_lottery._keras import keras, pruning_wrapper, tf
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import (
     depthwise,
     finalize,
+    named_layers,
     named_weights,
     prunable_weights,
     without_wrapper,
 )
-from tf_lottery.pruning.schedule import HeldMasks
+from tf_lottery.pruning.wrapper import wrap_layer
+
+_HALF = ("float16", "bfloat16")
 
 
 def wrap(
@@ -34,19 +36,23 @@ def wrap(
     saved: tf_keras' default generator cannot be resumed. The copy is made in the
     scope of `strategy`, by default the model's. `asked` are keys of `layer_rates` or
     paths of masks, see `asked_for`.
+
+    Raises:
+        ValueError: A layer that cannot be copied, or is inside two others.
     """
+    _check_sharing(model)
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
         trainable = {id(weight) for weight in copied.trainable_weights}
         ids = depthwise(copied, asked)
 
-        def wrap_layer(layer: Any) -> Any:
+        def wrapped_layer(layer: Any) -> Any:
             weights = prunable_weights(layer, ids)
             # A layer in a frozen model is trainable only by its own flag.
-            pruned = any(id(weight) in trainable for weight in weights)
-            return _wrap_layer(layer) if pruned else layer
+            pruned = [weight for weight in weights if id(weight) in trainable]
+            return wrap_layer(layer, pruned) if pruned else layer
 
-        wrapped = _clone(copied, wrap_layer)
+        wrapped = _clone(copied, wrapped_layer)
     # Losses and metrics may be given by the names of the outputs.
     wrapped.output_names = list(model.output_names)
     _hold_when_compiled(wrapped)
@@ -63,8 +69,8 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
 
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
-        changes = in_float32 and computes_in_half(inner)
-        return _copied("layer", inner, **({"dtype": "float32"} if changes else {}))
+        config = inner.get_config()
+        return _copied("layer", inner, **(_in_float32(config) if in_float32 else {}))
 
     copied = _clone(model, copy)
     weights = named_weights(model)
@@ -76,8 +82,8 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
 
 
 def computes_in_half(layer: Any) -> bool:
-    """Whether a layer computes in float16 or bfloat16."""
-    return layer.compute_dtype in ("float16", "bfloat16")
+    """Whether a layer, or one inside it, computes in float16 or bfloat16."""
+    return any(part.compute_dtype in _HALF for part in layer._flatten_layers())
 
 
 def wrappers(model: Any) -> list[Any]:
@@ -154,34 +160,19 @@ def _clone(model: Any, clone_layer: Callable[[Any], Any]) -> Any:
     return clone_nested(model)
 
 
-def _wrap_layer(layer: Any) -> Any:
-    """The layer in tfmot's wrapper, which calls it and does nothing else."""
-    # In float32: tfmot would give the wrapper the global policy, and compute in it.
-    wrapper = sparsity.prune_low_magnitude(
-        layer, pruning_schedule=HeldMasks(), dtype="float32"
-    )
-    _call_layer_only(wrapper)
-    return wrapper
-
-
-def _call_layer_only(wrapper: Any) -> None:
-    wrapper.call = types.MethodType(_call, wrapper)
-    wrapper._autocast = False  # the layer casts for itself
-    wrapper._supports_masking = wrapper.layer.supports_masking
-    wrapper.compute_mask = wrapper.layer.compute_mask  # Embedding(mask_zero=True)
-
-
-def _call(self: Any, inputs: Any, training: Any = None, **kwargs: Any) -> Any:
-    """`PruneLowMagnitude.call` without the pruning.
-
-    It calls the layer, not its `call`, so that the layer's own dtype policy,
-    mask and activity regularizer apply.
-    """
-    if self.layer._expects_training_arg:
-        kwargs["training"] = training
-    if not self.layer._expects_mask_arg:
-        kwargs.pop("mask", None)
-    return self.layer(inputs, **kwargs)
+def _check_sharing(model: Any) -> None:
+    """Raises if a layer is in two layers, whose copies would not share its weights."""
+    owners: dict[int, str] = {}
+    for path, layer in named_layers(model).items():
+        for part in layer._flatten_layers():
+            owner = owners.setdefault(id(part), path)
+            if owner != path and part.weights:
+                raise ValueError(
+                    "A layer may be used several times, but not as one of the model "
+                    "and inside another, or inside two: copies of these would not "
+                    f"share it. Received: {part.name!r} ({type(part).__name__}), used "
+                    f"in {owner!r} and in {path!r}."
+                )
 
 
 def _hold_when_compiled(model: Any) -> None:
@@ -231,6 +222,18 @@ def _without_seeds(config: Any, key: str = "") -> Any:
     if "initializer" in key and isinstance(own, dict) and "seed" in own:
         changed["config"] = own | {"seed": None}
     return changed
+
+
+def _in_float32(config: Any, key: str = "") -> Any:
+    """A layer's configuration with float32 for half precision, inside it, too."""
+    if key == "dtype" and config is not None:
+        policy = keras.src.mixed_precision.policy.deserialize(config)
+        return "float32" if policy.compute_dtype in _HALF else config
+    if isinstance(config, list | tuple):
+        return type(config)(_in_float32(part) for part in config)
+    if isinstance(config, dict):
+        return {key: _in_float32(part, key) for key, part in config.items()}
+    return config
 
 
 @contextlib.contextmanager

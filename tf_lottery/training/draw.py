@@ -140,7 +140,7 @@ class Source:
 
 
 def _unlike(drawn: Mapping[str, Any], like: State) -> list[str]:
-    names = [name for name in like if not name.startswith("optimizer:")]
+    names = [name for name in like if not name.startswith(("optimizer:", "state:"))]
     return sorted(
         {*drawn} ^ {*names}
         | {n for n in names if n in drawn and drawn[n].shape != like[n].shape}

@@ -8,12 +8,13 @@ there. The function, the callbacks and their order are those of Keras.
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import keras
+from tf_lottery._keras import keras, tf
+from tf_lottery.pruning.live import recurrent_states
 from tf_lottery.training.data import Feed
 
 # Grouped steps are bit-identical to single ones and save a third of the time.
@@ -40,6 +41,7 @@ class Loop:
         self.feed = feed
         self.evaluated = evaluated
         self._group = group
+        self._states = list(recurrent_states(model).values())
         # Metrics of several workers are whole on each; Keras would add them up.
         model.distribute_reduction_method = "first"
         # Made here, while the group is set: with groups of 1 Keras makes functions
@@ -99,14 +101,18 @@ class Loop:
     def evaluate(self, name: str, callbacks: Any = None) -> Logs:
         """The metrics `name_*` on a dataset, none if there is no such dataset.
 
-        Training metrics go on as if nothing was.
+        Training goes on as if nothing was, and the metrics depend on weights alone:
+        stateful recurrent layers begin at zero, and get their training's state back.
         """
         if name not in self.evaluated:
             return {}
         dataset = self.evaluated[name]
         # Keras loses what a group counted in which batches of unknown number end.
         self._set_group(self._group if int(dataset.cardinality()) > 0 else 1)
-        with self._kept_metrics():
+        metrics = [v for metric in self.model.metrics for v in metric.variables]
+        with _kept([*metrics, *self._states]):
+            for state in self._states:
+                state.assign(tf.zeros_like(state))
             logs = self.model.evaluate(
                 dataset, verbose=0, return_dict=True, callbacks=callbacks
             )
@@ -120,14 +126,6 @@ class Loop:
     def _set_group(self, size: int) -> None:
         if self._group > 1:
             self.model._steps_per_execution.assign(size)
-
-    @contextlib.contextmanager
-    def _kept_metrics(self) -> Iterator[None]:
-        variables = [v for metric in self.model.metrics for v in metric.variables]
-        values = [variable.numpy() for variable in variables]
-        yield
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
 
 
 def callback_list(callbacks: Any, model: Any, epochs: int, steps: int) -> Any:
@@ -143,6 +141,15 @@ def sees_batches(callbacks: Any) -> bool:
     return bool(
         listed._should_call_train_batch_hooks or listed._should_call_test_batch_hooks
     )
+
+
+@contextlib.contextmanager
+def _kept(variables: Sequence[Any]) -> Iterator[None]:
+    """Gives variables their values of now back at the end."""
+    values = [variable.numpy() for variable in variables]
+    yield
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _numbers(logs: Any) -> Logs:
