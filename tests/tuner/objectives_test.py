@@ -83,8 +83,8 @@ def test_an_objective_that_no_search_has_is_an_error_that_lists_those(
 @pytest.mark.parametrize(
     ("objective", "message"),
     [
-        (keras_tuner.Objective("density", "max"), "is better when it is min"),
-        (keras_tuner.Objective("val_loss", "max"), "is better when it is min"),
+        (keras_tuner.Objective("density", "max"), "must be of direction 'min'"),
+        (keras_tuner.Objective("val_loss", "max"), "must be of direction 'min'"),
         ([], "must be one of"),
         ([lottery_objective("density")] * 2, "twice"),
     ],

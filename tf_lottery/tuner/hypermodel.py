@@ -1,11 +1,17 @@
 """What Keras Tuner calls to learn what there is to choose."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery._keras import keras
+from tf_lottery.core.plan import Plan
 from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.tuner.space import Space, Told, choices
+from tf_lottery.tuner.space import JUDGES, Space, Told, choices
+
+EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
+# Of a plan; the tuner sets the others itself.
+FIELDS = {field.name for field in dataclasses.fields(Plan)} - {"seed", "replicates"}
 
 
 class SearchedModel(keras_tuner.HyperModel):
@@ -61,6 +67,28 @@ class SearchedModel(keras_tuner.HyperModel):
     def choices(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         """The fields of the plan of some choices."""
         return choices(self._space, hp, self.told, self._asked)
+
+    def plan(self, hp: keras_tuner.HyperParameters, seed: int, replicates: int) -> Plan:
+        """The plan of a trial."""
+        fields = self.choices(hp)
+        if unknown := sorted(set(fields) - FIELDS):
+            raise ValueError(
+                "A space must return fields of a Plan, but `seed` and `replicates`, "
+                f"which the tuner has itself. Received: {', '.join(unknown)}."
+            )
+        if judges := sorted(JUDGES & set(fields) - set(self.told)):
+            raise ValueError(
+                "All trials must be judged alike. Received: a space that returns "
+                f"{', '.join(judges)}. Pass it to `search`."
+            )
+        if EPOCHS in hp.values:
+            if fields.get("steps") is not None:
+                raise ValueError(
+                    "Hyperband gives the length of a training. Received: a space that "
+                    "returns `steps`."
+                )
+            fields["epochs"] = hp.values[EPOCHS]
+        return Plan(**fields, seed=seed, replicates=replicates)
 
     def build(self, hp: keras_tuner.HyperParameters) -> Any:
         """What Keras Tuner calls."""

@@ -5,7 +5,6 @@ on where it was, and trials share the trainings that they have in common.
 """
 
 import contextlib
-import dataclasses
 import difflib
 import os
 import shutil
@@ -18,30 +17,23 @@ import rich.console
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.report.sweep import FailedTrial, Sweep, Trial, in_words
+from tf_lottery.report.sweep import Sweep, in_words
 from tf_lottery.search.facts import describe
-from tf_lottery.search.find import chosen, search
-from tf_lottery.search.shared import counted
-from tf_lottery.search.store import load_history
-from tf_lottery.tuner import facts, failures, oracles, stopped
+from tf_lottery.search.find import search
+from tf_lottery.tuner import failures, oracles, stopped, sweep_file
 from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.tuner.hypermodel import SearchedModel
+from tf_lottery.tuner.hypermodel import EPOCHS, FIELDS, SearchedModel
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
-from tf_lottery.tuner.space import JUDGES, Space, lottery_space
+from tf_lottery.tuner.results import Results, values_of
+from tf_lottery.tuner.space import Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 
-# What the tuner sets itself.
-_OWN = {"seed", "replicates"}
-_PLAN = {field.name for field in dataclasses.fields(Plan)} - _OWN
 _TRAINER = {
     *("validation_data", "test_data", "callbacks", "allow_early_stop", "strategy")
 }
-_ALL = 1_000_000
 _SHOWN = 5  # of the trials after each, where there is no terminal
 _UNTITLED = "untitled_project"  # Keras Tuner's default
-_EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
 
 
 class LotteryTuner(keras_tuner.Tuner):
@@ -123,11 +115,10 @@ class LotteryTuner(keras_tuner.Tuner):
         if not self.is_worker and not overwrite:
             project = Path(directory or ".") / (project_name or _UNTITLED)
             stopped.check_files(project)
-            facts.check(project, self._oracle_facts)
+            sweep_file.check(project, self._oracle_facts)
         self._seed = seed
         self._verbose = 1
         self._shortest = oracles.shortest(oracle)
-        self._trials: dict[str, Trial] = {}
         self._registered = oracle.get_space()
         super().__init__(
             oracle,
@@ -138,6 +129,8 @@ class LotteryTuner(keras_tuner.Tuner):
             overwrite=overwrite,
             **kwargs,
         )
+        own = self.oracle  # type: ignore[has-type]
+        self._results = Results(own, Path(self.project_dir), self.run_dir)
 
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
         """Runs trials until the oracle has no more, or goes on with them.
@@ -156,7 +149,7 @@ class LotteryTuner(keras_tuner.Tuner):
             ValueError, TypeError: What no trial could use, before any begins.
             PlanMismatchError: The directory holds another sweep.
         """
-        known = _PLAN | _TRAINER
+        known = FIELDS | _TRAINER
         if unknown := sorted(set(arguments) - known):
             close = difflib.get_close_matches(unknown[0], known, 1)
             raise TypeError(
@@ -165,7 +158,7 @@ class LotteryTuner(keras_tuner.Tuner):
                 f"`executions_per_trial`. Received: {', '.join(unknown)}."
                 + (f" Did you mean {close[0]}?" if close else "")
             )
-        told = {name: arguments[name] for name in arguments if name in _PLAN}
+        told = {name: arguments[name] for name in arguments if name in FIELDS}
         if self._shortest and (told.get("steps") or "epochs" in told):
             raise ValueError(
                 "Hyperband gives the length of a training in epochs, up to its "
@@ -203,7 +196,7 @@ class LotteryTuner(keras_tuner.Tuner):
         if self._verbose:
             most = self.oracle.max_trials
             number = f"{trial.trial_id} (of {most})" if most else trial.trial_id
-            print(f"\nTrial {number}: {in_words(self._values(hp))}")
+            print(f"\nTrial {number}: {in_words(values_of(hp))}")
         with failures.judged():
             trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
             ticket = search(
@@ -235,8 +228,7 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def get_best_tickets(self, num_tickets: int = 1) -> list[Ticket]:
         """The tickets of the best finished trials, with their histories."""
-        trials = self._finished()[:num_tickets]
-        return [chosen(self._history(trial)) for trial in trials]
+        return self._results.best_tickets(num_tickets)
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """The trained models of the best tickets: `ticket.model("best")`."""
@@ -244,25 +236,11 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def load_model(self, trial: Any) -> Any:
         """The trained model of a trial's ticket."""
-        return chosen(self._history(trial)).model("best")
+        return self._results.ticket(trial).model("best")
 
     def sweep(self) -> Sweep:
         """The finished trials, best first, for tables and figures."""
-        names = [each.name for each in all_of(self.oracle.objective)]
-        return Sweep(
-            tuple(map(self._trial, self._finished())),
-            tuple(
-                FailedTrial(
-                    trial.trial_id,
-                    self._values(trial.hyperparameters),
-                    failures.reason(trial),
-                )
-                for trial in self.oracle.get_best_trials(_ALL)
-                if trial.status == "FAILED"
-            ),
-            names[0] if len(names) == 1 else f"the sum of {', '.join(names)}",
-            *counted(Path(self.project_dir)),
-        )
+        return self._results.sweep()
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials, the Pareto front, and how much was trained."""
@@ -301,9 +279,9 @@ class LotteryTuner(keras_tuner.Tuner):
     def _check(self, trainers: Trainers, space: keras_tuner.HyperParameters) -> None:
         """Raises what every trial would, and if the directory is another sweep's."""
         if self._shortest:
-            space.values[_EPOCHS] = self._shortest
+            space.values[EPOCHS] = self._shortest
         plan = self._plan(space)
-        space.values.pop(_EPOCHS, None)
+        space.values.pop(EPOCHS, None)
         trainer = trainers.of(lambda: self.hypermodel.model(space), plan)
         if trainer.workers.count > 1:
             raise ValueError(
@@ -316,7 +294,7 @@ class LotteryTuner(keras_tuner.Tuner):
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
         found = describe(plan, trainer.architecture, trainer.data_facts)
         names = {each.name: each.get_config() for each in space.space}
-        facts.write(
+        sweep_file.write(
             Path(self.project_dir),
             {
                 **self._oracle_facts,
@@ -329,44 +307,5 @@ class LotteryTuner(keras_tuner.Tuner):
         )
 
     def _plan(self, hp: keras_tuner.HyperParameters) -> Plan:
-        """The plan of a trial."""
-        fields = self.hypermodel.choices(hp)
-        if unknown := sorted(set(fields) - _PLAN):
-            raise ValueError(
-                "A space must return fields of a Plan, but `seed` and `replicates`, "
-                f"which the tuner has itself. Received: {', '.join(unknown)}."
-            )
-        if judges := sorted(JUDGES & set(fields) - set(self.hypermodel.told)):
-            raise ValueError(
-                "All trials must be judged alike. Received: a space that returns "
-                f"{', '.join(judges)}. Pass it to `search`."
-            )
-        if _EPOCHS in hp.values:
-            if fields.get("steps") is not None:
-                raise ValueError(
-                    "Hyperband gives the length of a training. Received: a space that "
-                    "returns `steps`."
-                )
-            fields["epochs"] = hp.values[_EPOCHS]
-        return Plan(**fields, seed=self._seed, replicates=self.executions_per_trial)
-
-    def _values(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """What was chosen for a trial."""
-        names = (*(each.name for each in hp.space), _EPOCHS)
-        return {name: hp.values[name] for name in names if name in hp.values}
-
-    def _finished(self) -> list[Any]:
-        """The finished trials, best first."""
-        best = self.oracle.get_best_trials(_ALL)
-        return [trial for trial in best if trial.status == "COMPLETED"]
-
-    def _history(self, trial: Any) -> History:
-        return load_history(self.run_dir(trial.trial_id))
-
-    def _trial(self, trial: Any) -> Trial:
-        """A finished trial, read once."""
-        name = trial.trial_id
-        if name not in self._trials:
-            values = self._values(trial.hyperparameters)
-            self._trials[name] = Trial(name, values, trial.score, self._history(trial))
-        return self._trials[name]
+        hypermodel: SearchedModel = self.hypermodel
+        return hypermodel.plan(hp, self._seed, self.executions_per_trial)

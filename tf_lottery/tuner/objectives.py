@@ -100,7 +100,7 @@ def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> 
         known_direction = _DIRECTIONS.get(name) or _of_metric(name)
         if name != SCORE and known_direction not in (None, each.direction):
             raise ValueError(
-                f"The objective {name!r} is better when it is {known_direction}imal. "
+                f"The objective {name!r} must be of direction {known_direction!r}. "
                 f"Received: {each.direction!r}."
             )
         direction = "max" if maximize else "min"

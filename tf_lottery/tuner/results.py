@@ -1,0 +1,84 @@
+"""What the trials of a sweep came to, read from the oracle and the run directories."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tf_lottery.core.records import History
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.report.sweep import FailedTrial, Sweep, Trial
+from tf_lottery.search.find import chosen
+from tf_lottery.search.shared import counted
+from tf_lottery.search.store import load_history
+from tf_lottery.tuner import failures
+from tf_lottery.tuner._keras_tuner import keras_tuner
+from tf_lottery.tuner.hypermodel import EPOCHS
+from tf_lottery.tuner.objectives import all_of
+
+_ALL = 1_000_000
+
+
+class Results:
+    """The trials of a sweep as they stand.
+
+    Args:
+        oracle: That of the sweep.
+        directory: The tuner's.
+        run_dir: From a trial's id to the run directory of its search.
+    """
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle,
+        directory: Path,
+        run_dir: Callable[[str], Path],
+    ) -> None:
+        self._oracle = oracle
+        self._directory = directory
+        self._run_dir = run_dir
+        self._trials: dict[str, Trial] = {}
+
+    def sweep(self) -> Sweep:
+        """The finished trials, best first, and those that failed."""
+        names = [each.name for each in all_of(self._oracle.objective)]
+        return Sweep(
+            tuple(map(self._trial, self._ended("COMPLETED"))),
+            tuple(map(_failed, self._ended("FAILED"))),
+            names[0] if len(names) == 1 else f"the sum of {', '.join(names)}",
+            *counted(self._directory),
+        )
+
+    def best_tickets(self, number: int) -> list[Ticket]:
+        """The tickets of the best finished trials, with their histories."""
+        return [self.ticket(trial) for trial in self._ended("COMPLETED")[:number]]
+
+    def ticket(self, trial: Any) -> Ticket:
+        """The ticket of a finished trial."""
+        return chosen(self._history(trial))
+
+    def _ended(self, status: str) -> list[Any]:
+        """Keras Tuner's trials that ended so, best first."""
+        best = self._oracle.get_best_trials(_ALL)
+        return [trial for trial in best if trial.status == status]
+
+    def _history(self, trial: Any) -> History:
+        return load_history(self._run_dir(trial.trial_id))
+
+    def _trial(self, trial: Any) -> Trial:
+        """A finished trial, read once."""
+        name = trial.trial_id
+        if name not in self._trials:
+            values = values_of(trial.hyperparameters)
+            self._trials[name] = Trial(name, values, trial.score, self._history(trial))
+        return self._trials[name]
+
+
+def values_of(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+    """What was chosen for a trial."""
+    names = (*(each.name for each in hp.space), EPOCHS)
+    return {name: hp.values[name] for name in names if name in hp.values}
+
+
+def _failed(trial: Any) -> FailedTrial:
+    values = values_of(trial.hyperparameters)
+    return FailedTrial(trial.trial_id, values, failures.reason(trial))
