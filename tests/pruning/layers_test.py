@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.models import equal, keras, layers, tf
+from tests.models import CLASSES, equal, keras, layers, tf
 from tests.pruning.pruned import (
     classes,
     classifier,
@@ -16,6 +16,7 @@ from tests.pruning.pruned import (
     trained,
     vectors,
 )
+from tf_lottery._keras import sparsity
 from tf_lottery.core.plan import Plan
 from tf_lottery.pruning.layers import named_layers, named_weights
 from tf_lottery.training.trainer import Trainer
@@ -73,6 +74,25 @@ def test_one_dimensional_convolutions_are_pruned():
     model = sequence_model(layers.Conv1D(3, 2, name="conv"))
     found = masks_of(model, (sequences(), classes()))
     assert found == {"conv/kernel", "logits/kernel"}
+
+
+@pytest.mark.parametrize("name", ["a/b", "block/block/dense"])
+def test_names_of_layers_may_have_slashes(name):
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(5, name=name)(inputs)
+    found = masks_of(classifier(inputs, hidden), (vectors(), classes()))
+    assert found == {f"{name}/kernel", "logits/kernel"}
+
+
+def test_a_layer_that_is_built_in_a_wrapper_has_the_path_of_one_that_is_not():
+    inner = [layers.Dense(5, name="a/b"), layers.Dense(CLASSES, name="logits")]
+    wrapped = keras.Sequential(
+        [keras.Input((6,)), *map(sparsity.prune_low_magnitude, inner)]
+    )
+    assert [path for path in named_weights(wrapped) if "kernel" in path] == [
+        "a/b/kernel",
+        "logits/kernel",
+    ]
 
 
 @pytest.mark.parametrize("other", [False, True], ids=["self", "of another input"])

@@ -158,8 +158,9 @@ def _walk(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def _own_name(layer: Any, weight: Any) -> str:
     """A weight's name without the scope of its layer, or of the layer's wrapper."""
-    *scopes, name = weight.name.split(":")[0].split("/")
+    name = f"/{weight.name.split(':')[0]}"
     for scope in (layer.name, *(f"{prefix}_{layer.name}" for prefix in _WRAPPERS)):
-        if scope in scopes:
-            return "/".join([*scopes[scopes.index(scope) + 1 :], name])
-    return "/".join([*scopes, name])
+        _, found, own = name.partition(f"/{scope}/")
+        if found:
+            return str(own)
+    return name[1:]
