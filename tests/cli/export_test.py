@@ -96,6 +96,8 @@ def test_the_ending_of_the_output_says_the_format(run_dir, tmp_path):
     assert keras.models.load_model(output, compile=False)
     with pytest.raises(SystemExit, match="must be of that format"):
         run("export", run_dir, f"--output={tmp_path}/a.tflite", "--format=saved_model")
+    with pytest.raises(SystemExit, match=r"as a \.keras or \.tflite file"):
+        run("export", run_dir, f"--output={tmp_path}/a.onnx")
 
 
 def test_a_run_directory_that_is_not_there_is_named(tmp_path):

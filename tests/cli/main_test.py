@@ -1,7 +1,9 @@
 import dataclasses
+import inspect
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -113,6 +115,7 @@ def test_debug_shows_the_traceback(tmp_path):
     ("text", "message"),
     [
         ("", "PLAN"),
+        ("import tf_lottery\nPLAN = tf_lottery.Plan()\nmodel = 3", "model .a func"),
         ("PLAN = 3\nmodel = dataset = print", "a PLAN that is a tf_lottery.Plan"),
         ("import tf_lottery\ntf_lottery.Plan(roundz=3)", "recipe.py failed with Type"),
     ],
@@ -166,6 +169,53 @@ def test_a_recipes_model_may_take_the_plan_and_is_made_under_the_dtype_policy(
     assert "--dtype_policy mixed_bfloat16" in page
     with pytest.raises(SystemExit, match="holds another search"):
         run("find", *told)
+
+
+def test_a_recipe_can_be_tried_out_on_few_batches(tmp_path):
+    recipe, run_dir = tmp_path / "little.py", tmp_path / "run"
+    recipe.write_text(LITTLE)
+    told = [recipe, f"--run_dir={run_dir}", "--limit_batches=1", "--steps=4"]
+    run("find", *told, "--batch_size=5")
+    data = Store(run_dir).facts()["data"]
+    assert [part["batches"] for part in data.values()] == [1, 1]
+    assert "(5, 3)" in data["dataset"]["spec"] or "(None, 3)" in data["dataset"]["spec"]
+    assert "--limit_batches 1" in (run_dir / "report.html").read_text()
+    with pytest.raises(SystemExit, match="holds another search"):
+        run("find", recipe, f"--run_dir={run_dir}", "--steps=4", "--batch_size=5")
+    with pytest.raises(SystemExit, match=r"`--limit_batches` must be >= 1"):
+        run("find", recipe, "--limit_batches=0")
+
+
+@pytest.mark.parametrize(
+    "model, takes",
+    [
+        (lambda: None, False),
+        (lambda plan: None, True),
+        (lambda *, plan: None, True),
+        (lambda width=8: None, False),
+        (lambda **more: None, False),
+    ],
+)
+def test_only_a_model_that_asks_for_the_plan_is_given_it(model, takes):
+    from tf_lottery.cli.recipes import model_of
+
+    given = []
+
+    def called(*args, **kwargs):
+        given.append({*args, *kwargs.values()})
+
+    called.__signature__ = inspect.signature(model)
+    model_of(types.SimpleNamespace(model=called, __file__="r.py"), Plan())()
+    assert given == [{Plan()} if takes else set()]
+
+
+def test_an_error_in_the_model_of_a_recipe_says_where(tmp_path):
+    recipe = tmp_path / "little.py"
+    recipe.write_text(LITTLE.replace("momentum", "").replace("(rate)", "(rat=rate)"))
+    with pytest.raises(
+        SystemExit, match=r"model\(\) of the recipe .*little\.py failed"
+    ):
+        run("find", recipe, f"--run_dir={tmp_path}/run")
 
 
 def test_flags_override_the_plan_and_a_flag_file_holds_them(tmp_path):

@@ -105,7 +105,7 @@ def test_one_validation_pass_is_told_as_one():
     once = history([DENSE, (0.4, 0.95, 100)])
     for round in once:
         round.outcome.curves["step"][:] = [100]
-    assert "validated once: with `evaluate_every`" in judge(once).reason
+    assert "validated once: with a smaller `evaluate_every`" in judge(once).reason
 
 
 # Tolerance.

@@ -1,5 +1,9 @@
 """Layers that tfmot refuses, whose kernels are pruned by our own rule."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -83,14 +87,21 @@ def test_a_layer_of_ones_own_takes_part_by_get_prunable_weights():
     assert not trainer.skipped
 
 
+def layers_of_keras():
+    return [
+        layers.Bidirectional(layers.LSTM(2, return_sequences=True), name="both"),
+        layers.EinsumDense("abc,cd->abd", (5, 4), name="einsum"),
+        layers.Dense(2, name="dense"),
+    ]
+
+
 def all_kinds():
     """Layers that tfmot refuses, one that it knows, and a depthwise one."""
     inputs = keras.Input((5, 4))
     between = [
-        layers.Bidirectional(layers.LSTM(2, return_sequences=True), name="both"),
-        layers.EinsumDense("abc,cd->abd", (5, 4), name="einsum"),
+        *layers_of_keras(),
         layers.TimeDistributed(
-            keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(4)]),
+            keras.Sequential([keras.Input((2,)), layers.Dense(3), layers.Dense(4)]),
             name="times",
         ),
         layers.RNN(
@@ -142,6 +153,24 @@ def test_a_saved_model_loads_with_the_masks_of_all_layers(masked, suffix, tmp_pa
     assert all(values.size and not values.any() for values in found.values())
 
 
+def test_another_process_loads_it_as_the_guide_says(tmp_path):
+    """Of Keras' layers alone: a layer of one's own must be imported there, too."""
+    model = wrap(keras.Sequential([keras.Input((5, 4)), *layers_of_keras()]))
+    model.save(tmp_path / "model.keras")
+    code = f"""
+import tf_keras, tensorflow_model_optimization as tfmot
+from tf_lottery.pruning import wrapper
+with tfmot.sparsity.keras.prune_scope():
+    loaded = tf_keras.models.load_model({str(tmp_path / "model.keras")!r})
+print(*(type(layer).__name__ for layer in loaded.layers))
+"""
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.split() == ["PruneByName", "PruneByName", "PruneLowMagnitude"]
+
+
 def test_keras_and_tfmot_can_copy_and_strip_the_model(masked):
     x = sequences()
     copy = keras.models.clone_model(masked)
@@ -163,6 +192,6 @@ def test_a_layer_in_two_layers_is_named_as_its_copies_would_not_share_it():
 
 def test_a_layer_without_weights_may_be_in_two_layers():
     inputs, relu = keras.Input((5, 4)), layers.ReLU()
-    features = layers.TimeDistributed(relu)(layers.Dense(4)(relu(inputs)))
+    features = layers.Dense(4)(layers.TimeDistributed(relu)(relu(inputs)))
     model = classifier(inputs, layers.Flatten()(features))
     trained(model, (sequences(), classes()))

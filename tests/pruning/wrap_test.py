@@ -20,6 +20,7 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import (
     compile_like,
+    computes_in_half,
     copy_model,
     unwrap,
     wrap,
@@ -146,6 +147,26 @@ def test_random_layers_start_from_the_seed(seed):
 
     assert (generator(seed) == generator(seed)).all()
     assert (generator(seed) != generator(seed + 1)).any()
+
+
+def test_half_precision_becomes_float32_in_each_layer(global_policy):
+    global_policy("mixed_bfloat16")
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+    model = keras.Sequential(
+        [
+            keras.Input((5, 4)),
+            layers.Conv1D(4, 3, name="conv"),
+            layers.BatchNormalization(),  # whose axis is a list once it is built
+            layers.TimeDistributed(inner),
+            layers.Bidirectional(layers.LSTM(2)),
+        ]
+    )
+    global_policy("float32")
+    assert all(map(computes_in_half, model.layers))
+    single = unwrap(wrap(model), in_float32=True)
+    assert not any(map(computes_in_half, single.layers))
+    x = np.random.default_rng(0).standard_normal((3, 5, 4)).astype(np.float32)
+    np.testing.assert_allclose(single(x), model(x), atol=0.05)
 
 
 def test_strip_pruning_gives_the_same_outputs_and_zeros(masked):

@@ -8,6 +8,8 @@ import pytest
 from tf_lottery._keras import keras
 from tf_lottery.cli.main import parse
 from tf_lottery.cli.recipes import load_recipe, model_of
+from tf_lottery.pruning.live import Live
+from tf_lottery.pruning.wrap import wrap
 from tf_lottery.zoo import data
 from tf_lottery.zoo.schedules import StepDecay
 
@@ -98,10 +100,10 @@ def test_the_optimizer_is_the_papers(name):
 @pytest.mark.parametrize("name", PRINTED)
 def test_the_layer_rates_are_of_layers_that_the_model_has(name):
     made = model(name)
-    paths = {
-        f"{layer.name}/kernel": int(np.prod(layer.kernel.shape))
-        for layer in made.layers
-        if hasattr(layer, "kernel")
+    shapes = Live(wrap(made)).shapes
+    paths = {path: int(np.prod(shape)) for path, shape in shapes.items()}
+    assert set(paths) == {
+        f"{layer.name}/kernel" for layer in made.layers if hasattr(layer, "kernel")
     }
     assert sum(paths.values()) == SIZES[name.split("_")[0]]
     dropout = [each for each in made.layers if isinstance(each, keras.layers.Dropout)]

@@ -92,6 +92,22 @@ def test_learning_curves_have_a_panel_for_tickets_and_one_for_controls():
     assert len(draw_curves(history([(1.0, 0.9, 1)])).axes) == 1
 
 
+def test_a_curve_of_one_validation_pass_is_a_point():
+    (line,) = draw_curves(history([(1.0, 0.9, 1)])).axes[0].lines
+    assert (len(line.get_xdata()), line.get_marker()) == (1, "o")
+    many = draw_curves(TWO).axes[0].lines[0]
+    assert len(many.get_xdata()) > 1 and many.get_marker() in ("", "None")
+
+
+@pytest.mark.parametrize("steps", [1, 4, 6])
+def test_steps_are_whole_numbers_and_each_is_there_once(steps):
+    figure = draw(history([(1.0, 0.9, steps), (0.5, 0.9, steps)]))
+    figure.draw_without_rendering()
+    labels = [text.get_text() for text in figure.axes[1].get_yticklabels()]
+    assert len(labels) == len({*labels})
+    assert "e" not in figure.axes[0].yaxis.get_offset_text().get_text()
+
+
 def test_layers_are_rows_and_rounds_columns():
     (axes,) = draw_layers(TWO).axes
     assert texts(axes) == ["100", "50", "25"]

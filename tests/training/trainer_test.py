@@ -1,5 +1,7 @@
 """A training is Keras' `fit`, bit for bit, and one model serves all rounds."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from tests.models import (
 )
 from tests.training.trainings import trainer_of, weights_of
 from tf_lottery.search.rounds import run_rounds
+from tf_lottery.training.data import Data
 
 slow = pytest.mark.slow
 Adam = keras.optimizers.Adam
@@ -108,3 +111,26 @@ def test_a_rewind_brings_the_dense_training_back_bit_for_bit():
         type(dense)(dense.masks, state, step, round=1, plan=trainer.plan)
     )
     assert equal(again.weights, outcome.weights)
+
+
+def test_the_seconds_of_a_training_hold_all_its_evaluations():
+    def slow(x, y):
+        time.sleep(0.2)
+        return x, y
+
+    def slowly(x, y):
+        return tf.numpy_function(slow, (x, y), (x.dtype, y.dtype))
+
+    x, y = arrays(16)
+    test = (
+        tf.data.Dataset.from_tensor_slices((x, y))
+        .batch(16)
+        .map(
+            lambda x, y: tuple(
+                tf.ensure_shape(t, s) for t, s in zip(slowly(x, y), ((16, 8), (16,)))
+            )
+        )
+    )
+    data = Data(batches(), test=test)
+    trainer = trainer_of(compiled(tiny()), data)
+    assert trainer.train(trainer.dense()).seconds > 0.2

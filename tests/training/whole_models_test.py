@@ -44,7 +44,7 @@ def transformer():
     return keras.Model(tokens, layers.Dense(10, "softmax", name="logits")(x))
 
 
-# The number of masks, and of layers that are named as not pruned.
+# What makes the model, its inputs, and the number of masks.
 MODELS = {
     "text": (text, WORDS, 6),
     "transformer": (transformer, WORDS, 8),

@@ -11,11 +11,12 @@ from typing import Any
 
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
-from tf_lottery.cli.recipes import load_recipe, model_of
+from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
 from tf_lottery.search.store import EXPORTS, Store
 from tf_lottery.search.verify import verify as verify_run
@@ -43,9 +44,10 @@ def find(arguments: Any) -> None:
     plan = flags.override(recipe.PLAN, arguments)
     run_dir = Path(arguments.run_dir or f"runs/{Path(arguments.recipe).stem}")
 
-    policy = arguments.dtype_policy
-    model = model_of(recipe, plan, policy)
-    trainer = Trainer(model, recipe.dataset, plan, strategy=arguments.strategy)
+    options = {name: getattr(arguments, name) for name in OPTIONS}
+    model = model_of(recipe, plan, arguments.dtype_policy)
+    dataset = dataset_of(recipe, plan, arguments.limit_batches)
+    trainer = Trainer(model, dataset, plan, strategy=arguments.strategy)
     ticket = search(
         trainer,
         run_dir=run_dir,
@@ -53,7 +55,7 @@ def find(arguments: Any) -> None:
         overwrite=arguments.overwrite,
         verbose=arguments.verbose,
         recipe=str(Path(arguments.recipe).resolve()),
-        dtype_policy=policy,
+        **options,
     )
     if not trainer.workers.is_chief:
         return

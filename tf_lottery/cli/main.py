@@ -91,7 +91,7 @@ def _add_find(commands: Any) -> None:
         choices=("mirrored", "multiworker", "tpu"),
         help="train on several devices; multiworker reads TF_CONFIG",
     )
-    _add_dtype_policy(parser)
+    _add_recipe_options(parser)
     parser.add_argument(
         "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
     )
@@ -103,12 +103,17 @@ def _add_find(commands: Any) -> None:
     plan_flags.add(parser)
 
 
-def _add_dtype_policy(parser: Any) -> None:
+def _add_recipe_options(parser: Any) -> None:
     parser.add_argument(
         "--dtype_policy",
         choices=DTYPE_POLICIES,
         help="Keras' policy that the recipe's model is made under; masks, weights and "
         "outputs stay in float32",
+    )
+    parser.add_argument(
+        "--limit_batches",
+        type=int,
+        help="use only so many batches of each data set, to try a recipe out",
     )
 
 
@@ -144,7 +149,7 @@ def _add_sweep(commands: Any) -> None:
         help="fields of the plan, like pruning_rate=0.1,0.2 scope=layerwise,global; "
         "default: the recipe's space, else tf_lottery.lottery_space",
     )
-    _add_dtype_policy(parser)
+    _add_recipe_options(parser)
     parser.add_argument("--directory", default="runs", help="default: runs")
     parser.add_argument("--project_name", help="default: sweep_NAME_OF_THE_RECIPE")
     parser.add_argument(

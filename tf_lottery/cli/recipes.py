@@ -30,14 +30,14 @@ def load_recipe(path: str) -> ModuleType:
         raise ValueError(f"A recipe must be a Python file. Received: {path!r}.")
     recipe = importlib.util.module_from_spec(spec)
     sys.modules[name] = recipe
-    try:
+    with _told(f"The recipe {path}"):
         spec.loader.exec_module(recipe)
-    except Exception as error:
-        raise ValueError(
-            f"The recipe {path} failed with {type(error).__name__}: {error} "
-            "(`--debug` shows where.)"
-        ) from error
-    missing = [f"{n} ({what})" for n, what in _PARTS.items() if not hasattr(recipe, n)]
+    missing = [
+        f"{name} ({what})"
+        for name, what in _PARTS.items()
+        if not hasattr(recipe, name)
+        or (name != "PLAN" and not callable(getattr(recipe, name)))
+    ]
     if missing or not isinstance(recipe.PLAN, Plan):
         raise ValueError(
             "A recipe must have PLAN, model() and dataset(seed). "
@@ -52,17 +52,60 @@ def model_of(
     """A function without arguments that returns the recipe's model.
 
     Args:
-        recipe: Its `model` may take a plan, to fit a schedule to its length.
+        recipe: Its `model` may take a `plan`, to fit a schedule to its length.
         plan: How it will be trained.
         dtype_policy: Keras' policy that the model is made under; default: as it is.
     """
-    arguments = (plan,) if inspect.signature(recipe.model).parameters else ()
+    arguments = {"plan": plan} if _takes_plan(recipe.model) else {}
 
     def model() -> Any:
-        with under(dtype_policy):
-            return recipe.model(*arguments)
+        with under(dtype_policy), _told(f"model() of the recipe {recipe.__file__}"):
+            return recipe.model(**arguments)
 
     return model
+
+
+def dataset_of(
+    recipe: ModuleType, plan: Plan, batches: int | None
+) -> Callable[[int], Any]:
+    """A function of the seed that returns the recipe's data.
+
+    Args:
+        recipe: Its `dataset` returns `Data`, or a data set to train on.
+        plan: Has the size of batches that arrays become.
+        batches: How many of each data set there are at most; default: all.
+    """
+    if batches is None:
+        dataset: Callable[[int], Any] = recipe.dataset
+        return dataset
+    if batches < 1:
+        raise ValueError(f"`--limit_batches` must be >= 1. Received: {batches}.")
+
+    def limited(seed: int) -> Any:
+        from tf_lottery.training.data import Data, first_batches
+
+        found, size = recipe.dataset(seed), plan.batch_size
+        data = found if isinstance(found, Data) else Data(found)
+        parts = (data.train, data.validation, data.test)
+        return Data(*(first_batches(part, batches, size) for part in parts))
+
+    return limited
+
+
+def _takes_plan(model: Callable[..., Any]) -> bool:
+    return "plan" in inspect.signature(model).parameters
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Says of an error which part of a recipe it is of."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"{what} failed with {type(error).__name__}: {str(error).rstrip('.')}. "
+            "(`--debug` shows where.)"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from tf_lottery.cli import flags
-from tf_lottery.cli.recipes import model_of, under
+from tf_lottery.cli.recipes import dataset_of, model_of, under
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.report.sweep import Sweep
@@ -63,7 +63,9 @@ def run(
     tuner: LotteryTuner, recipe: ModuleType, fixed: Mapping[str, Any], arguments: Any
 ) -> Sweep | None:
     """The sweep, finished; None of a worker, whose chief reports it."""
-    tuner.search(recipe.dataset, verbose=arguments.verbose, **fixed)
+    plan = flags.override(recipe.PLAN, arguments)
+    dataset = dataset_of(recipe, plan, arguments.limit_batches)
+    tuner.search(dataset, verbose=arguments.verbose, **fixed)
     return None if tuner.is_worker else tuner.sweep()
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tf_lottery.export.card import Card
 
 _KIND = "ticket"
+_OTHER_FORMATS = ("h5", "hdf5", "onnx", "pb", "npz", "pt", "zip")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -179,6 +180,11 @@ class Ticket:
             "tflite": export.tflite,
         }
         ending = Path(path).suffix.removeprefix(".")
+        if format is None and ending in _OTHER_FORMATS:
+            raise ValueError(
+                "A ticket is exported as a .keras or .tflite file, or as the directory "
+                f"of a SavedModel. Received: path={str(path)!r}."
+            )
         by_ending = ending if ending in ("keras", "tflite") else "saved_model"
         format = format or by_ending
         if format not in writers:

@@ -78,8 +78,8 @@ def _caveat(round: "RoundVerdict") -> str:
         return ""
     if round.passes == 1:
         return (
-            " Each training was validated once: with `evaluate_every` one sees which "
-            "is earlier."
+            " Each training was validated once: with a smaller `evaluate_every` one "
+            "sees which is earlier."
         )
     return (
         " Validation loss was least at the last step of both: train longer to see "

@@ -207,7 +207,7 @@ class Card:
                 (
                     "ratio",
                     f"{timed['ratio']:.2f} ({timed['ratio_low']:.2f} to "
-                    f"{timed['ratio_high']:.2f})",
+                    f"{timed['ratio_high']:.2f}; median and deciles of pairs)",
                 ),
                 ("timed on", timed["on"]),
             ]

@@ -273,8 +273,8 @@ class Job:
             )
         elif check["accuracy"] and len(self.sample) == sample.SIZE:
             notes.append(
-                f"Accuracies are of the first {len(self.sample):,} examples, so they "
-                "may be some tenths of a point off; the search's are of all."
+                f"Accuracies are of the first {len(self.sample):,} examples: where "
+                "there are more, they may be some tenths of a point off the search's."
             )
         return notes
 

@@ -156,24 +156,29 @@ class _View(Mapping[str, Any]):
 def generators(model: Any) -> dict[str, Any]:
     """The states of the model's random generators that are variables."""
     found: dict[str, Any] = {}
-    for path, layer in named_layers(model).items():
-        for part in layer._flatten_layers():
-            generator = getattr(part, "_random_generator", None)
-            state = getattr(getattr(generator, "_generator", None), "state", None)
-            if state is not None:
-                found[unique(f"random:{path}", found)] = state
+    for path, part in _parts_of_layers(model):
+        generator = getattr(part, "_random_generator", None)
+        state = getattr(getattr(generator, "_generator", None), "state", None)
+        if state is not None:
+            found[unique(f"random:{path}", found)] = state
     return found
 
 
 def recurrent_states(model: Any) -> dict[str, Any]:
     """What the model's stateful recurrent layers carry from batch to batch."""
     found: dict[str, Any] = {}
+    for path, part in _parts_of_layers(model):
+        if getattr(part, "stateful", False):
+            for state in tf.nest.flatten(getattr(part, "states", [])):
+                found[unique(f"state:{path}", found)] = state
+    return found
+
+
+def _parts_of_layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers inside each layer and itself, with the layer's path."""
     for path, layer in named_layers(model).items():
         for part in layer._flatten_layers():
-            if getattr(part, "stateful", False):
-                for state in tf.nest.flatten(getattr(part, "states", [])):
-                    found[unique(f"state:{path}", found)] = state
-    return found
+            yield path, part
 
 
 def _parts(variable: Any) -> list[Any]:

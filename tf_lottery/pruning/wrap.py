@@ -230,7 +230,8 @@ def _in_float32(config: Any, key: str = "") -> Any:
         policy = keras.src.mixed_precision.policy.deserialize(config)
         return "float32" if policy.compute_dtype in _HALF else config
     if isinstance(config, list | tuple):
-        return type(config)(_in_float32(part) for part in config)
+        parts = [_in_float32(part) for part in config]
+        return tuple(parts) if isinstance(config, tuple) else parts
     if isinstance(config, dict):
         return {key: _in_float32(part, key) for key, part in config.items()}
     return config

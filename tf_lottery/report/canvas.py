@@ -13,6 +13,7 @@ from tf_lottery.report.frame import DENSE, TICKET, Line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 ACCENT, GREY = "#000000", "#767676"
@@ -79,6 +80,14 @@ def tidy(axes: Iterable["Axes"]) -> None:
         each.grid(alpha=0.25, linewidth=0.6)
         each.spines[["top", "right"]].set_visible(False)
         each.tick_params(labelsize=8.5)
+
+
+def whole_numbers(axis: "Axis") -> None:
+    """Ticks at whole numbers, such as steps, with their thousands apart."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+    axis.set_major_formatter("{x:,.0f}")
 
 
 def density_axis(axes: "Axes", percents: Iterable[float]) -> None:

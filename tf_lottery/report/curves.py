@@ -7,7 +7,7 @@ from tf_lottery.core.io import PathLike
 from tf_lottery.core.records import History
 from tf_lottery.core.spread import Spread
 from tf_lottery.report import formats
-from tf_lottery.report.canvas import GREY, new_figure, save, styles, tidy
+from tf_lottery.report.canvas import GREY, new_figure, save, styles, tidy, whole_numbers
 from tf_lottery.report.frame import (
     DENSE,
     TICKET,
@@ -60,7 +60,7 @@ def draw_curves(history: History) -> "Figure":
         axes.set_title(_title(name, drawn), fontsize=10)
     for axes in grid[-1]:
         axes.set_xlabel("optimizer step")
-        axes.xaxis.set_major_formatter("{x:,.0f}")
+        whole_numbers(axes.xaxis)
         axes.legend(frameon=False, fontsize=8)
     tidy(grid.flat)
     return figure
@@ -70,7 +70,8 @@ def _draw(
     axes: "Axes", curve: dict[float, Spread], look: dict[str, Any]
 ) -> list[tuple[float, Spread]]:
     steps, spreads = list(curve), list(curve.values())
-    axes.plot(steps, [spread.mean for spread in spreads], **look)
+    marker = "o" if len(steps) == 1 else ""  # a line of one point is none
+    axes.plot(steps, [spread.mean for spread in spreads], marker=marker, **look)
     if any(len(spread) > 1 for spread in spreads):
         low, high = [s.low for s in spreads], [s.high for s in spreads]
         axes.fill_between(steps, low, high, color=look["color"], alpha=0.15, lw=0)

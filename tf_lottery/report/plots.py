@@ -17,6 +17,7 @@ from tf_lottery.report.canvas import (
     save,
     styles,
     tidy,
+    whole_numbers,
 )
 from tf_lottery.report.frame import (
     DENSE,
@@ -76,12 +77,13 @@ def draw(searches: Searches) -> "Figure":
     _keep_tickets_large(above, lines, scores, first(searches).maximize)
     _mark_what_is_outside(above, lines, score)
     above.set_ylabel(score)
+    above.yaxis.get_major_formatter().set_useOffset(False)
     below.set_ylabel("step of min. validation loss")
     below.set_ylim(0, 1.04 * below.get_ylim()[1])  # points at the last step are whole
     tidy([above, below])
     points = [point for line in lines for point in line.points]
     density_axis(below, [100 * point.density for point in points])
-    below.yaxis.set_major_formatter("{x:,.0f}")
+    whole_numbers(below.yaxis)
     _add_legend(figure, above, list(names.values()))
     return figure
 

@@ -7,21 +7,28 @@ from typing import Any
 
 from tf_lottery.core.plan import Plan
 
+OPTIONS = ("dtype_policy", "limit_batches")  # of the command, beside the plan's
 
-def command(plan: Plan, recipe: str, dtype_policy: str | None = None) -> str:
+
+def command(plan: Plan, recipe: str, options: Mapping[str, Any] | None = None) -> str:
     """The command that runs the search of a recipe again.
 
     It has a flag for each choice that is not the default, so that it also holds
     where the search was run with flags. A criterion or control of one's own has no
     flag: it is the recipe's.
+
+    Args:
+        plan: The plan.
+        recipe: Its path.
+        options: What is known of a search; has `OPTIONS` that were given.
     """
     flags = {
         name: _flag(value)
         for name, value in not_default(plan).items()
         if not _is_own(name, value)
     }
-    if dtype_policy:
-        flags["dtype_policy"] = dtype_policy
+    given = {name: (options or {}).get(name) for name in OPTIONS}
+    flags |= {name: str(value) for name, value in given.items() if value is not None}
     words = [f"--{name} {shlex.quote(value)}" for name, value in flags.items()]
     return " \\\n    ".join([f"tf_lottery find {shlex.quote(recipe)}", *words])
 

@@ -32,7 +32,7 @@ def describe(
         "fingerprint": plan.fingerprint,
         "architecture": _digest(layers),
         "layers": {
-            layer["config"]["name"]: _digest(layer)
+            layer["config"].get("name", layer["class_name"]): _digest(layer)
             for layer in layers.get("config", {}).get("layers", ())
         },
         "compile_config": _digest(_plain(architecture.get("compile_config"), {})),

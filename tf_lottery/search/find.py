@@ -193,7 +193,7 @@ def search(
     overwrite: bool = False,
     verbose: int = 1,
     above: str = "",
-    **more: str | None,
+    **more: str | int | None,
 ) -> Ticket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
@@ -201,7 +201,7 @@ def search(
     won, it only says in `ticket.won`. Of several workers the chief alone decides and
     writes; the others get the ticket as its file holds it, without the history.
     `above` stands above the bars. `more` is for `plan.json`: the path of the recipe,
-    which says where the data are, and the dtype policy.
+    which says where the data are, and the options of the command.
     """
     workers = trainer.workers
     plan = trainer.plan

@@ -78,12 +78,13 @@ class Fit:
             RuntimeError: A callback ended the training early, or a pruned weight
                 became nonzero.
         """
-        run, started = self._run, time.monotonic() - self._run.seconds
+        run = self._run
+        self._started = time.monotonic() - run.seconds
         listed = self._callback_list(callbacks)
 
         def look(step: int, logs: Logs) -> None:
             run.step, run.logs = step, logs
-            run.seconds = time.monotonic() - started
+            run.seconds = self._seconds()
             self._look(logs, listed)
             if report:
                 report(step, logs)
@@ -166,9 +167,13 @@ class Fit:
             last_step=run.step,
             metrics=run.best_metrics | final | test,
             curves=run.curves,
-            seconds=run.seconds,
+            seconds=self._seconds(),
             next_start=run.next_start,
         )
+
+    def _seconds(self) -> float:
+        """Since the training began, without the time between two of its processes."""
+        return time.monotonic() - self._started
 
     def _kept(self, name: str, arrays: State) -> State:
         """What the live model holds now, on disk if there is a checkpoint."""

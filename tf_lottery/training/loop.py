@@ -147,9 +147,11 @@ def sees_batches(callbacks: Any) -> bool:
 def _kept(variables: Sequence[Any]) -> Iterator[None]:
     """Gives variables their values of now back at the end."""
     values = [variable.numpy() for variable in variables]
-    yield
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
 
 def _numbers(logs: Any) -> Logs:

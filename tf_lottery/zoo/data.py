@@ -47,7 +47,7 @@ def mnist(
             keeps its data (`TFDS_DATA_DIR`, or `~/tensorflow_datasets`).
 
     Raises:
-        ValueError: MNIST is not prepared, and cannot be.
+        ValueError: MNIST is not prepared, and cannot be; no `batch_size`.
     """
     return _data("mnist", _shuffled, batch_size, seed, archives, data_dir)
 
@@ -136,6 +136,8 @@ def _data(
     archives: Path | None,
     data_dir: Path | None,
 ) -> Data:
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be >= 1. Received: {batch_size}.")
     train, validation, test = _examples(name, _text(archives), _text(data_dir))
     return Data(
         train=ordered(train, batch_size, seed),

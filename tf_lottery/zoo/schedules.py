@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tf_lottery._keras import keras, tf
 
 
@@ -14,12 +16,13 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
         learning_rate: The rate after the warm-up.
-        drops: The optimizer steps from which on it is ten times smaller each.
+        drops: The optimizer steps from which on it is multiplied by `factor`.
         warm_up: The steps in which it rises linearly from 0.
-        factor: By which it is multiplied at a drop.
+        factor: By default it becomes ten times smaller at each drop.
 
     Raises:
-        ValueError: Drops that do not ascend, or a rate or factor that is not positive.
+        ValueError: Drops that are no list of ascending steps, or a rate or factor that
+            is not positive.
 
     Example:
         ```python
@@ -41,15 +44,15 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
                 f"negative. Received: learning_rate={learning_rate}, factor={factor}, "
                 f"warm_up={warm_up}."
             )
-        if list(drops) != sorted(drops) or any(drop < 1 for drop in drops):
+        if not _are_steps(drops):
             raise ValueError(
-                "`drops` must be positive steps that ascend. Received: "
-                f"drops={list(drops)}."
+                "`drops` must be a list of positive steps that ascend. Received: "
+                f"drops={drops!r}."
             )
-        self.learning_rate = learning_rate
-        self.drops = list(drops)
-        self.warm_up = warm_up
-        self.factor = factor
+        self.learning_rate = float(learning_rate)
+        self.drops = [int(drop) for drop in drops]
+        self.warm_up = int(warm_up)
+        self.factor = float(factor)
 
     def __call__(self, step: Any) -> Any:
         step = tf.cast(step, tf.float32)
@@ -78,3 +81,10 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
             "warm_up": self.warm_up,
             "factor": self.factor,
         }
+
+
+def _are_steps(drops: Any) -> bool:
+    steps = np.asarray(drops)
+    if steps.ndim != 1 or (steps.dtype.kind not in "iu" and steps.size):
+        return False
+    return bool((steps > 0).all() and (np.diff(steps) >= 0).all())
