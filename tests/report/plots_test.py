@@ -1,3 +1,4 @@
+import dataclasses
 import struct
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from tests.fakes import history, replicated
 from tests.report.frame_test import TWO, TestSeveralSearches
 from tf_lottery import Plan, report
+from tf_lottery.core.records import History
 from tf_lottery.report.curves import draw_curves
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
@@ -93,7 +95,13 @@ def test_learning_curves_have_a_panel_for_tickets_and_one_for_controls():
 
 
 def test_a_curve_of_one_validation_pass_is_a_point():
-    (line,) = draw_curves(history([(1.0, 0.9, 1)])).axes[0].lines
+    (dense,) = history([(1.0, 0.9, 4)])
+    curves = {"step": [4], "val_loss": [0.5], "val_accuracy": [0.9]}
+    outcome = dataclasses.replace(dense.outcome, curves=curves)
+    once = History(
+        ((dataclasses.replace(dense, outcome=outcome),),), Plan(), "val_loss"
+    )
+    (line,) = draw_curves(once).axes[0].lines
     assert (len(line.get_xdata()), line.get_marker()) == (1, "o")
     many = draw_curves(TWO).axes[0].lines[0]
     assert len(many.get_xdata()) > 1 and many.get_marker() in ("", "None")

@@ -53,7 +53,7 @@ def test_it_is_written_and_read_with_an_optimizer():
     ],
 )
 def test_what_cannot_be_is_refused(wrong):
-    with pytest.raises(ValueError, match="must be (a list of )?positive"):
+    with pytest.raises(ValueError, match=r"must be (a list of )?positive"):
         StepDecay(**wrong)
 
 

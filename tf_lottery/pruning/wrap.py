@@ -72,7 +72,7 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
         config = inner.get_config()
         return _copied("layer", inner, **(_in_float32(config) if in_float32 else {}))
 
-    copied = _clone(model, copy)
+    copied = _clone(model, copy, "float32" if in_float32 else None)
     weights = named_weights(model)
     for path, weight in named_weights(copied).items():
         weight.assign(weights[path].numpy().astype(weight.dtype.as_numpy_dtype))
@@ -140,8 +140,16 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
         model.compile(**config | changes)
 
 
-def _clone(model: Any, clone_layer: Callable[[Any], Any]) -> Any:
-    """`clone_model` that keeps shared layers, nested models, flags and policies."""
+def _clone(
+    model: Any, clone_layer: Callable[[Any], Any], policy: str | None = None
+) -> Any:
+    """`clone_model` that keeps shared layers, nested models, flags and policies.
+
+    Args:
+        model: The model.
+        clone_layer: Makes the copy of a layer.
+        policy: That of the models themselves, inside layers too; default: their own.
+    """
     clones: dict[int, Any] = {}
 
     def clone(layer: Any) -> Any:
@@ -151,7 +159,7 @@ def _clone(model: Any, clone_layer: Callable[[Any], Any]) -> Any:
         return clones[id(layer)]
 
     def clone_nested(layer: Any) -> Any:
-        with _policy(layer.dtype_policy):
+        with _policy(policy or layer.dtype_policy):
             cloned = keras.models.clone_model(layer, clone_function=clone)
         # Not `trainable`: that would set the flags of the layers inside, too.
         cloned._trainable = layer._trainable
