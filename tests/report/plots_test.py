@@ -98,9 +98,8 @@ def test_a_curve_of_one_validation_pass_is_a_point():
     (dense,) = history([(1.0, 0.9, 4)])
     curves = {"step": [4], "val_loss": [0.5], "val_accuracy": [0.9]}
     outcome = dataclasses.replace(dense.outcome, curves=curves)
-    once = History(
-        ((dataclasses.replace(dense, outcome=outcome),),), Plan(), "val_loss"
-    )
+    dense = dataclasses.replace(dense, outcome=outcome)
+    once = History(((dense,),), Plan(), "val_accuracy", maximize=True)
     (line,) = draw_curves(once).axes[0].lines
     assert (len(line.get_xdata()), line.get_marker()) == (1, "o")
     many = draw_curves(TWO).axes[0].lines[0]
