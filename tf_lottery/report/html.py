@@ -87,6 +87,6 @@ def _content(
         "plan": sections.plan_rows(history),
         "conditions": list(sections.conditions(history, facts)),
         "sweep_command": facts.get("sweep", ""),
-        "command": (reproduce.command(history.plan, recipe, facts) if recipe else ""),
+        "command": reproduce.command(history.plan, recipe, facts) if recipe else "",
         "call": reproduce.call(history.plan, facts.get("data", ())),
     }

@@ -306,8 +306,10 @@ def _checked_arrays(name: str, data: Any) -> Any:
 
 def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
     """Of a dataset, or arrays, or None, what its first batches hold."""
-    if data is None or isinstance(data, tf.data.Dataset):
-        return None if data is None else data.take(number)
+    if data is None:
+        return None
+    if isinstance(data, tf.data.Dataset):
+        return data.take(number)
     size = number * (batch_size or _DEFAULT_BATCH_SIZE)
     arrays = tuple(map(as_arrays, data))
     return tf.nest.map_structure(lambda array: array[:size], arrays)

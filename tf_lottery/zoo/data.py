@@ -47,7 +47,7 @@ def mnist(
             keeps its data (`TFDS_DATA_DIR`, or `~/tensorflow_datasets`).
 
     Raises:
-        ValueError: MNIST is not prepared, and cannot be; no `batch_size`.
+        ValueError: MNIST is not prepared, and cannot be; or `batch_size` is below 1.
     """
     return _data("mnist", _shuffled, batch_size, seed, archives, data_dir)
 
