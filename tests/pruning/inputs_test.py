@@ -24,8 +24,6 @@ def named_data():
 
 
 LOSSES = {"kind": "sparse_categorical_crossentropy", "size": "mse"}
-
-
 WEIGHTS = {"kind": 1.0, "size": 0.5}
 
 

@@ -69,8 +69,8 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
 
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
-        config = inner.get_config()
-        return _copied("layer", inner, **(_in_float32(config) if in_float32 else {}))
+        changes = _in_float32(inner.get_config()) if in_float32 else {}
+        return _copied("layer", inner, **changes)
 
     copied = _clone(model, copy, "float32" if in_float32 else None)
     weights = named_weights(model)

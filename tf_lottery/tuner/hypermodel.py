@@ -11,7 +11,10 @@ from tf_lottery.tuner.space import JUDGES, Space, Told, choices
 
 EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
 # Of a plan; the tuner sets the others itself.
-FIELDS = {field.name for field in dataclasses.fields(Plan)} - {"seed", "replicates"}
+PLAN_FIELDS = {field.name for field in dataclasses.fields(Plan)} - {
+    "seed",
+    "replicates",
+}
 
 
 class SearchedModel(keras_tuner.HyperModel):
@@ -71,7 +74,7 @@ class SearchedModel(keras_tuner.HyperModel):
     def plan(self, hp: keras_tuner.HyperParameters, seed: int, replicates: int) -> Plan:
         """The plan of a trial."""
         fields = self.choices(hp)
-        if unknown := sorted(set(fields) - FIELDS):
+        if unknown := sorted(set(fields) - PLAN_FIELDS):
             raise ValueError(
                 "A space must return fields of a Plan, but `seed` and `replicates`, "
                 f"which the tuner has itself. Received: {', '.join(unknown)}."

@@ -23,7 +23,7 @@ from tf_lottery.search.facts import describe
 from tf_lottery.search.find import search
 from tf_lottery.tuner import failures, oracles, stopped, sweep_file
 from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.tuner.hypermodel import EPOCHS, FIELDS, SearchedModel
+from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
 from tf_lottery.tuner.results import Results, values_of
 from tf_lottery.tuner.space import Space, lottery_space
@@ -149,7 +149,7 @@ class LotteryTuner(keras_tuner.Tuner):
             ValueError, TypeError: What no trial could use, before any begins.
             PlanMismatchError: The directory holds another sweep.
         """
-        known = FIELDS | _TRAINER
+        known = PLAN_FIELDS | _TRAINER
         if unknown := sorted(set(arguments) - known):
             close = difflib.get_close_matches(unknown[0], known, 1)
             raise TypeError(
@@ -158,7 +158,7 @@ class LotteryTuner(keras_tuner.Tuner):
                 f"`executions_per_trial`. Received: {', '.join(unknown)}."
                 + (f" Did you mean {close[0]}?" if close else "")
             )
-        told = {name: arguments[name] for name in arguments if name in FIELDS}
+        told = {name: arguments[name] for name in arguments if name in PLAN_FIELDS}
         if self._shortest and (told.get("steps") or "epochs" in told):
             raise ValueError(
                 "Hyperband gives the length of a training in epochs, up to its "
