@@ -71,7 +71,7 @@ def test_kernels_of_layers_that_tfmot_refuses_are_pruned():
             for cell in cells
             for name in ("kernel", "recurrent_kernel")
         ),
-        *("einsum/kernel", "times/kernel", "own/kernel", "logits/kernel"),
+        *("einsum/kernel", "times/dense/kernel", "own/kernel", "logits/kernel"),
     }
     assert trainer.skipped == ["prelu (PReLU)"]
     for path, mask in last.ticket.masks.items():

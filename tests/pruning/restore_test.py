@@ -79,7 +79,7 @@ def test_the_initial_model_has_the_optimizer_as_it_was(ticket):
     model = ticket.model()
     assert int(model.optimizer.iterations) == ticket.step == 4
     assert Live(model).read().keys() == ticket.state.keys()
-    (name,) = (n for n in ticket.state if n.endswith("m/logits/kernel"))
+    (name,) = (n for n in ticket.state if n == "optimizer:logits/kernel/m")
     momentum, stored = Live(model).read()[name], ticket.state[name]
     mask = ticket.masks["logits/kernel"]
     assert stored.any()

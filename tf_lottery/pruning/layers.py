@@ -1,21 +1,23 @@
 """Which weights of a model can be pruned, and what they are called.
 
-A weight's path is that of its layer in the model without wrappers, then the
-weight's own name: `block1/conv/kernel`. A layer that is used several times, in
-nested models too, counts once, under the first path.
+A weight's path is that of its layer in the model without wrappers, of the part of the
+layer that holds it, and the weight's own name: `block1/conv/kernel`,
+`encoder/lstm_cell/kernel`. Names survive copies, see `naming`. A layer that is used
+several times, in nested models too, counts once, under the first path.
 """
 
 import fnmatch
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from tf_lottery._keras import keras, prune_registry, pruning_wrapper
+from tf_lottery._keras import keras, prune_registry, pruning_wrapper, tf
+from tf_lottery.core.naming import unique
+from tf_lottery.pruning.naming import layer_names, parts
 
 Wrapper = pruning_wrapper.PruneLowMagnitude
 
 _KERNELS = ("kernel", "recurrent_kernel", "embeddings", "pointwise_kernel")
 _DEPTHWISE = "depthwise_kernel"
-_WRAPPERS = ("prune_low_magnitude", "prune_by_name")  # how the names of wrappers begin
 
 
 def named_layers(model: Any) -> dict[str, Any]:
@@ -35,14 +37,30 @@ def named_weights(model: Any) -> dict[str, Any]:
             if id(weight) not in seen:
                 seen.add(id(weight))
                 weights[unique(f"{path}/{name}", weights)] = weight
+    for wrapper in pruning_wrapper.collect_prunable_layers(model):
+        seen.update(map(id, wrapper.weights))  # masks
+    for weight in model.weights:  # of the model itself, or of a list of layers
+        if isinstance(weight, tf.Variable) and id(weight) not in seen:
+            weights[unique(_last_name(weight), weights)] = weight
     return weights
 
 
 def own_weights(layer: Any) -> dict[str, Any]:
-    """A layer's variables by their own names, such as `lstm_cell/kernel`."""
+    """A layer's variables by their own names, such as `lstm_cell/kernel`.
+
+    Named by the layer's parts, not by the names of the variables: those depend on
+    where in a program a part was built.
+    """
+    # Not the handler that lookup layers list among their weights.
+    variables = (w for w in layer.weights if isinstance(w, tf.Variable))
+    left = {id(weight): weight for weight in variables}
     weights: dict[str, Any] = {}
-    for weight in layer.weights:
-        weights[unique(_own_name(layer, weight), weights)] = weight
+    for prefix, part in parts(layer):
+        for weight in (*part._trainable_weights, *part._non_trainable_weights):
+            if left.pop(id(weight), None) is not None:
+                weights[unique(f"{prefix}{_last_name(weight)}", weights)] = weight
+    for weight in left.values():  # in a `tf.Module` of the layer
+        weights[unique(_last_name(weight), weights)] = weight
     return weights
 
 
@@ -137,30 +155,11 @@ def finalize(model: Any) -> None:
             layer.finalize_state()
 
 
-def unique(name: str, taken: Any) -> str:
-    """The name, with a number behind it where it is taken."""
-    candidate, number = name, 0
-    while candidate in taken:
-        number += 1
-        candidate = f"{name}_{number}"
-    return candidate
-
-
 def _walk(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for layer in model.layers:
-        inner = without_wrapper(layer)
-        path = f"{prefix}{inner.name}"
-        if isinstance(inner, keras.Model):
-            yield from _walk(inner, f"{path}/")
+    # A layer may be in the model, and in a list that is an attribute of it.
+    layers = list({id(la): la for la in map(without_wrapper, model.layers)}.values())
+    for name, layer in zip(layer_names(layers), layers, strict=True):
+        if isinstance(layer, keras.Model):
+            yield from _walk(layer, f"{prefix}{name}/")
         else:
-            yield path, inner
-
-
-def _own_name(layer: Any, weight: Any) -> str:
-    """A weight's name without the scope of its layer, or of the layer's wrapper."""
-    name = f"/{weight.name.split(':')[0]}"
-    for scope in (layer.name, *(f"{prefix}_{layer.name}" for prefix in _WRAPPERS)):
-        _, found, own = name.partition(f"/{scope}/")
-        if found:
-            return str(own)
-    return name[1:]
+            yield f"{prefix}{name}", layer

@@ -14,10 +14,11 @@ from tf_lottery._keras import tf
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.io import bits, compact
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.naming import unique
 from tf_lottery.core.records import State
 from tf_lottery.core.ticket import masked
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.layers import named_layers, named_weights, unique
+from tf_lottery.pruning.layers import named_layers, named_weights
 from tf_lottery.pruning.wrap import mask_variables
 
 
@@ -121,12 +122,14 @@ class Live:
         return masked(array, masks.get(name))
 
     def _add_optimizer(self, optimizer: Any) -> None:
-        named = optimizers.variables(optimizer)
+        named = optimizers.variables(optimizer, self.weights)
         self.variables |= {f"optimizer:{name}": v for name, v in named.items()}
         names = {id(variable): f"optimizer:{name}" for name, variable in named.items()}
         for path in self._masks:
-            for slot in optimizers.slots(optimizer, self.weights[path]):
-                self._slots[names[id(slot.variable)]] = path, slot.neutral
+            weight = self.weights[path]
+            for slot in optimizers.slots(optimizer, weight):
+                if slot.variable.shape == weight.shape:
+                    self._slots[names[id(slot.variable)]] = path, slot.neutral
 
     def _check(self, state: Mapping[str, Any], masks: Masks) -> None:
         _check_names("masks", masks, needed=self._masks, known=self._masks)

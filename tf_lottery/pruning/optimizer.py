@@ -14,15 +14,22 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import keras, tf
-from tf_lottery.pruning.layers import unique
+from tf_lottery.core.naming import unique
 
 _HELD = "_lottery_held"
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A variable the optimizer keeps for a weight, and its value before step 1."""
+    """A variable that the optimizer keeps for a weight.
 
+    Attributes:
+        name: What it is to the optimizer, such as "m".
+        variable: The variable.
+        neutral: Its value before step 1.
+    """
+
+    name: str
     variable: Any
     neutral: Any
 
@@ -47,11 +54,7 @@ def hold(optimizer: Any, masks: Mapping[Any, Any], trainable: Iterable[Any]) -> 
     created = _build(optimizer, list(trainable))
     optimizer.apply_gradients = apply_gradients
     # A plain dict on the instance: Keras neither tracks nor saves it.
-    held = {
-        ref: [Slot(s, _neutral(s)) for s in created.get(ref, ()) if s.shape == m.shape]
-        for ref, m in masks.items()
-    }
-    object.__setattr__(optimizer, _HELD, held)
+    object.__setattr__(optimizer, _HELD, created)
 
 
 def slots(optimizer: Any, weight: Any) -> list[Slot]:
@@ -65,17 +68,23 @@ def is_held(optimizer: Any) -> bool:
     return hasattr(optimizer, _HELD)
 
 
-def variables(optimizer: Any) -> dict[str, Any]:
-    """All variables by name: slots, iterations, learning rate, loss scale."""
-    listed = optimizer.variables
-    # `variables` is a method in legacy optimizers, a callable list in new ones.
-    listed = list(listed) if isinstance(listed, list) else listed()
-    tracked = tf.train.TrackableView(optimizer).descendants()
+def variables(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """All variables by name: slots, iterations, learning rate, loss scale.
+
+    Those that a held optimizer keeps for a weight are called after its path, like
+    "hidden/kernel/m".
+
+    Args:
+        optimizer: The optimizer.
+        weights: The model's weights by path.
+    """
     named: dict[str, Any] = {}
-    seen: set[int] = set()
-    for variable in [*listed, *tracked]:
-        if isinstance(variable, tf.Variable) and id(variable) not in seen:
-            seen.add(id(variable))
+    for path, weight in weights.items():
+        for slot in slots(optimizer, weight):
+            named[unique(f"{path}/{slot.name}", named)] = slot.variable
+    seen = {id(variable) for variable in named.values()}
+    for variable in _all(optimizer):
+        if id(variable) not in seen:
             named[unique(variable.name.split(":")[0], named)] = variable
     return named
 
@@ -90,6 +99,43 @@ def copy(optimizer: Any) -> Any:
             "by `from_config(get_config())`. "
             f"Received: {type(optimizer).__name__}: {error}"
         ) from error
+
+
+def copy_values(
+    source: Any, weights: Mapping[str, Any], copied: Any, mine: Mapping[str, Any]
+) -> None:
+    """Gives a built copy of an optimizer the values of the original.
+
+    Iterations, rates and slots: a model that was trained already goes on from there.
+
+    Args:
+        source: The optimizer of a compiled model.
+        weights: That model's weights by path.
+        copied: A built optimizer of the same configuration.
+        mine: The weights that it trains, by the same paths.
+
+    Raises:
+        ValueError: An optimizer that was used, and does not say where its slots are.
+    """
+    pairs: list[tuple[Any, Any]] = []
+    for path in weights.keys() & mine.keys():
+        theirs, ours = (
+            _listed_slots(source, weights[path]),
+            _listed_slots(copied, mine[path]),
+        )
+        pairs += [(theirs[name], ours[name]) for name in theirs if name in ours]
+    done = {id(found) for found, _ in pairs}
+    there, here = _scalars(source), _scalars(copied)
+    pairs += [(there[name], here[name]) for name in there if name in here]
+    for found, variable in pairs:
+        variable.assign(found.numpy())
+    left = [v for v in _all(source) if id(v) not in done and len(v.shape)]
+    if left and int(source.iterations):
+        raise ValueError(
+            "An optimizer that was used must keep its slots in lists, as Keras' own "
+            f"do, to be copied. Received: {type(source).__name__}, whose "
+            f"{left[0].name!r} is in none. Compile the model again before a search."
+        )
 
 
 def finalize(model: Any) -> bool:
@@ -157,18 +203,21 @@ def _mask(gradient: Any, mask: Any) -> Any:
     return gradient * tf.cast(mask, gradient.dtype)
 
 
-def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Any]]:
+def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
     """Creates the slots, and returns them by the weight they belong to."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if hasattr(inner, "get_slot_names"):
         return _build_legacy(inner, trainable)
-    created: dict[Any, list[Any]] = {}
+    created: dict[Any, list[Slot]] = {}
     add = inner.add_variable_from_reference
 
-    def add_and_note(model_variable: Any, *args: Any, **kwargs: Any) -> Any:
-        slot = add(model_variable, *args, **kwargs)
+    def add_and_note(
+        model_variable: Any, variable_name: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        variable = add(model_variable, variable_name, *args, **kwargs)
+        slot = Slot(variable_name, variable, _neutral(variable))
         created.setdefault(model_variable.ref(), []).append(slot)
-        return slot
+        return variable
 
     inner.add_variable_from_reference = add_and_note
     optimizer.build(trainable)
@@ -176,15 +225,57 @@ def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Any]]:
     return created
 
 
-def _build_legacy(inner: Any, trainable: list[Any]) -> dict[Any, list[Any]]:
+def _build_legacy(inner: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
     inner._create_all_weights(trainable)
-    created: dict[Any, list[Any]] = {}
+    created: dict[Any, list[Slot]] = {}
     for weight, name in itertools.product(trainable, inner.get_slot_names()):
         # An optimizer may keep a slot for some weights only.
         with contextlib.suppress(KeyError):
-            slot = inner.get_slot(weight, name)
+            variable = inner.get_slot(weight, name)
+            slot = Slot(name, variable, _neutral(variable))
             created.setdefault(weight.ref(), []).append(slot)
     return created
+
+
+def _all(optimizer: Any) -> list[Any]:
+    """The variables of an optimizer, each once."""
+    listed = optimizer.variables
+    # `variables` is a method in legacy optimizers, a callable list in new ones.
+    listed = list(listed) if isinstance(listed, list) else listed()
+    tracked = tf.train.TrackableView(optimizer).descendants()
+    found = {id(v): v for v in [*listed, *tracked] if isinstance(v, tf.Variable)}
+    return list(found.values())
+
+
+def _scalars(optimizer: Any) -> dict[str, Any]:
+    """Iterations, rates and loss scale, by the last part of their names."""
+    tracked = tf.train.TrackableView(optimizer).descendants()
+    scalars = (v for v in tracked if isinstance(v, tf.Variable) and not len(v.shape))
+    return {v.name.split(":")[0].split("/")[-1]: v for v in scalars}
+
+
+def _listed_slots(optimizer: Any, weight: Any) -> dict[str, Any]:
+    """The slots of a weight, by the list of the optimizer that they are in."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    found: dict[str, Any] = {}
+    if hasattr(inner, "get_slot_names"):
+        for name in inner.get_slot_names():
+            with contextlib.suppress(KeyError):
+                found[name] = inner.get_slot(weight, name)
+        return found
+    places: Mapping[str, int] = getattr(inner, "_index_dict", {})
+    if inner._var_key(weight) not in places:
+        return found
+    place = places[inner._var_key(weight)]
+    lists = {
+        name: listed
+        for name, listed in vars(inner).items()
+        if isinstance(listed, list) and len(listed) == len(places)
+    }
+    for name, listed in lists.items():
+        if name != "_variables" and isinstance(listed[place], tf.Variable):
+            found[name] = listed[place]
+    return found
 
 
 def _neutral(slot: Any) -> Any:

@@ -1,5 +1,6 @@
 """Live Keras models of tickets."""
 
+import copy
 import json
 import warnings
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning.copying import copy_model, has_vocabulary
 from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import compile_like, wrap
@@ -23,13 +25,18 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
 
     Args:
         model: The model.
-        optimizer: The one that trains it, in place of its own.
+        optimizer: The one that trains it; default: the model's own, as it is now.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
-            if optimizer is not None and described.get("compile_config"):
+            if has_vocabulary(model):  # which is not in a configuration until copied
+                copied = keras.saving.serialize_keras_object(copy_model(model))
+                described["config"] = copied["config"]
+            if described.get("compile_config"):
+                # What it was compiled with may be a name, and not what was set since.
+                optimizer = model.optimizer if optimizer is None else optimizer
                 serialized = keras.saving.serialize_keras_object(optimizer)
                 described["compile_config"]["optimizer"] = serialized
             json.dumps(described)
@@ -86,7 +93,8 @@ def rebuild(
             "This ticket holds no architecture. Use `ticket.apply(model)` instead."
         )
     return keras.saving.deserialize_keras_object(
-        dict(ticket.architecture),
+        # Some layers take keys out of what they are made from.
+        copy.deepcopy(dict(ticket.architecture)),
         custom_objects=dict(custom_objects or {}),
         safe_mode=safe_mode,
     )

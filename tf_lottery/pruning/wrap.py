@@ -6,13 +6,17 @@ is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
 `prune_scope` and `PruningSummaries` work.
 """
 
-import contextlib
-import random
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, tf
 from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.copying import (
+    Copier,
+    copied_by_config,
+    copy_model,
+    vocabulary_of,
+)
 from tf_lottery.pruning.layers import (
     depthwise,
     finalize,
@@ -52,9 +56,9 @@ def wrap(
             pruned = [weight for weight in weights if id(weight) in trainable]
             return wrap_layer(layer, pruned) if pruned else layer
 
-        wrapped = _clone(copied, wrapped_layer)
-    # Losses and metrics may be given by the names of the outputs.
-    wrapped.output_names = list(model.output_names)
+        copier = Copier(wrapped_layer, shares=True)
+        wrapped = copier.of(copied)
+        copier.complete()
     _hold_when_compiled(wrapped)
     return wrapped
 
@@ -70,14 +74,15 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
         changes = _in_float32(inner.get_config()) if in_float32 else {}
-        return _copied("layer", inner, **changes)
+        return copied_by_config("layer", inner, **changes | vocabulary_of(inner))
 
-    copied = _clone(model, copy, "float32" if in_float32 else None)
+    copier = Copier(copy, "float32" if in_float32 else None)
+    copied = copier.of(model)
+    copier.complete(plain=True)
     weights = named_weights(model)
     for path, weight in named_weights(copied).items():
         weight.assign(weights[path].numpy().astype(weight.dtype.as_numpy_dtype))
     finalize(copied)
-    copied.output_names = list(model.output_names)
     return copied
 
 
@@ -101,16 +106,6 @@ def mask_variables(model: Any) -> dict[Any, list[Any]]:
     return masks
 
 
-def copy_model(model: Any, seed: int = 0) -> Any:
-    """A copy of a built model with its weights; shared layers stay shared."""
-    with _variable_generators(seed):
-        copied = _clone(model, _copy_layer)
-    for mine, theirs in zip(copied.weights, model.weights, strict=True):
-        mine.assign(theirs.numpy())
-    finalize(copied)
-    return copied
-
-
 def redraw(model: Any) -> Any:
     """A copy of a built model whose weights are drawn anew by its initialisers.
 
@@ -119,13 +114,17 @@ def redraw(model: Any) -> Any:
     """
 
     def draw_layer(layer: Any) -> Any:
-        return _copied("layer", layer, **_without_seeds(layer.get_config()))
+        changes = _without_seeds(layer.get_config()) | vocabulary_of(layer)
+        return copied_by_config("layer", layer, **changes)
 
-    return _clone(model, draw_layer)
+    return Copier(draw_layer).of(model)
 
 
 def compile_like(model: Any, source: Any, **changes: Any) -> None:
-    """Compiles `model` as `source` is, with copies of what has state.
+    """Compiles `model` as `source` is now, with copies of what has state.
+
+    By Keras' own `compile`: what one of the user's class does besides is in the
+    attributes of a copy.
 
     Args:
         model: The model to compile.
@@ -133,39 +132,15 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
         **changes: Arguments of `compile` that differ.
     """
     config = dict(source._compile_config.config)
+    config["run_eagerly"] = source._run_eagerly  # may be set after compiling
+    config["jit_compile"] = source._jit_compile
     with model.distribute_strategy.scope():
-        config["optimizer"] = optimizers.copy(source.optimizer)
+        if "optimizer" not in changes:
+            config["optimizer"] = optimizers.copy(source.optimizer)
         for name in ("metrics", "weighted_metrics"):
             config[name] = tf.nest.map_structure(_copy_metric, config[name])
-        model.compile(**config | changes)
-
-
-def _clone(
-    model: Any, clone_layer: Callable[[Any], Any], policy: str | None = None
-) -> Any:
-    """`clone_model` that keeps shared layers, nested models, flags and policies.
-
-    Args:
-        model: The model.
-        clone_layer: Makes the copy of a layer.
-        policy: That of the models themselves, inside layers too; default: their own.
-    """
-    clones: dict[int, Any] = {}
-
-    def clone(layer: Any) -> Any:
-        if id(layer) not in clones:
-            nested = isinstance(layer, keras.Model)
-            clones[id(layer)] = clone_nested(layer) if nested else clone_layer(layer)
-        return clones[id(layer)]
-
-    def clone_nested(layer: Any) -> Any:
-        with _policy(policy or layer.dtype_policy):
-            cloned = keras.models.clone_model(layer, clone_function=clone)
-        # Not `trainable`: that would set the flags of the layers inside, too.
-        cloned._trainable = layer._trainable
-        return cloned
-
-    return clone_nested(model)
+        keras.Model.compile(model, **config | changes)
+    hold_masks(model)
 
 
 def _check_sharing(model: Any) -> None:
@@ -183,39 +158,27 @@ def _check_sharing(model: Any) -> None:
                 )
 
 
+def hold_masks(model: Any) -> None:
+    """Makes the optimizer of a compiled model see masked gradients, if it has masks."""
+    masks = {ref: found[0] for ref, found in mask_variables(model).items()}
+    if masks and not optimizers.is_held(model.optimizer):
+        with model.distribute_strategy.scope():
+            optimizers.hold(model.optimizer, masks, model.trainable_variables)
+
+
 def _hold_when_compiled(model: Any) -> None:
     compile_model = model.compile
 
     def compile(*args: Any, **kwargs: Any) -> None:
         compile_model(*args, **kwargs)
-        if not optimizers.is_held(model.optimizer):
-            masks = {ref: found[0] for ref, found in mask_variables(model).items()}
-            with model.distribute_strategy.scope():
-                optimizers.hold(model.optimizer, masks, model.trainable_variables)
+        hold_masks(model)
 
     model.compile = compile  # a second `compile` must not lose the masks
 
 
-def _copy_layer(layer: Any) -> Any:
-    return _copied("layer", layer)
-
-
 def _copy_metric(metric: Any) -> Any:
-    return (
-        _copied("metric", metric)
-        if isinstance(metric, keras.metrics.Metric)
-        else metric
-    )
-
-
-def _copied(kind: str, original: Any, **changes: Any) -> Any:
-    try:
-        return type(original).from_config(original.get_config() | changes)
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"Every {kind} must be able to be copied by `from_config(get_config())`. "
-            f"Received: {original.name!r} ({type(original).__name__}): {error}"
-        ) from error
+    own = isinstance(metric, keras.metrics.Metric)
+    return copied_by_config("metric", metric) if own else metric
 
 
 def _without_seeds(config: Any, key: str = "") -> Any:
@@ -243,31 +206,3 @@ def _in_float32(config: Any, key: str = "") -> Any:
     if isinstance(config, dict):
         return {key: _in_float32(part, key) for key, part in config.items()}
     return config
-
-
-@contextlib.contextmanager
-def _policy(policy: Any) -> Iterator[None]:
-    """The global dtype policy for a while."""
-    before = keras.mixed_precision.global_policy()
-    keras.mixed_precision.set_global_policy(policy)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)
-
-
-@contextlib.contextmanager
-def _variable_generators(seed: int) -> Iterator[None]:
-    """Random layers made inside keep their generator's state in a variable."""
-    experimental = keras.backend.experimental
-    enabled = experimental.is_tf_random_generator_enabled()
-    seeds = keras.src.backend._SEED_GENERATOR
-    before = getattr(seeds, "generator", None)
-    experimental.enable_tf_random_generator()
-    seeds.generator = random.Random(seed)
-    try:
-        yield
-    finally:
-        seeds.generator = before
-        if not enabled:
-            experimental.disable_tf_random_generator()

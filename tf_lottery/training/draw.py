@@ -17,9 +17,10 @@ from tf_lottery.core.io import bits
 from tf_lottery.core.records import State
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.warn import warn
+from tf_lottery.pruning.copying import copy_model
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.live import generators
-from tf_lottery.pruning.wrap import copy_model, redraw
+from tf_lottery.pruning.wrap import redraw
 from tf_lottery.training import models
 from tf_lottery.training.seeds import seeded
 

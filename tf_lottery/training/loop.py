@@ -118,6 +118,16 @@ class Loop:
             )
         return {f"{name}_{metric}": value for metric, value in _numbers(logs).items()}
 
+    def traced(self) -> Any:
+        """The training step as a concrete function; None where there is no one.
+
+        It is traced here, before it is first called, and not again.
+        """
+        function = getattr(self.model, "train_tf_function", None)
+        if function is None or self.model.distribute_strategy.num_replicas_in_sync > 1:
+            return None
+        return function.get_concrete_function(tf.data.IteratorSpec(self.feed.spec))
+
     def traces(self) -> int:
         """How often the train function was traced."""
         function = getattr(self.model, "train_tf_function", None)

@@ -8,6 +8,7 @@ from tf_lottery._keras import keras
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.copying import Copier, copy_layer
 from tf_lottery.pruning.wrap import compile_like
 from tf_lottery.training.loop import GROUP, sees_batches
 from tf_lottery.training.seeds import seeded
@@ -37,17 +38,20 @@ def built(model: Any, spec: Any, seed: int) -> Any:
             f"Received: batches of {spec[0]}. Give the first layer an `input_shape`."
         )
     with seeded(derive(seed, "model")), model.distribute_strategy.scope():
-        copy = type(model).from_config(model.get_config())
+        copier = Copier(copy_layer)
+        copy = copier.of(model)
+        copier.complete()
         copy.build((None, *shape[1:]))
         compile_like(copy, model)
     return copy
 
 
 def optimizer(model: Any, plan: Plan, last_step: int) -> Any:
-    """A copy of the model's optimizer, as the plan needs it."""
+    """A copy of the model's optimizer without slots, as the plan needs it."""
     copied = optimizers.copy(model.optimizer)
     if plan.retrain == "fine_tune":
-        optimizers.hold_last_rate(copied, last_step)
+        before = int(model.optimizer.iterations)  # of a model that was trained already
+        optimizers.hold_last_rate(copied, before + last_step)
     return copied
 
 

@@ -15,7 +15,9 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.pruning.layers import skipped_layers
+from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning import proof
+from tf_lottery.pruning.layers import named_weights, skipped_layers
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
@@ -26,6 +28,7 @@ from tf_lottery.training.fit import Fit, Report
 from tf_lottery.training.loop import Logs, Loop
 from tf_lottery.training.repeatable import is_repeatable
 from tf_lottery.training.run import Checkpoint, Run
+from tf_lottery.training.seeds import seeded
 from tf_lottery.training.stream import Stream
 from tf_lottery.training.workers import Workers
 
@@ -97,6 +100,8 @@ class Trainer:
         self._source = Source(given, model, spec, strategy)
         self._compile(model, stream)
         self._check()
+        if (step := self._loop.traced()) is not None:
+            proof.check_captures(step, model)
         self.unknown = shareable.unknown(
             self.model, self.architecture, self._callbacks, dataset
         )
@@ -372,6 +377,8 @@ class Trainer:
     def _compile(self, model: Any, stream: Stream) -> None:
         seed = derive(self.plan.seed, "generators")
         self.model = wrap(model, seed, self.strategy, asked=self.plan.layer_rates)
+        with (self.strategy or model.distribute_strategy).scope():
+            proof.prove(self.model, model, lambda: seeded(seed))
         masks = Masks.full(Live(self.model).shapes)
         checks.check_prunable(masks, model)
         self.plan.rates(masks)
@@ -379,10 +386,15 @@ class Trainer:
         last_step = self.plan.last_step(stream.feed.steps_per_epoch)
         with self.strategy.scope():
             optimizer = models.optimizer(model, self.plan, last_step)
-        holds_rate = self.plan.retrain == "fine_tune"
-        self.architecture = describe(model, optimizer if holds_rate else None)
+        self.architecture = describe(model, optimizer)
         group = models.group_size(model, self._callbacks)
         compile_like(self.model, model, optimizer=optimizer, steps_per_execution=group)
+        optimizers.copy_values(
+            model.optimizer,
+            named_weights(model),
+            self.model.optimizer,
+            named_weights(self.model),
+        )
         self._stream = stream
         self._loop = Loop(self.model, stream.feed, stream.evaluated, group)
         self._live = Live(self.model)

@@ -1,0 +1,164 @@
+"""The proof that a copy is the user's model, before anything is trained.
+
+A copy has the class of the original, its weights by path, gives its outputs and losses
+bit for bit, and reads none of its variables.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tf_lottery._keras import tf
+from tf_lottery.pruning.copying import check_paths
+from tf_lottery.pruning.layers import named_layers, named_weights
+
+Seeded = Callable[[], contextlib.AbstractContextManager[Any]]
+
+_EXAMPLES = 2
+_OPEN = 16  # the size of an axis of unknown length
+_ROUNDING = 1e-5
+
+
+def prove(copied: Any, model: Any, seeded: Seeded) -> None:
+    """Raises unless a copy does what the model does.
+
+    Args:
+        copied: A copy, wrapped or not, with all weights kept.
+        model: The original; it is not changed.
+        seeded: Makes a context in which equal random operations draw equal numbers.
+
+    Raises:
+        ValueError: What differs, and what to do.
+    """
+    if type(copied) is not type(model):
+        raise ValueError(
+            f"The copy that is searched must have the class of the model. Received: "
+            f"{type(copied).__name__} for {type(model).__name__}."
+        )
+    mine, theirs = named_weights(copied), named_weights(model)
+    check_paths(mine, theirs, model)
+    shared = {id(variable) for variable in model.variables}
+    for path, weight in mine.items():
+        if id(weight) in shared:
+            _refuse(path, "which is the weight of the model itself")
+    _check_outputs(copied, model, seeded)
+
+
+def check_captures(function: Any, model: Any) -> None:
+    """Raises if a traced function reads a variable of the model that was passed.
+
+    Args:
+        function: A concrete function of the copy: its training step.
+        model: The original.
+    """
+    handles = {
+        id(part.handle): path
+        for path, weight in named_weights(model).items()
+        for part in getattr(weight, "values", None) or [weight]
+    }
+    for captured in function.captured_inputs:
+        if path := handles.get(id(captured)):
+            _refuse(
+                path, "which a function or a layer reaches by a closure or a global"
+            )
+
+
+def _refuse(path: str, how: str) -> None:
+    raise ValueError(
+        "The copy that is searched must have variables of its own. Received: a model "
+        f"that uses {path!r}, {how}: it would be neither trained, pruned nor rewound. "
+        "Let the layer that owns the weight do the computation, or reach the weight by "
+        "`self` in a method of the model's class."
+    )
+
+
+def _check_outputs(copied: Any, model: Any, seeded: Seeded) -> None:
+    inputs = _inputs(model)
+
+    def compute(each: Any) -> list[Any]:
+        with _unchanged(each), seeded():
+            outputs = tf.nest.flatten(each(inputs, training=False))
+            losses = map(tf.convert_to_tensor, each.losses)
+            return [_dense(tensor) for tensor in (*outputs, *losses)]
+
+    try:
+        wanted, again = compute(model), compute(model)
+    except (ValueError, TypeError, tf.errors.OpError):
+        return  # it checks its inputs, and takes none that are drawn by chance
+    if not _all_equal(again, wanted, _ROUNDING):
+        return  # it draws by chance where it is not trained, too
+    repeats = _all_equal(again, wanted, 0.0)
+    if not _all_equal(compute(copied), wanted, 0.0 if repeats else _ROUNDING):
+        raise ValueError(
+            "A copy of the model must give the model's outputs and losses. Received: "
+            f"{model.name!r} ({type(model).__name__}), whose copy gives others. Does a "
+            "layer hold something that its `get_config()` does not say, or was one "
+            "changed after it was made? Complete its `get_config()`."
+        )
+
+
+def _inputs(model: Any) -> Any:
+    """Inputs by chance: normal numbers, 0 and 1 as integers, letters as strings."""
+    draw = np.random.default_rng(0)
+
+    def drawn(tensor: Any) -> Any:
+        shape = [_OPEN if size is None else size for size in tensor.shape[1:]]
+        shape, dtype = [_EXAMPLES, *shape], tensor.dtype
+        if dtype == tf.string:
+            values = tf.constant(draw.choice(["a", "b"], shape))
+        elif dtype.is_floating:
+            values = tf.cast(draw.normal(size=shape), dtype)
+        else:
+            values = tf.cast(draw.integers(0, 2, shape), dtype)
+        if isinstance(tensor.type_spec, tf.SparseTensorSpec):
+            return tf.sparse.from_dense(values)
+        if isinstance(tensor.type_spec, tf.RaggedTensorSpec):
+            return tf.RaggedTensor.from_tensor(
+                values, ragged_rank=tensor.type_spec.ragged_rank
+            )
+        return values
+
+    inputs = [drawn(tensor) for tensor in model.inputs]
+    return tf.nest.pack_sequence_as(model.input, inputs)
+
+
+@contextlib.contextmanager
+def _unchanged(model: Any) -> Iterator[None]:
+    """Gives what a call may change its values back: states, statistics, metrics."""
+    changing = {id(v): v for v in model.non_trainable_variables}
+    for layer in named_layers(model).values():
+        for part in layer._flatten_layers():
+            states = tf.nest.flatten(getattr(part, "states", None) or [])
+            changing |= {id(s): s for s in states if isinstance(s, tf.Variable)}
+    before = [(variable, variable.numpy()) for variable in changing.values()]
+    try:
+        yield
+    finally:
+        for variable, value in before:
+            variable.assign(value)
+
+
+def _all_equal(some: list[Any], others: list[Any], tolerance: float) -> bool:
+    return len(some) == len(others) and all(
+        _is_equal(one, other, tolerance)
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+def _is_equal(one: Any, other: Any, tolerance: float) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if not tolerance or one.dtype.kind not in "fcV":
+        return bool(one.tobytes() == other.tobytes())
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    return np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _dense(tensor: Any) -> Any:
+    if isinstance(tensor, tf.SparseTensor):
+        tensor = tf.sparse.to_dense(tensor)
+    if isinstance(tensor, tf.RaggedTensor):
+        tensor = tensor.flat_values
+    return np.asarray(tensor)
