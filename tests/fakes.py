@@ -180,7 +180,7 @@ def _weights(state):
 def facts(plan: Plan, **changes) -> dict:
     """What a run directory holds of a search with a fake trainer."""
     of = {
-        "architecture": {"model": "fake", "compile_config": "adam"},
+        "architecture": {"model": "fake", "compile_config": {"optimizer": "adam"}},
         "data": {"dataset": {"batches": 9}},
     }
     of |= {"monitor": "val_accuracy", "maximize": True}

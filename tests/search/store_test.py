@@ -129,8 +129,8 @@ def test_another_plan_is_an_error_that_names_what_differs(run, name):
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"architecture": {"model": "b", "compile_config": "adam"}}, "layers"),
-        ({"architecture": {"model": "fake", "compile_config": "sgd"}}, "optimizer"),
+        ({"architecture": {"model": "b", "compile_config": {"optimizer": "adam"}}}, "layers"),
+        ({"architecture": {"model": "fake", "compile_config": {"optimizer": "sgd"}}}, "optimizer"),
         (
             {"data": {"dataset": {"batches": 8}}},
             "`dataset` batches is 9 there and 8 here",

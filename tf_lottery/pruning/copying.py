@@ -238,6 +238,23 @@ def vocabulary_of(layer: Any) -> dict[str, Any]:
     return {"vocabulary": words, "idf_weights": weights}
 
 
+def bins_of(layer: Any) -> dict[str, Any]:
+    """What a `Discretization` was adapted to, as arguments of its class; else nothing.
+
+    With them it has no variable of unknown size, which other formats do not take.
+    """
+    is_adapted = (
+        isinstance(layer, keras.layers.Discretization)
+        and layer.input_bin_boundaries is None
+        and layer.built
+    )
+    if not is_adapted:
+        return {}
+    layer.finalize_state()
+    bins = np.asarray(layer.bin_boundaries).reshape(-1).tolist()
+    return {"bin_boundaries": bins, "num_bins": None}
+
+
 def has_vocabulary(model: Any) -> bool:
     """Whether a layer of the model was adapted to a vocabulary."""
     return any(map(vocabulary_of, named_layers(model).values()))

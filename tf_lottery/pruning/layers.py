@@ -52,15 +52,21 @@ def own_weights(layer: Any) -> dict[str, Any]:
     where in a program a part was built.
     """
     # Not the handler that lookup layers list among their weights.
-    variables = (w for w in layer.weights if isinstance(w, tf.Variable))
-    left = {id(weight): weight for weight in variables}
-    weights: dict[str, Any] = {}
+    own = {id(weight) for weight in layer.weights if isinstance(weight, tf.Variable)}
+    prefixes: dict[int, str] = {}
+    found: dict[int, Any] = {}
     for prefix, part in parts(layer):
         for weight in (*part._trainable_weights, *part._non_trainable_weights):
-            if left.pop(id(weight), None) is not None:
-                weights[unique(f"{prefix}{_last_name(weight)}", weights)] = weight
-    for weight in left.values():  # in a `tf.Module` of the layer
-        weights[unique(_last_name(weight), weights)] = weight
+            # Wrappers list weights of their layer as theirs, once these are built.
+            known = prefixes.get(id(weight), "")
+            if id(weight) in own and prefix.count("/") >= known.count("/"):
+                prefixes[id(weight)], found[id(weight)] = prefix, weight
+    weights: dict[str, Any] = {}
+    for number, weight in found.items():
+        weights[unique(f"{prefixes[number]}{_last_name(weight)}", weights)] = weight
+    for weight in layer.weights:  # in a `tf.Module` of the layer
+        if id(weight) in own and id(weight) not in found:
+            weights[unique(_last_name(weight), weights)] = weight
     return weights
 
 

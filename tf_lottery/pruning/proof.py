@@ -127,12 +127,12 @@ def _inputs(model: Any) -> Any:
 @contextlib.contextmanager
 def _unchanged(model: Any) -> Iterator[None]:
     """Gives what a call may change its values back: states, statistics, metrics."""
-    changing = {id(v): v for v in model.non_trainable_variables}
+    changing = list(model.non_trainable_variables)
     for layer in named_layers(model).values():
         for part in layer._flatten_layers():
-            states = tf.nest.flatten(getattr(part, "states", None) or [])
-            changing |= {id(s): s for s in states if isinstance(s, tf.Variable)}
-    before = [(variable, variable.numpy()) for variable in changing.values()]
+            changing += tf.nest.flatten(getattr(part, "states", None) or [])
+    variables = {id(v): v for v in changing if isinstance(v, tf.Variable)}
+    before = [(variable, variable.numpy()) for variable in variables.values()]
     try:
         yield
     finally:

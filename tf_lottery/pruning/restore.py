@@ -2,19 +2,27 @@
 
 import copy
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning.copying import copy_model, has_vocabulary
 from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
-from tf_lottery.pruning.wrap import compile_like, wrap
+from tf_lottery.pruning.wrap import compile_like, copied_metrics, wrap
 
+# Keras does not find all of its own by their names, such as SpectralNormalization.
+_LAYERS = {
+    name: found
+    for name, found in vars(keras.layers).items()
+    if isinstance(found, type) and issubclass(found, keras.layers.Layer)
+}
 WEIGHTS = ("initial", "best", "final")
 
 
@@ -37,12 +45,28 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
             if described.get("compile_config"):
                 # What it was compiled with may be a name, and not what was set since.
                 optimizer = model.optimizer if optimizer is None else optimizer
-                serialized = keras.saving.serialize_keras_object(optimizer)
-                described["compile_config"]["optimizer"] = serialized
+                values = {"optimizer": optimizer, **copied_metrics(model)}
+                described["compile_config"] |= {
+                    name: keras.saving.serialize_keras_object(value)
+                    for name, value in values.items()
+                    if name in described["compile_config"]
+                }
+            described["config"] = _without_builds(described["config"])
             json.dumps(described)
         except (TypeError, ValueError, NotImplementedError):
             return None
     return described
+
+
+def _without_builds(values: Any) -> Any:
+    """A configuration whose layers are built by the calls of the graph, and once."""
+    if isinstance(values, Mapping):
+        return {
+            key: _without_builds(value)
+            for key, value in values.items()
+            if key != "build_config"
+        }
+    return list(map(_without_builds, values)) if isinstance(values, list) else values
 
 
 def model(
@@ -58,8 +82,9 @@ def model(
     try:
         restored = apply(ticket, rebuilt, weights)
         if weights == "initial":
-            Live(restored).assign(ticket.state, ticket.masks)
-    except TicketError as error:
+            live = Live(restored)
+            live.assign(ticket.state, _with_frozen(ticket, live))
+    except ValueError as error:
         raise TicketError(
             "The model cannot be rebuilt from its configuration as it was; Keras "
             "splits a layer that is shared between an outer and a nested model. Use "
@@ -73,12 +98,25 @@ def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     values = chosen(ticket, weights)
     seed = ticket.plan.seed if ticket.plan else 0
     wrapped = wrap(model, seed, asked=ticket.masks)
-    Live(wrapped).assign(values, ticket.masks)
+    live = Live(wrapped)
+    live.assign(values, _with_frozen(ticket, live))
     finalize(wrapped)
     if model.optimizer is not None:
         # Compiled after the weights are set: an average of them starts from these.
         compile_like(wrapped, model)
     return wrapped
+
+
+def _with_frozen(ticket: Ticket, live: Live) -> Masks:
+    """The masks, with all-ones ones for weights that were frozen in the search.
+
+    Those have values in the ticket and no mask, and may be trained in the model.
+    """
+    shapes = live.shapes
+    missing = shapes.keys() & ticket.state.keys() - ticket.masks.keys()
+    return Masks(
+        {**Masks.full({path: shapes[path] for path in missing}), **ticket.masks}
+    )
 
 
 def rebuild(
@@ -92,12 +130,27 @@ def rebuild(
         raise TicketError(
             "This ticket holds no architecture. Use `ticket.apply(model)` instead."
         )
-    return keras.saving.deserialize_keras_object(
-        # Some layers take keys out of what they are made from.
-        copy.deepcopy(dict(ticket.architecture)),
-        custom_objects=dict(custom_objects or {}),
-        safe_mode=safe_mode,
-    )
+    # Some layers take keys out of what they are made from.
+    architecture = copy.deepcopy(dict(ticket.architecture))
+    try:
+        return keras.saving.deserialize_keras_object(
+            architecture,
+            custom_objects={**_LAYERS, **(custom_objects or {})},
+            safe_mode=safe_mode,
+        )
+    except Exception as error:  # layers raise whatever they like
+        raise TicketError(
+            "Keras must be able to make the model from its configuration, and cannot: "
+            f"{_first_sentence(error)} Pass classes and functions of your own as "
+            '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
+            "of a file that you trust, or use `ticket.apply(model)`."
+        ) from error
+
+
+def _first_sentence(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    sentence = re.split(r"(?<=[.:])\s", text)[0].rstrip(".:")
+    return f"{sentence[:300]}."
 
 
 def chosen(ticket: Ticket, weights: str) -> State:

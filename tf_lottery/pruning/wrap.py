@@ -6,6 +6,7 @@ is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
 `prune_scope` and `PruningSummaries` work.
 """
 
+import functools
 from collections.abc import Collection
 from typing import Any
 
@@ -13,6 +14,7 @@ from tf_lottery._keras import keras, pruning_wrapper, tf
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.copying import (
     Copier,
+    bins_of,
     copied_by_config,
     copy_model,
     vocabulary_of,
@@ -74,7 +76,8 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
         changes = _in_float32(inner.get_config()) if in_float32 else {}
-        return copied_by_config("layer", inner, **changes | vocabulary_of(inner))
+        changes |= vocabulary_of(inner) | bins_of(inner)
+        return copied_by_config("layer", inner, **changes)
 
     copier = Copier(copy, "float32" if in_float32 else None)
     copied = copier.of(model)
@@ -137,8 +140,7 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
     with model.distribute_strategy.scope():
         if "optimizer" not in changes:
             config["optimizer"] = optimizers.copy(source.optimizer)
-        for name in ("metrics", "weighted_metrics"):
-            config[name] = tf.nest.map_structure(_copy_metric, config[name])
+        config |= copied_metrics(source)
         keras.Model.compile(model, **config | changes)
     hold_masks(model)
 
@@ -158,6 +160,33 @@ def _check_sharing(model: Any) -> None:
                 )
 
 
+def copied_metrics(model: Any) -> dict[str, Any]:
+    """Copies of the metrics that a model was compiled with, as arguments of `compile`.
+
+    Keras puts the names of outputs before those of metrics when a model is first used;
+    a copy must not get them twice.
+    """
+    heads = [f"{name}_" for name in model.output_names or ()]
+    heads = heads if len(heads) > 1 and model.compiled_metrics.built else []
+
+    def copied(metric: Any, extra: str = "") -> Any:
+        if not isinstance(metric, keras.metrics.Metric):
+            return metric
+        name = metric.name
+        for head in heads:
+            name = name.removeprefix(head)
+        if extra and model.compiled_metrics.built:
+            name = name.removeprefix(extra)
+        return copied_by_config("metric", metric, name=name)
+
+    config = model._compile_config.config
+    weighted = functools.partial(copied, extra="weighted_")
+    return {
+        "metrics": tf.nest.map_structure(copied, config["metrics"]),
+        "weighted_metrics": tf.nest.map_structure(weighted, config["weighted_metrics"]),
+    }
+
+
 def hold_masks(model: Any) -> None:
     """Makes the optimizer of a compiled model see masked gradients, if it has masks."""
     masks = {ref: found[0] for ref, found in mask_variables(model).items()}
@@ -174,11 +203,6 @@ def _hold_when_compiled(model: Any) -> None:
         hold_masks(model)
 
     model.compile = compile  # a second `compile` must not lose the masks
-
-
-def _copy_metric(metric: Any) -> Any:
-    own = isinstance(metric, keras.metrics.Metric)
-    return copied_by_config("metric", metric) if own else metric
 
 
 def _without_seeds(config: Any, key: str = "") -> Any:

@@ -7,12 +7,13 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tf_lottery
 from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.core.naming import stable_names
 from tf_lottery.core.plan import Plan
 
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
@@ -25,17 +26,19 @@ def describe(
     **more: Any,
 ) -> dict[str, Any]:
     """What `plan.json` holds: the plan, hashes of model and data, and versions."""
-    architecture = architecture or {}
-    layers = _without_names_and_code(architecture)
+    model = _stable(_without_own_name(architecture or {}))
+    compiled = model.pop("compile_config", None)
     return {
         "plan": plan.to_json(),
         "fingerprint": plan.fingerprint,
-        "architecture": _digest(layers),
+        "architecture": _digest(model),
         "layers": {
-            layer["config"].get("name", layer["class_name"]): _digest(layer)
-            for layer in layers.get("config", {}).get("layers", ())
+            _name(layer) or layer["class_name"]: _digest(layer)
+            for layer in model.get("config", {}).get("layers", ())
         },
-        "compile_config": _digest(_plain(architecture.get("compile_config"), {})),
+        "compile_config": {
+            name: _digest(value) for name, value in (compiled or {}).items()
+        },
         "data": data,
         "versions": {
             "tf_lottery": tf_lottery.__version__,
@@ -64,31 +67,83 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _without_names_and_code(architecture: Mapping[str, Any]) -> Any:
-    """The layers, without the model's and its inputs' names, and without bytecode.
+def _without_own_name(architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """A model without the names that no weight is called after: its own, its inputs'.
 
-    Keras counts unnamed models and inputs, so a model that is made again in the
-    same process has other ones, and no weight is called after them. The bytecode
-    of a lambda changes with its line in the file.
+    The names of its outputs, by which it may be compiled, are renamed with its layers.
     """
-    layers = {k: v for k, v in architecture.items() if k != "compile_config"}
-    config = layers.get("config", {})
-    inputs = [
-        layer["config"]["name"]
-        for layer in config.get("layers", ())
-        if layer["class_name"] == "InputLayer"
-    ]
-    own = {name: f"own {i}" for i, name in enumerate([config.get("name"), *inputs])}
-    return _plain(layers, own)
+    config = architecture.get("config", {})
+    layers = config.get("layers", ())
+    inputs = [_name(layer) for layer in layers if layer["class_name"] == "InputLayer"]
+    names = {str(name): f"input {number}" for number, name in enumerate(inputs)}
+    if isinstance(config.get("name"), str):
+        names[config["name"]] = "model"
+    names |= {name: new for name, new in _names_of(layers).items() if name not in names}
+    return dict(_renamed(architecture, names))
 
 
-def _plain(values: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(values, Mapping):
-        if values.get("class_name") == "__lambda__":
-            return "lambda"
-        return {key: _plain(value, names) for key, value in values.items()}
+def _stable(values: Any) -> Any:
+    """A serialized model as every copy of it is serialized.
+
+    Names that Keras counted become positions, see `core.naming`. The bytecode of a
+    lambda changes with its line in the file, and is left out.
+    """
     if isinstance(values, list | tuple):
-        return [_plain(value, names) for value in values]
+        return _renamed_each([_stable(value) for value in values])
+    if not isinstance(values, Mapping):
+        return values
+    if values.get("class_name") == "__lambda__":
+        return "lambda"
+    parts = {key: _renamed_each([_stable(value)])[0] for key, value in values.items()}
+    layers = values.get("layers")
+    if isinstance(layers, list | tuple) and all(map(_is_object, layers)):
+        return _renamed(parts, _names_of(layers))
+    return parts
+
+
+def _renamed_each(values: list[Any]) -> list[Any]:
+    """Neighbours, of which each serialized object has its stable name."""
+    if not values or not all(map(_is_object, values)):
+        return values
+    names = _names_of(values)
+    return [_renamed(value, names) for value in values]
+
+
+def _names_of(things: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    named = [(name, _classes(thing)) for thing in things if (name := _name(thing))]
+    return {
+        name: new for (name, _), new in zip(named, stable_names(named), strict=True)
+    }
+
+
+def _classes(thing: Mapping[str, Any]) -> list[str]:
+    inner = thing["config"].get("layer")
+    return [
+        each["class_name"]
+        for each in (thing, inner)
+        if isinstance(each, Mapping) and isinstance(each.get("class_name"), str)
+    ]
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it is a layer, metric or the like as Keras serializes them."""
+    return (
+        isinstance(value, Mapping)
+        and isinstance(value.get("class_name"), str)
+        and isinstance(value.get("config"), Mapping)
+    )
+
+
+def _name(thing: Mapping[str, Any]) -> str | None:
+    name = thing.get("name", thing["config"].get("name"))
+    return name if isinstance(name, str) else None
+
+
+def _renamed(values: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(values, Mapping):
+        return {names.get(k, k): _renamed(value, names) for k, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_renamed(value, names) for value in values]
     return names.get(values, values) if isinstance(values, str) else values
 
 
@@ -110,8 +165,10 @@ def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
         layers = theirs["layers"].items() ^ ours["layers"].items()
         names = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
         return f"of another model, it differs in {names} (names of layers count)"
-    if theirs["compile_config"] != ours["compile_config"]:
-        return "with another optimizer, loss or metrics"
+    there, here = theirs["compile_config"], ours["compile_config"]
+    differs = sorted(name for name in there | here if there.get(name) != here.get(name))
+    if differs:
+        return f"compiled in another way, in {', '.join(map(repr, differs))}"
     for name in sorted({*theirs["data"], *ours["data"]}):
         there, here = (each["data"].get(name, {}) for each in (theirs, ours))
         for fact in there | here:

@@ -2,8 +2,10 @@
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.masks import Masks
@@ -93,6 +95,29 @@ def check_prunable(masks: Masks, model: Any) -> None:
             "The model must have a trainable kernel that can be pruned. "
             f"Received: a model with none, of {layers}."
         )
+
+
+def check_constraints(weights: Mapping[str, Any]) -> None:
+    """Raises if a constraint gives a pruned weight another value than zero.
+
+    Args:
+        weights: The prunable weights by path.
+    """
+    draw = np.random.default_rng(0)
+    for path, weight in weights.items():
+        constraint = getattr(weight, "constraint", None)
+        if constraint is None:
+            continue
+        mask = draw.random(weight.shape) < 0.5
+        values = np.where(mask, draw.normal(size=weight.shape), 0.0)
+        found = np.asarray(constraint(tf.cast(values, weight.dtype)))
+        if found[~mask].any():
+            raise ValueError(
+                "A constraint must leave pruned weights at zero. Received: the "
+                f"constraint {type(constraint).__name__} of {path!r}, which mixes "
+                "weights. Leave it out, or leave the layer alone with "
+                f"layer_rates={{{path!r}: 0}}."
+            )
 
 
 def check_plan(plan: Plan, steps_per_epoch: int, monitors: Sequence[str]) -> None:

@@ -381,7 +381,9 @@ class Trainer:
             proof.prove(self.model, model, lambda: seeded(seed))
         masks = Masks.full(Live(self.model).shapes)
         checks.check_prunable(masks, model)
-        self.plan.rates(masks)
+        rates = self.plan.rates(masks)
+        weights = named_weights(self.model)
+        checks.check_constraints({p: weights[p] for p in rates if rates[p]})
         self.skipped = skipped_layers(self.model)
         last_step = self.plan.last_step(stream.feed.steps_per_epoch)
         with self.strategy.scope():
