@@ -177,10 +177,15 @@ def _weights(state):
     return {name: array for name, array in state.items() if ":" not in name}
 
 
+def architecture(model="fake", optimizer="adam") -> dict:
+    """A model as a fake trainer describes it."""
+    return {"model": model, "compile_config": {"optimizer": optimizer}}
+
+
 def facts(plan: Plan, **changes) -> dict:
     """What a run directory holds of a search with a fake trainer."""
     of = {
-        "architecture": {"model": "fake", "compile_config": {"optimizer": "adam"}},
+        "architecture": architecture(),
         "data": {"dataset": {"batches": 9}},
     }
     of |= {"monitor": "val_accuracy", "maximize": True}

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.fakes import FakeTrainer, facts
+from tests.fakes import FakeTrainer, architecture, facts
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.search import shared
@@ -91,8 +91,19 @@ def test_replicates_and_controls_are_shared_too(tmp_path):
         ({"seed": 1}, {}),
         ({"batch_size": 7}, {}),
         ({}, {"data": {"dataset": {"batches": 8}}}),
-        ({}, {"architecture": {"model": "other", "compile_config": {"optimizer": "adam"}}}),
-        ({}, {"architecture": {"model": "fake", "compile_config": {"optimizer": "sgd"}}}),
+        (
+            {},
+            {
+                "architecture": {
+                    "model": "other",
+                    "compile_config": {"optimizer": "adam"},
+                }
+            },
+        ),
+        (
+            {},
+            {"architecture": architecture(optimizer="sgd")},
+        ),
         ({}, {"devices": "two"}),
         ({"retrain": "fine_tune"}, {}),
     ],

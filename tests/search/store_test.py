@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tf_lottery
-from tests.fakes import FakeTrainer, facts, written
+from tests.fakes import FakeTrainer, architecture, facts, written
 from tf_lottery.core import io
 from tf_lottery.core.errors import PlanMismatchError, TicketError
 from tf_lottery.core.plan import Plan
@@ -129,8 +129,14 @@ def test_another_plan_is_an_error_that_names_what_differs(run, name):
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"architecture": {"model": "b", "compile_config": {"optimizer": "adam"}}}, "layers"),
-        ({"architecture": {"model": "fake", "compile_config": {"optimizer": "sgd"}}}, "optimizer"),
+        (
+            {"architecture": architecture("b")},
+            "layers",
+        ),
+        (
+            {"architecture": architecture(optimizer="sgd")},
+            "optimizer",
+        ),
         (
             {"data": {"dataset": {"batches": 8}}},
             "`dataset` batches is 9 there and 8 here",

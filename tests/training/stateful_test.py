@@ -7,7 +7,7 @@ import tf_lottery
 from tests.fakes import Killed
 from tests.models import CLASSES, compiled, equal, keras, layers, tf
 from tests.training.trainings import Kill, assert_same_rounds, trainer_of
-from tf_lottery.pruning.live import recurrent_states
+from tf_lottery.pruning.states import recurrent_states
 from tf_lottery.search.rounds import run_rounds
 
 

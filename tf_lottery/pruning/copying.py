@@ -24,6 +24,7 @@ from tf_lottery.pruning.layers import (
     without_wrapper,
 )
 from tf_lottery.pruning.rebinding import rebound
+from tf_lottery.pruning.states import recurrent_states
 
 CopyLayer = Callable[[Any], Any]
 
@@ -270,6 +271,9 @@ def assign_by_path(copied: Any, model: Any) -> None:
     check_paths(mine, theirs, model)
     for path, weight in theirs.items():
         mine[path].assign(weight.numpy())
+    states = recurrent_states(copied)
+    for name, state in recurrent_states(model).items():
+        states[name].assign(state.numpy())
     finalize(copied)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tf_lottery._keras import keras, prune_registry, pruning_wrapper, tf
 from tf_lottery.core.naming import unique
-from tf_lottery.pruning.naming import layer_names, parts
+from tf_lottery.pruning.naming import Names, layer_names, parts
 
 Wrapper = pruning_wrapper.PruneLowMagnitude
 
@@ -20,23 +20,30 @@ _KERNELS = ("kernel", "recurrent_kernel", "embeddings", "pointwise_kernel")
 _DEPTHWISE = "depthwise_kernel"
 
 
-def named_layers(model: Any) -> dict[str, Any]:
+def named_layers(model: Any, names: Names = layer_names) -> dict[str, Any]:
     """Layers by path, without their pruning wrappers, nested models walked."""
     layers: dict[int, tuple[str, Any]] = {}
-    for path, layer in _walk(model, ""):
+    for path, layer in _walk(model, "", names):
         layers.setdefault(id(layer), (path, layer))
     return dict(layers.values())
 
 
-def named_weights(model: Any) -> dict[str, Any]:
-    """Variables by path: of layers, so neither masks nor the optimizer's."""
+def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
+    """Variables by path: of layers, so neither masks nor the optimizer's.
+
+    Args:
+        model: A model, wrapped or not.
+        names: From neighbouring layers to their names; those of Keras, `own_names`,
+            are not equal in copies.
+    """
     weights: dict[str, Any] = {}
     seen: set[int] = set()
-    for path, layer in named_layers(model).items():
-        for name, weight in own_weights(layer).items():
+    for path, layer in named_layers(model, names).items():
+        for name, weight in own_weights(layer, names).items():
             if id(weight) not in seen:
                 seen.add(id(weight))
                 weights[unique(f"{path}/{name}", weights)] = weight
+    seen |= _counters(model)
     for wrapper in pruning_wrapper.collect_prunable_layers(model):
         seen.update(map(id, wrapper.weights))  # masks
     for weight in model.weights:  # of the model itself, or of a list of layers
@@ -45,7 +52,19 @@ def named_weights(model: Any) -> dict[str, Any]:
     return weights
 
 
-def own_weights(layer: Any) -> dict[str, Any]:
+def graph_weights(model: Any) -> set[int]:
+    """The ids of the trainable weights of layers that the model's graph calls.
+
+    Not those of models that are attributes, such as a teacher.
+    """
+    if not hasattr(model, "_nodes_by_depth"):
+        return {id(weight) for weight in model.trainable_weights}
+    nodes = [node for each in model._nodes_by_depth.values() for node in each]
+    called = {id(node.layer): node.layer for node in nodes}.values()
+    return {id(w) for layer in called for w in layer.trainable_weights}
+
+
+def own_weights(layer: Any, names: Names = layer_names) -> dict[str, Any]:
     """A layer's variables by their own names, such as `lstm_cell/kernel`.
 
     Named by the layer's parts, not by the names of the variables: those depend on
@@ -53,9 +72,10 @@ def own_weights(layer: Any) -> dict[str, Any]:
     """
     # Not the handler that lookup layers list among their weights.
     own = {id(weight) for weight in layer.weights if isinstance(weight, tf.Variable)}
+    own -= _counters(layer)
     prefixes: dict[int, str] = {}
     found: dict[int, Any] = {}
-    for prefix, part in parts(layer):
+    for prefix, part in parts(layer, names=names):
         for weight in (*part._trainable_weights, *part._non_trainable_weights):
             # Wrappers list weights of their layer as theirs, once these are built.
             known = prefixes.get(id(weight), "")
@@ -134,6 +154,12 @@ def skipped_layers(model: Any) -> list[str]:
     ]
 
 
+def _counters(layer: Any) -> set[int]:
+    """What lookup layers counted while they were adapted, and do not read again."""
+    parts_of = layer._flatten_layers()
+    return {id(p.num_documents) for p in parts_of if hasattr(p, "num_documents")}
+
+
 def _kernels(layer: Any) -> list[Any]:
     return [
         weight
@@ -161,11 +187,11 @@ def finalize(model: Any) -> None:
             layer.finalize_state()
 
 
-def _walk(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def _walk(model: Any, prefix: str, names: Names) -> Iterator[tuple[str, Any]]:
     # A layer may be in the model, and in a list that is an attribute of it.
     layers = list({id(la): la for la in map(without_wrapper, model.layers)}.values())
-    for name, layer in zip(layer_names(layers), layers, strict=True):
+    for name, layer in zip(names(layers), layers, strict=True):
         if isinstance(layer, keras.Model):
-            yield from _walk(layer, f"{prefix}{name}/")
+            yield from _walk(layer, f"{prefix}{name}/", names)
         else:
             yield f"{prefix}{name}", layer

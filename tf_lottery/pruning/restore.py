@@ -45,7 +45,12 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
             if described.get("compile_config"):
                 # What it was compiled with may be a name, and not what was set since.
                 optimizer = model.optimizer if optimizer is None else optimizer
-                values = {"optimizer": optimizer, **copied_metrics(model)}
+                values = {
+                    "optimizer": optimizer,
+                    "run_eagerly": model._run_eagerly,
+                    "jit_compile": model._jit_compile,
+                    **copied_metrics(model),
+                }
                 described["compile_config"] |= {
                     name: keras.saving.serialize_keras_object(value)
                     for name, value in values.items()

@@ -22,6 +22,7 @@ from tf_lottery.pruning.copying import (
 from tf_lottery.pruning.layers import (
     depthwise,
     finalize,
+    graph_weights,
     named_layers,
     named_weights,
     prunable_weights,
@@ -49,7 +50,7 @@ def wrap(
     _check_sharing(model)
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
-        trainable = {id(weight) for weight in copied.trainable_weights}
+        trainable = graph_weights(copied)
         ids = depthwise(copied, asked)
 
         def wrapped_layer(layer: Any) -> Any:

@@ -2,15 +2,20 @@
 
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.plan import Plan
+from tf_lottery.core.plan import Plan, matches
+from tf_lottery.core.warn import warn
+from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.naming import own_names
 from tf_lottery.pruning.wrap import wrappers
+
+_FUNCTIONAL = keras.src.engine.functional.Functional
 
 
 def check_model(model: Any) -> None:
@@ -45,12 +50,35 @@ def check_model(model: Any) -> None:
             "The model must be compiled, so that `find_ticket` knows its loss and "
             "optimizer. Call `model.compile(...)` first."
         )
+    if _calls_otherwise(model):
+        raise ValueError(
+            "The model's outputs must be those of its graph, which exports follow. "
+            f"Received: {type(model).__name__}, which has a `call` of its own. Use its "
+            "layers in `keras.Model(inputs, outputs)`, without `call`."
+        )
     exclusions = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
     if any(getattr(model.optimizer, name, None) for name in exclusions):
         raise ValueError(
             "The optimizer must be all that its configuration says. Received: one with "
             "`exclude_from_weight_decay`, which no copy of it would have. Give the "
             "layers whose weights shall decay a `kernel_regularizer` instead."
+        )
+
+
+def _calls_otherwise(model: Any) -> bool:
+    own = keras.Sequential if isinstance(model, keras.Sequential) else _FUNCTIONAL
+    return "call" in vars(model) or type(model).call is not own.call
+
+
+def warn_if_trained(model: Any, plan: Plan) -> None:
+    """Warns that the tickets of a trained model start from its trained weights."""
+    steps = int(model.optimizer.iterations)
+    if steps and plan.retrain != "fine_tune":
+        warn(
+            f"The model was trained already, for {steps:,} steps: its tickets start "
+            "from its current weights, and from its optimizer as it is. To start from "
+            "an initialisation, pass a function that builds the model. To prune a "
+            'trained network, pass retrain="fine_tune".'
         )
 
 
@@ -95,6 +123,28 @@ def check_prunable(masks: Masks, model: Any) -> None:
             "The model must have a trainable kernel that can be pruned. "
             f"Received: a model with none, of {layers}."
         )
+
+
+def check_rates(keys: Iterable[str], model: Any) -> None:
+    """Raises if a rate's name means one weight to Keras and another one to us.
+
+    Args:
+        keys: The names, paths and patterns of `layer_rates`.
+        model: The model as it was passed.
+    """
+    paths = {id(weight): path for path, weight in named_weights(model).items()}
+    now = named_weights(model, own_names)
+    for key in keys:
+        meant = {paths[id(weight)] for own, weight in now.items() if matches(key, own)}
+        taken = {path for path in paths.values() if matches(key, path)}
+        if meant and meant != taken:
+            raise ValueError(
+                "A name in `layer_rates` must be one that you gave to a layer, or a "
+                f"path of weights. Received: {key!r}, which Keras could have counted: "
+                f"the layer that is called {key!r} now has the path(s) "
+                f"{', '.join(map(repr, sorted(meant)))}. Write these, or give the "
+                "layer a name without a number."
+            )
 
 
 def check_constraints(weights: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ from tf_lottery.core.seeds import derive
 from tf_lottery.core.warn import warn
 from tf_lottery.pruning.copying import copy_model
 from tf_lottery.pruning.layers import named_weights
-from tf_lottery.pruning.live import generators
+from tf_lottery.pruning.states import generators
 from tf_lottery.pruning.wrap import redraw
 from tf_lottery.training import models
 from tf_lottery.training.seeds import seeded
@@ -85,16 +85,17 @@ class Source:
 
     def _weights_of(self, model: Any) -> dict[str, Any]:
         drawn = {path: weight.numpy() for path, weight in named_weights(model).items()}
-        return drawn | self._fixed()
+        return drawn | self._fixed(drawn)
 
-    def _fixed(self) -> dict[str, Any]:
+    def _fixed(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """What no initialiser draws: frozen weights, models that are attributes."""
         if self._is_function:
             return {}
         trainable = {id(weight) for weight in self._model.trainable_weights}
         return {
             path: weight.numpy()
             for path, weight in named_weights(self._model).items()
-            if id(weight) not in trainable
+            if id(weight) not in trainable or path not in drawn
         }
 
     def check(self, weights: Mapping[str, Any]) -> None:

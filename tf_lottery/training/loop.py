@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import keras, tf
-from tf_lottery.pruning.live import recurrent_states
+from tf_lottery.pruning.states import recurrent_states
 from tf_lottery.training.data import Feed
 
 # Grouped steps are bit-identical to single ones and save a third of the time.

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tf_lottery.core.plan import Plan
-from tf_lottery.pruning.layers import asked_for
+from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.layers import asked_for, named_weights
 from tf_lottery.pruning.restore import describe
 from tf_lottery.training.models import called
 from tf_lottery.training.trainer import Trainer
@@ -45,10 +46,15 @@ class Trainers:
 
 
 def weights_digest(model: Any) -> str:
-    """A hash of the weights, which a function may set or load as well as draw."""
+    """A hash of the weights and the optimizer's values.
+
+    A function may set or load them as well as draw them.
+    """
     digest = hashlib.sha256()
-    for weight in model.get_weights():
-        digest.update(str((weight.dtype, weight.shape)).encode() + weight.tobytes())
+    optimizer = optimizers.variables(model.optimizer, {}).values()
+    for variable in [*named_weights(model).values(), *optimizer]:
+        value = variable.numpy()
+        digest.update(str((value.dtype, value.shape)).encode() + value.tobytes())
     return digest.hexdigest()
 
 
