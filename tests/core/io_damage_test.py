@@ -213,7 +213,7 @@ def _foreign_zip(path):
 )
 def test_a_foreign_file_is_an_error_that_names_it(path, write):
     write(path)
-    with pytest.raises(TicketError, match=r"file\.npz"):
+    with pytest.raises(TicketError, match=r"file\.safetensors"):
         io.Archive(path)
 
 

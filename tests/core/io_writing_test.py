@@ -21,7 +21,7 @@ def test_a_crash_in_the_middle_of_writing_leaves_the_old_file(saved, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         io.save(saved, {"state": Dies(a=np.ones(3), b=np.ones(3), c=np.ones(3))}, {})
     assert saved.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["file.npz"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file.safetensors"]
 
 
 def test_a_crash_of_the_last_step_leaves_the_old_file(saved, monkeypatch, tmp_path):
@@ -34,7 +34,7 @@ def test_a_crash_of_the_last_step_leaves_the_old_file(saved, monkeypatch, tmp_pa
     with pytest.raises(OSError, match="disk is full"):
         io.save(saved, {}, {})
     assert saved.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["file.npz"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file.safetensors"]
 
 
 def test_a_file_is_not_there_before_it_is_whole(path):

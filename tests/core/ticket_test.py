@@ -32,7 +32,7 @@ def trained(rounds=2, plan=None, **changes):
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "ticket.npz"
+    return tmp_path / "ticket.safetensors"
 
 
 # The value.
@@ -125,8 +125,8 @@ def test_any_masks_and_weights_survive(path, drawn):
 
 def test_a_file_written_twice_holds_the_same(path, tmp_path):
     trained().save(path)
-    Ticket.load(path).save(tmp_path / "again.npz")
-    one, two = io.Archive(path), io.Archive(tmp_path / "again.npz")
+    Ticket.load(path).save(tmp_path / "again.safetensors")
+    one, two = io.Archive(path), io.Archive(tmp_path / "again.safetensors")
     assert one.header == two.header
     assert_same(dict(one), dict(two))
 
@@ -165,7 +165,7 @@ def test_loading_reads_no_weights(path, monkeypatch):
 @pytest.mark.parametrize("kind", [None, "model"])
 def test_a_file_of_another_kind_is_an_error_that_names_it(path, kind):
     io.save(path, {}, {"kind": kind})
-    with pytest.raises(TicketError, match=r"ticket\.npz is no ticket"):
+    with pytest.raises(TicketError, match=r"ticket\.safetensors is no ticket"):
         Ticket.load(path)
 
 
@@ -203,7 +203,7 @@ def test_a_plan_of_a_later_version_is_an_error_that_names_the_file(path):
     header = io.Archive(path).header
     header["plan"]["granularity"] = "filter"
     io.save(path, {"state": ticket.state}, header, ticket.masks)
-    with pytest.raises(TicketError, match=r"ticket\.npz"):
+    with pytest.raises(TicketError, match=r"ticket\.safetensors"):
         Ticket.load(path)
 
 

@@ -181,11 +181,11 @@ def test_a_round_goes_on_from_its_last_epoch(always_written, tmp_path):
 
     with pytest.raises(Killed):
         run(Kill("on_epoch_begin", 2))
-    assert (tmp_path / "replicate_0/round_00/checkpoint.npz").exists()
+    assert (tmp_path / "replicate_0/round_00/checkpoint.safetensors").exists()
     epochs.clear()
     run()
     assert epochs == [2, 3, 0, 1, 2, 3]
-    assert not list(tmp_path.rglob("checkpoint.npz"))
+    assert not list(tmp_path.rglob("checkpoint.safetensors"))
 
 
 def test_a_finished_search_trains_nothing(tmp_path, monkeypatch):
@@ -317,7 +317,7 @@ def process(run_dir, pause):
 @slow
 def test_a_process_that_was_killed_by_kill_9_continues(tmp_path):
     victim = process(tmp_path / "killed", 0.7)
-    checkpoint = tmp_path / "killed/replicate_0/round_01/checkpoint.npz"
+    checkpoint = tmp_path / "killed/replicate_0/round_01/checkpoint.safetensors"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and victim.poll() is None:
         assert time.monotonic() < deadline

@@ -221,7 +221,7 @@ class Ticket:
         """Writes the ticket to one file: masks as bits, survivors, checksums.
 
         Args:
-            path: The file, by convention `*.npz`.
+            path: The file, by convention `*.safetensors`.
             overwrite: Whether to replace a file that is there.
         """
         if not overwrite and Path(path).exists():
@@ -258,7 +258,7 @@ class Ticket:
         if archive.header.get("kind") != _KIND:
             raise TicketError(
                 f"{path} is no ticket. A search writes the one that it returns as "
-                "`ticket.npz` in its run directory."
+                "`ticket.safetensors` in its run directory."
             )
         masks = archive.masks
         try:

@@ -1,8 +1,8 @@
 """The run directory: what a search has done, so that nothing is done twice.
 
-plan.json          plan, model and data by their hashes, versions
-replicate_0/       what was trained, see `Replicate`
-ticket.npz         the ticket that was returned
+plan.json             plan, model and data by their hashes, versions
+replicate_0/          what was trained, see `Replicate`
+ticket.safetensors    the ticket that was returned
 """
 
 import contextlib
@@ -32,7 +32,7 @@ EXPORTS = {
     "tflite": "ticket.tflite",
 }
 _OURS = (
-    *("plan.json", "ticket.npz", "summary.csv", "summary.json", "figures.csv"),
+    *("plan.json", "ticket.safetensors", "summary.csv", "summary.json", "figures.csv"),
     *("accuracy.png", "curves.png", "layers.png", "report.html", "tensorboard"),
     *("comparison.png", "comparison.csv", "comparison.json"),
     *EXPORTS.values(),
