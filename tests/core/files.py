@@ -62,7 +62,7 @@ def forge(path, told=None, data=None, tensors=None):
 
 def write(path, tensors, told, data=b""):
     """A file whose header has the right digest."""
-    blank = {"tf_lottery": told, "sha256": "0" * 64}
+    blank = {"sha256": "0" * 64, "tf_lottery": told}
     text = json.dumps({"__metadata__": blank, **tensors}).encode()
     digest = hashlib.sha256(text).hexdigest().encode()
     text = text.replace(b"0" * 64, digest, 1)

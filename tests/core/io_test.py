@@ -162,6 +162,13 @@ def test_types_that_others_lack_are_bytes_to_them(path, name):
     assert safetensors.numpy.load_file(path)["s/a"].tobytes() == array.tobytes()
 
 
+@pytest.mark.parametrize("text", ["0" * 64, "sha256", "__metadata__", " ", "}\n"])
+def test_a_header_may_hold_any_text(path, text):
+    archive = io.save(path, {"s": {text: np.zeros(2)}}, {"text": text, text: 1})
+    assert (archive.header["text"], archive.header[text]) == (text, 1)
+    assert archive["s/" + text].tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("length", [0, 1, 3_000])
 def test_a_header_of_any_length_fits_before_the_arrays(path, length):
     arrays = {f"{'ü' * length}{n}": np.zeros((1,) * 32, "f4") for n in range(3)}

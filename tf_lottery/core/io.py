@@ -173,7 +173,10 @@ class Archive(Mapping[str, Array]):
     @property
     def masks(self) -> Masks:
         """The masks of the file."""
-        return Masks(self.group("masks"))
+        group = self.group("masks")
+        for path in group:
+            self._check_is_mask(f"masks/{path}")
+        return Masks(group)
 
     def __getitem__(self, name: str) -> Array:
         entry = self._entries[name]
@@ -192,9 +195,12 @@ class Archive(Mapping[str, Array]):
 
     def _mask(self, name: str) -> Mask:
         of = f"masks/{name.partition('/')[2]}"
-        if self._entries[of].encoding != "bits":
-            raise ValueError(f"{of!r} is no mask")
+        self._check_is_mask(of)
         return self[of]
+
+    def _check_is_mask(self, name: str) -> None:
+        if self._entries[name].encoding != "bits":
+            raise TicketError(f"{self.path} is damaged: {name!r} is not a mask.")
 
     @contextlib.contextmanager
     def _reading(self, name: str = "") -> Iterator[BufferedReader]:

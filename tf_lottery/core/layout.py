@@ -41,7 +41,8 @@ def written(tensors: Mapping[str, Any], content: Mapping[str, Any]) -> bytes:
         ValueError: It would be too long to be read again.
     """
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    metadata = {_CONTENT: text, _DIGEST: _NO_DIGEST}
+    # The digest is the first value, so no other can be taken for its place.
+    metadata = {_DIGEST: _NO_DIGEST, _CONTENT: text}
     header = {_METADATA: metadata, **tensors}
     blank = json.dumps(header, separators=(",", ":")).encode()
     blank += b" " * (-len(blank) % ALIGNMENT)
