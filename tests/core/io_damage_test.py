@@ -181,7 +181,7 @@ def test_a_header_that_is_not_ours_is_an_error(saved, told):
         (1, None),
         (1, 3),
         (1, {"names": ["a"], "formats": ["f4"]}),
-        (2, [7]),
+        (2, [4, 0]),
         (2, [24.0]),
         (2, [True] * 3),
         (2, [-4, -6]),
@@ -196,8 +196,6 @@ def test_a_header_that_is_not_ours_is_an_error(saved, told):
 )
 @pytest.mark.parametrize("name", ["state/k", "masks/k", "state/bias", "state/slots"])
 def test_an_entry_that_does_not_fit_its_array_is_an_error(saved, name, change):
-    if (name, change[0]) == ("state/slots", 2) and change[1] in ([7],):
-        pytest.skip("a constant may have any shape")
     forge(saved, with_entry(name, *change))
     with pytest.raises(TicketError):
         io.Archive(saved)[name]

@@ -99,6 +99,8 @@ def size_of(entry: Entry, mask: Mask | None) -> int:
     if not known or (encoding == "bits") != (dtype == np.bool_):
         raise ValueError(f"{encoding!r:.80} is not how {dtype} is stored")
     size = math.prod(shape)
+    if encoding == "constant" and size < 2:
+        raise ValueError("a constant has several values")
     if mask is not None:
         if list(mask.shape) != shape:
             raise ValueError(f"its mask has the shape {mask.shape}")
