@@ -1,7 +1,9 @@
 """A ticket becomes a live model: also from a file, also in another process."""
 
+import gc
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -134,6 +136,18 @@ model.fit(batches(), verbose=0, callbacks=[watch])
 np.savez(sys.argv[2], outputs=outputs, start=start, leaks=watch.leaks,
          trained=model.predict(arrays()[0], verbose=0))
 """
+
+
+def test_a_ticket_works_after_it_was_pickled_and_its_search_is_gone():
+    ticket = found(compiled(tiny()))
+    expected = ticket.model("best").predict(arrays()[0], verbose=0)
+    pickled = pickle.dumps(ticket)
+    del ticket
+    gc.collect()
+    again = pickle.loads(pickled)
+    assert (again.model("best").predict(arrays()[0], verbose=0) == expected).all()
+    assert_trains_masked(again.model())
+    assert len(again.history) == 3
 
 
 def test_a_ticket_works_in_a_fresh_process(ticket, path, tmp_path):

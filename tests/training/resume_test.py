@@ -144,6 +144,18 @@ def test_other_ways_to_retrain_resume_too(
     assert_same(search("shuffle", tmp_path, **plan), undisturbed("shuffle", **plan))
 
 
+@pytest.mark.parametrize("damaged", ["checkpoint", "checkpoint_next"])
+def test_a_training_whose_checkpoint_is_damaged_begins_again(
+    damaged, undisturbed, always_written, tmp_path
+):
+    assert search("shuffle", tmp_path, 0, "on_epoch_begin", 2) is None
+    path = tmp_path / f"replicate_0/round_00/{damaged}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match=r"checkpoint.*begins again"):
+        found = search("shuffle", tmp_path)
+    assert_same(found, undisturbed("shuffle"))
+
+
 @slow
 def test_a_search_killed_twice_resumes_twice(undisturbed, always_written, tmp_path):
     for point in ("in the first epoch", "at a training's end"):

@@ -142,6 +142,11 @@ class Archive(Mapping[str, Array]):
         path: The file.
         keep: Kept alive with the file, such as its temporary directory.
 
+    Attributes:
+        path: The file.
+        header: Plain values.
+        digest: Of the header and of all arrays.
+
     Raises:
         TicketError: The file is damaged, or not one of ours.
     """
@@ -156,7 +161,7 @@ class Archive(Mapping[str, Array]):
                     "as earlier versions of tf_lottery wrote. Search again, or read "
                     "it with the version that wrote it."
                 )
-            self.header, self._spans = layout.read(file)
+            self.header, self._spans, self.digest = layout.read(file)
             known = self.header["format"] <= FORMAT
             entries = self.header.pop("arrays").items() if known else ()
             self._entries = {name: Entry(*entry) for name, entry in entries}

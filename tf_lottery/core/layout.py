@@ -61,8 +61,8 @@ def write(file: BinaryIO, header: bytes, length: int) -> None:
     file.write(header.ljust(length))
 
 
-def read(file: BinaryIO) -> tuple[dict[str, Any], Spans]:
-    """The content of a file that `write` wrote, and where the bytes of its arrays are.
+def read(file: BinaryIO) -> tuple[dict[str, Any], Spans, str]:
+    """The content of a file, where the bytes of its arrays are, and the digest of both.
 
     Raises:
         ValueError, TypeError, LookupError, AttributeError: The file is damaged, or is
@@ -80,7 +80,8 @@ def read(file: BinaryIO) -> tuple[dict[str, Any], Spans]:
     if _digest(text.replace(digest, _NO_DIGEST.encode(), 1).rstrip()) != digest:
         raise ValueError("the checksum of its header differs")
     content = json.loads(metadata[_CONTENT])
-    return dict(content.items()), _spans(header, start_of_arrays(length), size)
+    spans = _spans(header, start_of_arrays(length), size)
+    return dict(content.items()), spans, digest.decode()
 
 
 def _digest(header: bytes) -> bytes:
