@@ -155,7 +155,7 @@ def test_others_can_open_any_file_and_find_each_array_aligned(path, arrays):
         assert start % found[f"state/{name}"].itemsize == 0
 
 
-@pytest.mark.parametrize("name", [ml_dtypes.float8_e4m3fn, "c16", ml_dtypes.int4])
+@pytest.mark.parametrize("name", [ml_dtypes.float8_e4m3fn, "c8", "c16", ml_dtypes.int4])
 def test_types_that_others_lack_are_bytes_to_them(path, name):
     array = np.array([0, 1, 2]).astype(name)
     assert is_same(io.save(path, {"s": {"a": array}}, {})["s/a"], array)

@@ -315,6 +315,16 @@ def test_a_plan_of_a_later_version_is_an_error_that_names_the_file(run):
             act()
 
 
+def test_a_search_of_an_earlier_version_is_an_error_that_says_what_to_do(run):
+    for path in run.rglob("*.safetensors"):
+        path.rename(path.with_suffix(".npz"))
+    for act in (lambda: opened(run), lambda: Store(run).history()):
+        with pytest.raises(TicketError, match=r"earlier version.*--overwrite"):
+            act()
+    opened(run, overwrite=True)
+    Store(run).facts()
+
+
 @pytest.mark.parametrize("text", DAMAGES)
 def test_damaged_metrics_are_an_error_that_names_the_round(run, text):
     path = run / "replicate_0" / "round_01" / "metrics.json"

@@ -19,7 +19,7 @@ _TYPES = {
     **{f"float{n}": f"F{n}" for n in (16, 32, 64)},
     **{f"int{n}": f"I{n}" for n in (8, 16, 32, 64)},
     **{f"uint{n}": f"U{n}" for n in (8, 16, 32, 64)},
-    **{"bfloat16": "BF16", "complex64": "C64"},
+    "bfloat16": "BF16",
 }
 
 

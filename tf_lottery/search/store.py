@@ -90,6 +90,13 @@ class Store:
         path = self.path / "plan.json"
         if not path.exists():
             raise TicketError(f"{self.path} is no run directory: it has no plan.json.")
+        first = self.path / "replicate_0" / "round_00" / "ticket.npz"
+        if first.exists() and not first.with_suffix(".safetensors").exists():
+            raise TicketError(
+                f"{self.path} holds a search of an earlier version of tf_lottery, "
+                "which this one cannot read. Use another directory, or pass "
+                "`overwrite=True` (`--overwrite`) to search again."
+            )
         with reading(path):
             facts: dict[str, Any] = json.loads(path.read_text())
             Plan.from_json(facts["plan"])
