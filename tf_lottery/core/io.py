@@ -41,7 +41,6 @@ __all__ = [
     "atomic",
     "bits",
     "compact",
-    "distinct",
     "dtype_of",
     "save",
     "write_json",

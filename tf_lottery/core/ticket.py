@@ -19,6 +19,12 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Outcome, State, Weights
+from tf_lottery.core.ticket_checks import (
+    check_header,
+    check_masks,
+    check_pruned,
+    check_weights,
+)
 
 if TYPE_CHECKING:
     from tf_keras import Model
@@ -219,13 +225,13 @@ class Ticket:
         Raises:
             TicketError: What does not hold, and where.
         """
-        _check_masks("The ticket", self.masks)
-        _check_weights("starting weights", self.state, self.masks)
+        check_masks("The ticket", self.masks)
+        check_weights("starting weights", self.state, self.masks)
         if self.outcome:
             for kind in ("weights", "best_weights"):
                 trained: Weights = getattr(self.outcome, kind)
-                _check_weights(kind, trained, self.masks)
-                _check_pruned(kind, trained, self.masks)
+                check_weights(kind, trained, self.masks)
+                check_pruned(kind, trained, self.masks)
         if self.plan and (error := self.plan.miscount(self.round, self.masks)):
             raise TicketError(error)
 
@@ -241,7 +247,7 @@ class Ticket:
             OSError: It cannot be written, and what to do.
             TicketError: The ticket has no masks.
         """
-        _check_masks("The ticket", self.masks)
+        check_masks("The ticket", self.masks)
         if not overwrite and Path(path).exists():
             raise FileExistsError(
                 f"{path} exists. Pass `overwrite=True` to replace it."
@@ -279,9 +285,9 @@ class Ticket:
                 "`ticket.safetensors` in its run directory."
             )
         masks = archive.masks
-        _check_masks(path, masks)
+        check_masks(path, masks)
         try:
-            _check_header(archive.header)
+            check_header(archive.header)
             ticket = cls._of_header(archive, masks)
             digest = archive.header["masks_digest"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -332,47 +338,6 @@ class _Masked(Mapping[str, np.ndarray[Any, Any]]):
 
     def __len__(self) -> int:
         return len(self._names)
-
-
-def _check_header(header: Mapping[str, Any]) -> None:
-    for name in ("step", "round"):
-        if type(header[name]) is not int or not 0 <= header[name] < 2**63:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    for name, kind in (("won", bool), ("reason", str), ("rows", list)):
-        if type(header[name]) is not kind:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    if not all(isinstance(row, dict) for row in header["rows"]):
-        raise ValueError("`rows` holds other values than rows")
-    if not isinstance(header["architecture"], dict | None):
-        raise ValueError("`architecture` holds other values than a model's")
-
-
-def _check_masks(what: object, masks: Masks) -> None:
-    empty = [path for path, shape in masks.shapes.items() if 0 in shape]
-    if empty or not masks:
-        found = f"an empty one for {empty[0]!r}" if empty else "none"
-        raise TicketError(
-            f"{what} must have a mask for each weight that is pruned. Received: "
-            f"{found}. Use a ticket that a search returned."
-        )
-
-
-def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:
-    for path, mask in masks.items():
-        if path not in weights or weights[path].shape != mask.shape:
-            raise TicketError(
-                f"The ticket has a mask for {path!r}, and its {kind} have no array of "
-                f"that shape, {mask.shape}."
-            )
-    for path in weights:
-        if not np.isfinite(io.distinct(weights[path])).all():
-            raise TicketError(f"The {kind} of {path!r} are not finite.")
-
-
-def _check_pruned(kind: str, weights: Weights, masks: Masks) -> None:
-    for path, mask in masks.items():
-        if weights[path][~mask].any():
-            raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
 
 
 def masked(array: np.ndarray[Any, Any], mask: Any) -> np.ndarray[Any, Any]:
