@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.core.files import span
 from tests.fakes import FakeTrainer, facts, written
 from tests.search.searching import search as searched
 from tf_lottery.core import io
@@ -108,9 +109,7 @@ def test_a_damaged_array_is_found_also_one_that_no_round_has_used_yet(run, array
     file_of(run, 1, "metrics.json").unlink()
     path = file_of(run, 0, "outcome.safetensors")
     whole = bytearray(path.read_bytes())
-    member = whole.index(f"{array}.npy".encode())
-    position = whole.index(b"\n", member) + 1
-    whole[position] ^= 1
+    whole[span(path, array)[0]] ^= 1
     path.write_bytes(whole)
     fails(run, array)
 
