@@ -62,7 +62,7 @@ def test_negative_weights_are_trained_too(found):
 
 def test_the_directory_holds_what_the_search_found(found):
     ticket, path = found
-    loaded = Ticket.load(path / "ticket.npz")
+    loaded = Ticket.load(path / "ticket.safetensors")
     loaded.verify()
     assert loaded.masks == ticket.masks
     assert loaded.reason == ticket.reason
@@ -70,7 +70,7 @@ def test_the_directory_holds_what_the_search_found(found):
     for mine, theirs in zip(history, ticket.history, strict=True):
         assert mine.ticket.masks == theirs.ticket.masks
         assert equal(dict(mine.outcome.weights), dict(theirs.outcome.weights))
-    names = {"ticket.npz", "outcome.npz", "metrics.json"}
+    names = {"ticket.safetensors", "outcome.safetensors", "metrics.json"}
     rounds = sorted((path / "replicate_0").iterdir())
     assert [r.name for r in rounds] == [f"round_{n:02d}" for n in range(4)]
     assert all({p.name for p in r.iterdir()} == names for r in rounds)
@@ -230,4 +230,4 @@ def test_a_replaced_search_leaves_the_files_of_others(tmp_path):
 
 def test_the_run_directory_may_be_given_as_text(tmp_path):
     search(run_dir=f"{tmp_path}/a/b", rounds=1)
-    assert pathlib.Path(tmp_path, "a/b/ticket.npz").exists()
+    assert pathlib.Path(tmp_path, "a/b/ticket.safetensors").exists()

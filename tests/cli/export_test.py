@@ -56,7 +56,7 @@ def test_find_exports_the_ticket_that_it_found(found):
     assert TFLiteFile((found / "ticket.tflite").read_bytes()).tensors
     written = card(found / "ticket.tflite")
     assert written["check"]["sample"] == "48 examples of test data"
-    assert written["round"] == Ticket.load(found / "ticket.npz").round
+    assert written["round"] == Ticket.load(found / "ticket.safetensors").round
 
 
 def test_find_leaves_a_file_of_the_same_ticket_as_it_is(run_dir, found, capsys):
@@ -131,7 +131,7 @@ def test_another_round_and_other_weights_can_be_exported(run_dir, tmp_path):
 
 
 def test_a_ticket_file_is_exported_without_data(run_dir):
-    run("export", run_dir / "ticket.npz", "--layout=dense", "--latency_runs=0")
+    run("export", run_dir / "ticket.safetensors", "--layout=dense", "--latency_runs=0")
     written = card(run_dir / "ticket_saved_model")
     assert written["check"]["sample"] == "1,000 examples of random inputs"
     assert written["check"]["accuracy"] == {}
@@ -139,7 +139,13 @@ def test_a_ticket_file_is_exported_without_data(run_dir):
 
 def test_a_recipe_gives_a_ticket_file_its_data(run_dir, found):
     recipe = f"--recipe={found.parent / 'recipe.py'}"
-    run("export", run_dir / "ticket.npz", recipe, "--latency_runs=0", "--verbose=0")
+    run(
+        "export",
+        run_dir / "ticket.safetensors",
+        recipe,
+        "--latency_runs=0",
+        "--verbose=0",
+    )
     written = card(run_dir / "ticket_saved_model")
     assert set(written["check"]["accuracy"]) == {"ticket", "file"}
 
@@ -164,4 +170,4 @@ def test_a_mistake_is_one_line_and_changes_nothing(run_dir, arguments, message):
 
 def test_a_round_of_a_ticket_file_is_a_mistake(run_dir):
     with pytest.raises(SystemExit, match="needs a run directory"):
-        run("export", run_dir / "ticket.npz", "--round=1")
+        run("export", run_dir / "ticket.safetensors", "--round=1")

@@ -33,7 +33,7 @@ def run_dir(tmp_path_factory):
             store.replicate().save_ticket(round.ticket)
             outcome = store.replicate().save_outcome(round.ticket, round.outcome)
         ticket = dataclasses.replace(round.ticket, outcome=outcome)
-        ticket.save(path / "ticket.npz")
+        ticket.save(path / "ticket.safetensors")
     return path
 
 
@@ -57,7 +57,7 @@ import sys
 from tf_lottery.cli.main import main, parse
 for command in ("show", "report", "verify"):
     main(parse(["tf_lottery", command, {str(run_dir)!r}]))
-main(parse(["tf_lottery", "show", {str(run_dir / "ticket.npz")!r}]))
+main(parse(["tf_lottery", "show", {str(run_dir / "ticket.safetensors")!r}]))
 assert "tensorflow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -67,7 +67,7 @@ assert "tensorflow" not in sys.modules
 
 
 def test_show_prints_a_ticket_by_layer(run_dir, capsys):
-    run("show", run_dir / "ticket.npz")
+    run("show", run_dir / "ticket.safetensors")
     printed = capsys.readouterr().out
     assert all(path in printed for path in SHAPES)
 
@@ -93,11 +93,11 @@ def test_verify_finds_masks_that_do_not_follow_from_the_weights(tmp_path, run_di
 
 
 def test_verify_finds_a_flipped_bit(tmp_path, run_dir):
-    content = bytearray((run_dir / "ticket.npz").read_bytes())
+    content = bytearray((run_dir / "ticket.safetensors").read_bytes())
     content[len(content) // 2] ^= 1
-    (tmp_path / "ticket.npz").write_bytes(content)
+    (tmp_path / "ticket.safetensors").write_bytes(content)
     with pytest.raises(SystemExit, match="damaged"):
-        run("verify", tmp_path / "ticket.npz")
+        run("verify", tmp_path / "ticket.safetensors")
 
 
 @pytest.mark.parametrize("command", ["show", "report", "verify"])
@@ -272,4 +272,4 @@ def test_a_block_size_that_cannot_be_read_is_one_line(text):
 
 
 def test_the_ticket_file_of_a_run_loads(run_dir):
-    assert Ticket.load(run_dir / "ticket.npz").round == 3
+    assert Ticket.load(run_dir / "ticket.safetensors").round == 3

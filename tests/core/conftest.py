@@ -8,7 +8,7 @@ from tf_lottery.core import io
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "file.npz"
+    return tmp_path / "file.safetensors"
 
 
 @pytest.fixture

@@ -118,9 +118,9 @@ def test_removed_weights_that_are_not_known_any_more_cannot_come_back(retrain):
 
 
 def test_nor_can_those_that_a_file_does_not_hold(tmp_path):
-    pruned().save(tmp_path / "ticket.npz")
+    pruned().save(tmp_path / "ticket.safetensors")
     with pytest.raises(ValueError, match="or a file"):
-        applied("shuffle", Ticket.load(tmp_path / "ticket.npz"))
+        applied("shuffle", Ticket.load(tmp_path / "ticket.safetensors"))
 
 
 def test_weights_that_start_from_zero_are_known():

@@ -1,12 +1,15 @@
 """A file is written whole, or not at all."""
 
+import errno
 import json
 import os
+import stat
 
 import numpy as np
 import pytest
 
 from tf_lottery.core import io
+from tf_lottery.core.errors import TicketError
 
 
 class Dies(dict):
@@ -21,7 +24,7 @@ def test_a_crash_in_the_middle_of_writing_leaves_the_old_file(saved, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         io.save(saved, {"state": Dies(a=np.ones(3), b=np.ones(3), c=np.ones(3))}, {})
     assert saved.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["file.npz"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file.safetensors"]
 
 
 def test_a_crash_of_the_last_step_leaves_the_old_file(saved, monkeypatch, tmp_path):
@@ -34,7 +37,7 @@ def test_a_crash_of_the_last_step_leaves_the_old_file(saved, monkeypatch, tmp_pa
     with pytest.raises(OSError, match="disk is full"):
         io.save(saved, {}, {})
     assert saved.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["file.npz"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file.safetensors"]
 
 
 def test_a_file_is_not_there_before_it_is_whole(path):
@@ -54,6 +57,102 @@ def test_files_can_be_read_by_those_whom_the_umask_allows(path):
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_umask_of_the_process_is_left_alone(path, monkeypatch):
+    monkeypatch.setattr(os, "umask", None)
+    io.save(path, {}, {})
+    assert path.exists()
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_it_returns(
+    path, monkeypatch
+):
+    done = []
+    replace = os.replace
+
+    def sync(file):
+        is_directory = stat.S_ISDIR(os.fstat(file).st_mode)
+        done.append("directory" if is_directory else "file")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", lambda *p: done.append("name") or replace(*p))
+    io.save(path, {}, {})
+    assert done == ["file", "name", "directory"]
+
+
+def test_a_system_that_cannot_sync_directories_writes_all_the_same(path, monkeypatch):
+    def sync(file):
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", sync)
+    assert io.save(path, {"s": {"a": np.ones(3)}}, {})["s/a"].sum() == 3
+
+
+FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Quota exceeded"}
+ANY = FULL | {errno.EIO: "Input/output error", errno.EROFS: "Read-only file system"}
+ADVICE = "Free some space and call again: finished trainings stay."
+
+
+class Fails(dict):
+    def __init__(self, number):
+        super().__init__(a=np.ones(3), b=number)
+
+    def __getitem__(self, name):
+        value = super().__getitem__(name)
+        if name == "b":
+            raise OSError(value, os.strerror(value))
+        return value
+
+
+@pytest.mark.parametrize("number", ANY)
+@pytest.mark.parametrize("where", ["write", "fsync", "replace", "mkdir", "open"])
+def test_what_cannot_be_written_names_the_path_and_the_next_step(
+    path, tmp_path, monkeypatch, where, number
+):
+    def fail(first, *_, **__):
+        named = () if where == "fsync" else (str(first),)
+        raise OSError(number, os.strerror(number), *named)
+
+    if where in ("fsync", "replace"):
+        monkeypatch.setattr(os, where, fail)
+    elif where != "write":
+        monkeypatch.setattr(f"pathlib.Path.{where}", fail)
+    arrays = Fails(number) if where == "write" else {}
+    with pytest.raises(OSError, match=r"file\.safetensors cannot be written") as caught:
+        io.save(path, {"state": arrays}, {})
+    assert caught.value.errno == number
+    assert type(caught.value) is type(OSError(number, ""))
+    assert os.strerror(number) in str(caught.value)
+    assert io.TEMPORARY not in str(caught.value)
+    assert (ADVICE in str(caught.value)) == (number in FULL)
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_that_cannot_be_written_names_the_path_and_the_next_step(
+    tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"metrics\.json cannot be written.*Free some"):
+        io.write_json(tmp_path / "metrics.json", {})
+
+
+def test_an_error_of_another_file_is_not_blamed_on_the_one_that_is_written(
+    saved, tmp_path
+):
+    group = io.Archive(saved).group("state")
+    saved.rename(tmp_path / "elsewhere")
+    with pytest.raises(FileNotFoundError, match=r"file\.safetensors") as caught:
+        io.save(tmp_path / "other", {"state": group}, {})
+    assert "cannot be written" not in str(caught.value)
+    saved.mkdir()
+    with pytest.raises(TicketError, match=r"file\.safetensors"):
+        io.save(tmp_path / "other", {"state": group}, {})
 
 
 def test_json_is_strict_and_replaced_whole(tmp_path):

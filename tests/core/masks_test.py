@@ -63,6 +63,14 @@ def test_what_is_not_bool_is_an_error_that_names_the_path(array):
         Masks({"a/kernel": array})
 
 
+@pytest.mark.parametrize("arrays", [{}, {"k": np.zeros((0, 3), bool)}], ids=str)
+def test_masks_of_nothing_remove_nothing(arrays):
+    masks = Masks(arrays)
+    assert (masks.density, masks.sparsity, masks.kept, masks.size) == (1, 0, 0, 0)
+    assert masks.by_layer() == dict.fromkeys(arrays, 1)
+    assert "density 1.0" in repr(masks)
+
+
 @given(some_masks)
 def test_equal_masks_have_equal_digests_and_hashes(masks):
     again = Masks({path: masks[path].copy() for path in reversed(list(masks))})

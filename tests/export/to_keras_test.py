@@ -56,8 +56,8 @@ def test_the_file_is_exactly_as_sparse_as_the_ticket(ticket, files, format):
 
 
 def test_a_ticket_of_a_file_is_exported_too(ticket, answers, tmp_path):
-    ticket.save(tmp_path / "ticket.npz")
-    loaded = Ticket.load(tmp_path / "ticket.npz")
+    ticket.save(tmp_path / "ticket.safetensors")
+    loaded = Ticket.load(tmp_path / "ticket.safetensors")
     path, card = exported(loaded, tmp_path, "keras")
     np.testing.assert_allclose(run(path, X), answers["best"], atol=1e-6)
     assert card.check["sample"] == "1,000 examples of random inputs"

@@ -62,8 +62,8 @@ def test_a_ticket_with_depthwise_kernels_can_be_used(tmp_path, criterion):
         found = tf_lottery.find_ticket(
             model, data, 1, batch_size=8, criterion=criterion, verbose=0, **plan
         )
-    found.save(tmp_path / "ticket.npz")
-    again = tf_lottery.Ticket.load(tmp_path / "ticket.npz")
+    found.save(tmp_path / "ticket.safetensors")
+    again = tf_lottery.Ticket.load(tmp_path / "ticket.safetensors")
     for made in (found.model("best"), again.model("best"), found.apply(model, "best")):
         kernel = made.get_layer(index=1).layer.depthwise_kernel.numpy()
         assert not kernel[~found.masks["depthwise/depthwise_kernel"]].any()

@@ -1,7 +1,9 @@
 """A ticket becomes a live model: also from a file, also in another process."""
 
+import gc
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
 
@@ -49,7 +51,7 @@ def ticket():
 
 @pytest.fixture(scope="module")
 def path(ticket, tmp_path_factory):
-    path = tmp_path_factory.mktemp("ticket") / "ticket.npz"
+    path = tmp_path_factory.mktemp("ticket") / "ticket.safetensors"
     ticket.save(path)
     return path
 
@@ -134,6 +136,18 @@ model.fit(batches(), verbose=0, callbacks=[watch])
 np.savez(sys.argv[2], outputs=outputs, start=start, leaks=watch.leaks,
          trained=model.predict(arrays()[0], verbose=0))
 """
+
+
+def test_a_ticket_works_after_it_was_pickled_and_its_search_is_gone():
+    ticket = found(compiled(tiny()))
+    expected = ticket.model("best").predict(arrays()[0], verbose=0)
+    pickled = pickle.dumps(ticket)
+    del ticket
+    gc.collect()
+    again = pickle.loads(pickled)
+    assert (again.model("best").predict(arrays()[0], verbose=0) == expected).all()
+    assert_trains_masked(again.model())
+    assert len(again.history) == 3
 
 
 def test_a_ticket_works_in_a_fresh_process(ticket, path, tmp_path):
@@ -236,8 +250,8 @@ def own_parts():
 
 def test_parts_of_ones_own_are_given_as_custom_objects(tmp_path):
     ticket = found(own_parts())
-    ticket.save(tmp_path / "ticket.npz")
-    loaded = Ticket.load(tmp_path / "ticket.npz")
+    ticket.save(tmp_path / "ticket.safetensors")
+    loaded = Ticket.load(tmp_path / "ticket.safetensors")
     objects = {"Doubled": Doubled, "squared": squared}
     model = loaded.model("best", custom_objects=objects)
     x, y = arrays()
@@ -257,7 +271,7 @@ def lambda_ticket(tmp_path_factory):
         ]
     )
     ticket = found(compiled(model))
-    path = tmp_path_factory.mktemp("lambda") / "ticket.npz"
+    path = tmp_path_factory.mktemp("lambda") / "ticket.safetensors"
     ticket.save(path)
     return ticket, Ticket.load(path)
 
@@ -278,10 +292,10 @@ def test_lambda_layers_need_safe_mode_off(lambda_ticket):
 def test_a_model_in_mixed_precision_returns_in_it(policy, global_policy, tmp_path):
     global_policy(policy)
     ticket = found(compiled(tiny()))
-    ticket.save(tmp_path / "ticket.npz")
+    ticket.save(tmp_path / "ticket.safetensors")
     expected = ticket.model("best").predict(arrays()[0], verbose=0)
     global_policy("float32")
-    model = Ticket.load(tmp_path / "ticket.npz").model("best")
+    model = Ticket.load(tmp_path / "ticket.safetensors").model("best")
     outputs = model.predict(arrays()[0], verbose=0)
     assert outputs.dtype == expected.dtype
     assert (outputs == expected).all()
@@ -294,8 +308,8 @@ def test_tickets_of_other_ways_to_retrain_come_back_too(retrain, tmp_path):
     decay = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.9)
     model = compiled(tiny(), keras.optimizers.SGD(decay, momentum=0.9))
     ticket = found(model, retrain=retrain)
-    ticket.save(tmp_path / "ticket.npz")
-    loaded = Ticket.load(tmp_path / "ticket.npz")
+    ticket.save(tmp_path / "ticket.safetensors")
+    loaded = Ticket.load(tmp_path / "ticket.safetensors")
     assert equal(Live(loaded.model()).read(), Live(ticket.model()).read())
     assert_trains_masked(loaded.model())
 
@@ -310,8 +324,8 @@ def test_nested_models_come_back_with_their_optimizer(tmp_path):
     inputs = keras.Input((FEATURES,))
     model = keras.Model(inputs, layers.Dense(CLASSES, name="top")(other(block(inputs))))
     ticket = found(compiled(model), rewind_to=4)
-    ticket.save(tmp_path / "ticket.npz")
-    restored = Ticket.load(tmp_path / "ticket.npz").model()
+    ticket.save(tmp_path / "ticket.safetensors")
+    restored = Ticket.load(tmp_path / "ticket.safetensors").model()
     assert Live(restored).read().keys() == ticket.state.keys()
     assert equal(Live(restored).read_weights(), dict(ticket.weights))
     assert_trains_masked(restored)
@@ -324,11 +338,11 @@ def test_an_adapted_normalization_comes_back_from_a_file(tmp_path):
     inside = [adapted, keras.layers.Dense(4, activation="relu"), keras.layers.Dense(3)]
     model = compiled(keras.Sequential([keras.Input(x.shape[1:]), *inside]))
     ticket = found(model, (x, y))
-    ticket.save(tmp_path / "ticket.npz")
+    ticket.save(tmp_path / "ticket.safetensors")
     best = ticket.outcome.best_weights
     for layer in inside[1:]:
         layer.set_weights([best[f"{layer.name}/{name}"] for name in ("kernel", "bias")])
     wanted = model(x)
-    restored = Ticket.load(tmp_path / "ticket.npz").model("best")
+    restored = Ticket.load(tmp_path / "ticket.safetensors").model("best")
     np.testing.assert_allclose(restored(x), wanted, rtol=1e-6)
     np.testing.assert_allclose(export.strip(ticket)(x), wanted, rtol=1e-6)

@@ -120,8 +120,8 @@ def test_a_transferred_ticket_verifies_and_survives_its_file(ticket, weights, tm
     model = compiled(with_state())
     moved = transfer(ticket, model, weights=weights)
     moved.verify()
-    moved.save(tmp_path / "ticket.npz")
-    loaded = Ticket.load(tmp_path / "ticket.npz")
+    moved.save(tmp_path / "ticket.safetensors")
+    loaded = Ticket.load(tmp_path / "ticket.safetensors")
     loaded.verify()
     assert equal(Live(loaded.model()).read(), Live(moved.model()).read())
 
@@ -171,9 +171,9 @@ def test_a_model_that_is_not_compiled_gives_a_ticket_to_apply(ticket):
 
 
 def test_a_ticket_from_a_file_can_be_transferred(ticket, tmp_path):
-    ticket.save(tmp_path / "ticket.npz")
+    ticket.save(tmp_path / "ticket.safetensors")
     model = compiled(with_state())
-    moved = transfer(Ticket.load(tmp_path / "ticket.npz"), model, weights=True)
+    moved = transfer(Ticket.load(tmp_path / "ticket.safetensors"), model, weights=True)
     assert equal(Live(moved.apply(model)).read_weights(), dict(ticket.weights))
 
 

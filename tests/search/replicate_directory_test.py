@@ -77,7 +77,9 @@ def test_a_directory_from_before_replicates_and_controls_is_read_and_goes_on(tmp
 # Damage.
 
 
-@pytest.mark.parametrize("name", ["ticket.npz", "outcome.npz", "metrics.json"])
+@pytest.mark.parametrize(
+    "name", ["ticket.safetensors", "outcome.safetensors", "metrics.json"]
+)
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
 def test_a_damaged_control_is_an_error_that_names_it(tmp_path, name, damage):
     trained(tmp_path, SMALL)
@@ -98,7 +100,9 @@ def test_a_damaged_control_is_an_error_that_names_it(tmp_path, name, damage):
 def test_a_control_with_the_outcome_of_another_is_an_error_that_names_it(tmp_path):
     trained(tmp_path, dataclasses.replace(SMALL, controls=("shuffle",)))
     of = tmp_path / "replicate_0/controls/shuffle"
-    (of / "round_02/draw_0/outcome.npz").replace(of / "round_01/draw_0/outcome.npz")
+    (of / "round_02/draw_0/outcome.safetensors").replace(
+        of / "round_01/draw_0/outcome.safetensors"
+    )
     with pytest.raises(TicketError, match=r"round_01/draw_0 .* other masks"):
         contents(tmp_path)
     with pytest.raises(TicketError, match=r"round_01/draw_0 .* other masks"):

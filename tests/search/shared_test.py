@@ -36,7 +36,7 @@ def searched(path, plan, share_with=None, trainer=None, **of):
 
 
 def outcome_of(run_dir):
-    return run_dir / "replicate_0" / "round_00" / "outcome.npz"
+    return run_dir / "replicate_0" / "round_00" / "outcome.safetensors"
 
 
 def weights(rounds):
@@ -153,7 +153,8 @@ def test_what_is_shared_takes_no_space_twice(tmp_path):
     searched(tmp_path / "one", Plan(rounds=1))
     searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
     one, two = (
-        tmp_path / n / "replicate_0/round_00/outcome.npz" for n in ("one", "two")
+        tmp_path / n / "replicate_0/round_00/outcome.safetensors"
+        for n in ("one", "two")
     )
     assert os.path.samefile(one, two)
 
@@ -166,7 +167,8 @@ def test_where_nothing_can_be_linked_it_is_copied(tmp_path, monkeypatch):
     searched(tmp_path / "one", Plan(rounds=1))
     trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
     one, two = (
-        tmp_path / n / "replicate_0/round_00/outcome.npz" for n in ("one", "two")
+        tmp_path / n / "replicate_0/round_00/outcome.safetensors"
+        for n in ("one", "two")
     )
     assert trainer.rounds_trained == []
     assert not os.path.samefile(one, two)

@@ -102,7 +102,7 @@ def test_an_empty_directory_has_no_history(tmp_path):
 
 
 def test_masks_are_written_once_and_weights_only_where_they_differ(run):
-    tickets = [io.Archive(p) for p in sorted(run.rglob("round_*/ticket.npz"))]
+    tickets = [io.Archive(p) for p in sorted(run.rglob("round_*/ticket.safetensors"))]
     assert [len(archive.group("state")) > 0 for archive in tickets] == [
         True,
         False,
@@ -230,7 +230,7 @@ def test_overwrite_removes_the_search(run):
     opened(run, Plan(seed=7), overwrite=True)
     assert Store(run).replicate().finished() == 0
     assert Plan.from_json(Store(run).facts()["plan"]).seed == 7
-    assert not (run / "ticket.npz").exists()
+    assert not (run / "ticket.safetensors").exists()
 
 
 def test_overwrite_removes_no_file_of_anyone_else(run):
@@ -321,6 +321,16 @@ def test_a_plan_of_a_later_version_is_an_error_that_names_the_file(run):
             act()
 
 
+def test_a_search_of_an_earlier_version_is_an_error_that_says_what_to_do(run):
+    for path in run.rglob("*.safetensors"):
+        path.rename(path.with_suffix(".npz"))
+    for act in (lambda: opened(run), lambda: Store(run).history()):
+        with pytest.raises(TicketError, match=r"earlier version.*--overwrite"):
+            act()
+    opened(run, overwrite=True)
+    Store(run).facts()
+
+
 @pytest.mark.parametrize("text", DAMAGES)
 def test_damaged_metrics_are_an_error_that_names_the_round(run, text):
     path = run / "replicate_0" / "round_01" / "metrics.json"
@@ -329,7 +339,7 @@ def test_damaged_metrics_are_an_error_that_names_the_round(run, text):
         Store(run).history()
 
 
-@pytest.mark.parametrize("name", ["ticket.npz", "outcome.npz"])
+@pytest.mark.parametrize("name", ["ticket.safetensors", "outcome.safetensors"])
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut"])
 def test_a_damaged_round_is_an_error_that_names_it(run, number, name, damage):
@@ -344,8 +354,8 @@ def test_a_damaged_round_is_an_error_that_names_it(run, number, name, damage):
 
 def test_bug_of_distiller_76_an_outcome_is_read_for_other_masks(run):
     store = Store(run)
-    outcome_of_another = run / "replicate_0" / "round_02" / "outcome.npz"
-    outcome_of_another.replace(run / "replicate_0" / "round_01" / "outcome.npz")
+    outcome_of_another = run / "replicate_0" / "round_02" / "outcome.safetensors"
+    outcome_of_another.replace(run / "replicate_0" / "round_01" / "outcome.safetensors")
     with pytest.raises(TicketError, match="other masks"):
         store.history()
 

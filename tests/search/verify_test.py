@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.core.files import span
 from tests.fakes import FakeTrainer, facts, written
 from tests.search.searching import search as searched
 from tf_lottery.core import io
@@ -81,7 +82,7 @@ def test_masks_that_do_not_follow_from_the_weights_are_found(run):
     def other_weights(groups, masks):
         groups["final"][K] = np.where(masks[K], np.linspace(1, 2, 30).reshape(6, 5), 0)
 
-    rewritten(file_of(run, 0, "outcome.npz"), other_weights)
+    rewritten(file_of(run, 0, "outcome.safetensors"), other_weights)
     fails(run, "masks of round 1 do not follow")
 
 
@@ -89,7 +90,7 @@ def test_a_pruned_weight_that_is_not_zero_is_found(run):
     def revived(groups, masks):
         groups["best"][K][~masks[K]] = 1e-30
 
-    rewritten(file_of(run, 2, "outcome.npz"), revived)
+    rewritten(file_of(run, 2, "outcome.safetensors"), revived)
     fails(run, f"{K}")
 
 
@@ -97,7 +98,7 @@ def test_a_weight_that_is_no_number_is_found(run):
     def diverged(groups, masks):
         groups["final"]["dense/bias"][0] = np.nan
 
-    rewritten(file_of(run, 2, "outcome.npz"), diverged)
+    rewritten(file_of(run, 2, "outcome.safetensors"), diverged)
     fails(run, "dense/bias")
 
 
@@ -106,41 +107,39 @@ def test_a_weight_that_is_no_number_is_found(run):
 )
 def test_a_damaged_array_is_found_also_one_that_no_round_has_used_yet(run, array):
     file_of(run, 1, "metrics.json").unlink()
-    path = file_of(run, 0, "outcome.npz")
+    path = file_of(run, 0, "outcome.safetensors")
     whole = bytearray(path.read_bytes())
-    member = whole.index(f"{array}.npy".encode())
-    position = whole.index(b"\n", member) + 1
-    whole[position] ^= 1
+    whole[span(path, array)[0]] ^= 1
     path.write_bytes(whole)
     fails(run, array)
 
 
 def test_a_returned_ticket_of_another_search_is_found(run, tmp_path_factory):
     other = written(tmp_path_factory.mktemp("other"), Plan(rounds=2, seed=7))
-    other.history()[2].ticket.save(run / "ticket.npz")
+    other.history()[2].ticket.save(run / "ticket.safetensors")
     fails(run, "other masks than round 2")
 
 
 def test_a_returned_ticket_of_this_search_verifies(run):
-    Store(run).history()[2].ticket.save(run / "ticket.npz")
-    assert "ticket.npz: round 2" in list(verify(run))[-1]
+    Store(run).history()[2].ticket.save(run / "ticket.safetensors")
+    assert "ticket.safetensors: round 2" in list(verify(run))[-1]
 
 
 def test_a_returned_ticket_with_other_weights_is_found(run):
     ticket = Store(run).history()[2].ticket
-    ticket.save(run / "ticket.npz")
+    ticket.save(run / "ticket.safetensors")
 
     def other_start(groups, masks):
         groups["state"][K][masks[K]] += 1
 
-    rewritten(run / "ticket.npz", other_start)
-    fails(run, "ticket.npz")
+    rewritten(run / "ticket.safetensors", other_start)
+    fails(run, "ticket.safetensors")
 
 
 def test_a_returned_ticket_of_a_round_that_is_missing_is_found(run):
-    Store(run).history()[2].ticket.save(run / "ticket.npz")
+    Store(run).history()[2].ticket.save(run / "ticket.safetensors")
     file_of(run, 2, "metrics.json").unlink()
-    fails(run, "ticket.npz")
+    fails(run, "ticket.safetensors")
 
 
 # Replicates and controls.
@@ -159,7 +158,7 @@ def test_every_replicate_and_control_is_verified(several):
     for line, (replicate, number) in zip(lines[:4], rounds, strict=True):
         assert f"replicate {replicate}  round  {number}" in line
     assert lines[4:] == ["controls: 2, whole"]
-    for path in several.rglob("*.npz"):
+    for path in several.rglob("*.safetensors"):
         whole = path.read_bytes()
         path.unlink()
         fails(several, path.parent.name)
@@ -178,7 +177,7 @@ def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):
         groups["final"][K][~masks[K]] = 1
 
     of = several / "replicate_1" / "controls" / "reinit" / "round_01" / "draw_0"
-    rewritten(of / "outcome.npz", revived)
+    rewritten(of / "outcome.safetensors", revived)
     fails(several, K)
 
 
@@ -186,8 +185,8 @@ def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_returned_ticket_of_any_replicate_verifies(several, replicate, number):
     round = Store(several).history().replicates[replicate][number]
-    round.ticket.save(several / "ticket.npz")
-    expected = f"ticket.npz: round {number}, masks and weights as in the search"
+    round.ticket.save(several / "ticket.safetensors")
+    expected = f"ticket.safetensors: round {number}, masks and weights as in the search"
     assert list(verify(several))[-1] == expected
 
 
@@ -199,7 +198,7 @@ def test_verifying_writes_nothing(run):
 
 def test_bug_of_tfmot_631_the_check_checks_nothing(run):
     # Every file of the search is needed: without any of them, verifying fails.
-    for path in sorted(run.rglob("*.npz")):
+    for path in sorted(run.rglob("*.safetensors")):
         whole = path.read_bytes()
         path.unlink()
         with pytest.raises(TicketError):

@@ -298,7 +298,9 @@ def test_callbacks_that_keras_could_not_call(callbacks, said):
     refused(TypeError, said, callbacks=callbacks)
 
 
-@pytest.mark.parametrize("name", ["ticket.npz", "outcome.npz", "metrics.json"])
+@pytest.mark.parametrize(
+    "name", ["ticket.safetensors", "outcome.safetensors", "metrics.json"]
+)
 def test_a_damaged_round_is_an_error_that_names_the_file(name, run_dir, tmp_path):
     import shutil
 

@@ -67,4 +67,4 @@ def test_a_search_by_gradients_resumes_and_its_ticket_loads(tmp_path):
     first, again = run(), run()
     assert first.masks == again.masks
     assert first.masks != Masks.full({p: m.shape for p, m in first.masks.items()})
-    assert Ticket.load(tmp_path / "ticket.npz").masks == first.masks
+    assert Ticket.load(tmp_path / "ticket.safetensors").masks == first.masks

@@ -158,4 +158,6 @@ def test_a_damaged_end_of_another_search_is_passed_over(tmp_path, capsys, damage
 
 def test_a_search_that_fine_tunes_keeps_no_state_twice(tmp_path):
     search(tmp_path, 1, "short", retrain="fine_tune")
-    assert [path.name for path in tmp_path.rglob("checkpoint*")] == ["checkpoint.npz"]
+    assert [path.name for path in tmp_path.rglob("checkpoint*")] == [
+        "checkpoint.safetensors"
+    ]

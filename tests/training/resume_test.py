@@ -144,6 +144,18 @@ def test_other_ways_to_retrain_resume_too(
     assert_same(search("shuffle", tmp_path, **plan), undisturbed("shuffle", **plan))
 
 
+@pytest.mark.parametrize("damaged", ["checkpoint", "checkpoint_next"])
+def test_a_training_whose_checkpoint_is_damaged_begins_again(
+    damaged, undisturbed, always_written, tmp_path
+):
+    assert search("shuffle", tmp_path, 0, "on_epoch_begin", 2) is None
+    path = tmp_path / f"replicate_0/round_00/{damaged}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match=r"checkpoint.*begins again"):
+        found = search("shuffle", tmp_path)
+    assert_same(found, undisturbed("shuffle"))
+
+
 @slow
 def test_a_search_killed_twice_resumes_twice(undisturbed, always_written, tmp_path):
     for point in ("in the first epoch", "at a training's end"):
@@ -181,11 +193,11 @@ def test_a_round_goes_on_from_its_last_epoch(always_written, tmp_path):
 
     with pytest.raises(Killed):
         run(Kill("on_epoch_begin", 2))
-    assert (tmp_path / "replicate_0/round_00/checkpoint.npz").exists()
+    assert (tmp_path / "replicate_0/round_00/checkpoint.safetensors").exists()
     epochs.clear()
     run()
     assert epochs == [2, 3, 0, 1, 2, 3]
-    assert not list(tmp_path.rglob("checkpoint.npz"))
+    assert not list(tmp_path.rglob("checkpoint.safetensors"))
 
 
 def test_a_finished_search_trains_nothing(tmp_path, monkeypatch):
@@ -317,7 +329,7 @@ def process(run_dir, pause):
 @slow
 def test_a_process_that_was_killed_by_kill_9_continues(tmp_path):
     victim = process(tmp_path / "killed", 0.7)
-    checkpoint = tmp_path / "killed/replicate_0/round_01/checkpoint.npz"
+    checkpoint = tmp_path / "killed/replicate_0/round_01/checkpoint.safetensors"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and victim.poll() is None:
         assert time.monotonic() < deadline

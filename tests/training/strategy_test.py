@@ -160,7 +160,7 @@ def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path, data, always_wri
 
     with pytest.raises(Killed):
         search(tmp_path, lambda number, *_: [Kill("on_epoch_begin", 1)] * number)
-    assert list(tmp_path.rglob("checkpoint.npz"))
+    assert list(tmp_path.rglob("checkpoint.safetensors"))
     resumed, whole = search(tmp_path), search(None)
     assert_same_rounds(resumed.history, whole.history)
 

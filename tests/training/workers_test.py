@@ -195,7 +195,7 @@ def test_an_array_is_shared_once_and_only_when_it_is_read():
 
 def test_only_the_chief_writes_and_speaks(undisturbed):
     path, _, (chief, other) = undisturbed
-    assert (path / "run" / "ticket.npz").exists()
+    assert (path / "run" / "ticket.safetensors").exists()
     assert not (path / "run_1").exists()
     assert "MultiWorkerMirroredStrategy on 2 replicas" in chief
     assert "round  2/2" in chief

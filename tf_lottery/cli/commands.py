@@ -295,7 +295,7 @@ def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:
         **dict.fromkeys(("comparison.csv", "comparison.json"), "numbers"),
         "comparison.png": "figure",
         "tensorboard": "TensorBoard",
-        "ticket.npz": "ticket",
+        "ticket.safetensors": "ticket",
         **dict.fromkeys(EXPORTS.values(), "exported"),
         **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
     }.items():

@@ -163,7 +163,7 @@ def _add_sweep(commands: Any) -> None:
 
 def _add_show(commands: Any) -> None:
     parser = _command(commands, "show", "prints a run directory or a ticket file")
-    parser.add_argument("path", help="a run directory, or a ticket.npz")
+    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
 
 
 def _add_report(commands: Any) -> None:
@@ -199,7 +199,7 @@ def _add_export(commands: Any) -> None:
         "Writes the trained ticket as a file that is smaller, runs, and was compared "
         "with it; what was measured goes beside it as a card.",
     )
-    parser.add_argument("path", help="a run directory, or a ticket.npz")
+    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
     parser.add_argument(
         "--format", choices=FORMATS, help="default: by --output, else saved_model"
     )
@@ -224,7 +224,7 @@ def _add_verify(commands: Any) -> None:
         "verify",
         "derives every mask again from the saved weights, and checks every hash",
     )
-    parser.add_argument("path", help="a run directory, or a ticket.npz")
+    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
 
 
 def _command(commands: Any, name: str, help: str, description: str = "") -> Any:

@@ -4,6 +4,8 @@ It is a value: masks, the state that training starts from, and the step at
 which that state was taken. Everything else is a function of tickets.
 """
 
+import dataclasses
+import math
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +19,12 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Outcome, State, Weights
+from tf_lottery.core.ticket_checks import (
+    check_header,
+    check_masks,
+    check_pruned,
+    check_weights,
+)
 
 if TYPE_CHECKING:
     from tf_keras import Model
@@ -50,7 +58,8 @@ class Ticket:
             dense network's, its best step no later, its density at most 0.5, and
             rewound. Its controls do not enter; `reason` has them.
         reason: The verdict in words.
-        data: The `Data` of its search; None for a ticket read from a file.
+        data: The `Data` of its search; None for a ticket read from a file, unpickled
+            or deep-copied.
 
     Example:
         >>> masks = Masks({"dense/kernel": [[True, False]]})
@@ -71,6 +80,13 @@ class Ticket:
     won: bool = False
     reason: str = ""
     data: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Datasets cannot be pickled; arrays travel, wherever they are read from.
+        return {**self.__dict__, "data": None}
+
+    def __copy__(self) -> "Ticket":
+        return dataclasses.replace(self)
 
     def __repr__(self) -> str:
         verdict = " that won" if self.won else ""
@@ -95,11 +111,12 @@ class Ticket:
         """The ticket in a few lines of text: verdict, then density by layer."""
         lines = [f"Ticket of round {self.round}: density {self.density:.1%}"]
         lines += [self.reason] if self.reason else []
-        width = max(len(path) for path in self.masks)
-        for path, kept in self.masks.kept_by_layer().items():
-            size = self.masks[path].size
+        width = max(map(len, self.masks), default=0)
+        kept, density = self.masks.kept_by_layer(), self.masks.by_layer()
+        for path, shape in self.masks.shapes.items():
             lines.append(
-                f"  {path:{width}}  {kept:>11,} of {size:>11,}  {kept / size:7.2%}"
+                f"  {path:{width}}  {kept[path]:>11,} of {math.prod(shape):>11,}  "
+                f"{density[path]:7.2%}"
             )
         return "\n".join(lines)
 
@@ -208,12 +225,13 @@ class Ticket:
         Raises:
             TicketError: What does not hold, and where.
         """
-        _check_weights("starting weights", self.state, self.masks)
+        check_masks("The ticket", self.masks)
+        check_weights("starting weights", self.state, self.masks)
         if self.outcome:
             for kind in ("weights", "best_weights"):
                 trained: Weights = getattr(self.outcome, kind)
-                _check_weights(kind, trained, self.masks)
-                _check_pruned(kind, trained, self.masks)
+                check_weights(kind, trained, self.masks)
+                check_pruned(kind, trained, self.masks)
         if self.plan and (error := self.plan.miscount(self.round, self.masks)):
             raise TicketError(error)
 
@@ -221,9 +239,15 @@ class Ticket:
         """Writes the ticket to one file: masks as bits, survivors, checksums.
 
         Args:
-            path: The file, by convention `*.npz`.
+            path: The file, by convention `*.safetensors`.
             overwrite: Whether to replace a file that is there.
+
+        Raises:
+            FileExistsError: The file is there.
+            OSError: It cannot be written, and what to do.
+            TicketError: The ticket has no masks.
         """
+        check_masks("The ticket", self.masks)
         if not overwrite and Path(path).exists():
             raise FileExistsError(
                 f"{path} exists. Pass `overwrite=True` to replace it."
@@ -258,13 +282,15 @@ class Ticket:
         if archive.header.get("kind") != _KIND:
             raise TicketError(
                 f"{path} is no ticket. A search writes the one that it returns as "
-                "`ticket.npz` in its run directory."
+                "`ticket.safetensors` in its run directory."
             )
         masks = archive.masks
+        check_masks(path, masks)
         try:
+            check_header(archive.header)
             ticket = cls._of_header(archive, masks)
             digest = archive.header["masks_digest"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TicketError(
                 f"{path} is damaged, or of another version of tf_lottery: {error!r}."
             ) from error
@@ -312,24 +338,6 @@ class _Masked(Mapping[str, np.ndarray[Any, Any]]):
 
     def __len__(self) -> int:
         return len(self._names)
-
-
-def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:
-    for path, mask in masks.items():
-        if path not in weights or weights[path].shape != mask.shape:
-            raise TicketError(
-                f"The ticket has a mask for {path!r}, and its {kind} have no array of "
-                f"that shape, {mask.shape}."
-            )
-    for path in weights:
-        if not np.isfinite(weights[path]).all():
-            raise TicketError(f"The {kind} of {path!r} are not finite.")
-
-
-def _check_pruned(kind: str, weights: Weights, masks: Masks) -> None:
-    for path, mask in masks.items():
-        if weights[path][~mask].any():
-            raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
 
 
 def masked(array: np.ndarray[Any, Any], mask: Any) -> np.ndarray[Any, Any]:

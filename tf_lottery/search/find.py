@@ -247,15 +247,15 @@ def _search(
         trainings = list(progress.lines(run, monitor))
         history = collected(trainings, plan, monitor, facts["maximize"])
         ticket = chosen(history)
-        ticket.save(store.path / "ticket.npz", overwrite=True)
+        ticket.save(store.path / "ticket.safetensors", overwrite=True)
     ticket = dataclasses.replace(ticket, data=trainer.data)
-    return ticket, store.path / "ticket.npz"
+    return ticket, store.path / "ticket.safetensors"
 
 
 def _received(content: bytes) -> Ticket:
     """The ticket of a file's bytes, in memory."""
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "ticket.npz"
+        path = Path(directory) / "ticket.safetensors"
         path.write_bytes(content)
         ticket = Ticket.load(path)
         outcome = ticket.outcome

@@ -1,6 +1,6 @@
 """The directory of a replicate: its rounds and their controls, as they were trained.
 
-    round_00/                            ticket.npz  outcome.npz  metrics.json
+    round_00/    ticket.safetensors  outcome.safetensors  metrics.json
     controls/reinit/round_03/draw_0/     the same
 
 A training is finished when its `metrics.json` exists; it is written last. Of later
@@ -59,7 +59,7 @@ class Replicate:
 
     def dense(self, plan: Plan) -> Ticket | None:
         """The ticket of round 0, if it was written."""
-        path = self.directory(0) / "ticket.npz"
+        path = self.directory(0) / "ticket.safetensors"
         if not path.exists():
             return None
         with reading(path):
@@ -81,7 +81,7 @@ class Replicate:
         header["masks_digest"] = ticket.masks.digest()
         if ticket.round == 0:
             header["architecture"] = ticket.architecture
-        path = self.directory(ticket.round, control, draw) / "ticket.npz"
+        path = self.directory(ticket.round, control, draw) / "ticket.safetensors"
         io.save(path, groups, header, ticket.masks)
 
     def save_outcome(
@@ -97,7 +97,7 @@ class Replicate:
         groups = {"final": outcome.weights, "best": outcome.best_weights}
         step, groups["next"] = outcome.next_start or (None, {})
         header = {"next_step": step, "masks_digest": ticket.masks.digest()}
-        io.save(directory / "outcome.npz", groups, header, ticket.masks)
+        io.save(directory / "outcome.safetensors", groups, header, ticket.masks)
         record = {"outcome": outcome.record(), "masks_digest": ticket.masks.digest()}
         io.write_json(directory / "metrics.json", record | {"key": key})
         return self.outcome(ticket, control, draw)
@@ -117,7 +117,7 @@ class Replicate:
         directory = directory or self.directory(ticket.round, control, draw)
         with reading(directory):
             record = json.loads((directory / "metrics.json").read_text())
-            archive = io.Archive(directory / "outcome.npz", self._keep)
+            archive = io.Archive(directory / "outcome.safetensors", self._keep)
             found = {record["masks_digest"], archive.header["masks_digest"]}
             step = archive.header["next_step"]
             outcome = Outcome.of_record(
@@ -160,7 +160,7 @@ class Replicate:
         Raises:
             TicketError: A file is damaged.
         """
-        path = self.directory(round.number, control, draw) / "ticket.npz"
+        path = self.directory(round.number, control, draw) / "ticket.safetensors"
         with reading(path):
             archive = io.Archive(path, self._keep)
             step, state = archive.header["step"], archive.group("state")
@@ -173,10 +173,10 @@ class Replicate:
         if before is None:
             dense = self.dense(plan)
             if dense is None:
-                raise TicketError(f"{self.directory(0)} has no ticket.npz.")
+                raise TicketError(f"{self.directory(0)} has no ticket.safetensors.")
             return dense
         number = before.number + 1
-        path = self.directory(number) / "ticket.npz"
+        path = self.directory(number) / "ticket.safetensors"
         with reading(path):
             masks = io.Archive(path, self._keep).masks
         step, state = starting_point(before.ticket, before.outcome, plan)

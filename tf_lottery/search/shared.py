@@ -17,8 +17,8 @@ import filelock
 from tf_lottery.core import io
 
 LOCKS = ".sharing"
-FILES = ("outcome.npz", "metrics.json")  # the last one says that it is finished
-CHECKPOINT = "checkpoint.npz"
+FILES = ("outcome.safetensors", "metrics.json")  # the last one says that it is finished
+CHECKPOINT = "checkpoint.safetensors"
 
 
 class Shared:

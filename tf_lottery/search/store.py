@@ -1,8 +1,8 @@
 """The run directory: what a search has done, so that nothing is done twice.
 
-plan.json          plan, model and data by their hashes, versions
-replicate_0/       what was trained, see `Replicate`
-ticket.npz         the ticket that was returned
+plan.json             plan, model and data by their hashes, versions
+replicate_0/          what was trained, see `Replicate`
+ticket.safetensors    the ticket that was returned
 """
 
 import contextlib
@@ -32,7 +32,7 @@ EXPORTS = {
     "tflite": "ticket.tflite",
 }
 _OURS = (
-    *("plan.json", "ticket.npz", "summary.csv", "summary.json", "figures.csv"),
+    *("plan.json", "ticket.safetensors", "summary.csv", "summary.json", "figures.csv"),
     *("accuracy.png", "curves.png", "layers.png", "report.html", "tensorboard"),
     *("comparison.png", "comparison.csv", "comparison.json"),
     *EXPORTS.values(),
@@ -90,6 +90,13 @@ class Store:
         path = self.path / "plan.json"
         if not path.exists():
             raise TicketError(f"{self.path} is no run directory: it has no plan.json.")
+        first = self.path / "replicate_0" / "round_00" / "ticket.npz"
+        if first.exists() and not first.with_suffix(".safetensors").exists():
+            raise TicketError(
+                f"{self.path} holds a search of an earlier version of tf_lottery, "
+                "which this one cannot read. Use another directory, or pass "
+                "`overwrite=True` (`--overwrite`) to search again."
+            )
         with reading(path):
             facts: dict[str, Any] = json.loads(path.read_text())
             Plan.from_json(facts["plan"])

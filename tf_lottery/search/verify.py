@@ -48,10 +48,10 @@ def verify(path: PathLike) -> Iterator[str]:
         _check_ticket(dataclasses.replace(control, ticket=ticket))
     if history.controls:
         yield f"controls: {len(history.controls)}, whole"
-    returned = store.path / "ticket.npz"
+    returned = store.path / "ticket.safetensors"
     if returned.exists():
         number = _check_returned(returned, history)
-        yield f"ticket.npz: round {number}, masks and weights as in the search"
+        yield f"ticket.safetensors: round {number}, masks and weights as in the search"
 
 
 def _check_ticket(round: Round) -> None:

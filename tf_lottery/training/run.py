@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import State, Weights
+from tf_lottery.core.warn import warn
 
 # A checkpoint may take this share of the time since the last one.
 _SHARE = 0.05
@@ -102,7 +104,7 @@ class Checkpoint:
     def step(self) -> int:
         """The step to continue from; 0 if there is none."""
         archive = self._archive()
-        return archive.header["run"]["step"] if archive else 0
+        return 0 if archive is None else archive.header["run"]["step"]
 
     def extends(self, start: int | None, step: int) -> bool:
         """Whether a finished training goes on here, on the way to a later step.
@@ -123,9 +125,27 @@ class Checkpoint:
         Raises:
             TicketError: It is damaged.
         """
+        archive = io.Archive(self.path)
+        try:
+            Run.of_record(archive.header["run"])
+            next_digest = archive.header["next_digest"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TicketError(f"{self.path} is damaged: {error!r}.") from error
         for path in self.files():
-            for _ in io.Archive(path).values():
+            each = io.Archive(path)
+            if path != self.path and each.digest != next_digest:
+                raise TicketError(f"{path} is not the one that {self.path} needs.")
+            for _ in each.values():
                 pass
+
+    def forget_damaged(self) -> None:
+        """Removes what cannot be read, with a warning: the training begins again."""
+        try:
+            if self._archive() is not None:
+                self.check()
+        except (TicketError, FileNotFoundError) as error:
+            warn(f"{error} The training that it belongs to begins again.")
+            self._remove()
 
     def load(self) -> tuple[Run, State] | None:
         """The run so far and the state to continue from, if there is one."""
@@ -156,9 +176,13 @@ class Checkpoint:
         if not is_time and not (ends and self._stays):
             return
         groups = {"state": live.view(), "best": run.best_weights}
+        step, digest = None, None
+        if run.next_start:
+            step, digest = run.next_start[0], io.Archive(self._kept_path("next")).digest
         header = {
             "run": run.record(),
-            "next_step": run.next_start and run.next_start[0],
+            "next_step": step,
+            "next_digest": digest,
             "key": self._key,
             "ends": ends,
         }
@@ -175,8 +199,11 @@ class Checkpoint:
         """Removes the files of a training that is finished, but for what stays."""
         stay: list[Path] = []
         if self._stays and self.path.exists():
-            with contextlib.suppress(TicketError):  # nothing needs a damaged one
+            with contextlib.suppress(TicketError, KeyError):  # a damaged one goes
                 stay = self.files() if io.Archive(self.path).header["ends"] else []
+        self._remove(stay)
+
+    def _remove(self, stay: Sequence[Path] = ()) -> None:
         for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
             if path not in stay:
                 path.unlink()
