@@ -35,7 +35,8 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
     """
     check_batch(spec, name)
     x, y, sample_weight = arrays.unpacked(spec)
-    _check_inputs(model, x, name)
+    if not has_own(model, "train_step"):
+        _check_inputs(model, x, name)
     if y is None:
         _check_needs_no_targets(model, name, is_batched)
     for part, what in ((y, "targets"), (sample_weight, "sample weights")):
@@ -53,7 +54,7 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
     try:
         on_replicas.get_concrete_function(y, outputs, sample_weight)
     except (ValueError, TypeError, KeyError, tf.errors.InvalidArgumentError) as error:
-        if has_own_step(model):
+        if has_own_loss(model):
             return  # which may take other targets
         raise ValueError(
             f"The targets of `{name}` must fit the model's outputs and loss. "
@@ -65,15 +66,28 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
         _check_sparse(target, output, loss, name)
 
 
-def has_own_step(model: Any) -> bool:
-    """Whether the model computes its loss by itself, from whatever it is given."""
+def check_can_be_shared(model: Any, spec: Any, name: str) -> None:
+    """Raises if ragged or sparse rows would have to be shared among replicas."""
+    several = model.distribute_strategy.num_replicas_in_sync > 1
+    if several and any(not isinstance(part, tf.TensorSpec) for part in _flat(spec)):
+        raise ValueError(
+            f"`{name}` must be dense to be shared among replicas. Received: ragged or "
+            "sparse rows. Train on one device, or pass a tf.data.Dataset of batches."
+        )
+
+
+def has_own(model: Any, *methods: str) -> bool:
+    """Whether the model does a step, or computes its loss, in a way of its own."""
     return any(
-        name in vars(model) or getattr(type(model), name) is not method
-        for name, method in {
-            "train_step": keras.Model.train_step,
-            "compute_loss": keras.Model.compute_loss,
-        }.items()
+        name in vars(model)
+        or getattr(type(model), name) is not getattr(keras.Model, name)
+        for name in methods
     )
+
+
+def has_own_loss(model: Any) -> bool:
+    """Whether targets may be anything."""
+    return has_own(model, "train_step", "compute_loss")
 
 
 def targets(model: Any, y: Any) -> list[tuple[Any, Any, Any]]:
@@ -115,7 +129,7 @@ def input_names(model: Any) -> list[str]:
 
 
 def _check_needs_no_targets(model: Any, name: str, is_batched: bool) -> None:
-    if not model.loss or has_own_step(model):
+    if not model.loss or has_own_loss(model):
         return
     wrong = ValueError if is_batched else TypeError
     raise wrong(
@@ -162,12 +176,21 @@ def _check_inputs(model: Any, x: Any, name: str) -> None:
         raise ValueError(
             f"The batches of `{name}` must fit the model's inputs "
             f"{[_text(tensor.shape) for tensor in model.inputs]}. Received: "
-            f"{shapes(x)}. Is the dataset batched?"
+            f"{shapes(x)}."
+            + (" Is the dataset batched?" if _looks_unbatched(model, shaped) else "")
         )
     for key, tensor, part in zip(names, model.inputs, received, strict=False):
         _check_dtype(key, tensor.dtype, part.dtype, name)
     if any(not isinstance(part, tf.TensorSpec) for part in received):
         _check_called(model, x, name)
+
+
+def _looks_unbatched(model: Any, received: list[Any]) -> bool:
+    pairs = zip(model.inputs, received, strict=False)
+    return any(
+        shape.rank is not None and shape.rank < tensor.shape.rank
+        for tensor, shape in pairs
+    )
 
 
 def _flat(x: Any) -> list[Any]:

@@ -11,7 +11,13 @@ from tf_lottery._keras import tf
 from tf_lottery.core.warn import warn
 from tf_lottery.training import arrays
 from tf_lottery.training.batched import Batched
-from tf_lottery.training.check_data import has_own_step, input_names, kind_of, targets
+from tf_lottery.training.check_data import (
+    has_own,
+    has_own_loss,
+    input_names,
+    kind_of,
+    targets,
+)
 from tf_lottery.training.data import is_arrays
 
 _TRIED = 32  # rows
@@ -41,9 +47,10 @@ def check_values(model: Any, part: Any, name: str) -> None:
         x, y, weights = arrays.unpacked(next(part.as_numpy_iterator()))
     else:
         return
-    _check_inputs(model, x, name)
+    if not has_own(model, "train_step"):
+        _check_inputs(model, x, name)
     _check_finite(weights, f"The sample weights of `{name}`")
-    if has_own_step(model):
+    if has_own_loss(model):
         return
     for labels, output, loss in targets(model, y):
         if kind_of(loss):
@@ -66,8 +73,8 @@ def _check_inputs(model: Any, x: Any, name: str) -> None:
         return  # the model replaces them
     count = "" if rows is None else f" in {len(rows)} of {arrays.size(x)} rows"
     raise ValueError(
-        f"The inputs of `{name}` must be finite. Received: {_which(x)}{count}, the "
-        "model's outputs for them are not finite, too. Remove or replace them."
+        f"The inputs of `{name}` must be finite. Received: {_which(x)}{count}, for "
+        "which the model's outputs are not finite either. Remove or replace them."
     )
 
 

@@ -25,9 +25,14 @@ def weighing(class_weight: Mapping[int, float] | None) -> Callable[[Any], Any]:
     _check(class_weight)
     by_class = _make_map({int(k): float(v) for k, v in class_weight.items()})
 
+    def weighted(*batch: Any) -> Any:
+        x, y, of_examples = arrays.unpacked(batch)
+        x, y, weights = by_class(x, y)
+        return x, y, _product(weights, of_examples)
+
     def weigh(dataset: Any) -> Any:
         _check_targets(arrays.unpacked(dataset.element_spec)[1])
-        return dataset.map(by_class)
+        return dataset.map(weighted)
 
     return weigh
 
@@ -69,6 +74,16 @@ def _check(class_weight: Any) -> None:
                 f"The weights of `class_weight` must be finite. Received: {weight} for "
                 f"class {label}."
             )
+
+
+def _product(of_classes: Any, of_examples: Any) -> Any:
+    # Keras' own product needs a batch size that is known before batches are made.
+    if of_examples is None:
+        return of_classes
+    of_classes = tf.cast(of_classes, of_examples.dtype)
+    for _ in range(of_classes.shape.rank - of_examples.shape.rank):
+        of_examples = of_examples[..., None]
+    return of_classes * of_examples
 
 
 def _check_targets(y: Any) -> None:

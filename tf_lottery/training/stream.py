@@ -14,7 +14,7 @@ from tf_lottery._keras import tf
 from tf_lottery.core.plan import Plan
 from tf_lottery.training import data, feeding, repeatable
 from tf_lottery.training.batched import Indexed
-from tf_lottery.training.check_data import check_fits
+from tf_lottery.training.check_data import check_can_be_shared, check_fits
 from tf_lottery.training.check_values import check_values
 
 Span = tuple[int, int]  # the steps at which a training began and ended
@@ -117,6 +117,8 @@ class Stream:
             parts[data.ARGUMENTS[name]] = sources[name], dataset.element_spec
         for name, (part, spec) in parts.items():
             check_fits(model, spec, name, is_batched=not data.is_arrays(part))
+            if not isinstance(part, tf.data.Dataset):
+                check_can_be_shared(model, spec, name)
         for name, (part, _) in parts.items():
             check_values(model, part, name)
 

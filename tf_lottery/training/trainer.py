@@ -132,9 +132,13 @@ class Trainer:
     @property
     def monitors(self) -> list[str]:
         """The scores that could decide; the first is the default."""
-        names = self.model.metrics_names
+        names, model = self.model.metrics_names, self.model
+        compiled = {metric.name for metric in model.compiled_metrics.metrics}
         losses = [name for name in names if name.endswith("loss")]
-        ordered = [name for name in names if name not in losses] + losses
+        # What a model adds by `add_metric` may be of any direction.
+        ordered = [name for name in names if name in compiled and name not in losses]
+        ordered += losses
+        ordered += [name for name in names if name not in ordered]
         return [f"val_{n}" if self.has_validation else n for n in ordered]
 
     @property
