@@ -98,7 +98,7 @@ def test_each_part_of_the_data_is_named():
 
 
 def test_strings_for_numbers_and_numbers_for_strings():
-    words = np.array([["word"] * FEATURES] * EXAMPLES, object)
+    words = np.array(["word"] * EXAMPLES, object)
     refused(classifier(), (words, Y), "string for the input 'features' of float32")
     text = keras.Input((FEATURES,), dtype=tf.string, name="text")
     model = keras.Model(text, layers.Dense(CLASSES)(layers.Hashing(4)(text)))
@@ -151,6 +151,14 @@ def test_the_class_that_a_loss_ignores_is_none_of_the_models():
     labels = np.where(Y == 2, 255, Y)
     check(classifier(SPARSE(from_logits=True, ignore_class=255)), (X, labels))
     refused(classifier(), (X, labels), "Received: 255 in")
+
+
+def test_a_loss_of_ones_own_may_have_classes_of_its_own():
+    class Shifted(SPARSE):
+        def call(self, y_true, y_pred):
+            return super().call(y_true - 1, y_pred)
+
+    check(classifier(Shifted(from_logits=True)), (X, Y + 1))
 
 
 def test_classes_of_validation_and_test_are_looked_at():

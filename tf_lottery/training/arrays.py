@@ -13,11 +13,11 @@ import numpy as np
 
 from tf_lottery._keras import keras, tf
 
-FORMS = (
-    "a batched tf.data.Dataset, arrays (x, y) or (x, y, sample_weight), a "
-    "`keras.utils.Sequence`, or a function of the seed that returns one of them or a "
-    "generator"
+_FORMS = (
+    "a batched tf.data.Dataset, arrays (x, y) or (x, y, sample_weight), or a "
+    "`keras.utils.Sequence`"
 )
+_FUNCTION = "; or a function of the seed that returns one of them or a generator"
 _SCALARS = (bool, int, float, complex, str, bytes, np.generic)
 
 
@@ -62,12 +62,13 @@ def checked(name: str, data: Any) -> Any:
         TypeError: No arrays.
         ValueError: Arrays of several lengths, or empty ones.
     """
+    forms = _FORMS + (_FUNCTION if name == "dataset" else "")
     if not _may_hold_rows(data):
-        raise TypeError(f"`{name}` must be {FORMS}. Received: {type(data).__name__}.")
+        raise TypeError(f"`{name}` must be {forms}. Received: {type(data).__name__}.")
     try:
         arrays = packed(data)
     except TypeError as error:
-        raise TypeError(f"`{name}` must be {FORMS}. {error}") from error
+        raise TypeError(f"`{name}` must be {forms}. {error}") from error
     sizes = {size(array) for array in tf.nest.flatten(arrays)}
     if len(sizes) != 1 or sizes == {0}:
         raise ValueError(

@@ -62,8 +62,9 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
             f"{_hint(model, y)}"
             f"Keras says: {str(error).strip().splitlines()[-1].strip()}"
         ) from error
-    for target, output, loss in targets(model, y):
-        _check_sparse(target, output, loss, name)
+    if not has_own_loss(model):
+        for target, output, loss in targets(model, y):
+            _check_sparse(target, output, loss, name)
 
 
 def check_can_be_shared(model: Any, spec: Any, name: str) -> None:
@@ -111,8 +112,9 @@ def targets(model: Any, y: Any) -> list[tuple[Any, Any, Any]]:
 def kind_of(loss: Any) -> str:
     """The name of a loss function of Keras; empty for others."""
     function = getattr(loss, "fn", loss)
-    is_own = not getattr(function, "__module__", "").startswith("tf_keras.")
-    return "" if is_own else getattr(function, "__name__", "")
+    modules = (getattr(part, "__module__", "") for part in (loss, function))
+    of_keras = all(module.startswith("tf_keras.") for module in modules)
+    return getattr(function, "__name__", "") if of_keras else ""
 
 
 def shapes(spec: Any) -> Any:
@@ -167,6 +169,8 @@ def _check_inputs(model: Any, x: Any, name: str) -> None:
     what = f"The inputs of `{name}`"
     _check_names(x, names, what, "inputs", needed=True)
     received = [x[key] for key in names] if isinstance(x, Mapping) else _flat(x)
+    for key, tensor, part in zip(names, model.inputs, received, strict=False):
+        _check_dtype(key, tensor.dtype, part.dtype, name)
     shaped = [part.shape for part in received]
     fits = len(received) >= len(names) and all(
         _compatible(tensor.shape, shape)
@@ -179,8 +183,6 @@ def _check_inputs(model: Any, x: Any, name: str) -> None:
             f"{shapes(x)}."
             + (" Is the dataset batched?" if _looks_unbatched(model, shaped) else "")
         )
-    for key, tensor, part in zip(names, model.inputs, received, strict=False):
-        _check_dtype(key, tensor.dtype, part.dtype, name)
     if any(not isinstance(part, tf.TensorSpec) for part in received):
         _check_called(model, x, name)
 
