@@ -84,8 +84,16 @@ def test_a_pass_of_another_length_is_one_error(data, said, plan):
         (endless, TypeError, r"`endless`, which cannot .* Write `def endless\(seed"),
         (lambda seed: iter(()), ValueError, "at least one batch"),
         (Sequence(0), ValueError, "at least one batch"),
+        (Sequence, TypeError, r"Pass an object of it, `Sequence\(\.\.\.\)`"),
     ],
-    ids=["generator", "no argument", "generator function", "empty", "no batches"],
+    ids=[
+        "generator",
+        "no argument",
+        "generator function",
+        "empty",
+        "no batches",
+        "class",
+    ],
 )
 def test_what_cannot_be_read_again_is_refused(data, error, said):
     with pytest.raises(error, match=said):

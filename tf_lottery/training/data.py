@@ -168,6 +168,11 @@ def _called(function: Any, seed: int) -> Any:
         inspect.signature(function).bind(seed)
     except TypeError as error:
         name = getattr(function, "__name__", type(function).__name__)
+        if isinstance(function, type):
+            raise TypeError(
+                "`dataset` must be data, or a function of the seed that returns them. "
+                f"Received: the class `{name}`. Pass an object of it, `{name}(...)`."
+            ) from error
         if name.startswith("<"):
             name = "dataset"
         raise TypeError(

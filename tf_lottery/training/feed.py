@@ -40,7 +40,7 @@ class Feed:
     example: Any = None
     begin: Callable[[], None] = _nothing
     is_promised: bool = False
-    advice: str = "Give as many batches in each pass."
+    advice: str = ""
 
     @property
     def example_spec(self) -> Any:

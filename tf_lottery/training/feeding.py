@@ -142,6 +142,8 @@ def _dataset_feed(train: Any, plan: Plan, weigh: Weigh) -> Feed:
         make=make,
         ordered_by_step=False,
         is_promised=not endless and "_AssertCardinalityDataset" in kinds,
+        advice="If you promised them by `assert_cardinality`, correct the number, or "
+        "leave it out: then the batches are counted.",
     )
 
 
