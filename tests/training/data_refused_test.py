@@ -84,7 +84,7 @@ def test_a_pass_of_another_length_is_one_error(data, said, plan):
         (endless, TypeError, r"`endless`, which cannot .* Write `def endless\(seed"),
         (lambda seed: iter(()), ValueError, "at least one batch"),
         (Sequence(0), ValueError, "at least one batch"),
-        (Sequence, TypeError, r"Pass an object of it, `Sequence\(\.\.\.\)`"),
+        (Changing, TypeError, r"Pass an object of it, `Changing\(\.\.\.\)`"),
     ],
     ids=[
         "generator",
