@@ -132,11 +132,6 @@ def test_an_endless_dataset_without_steps_per_epoch():
     refused(ValueError, "steps_per_epoch", data=batches().repeat())
 
 
-def test_a_dataset_of_unknown_length():
-    data = batches().filter(lambda x, y: True)
-    refused(ValueError, "assert_cardinality", data=data)
-
-
 @pytest.mark.parametrize("form", ["dataset", "arrays", "filtered"])
 def test_an_empty_dataset(form):
     x, y = arrays()

@@ -18,8 +18,8 @@ from tests.models import (
 )
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training import data as datas
-from tf_lottery.training.data import Data
+from tf_lottery.training import feeding
+from tf_lottery.training.data import Data, resolve
 from tf_lottery.training.trainer import Trainer
 
 
@@ -34,7 +34,7 @@ def order(feed, step=0, count=10):
 
 
 def feed_of(data, **plan):
-    return datas.feed(data, Plan(**plan))
+    return feeding.feed(data, Plan(**plan))
 
 
 # Arrays.
@@ -144,4 +144,4 @@ def test_a_function_gets_the_seed_and_may_return_all_three_parts():
 
 def test_validation_data_given_twice_is_an_error():
     with pytest.raises(ValueError, match="`validation_data` must be given once"):
-        datas.resolve(Data(1, 2), 3, None, Plan())
+        resolve(Data(1, 2), 3, None, Plan())

@@ -30,7 +30,8 @@ from tf_lottery import LotterySchedule, Plan, RewindWeights, find_ticket
 from tf_lottery._keras import sparsity
 from tf_lottery.cli import main as cli
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training import data as datas
+from tf_lottery.training import feeding
+from tf_lottery.training.data import Data
 from tf_lottery.training.strategy import NAMES, in_words, resolve
 from tf_lottery.training.trainer import Trainer
 
@@ -122,11 +123,11 @@ def _first(feed, number):
 
 
 def test_arrays_give_each_step_the_same_examples_on_any_number_of_devices():
-    feed = datas.feed(arrays(), Plan(batch_size=16))
+    feed = feeding.feed(arrays(), Plan(batch_size=16))
     alone = [x.numpy() for x, _ in feed.make(0).take(6)]
     shared = [
         np.concatenate([p.numpy() for p in mirrored().experimental_local_results(x)])
-        for x, _ in _first(datas.feed(arrays(), Plan(batch_size=16)), 6)
+        for x, _ in _first(feeding.feed(arrays(), Plan(batch_size=16)), 6)
     ]
     assert all((a == b).all() for a, b in zip(alone, shared, strict=True))
 
@@ -292,14 +293,14 @@ def test_a_model_of_another_strategy_is_refused():
 
 
 def test_a_tpu_gets_batches_of_one_size():
-    feed = datas.feed(arrays(100), Plan(batch_size=32), static=True)
+    feed = feeding.feed(arrays(100), Plan(batch_size=32), static=True)
     assert feed.spec[0].shape == (32, FEATURES)
     assert feed.steps_per_epoch == 3
-    data = datas.Data(None, arrays(70), None)
-    found = datas.evaluated(data, Plan(batch_size=32), static=True)["val"]
+    data = Data(None, arrays(70), None)
+    found = feeding.evaluated(data, Plan(batch_size=32), static=True)["val"]
     assert found.element_spec[0].shape == (32, FEATURES)
     with pytest.raises(ValueError, match="drop_remainder=True"):
-        datas.feed(batches(), Plan(), static=True)
+        feeding.feed(batches(), Plan(), static=True)
 
 
 # What differs is found.

@@ -38,7 +38,7 @@ class SweptTrainer(FakeTrainer):
     data_facts: ClassVar[dict] = {"dataset": {"batches": 9}}
     architecture: ClassVar[dict] = {"model": "fake"}
     skipped: ClassVar[list] = []
-    repeatable = True
+    data_note = ""
     auto_shard_policies: ClassVar[dict] = {}
     data = None
     steps_per_epoch = 10

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.errors import ExportError
 from tf_lottery.pruning.layers import named_layers
-from tf_lottery.training.data import Data, as_arrays
+from tf_lottery.training.arrays import as_arrays
+from tf_lottery.training.batched import Batched
+from tf_lottery.training.data import Data
 
 SIZE = 1000  # examples
 
@@ -107,6 +109,8 @@ def random(model: Any, size: int = SIZE) -> Sample:
 
 def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
     """The first inputs and, where there is one array of them, labels."""
+    if isinstance(data, Batched):
+        data = data.dataset()
     if isinstance(data, tf.data.Dataset):
         x, y = _first_rows(data, inputs, size)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.checks import check_fraction
+from tf_lottery.core.checks import check_fraction, check_no_labels
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
@@ -39,6 +39,8 @@ def find_ticket(
     batch_size: int | None = None,
     validation_data: Any = None,
     test_data: Any = None,
+    class_weight: Mapping[int, float] | None = None,
+    validation_split: float | None = None,
     evaluate_every: int | None = None,
     pruning_rate: float = 0.2,
     layer_rates: Mapping[str, float] | None = None,
@@ -71,9 +73,12 @@ def find_ticket(
     Args:
         model: A compiled Sequential or functional tf_keras model, or a function
             without arguments that returns one, called under the seed.
-        dataset: A batched `tf.data.Dataset`; arrays `(x, y[, sample_weight])`,
-            shuffled by seed and epoch, equally in every round; or a function of
-            the seed that returns one of them or a `tf_lottery.Data`.
+        dataset: What Keras `fit` takes, as one argument: a batched
+            `tf.data.Dataset`; arrays `(x, y[, sample_weight])`, or x alone where the
+            model brings its loss; a `keras.utils.Sequence`. Arrays and the batches of
+            a Sequence are shuffled by seed and epoch, equally in every round. Or a
+            function of the seed that returns one of them, a generator or a
+            `tf_lottery.Data`.
         rounds: How many times weights are pruned; `rounds + 1` networks are
             trained.
         epochs, steps_per_epoch, batch_size: As in Keras `fit`.
@@ -82,6 +87,10 @@ def find_ticket(
             score is used, and no ticket can win.
         test_data: Evaluated once a training, at the weights of minimum
             validation loss and at the final ones; it never decides.
+        class_weight: As in Keras `fit`: the weight of each class in the training
+            loss.
+        validation_split: As in Keras `fit`: the last fraction of arrays, to validate
+            on instead of `validation_data`.
         evaluate_every: Steps between validation passes; default: epochs' ends.
         pruning_rate, layer_rates, scope, criterion, block_size, rewind_to, retrain,
             seed, monitor, mode, tolerance, controls, control_rounds,
@@ -122,6 +131,7 @@ def find_ticket(
 
     Reference: Frankle & Carbin, arXiv 1803.03635, strategy 1.
     """
+    check_no_labels("rounds", rounds)
     plan = Plan(
         rounds=rounds,
         epochs=epochs,
@@ -151,6 +161,8 @@ def find_ticket(
         plan,
         validation_data=validation_data,
         test_data=test_data,
+        class_weight=class_weight,
+        validation_split=validation_split,
         callbacks=callbacks,
         allow_early_stop=allow_early_stop,
         strategy=strategy,
@@ -181,6 +193,7 @@ def one_shot(
         sparsity: The fraction of the weights to remove.
         **arguments: Those of `find_ticket`, but `rounds` and `pruning_rate`.
     """
+    check_no_labels("sparsity", sparsity)
     check_fraction("sparsity", sparsity)
     return find_ticket(model, dataset, 1, pruning_rate=sparsity, **arguments)
 
@@ -301,11 +314,8 @@ def _introduce(
             "The model, its loss or metrics cannot be written to a file: "
             "`ticket.model()` will not work, `ticket.apply(model)` will."
         )
-    if not trainer.repeatable:
-        progress.say(
-            "The dataset shuffles or draws without a seed, or shuffles endlessly: this "
-            "search can be resumed but not repeated."
-        )
+    if trainer.data_note:
+        progress.say(trainer.data_note)
     if shared and trainer.unknown:
         warn(
             "Nothing is shared with other searches, as this cannot be compared with "

@@ -95,6 +95,15 @@ def check_keras(model: Any) -> None:
         )
 
 
+def check_is_plan(plan: Any) -> None:
+    """Raises unless it is a plan: labels may have come in its place, as in `fit`."""
+    if not isinstance(plan, Plan):
+        raise TypeError(
+            "`plan` must be a tf_lottery.Plan. Received: "
+            f"{type(plan).__name__}. Pass arrays as one argument: `(x, y)`."
+        )
+
+
 def check_callbacks(callbacks: Any) -> None:
     """Raises unless they are Keras callbacks, or a function that returns them."""
     if callable(callbacks):
@@ -183,78 +192,3 @@ def check_plan(plan: Plan, steps_per_epoch: int, monitors: Sequence[str]) -> Non
             f"`monitor` must be one of {', '.join(map(repr, monitors))}. "
             f"Received: monitor={plan.monitor!r}."
         )
-
-
-def check_batch(spec: Any, name: str) -> None:
-    """Raises unless a batch is `(x, y)` or `(x, y, sample_weight)`."""
-    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
-        raise ValueError(
-            f"`{name}` must yield tuples (x, y) or (x, y, sample_weight). "
-            f"Received: elements {_shapes(spec)}."
-        )
-
-
-def check_fits(model: Any, spec: Any, name: str) -> None:
-    """Raises unless a batch of that spec fits the compiled model.
-
-    The loss is traced on the specs, which also creates the metrics. Nothing is
-    computed.
-    """
-    check_batch(spec, name)
-    x, y, sample_weight = (*spec, None)[:3]
-    _check_inputs(model, x, name)
-    outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
-
-    def evaluate(y: Any, outputs: Any, sample_weight: Any) -> Any:
-        model.compiled_metrics.update_state(y, outputs, sample_weight)
-        return model.compute_loss(None, y, outputs, sample_weight)
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def on_replicas(*args: Any) -> Any:
-        return model.distribute_strategy.run(evaluate, args)
-
-    try:
-        on_replicas.get_concrete_function(y, outputs, sample_weight)
-    except (ValueError, TypeError, KeyError, tf.errors.InvalidArgumentError) as error:
-        raise ValueError(
-            f"The targets of `{name}` must fit the model's outputs and loss. "
-            f"Received: targets {_shapes(y)} for outputs {_shapes(outputs)}. "
-            f"Keras says: {str(error).strip().splitlines()[-1].strip()}"
-        ) from error
-
-
-def _check_inputs(model: Any, x: Any, name: str) -> None:
-    expected = {tensor.name: tensor.shape for tensor in model.inputs}
-    if isinstance(x, dict) and set(expected) <= set(x):
-        received = {key: x[key].shape for key in expected}
-    else:
-        received = dict(
-            zip(expected, (t.shape for t in tf.nest.flatten(x)), strict=False)
-        )
-    fits = len(tf.nest.flatten(x)) >= len(expected) and all(
-        _compatible(expected[key], received[key]) for key in expected
-    )
-    if not fits:
-        raise ValueError(
-            f"The batches of `{name}` must fit the model's inputs "
-            f"{[_text(shape) for shape in expected.values()]}. Received: "
-            f"{_shapes(x)}. Is the dataset batched?"
-        )
-
-
-def _compatible(expected: Any, received: Any) -> bool:
-    if received.rank is None or expected.is_compatible_with(received):
-        return True
-    # Keras adds or drops a last axis of size 1.
-    if expected.rank == received.rank + 1 and expected[-1] == 1:
-        return bool(expected[:-1].is_compatible_with(received))
-    dropped = received.rank == expected.rank + 1 and received[-1] == 1
-    return dropped and bool(received[:-1].is_compatible_with(expected))
-
-
-def _shapes(spec: Any) -> Any:
-    return tf.nest.map_structure(lambda t: _text(t.shape), spec)
-
-
-def _text(shape: Any) -> str:
-    return str(tuple(shape)) if shape.rank is not None else "(?)"

@@ -1,30 +1,38 @@
-"""Data: the forms that a user may pass, and one feed of batches for training.
+"""Data: what a user passes for training, validation and test, in one form."""
 
-A feed knows how many batches an epoch has and opens an iterator at any step.
-Arrays are shuffled here, by seed and pass, equal in every round; a dataset of
-the user's is taken as it is, one iterator a pass.
-"""
-
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from tf_lottery._keras import tf
+from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.seeds import derive
+from tf_lottery.training import arrays
+from tf_lottery.training.batched import (
+    Batched,
+    Generated,
+    Indexed,
+    Once,
+    count,
+    is_generator,
+    is_sequence,
+)
+from tf_lottery.training.seeds import seeded
 
 ARGUMENTS = {"val": "validation_data", "test": "test_data"}
-_DEFAULT_BATCH_SIZE = 32  # as in Keras `fit`
+BATCH_SIZE = 32  # as in Keras `fit`
 
 
 @dataclass(frozen=True)
 class Data:
     """Training, validation and test data: what a recipe's `dataset(seed)` returns.
 
-    Each is a batched `tf.data.Dataset` or arrays `(x, y[, sample_weight])`.
-    Validation decides (the step and the winner), test only reports.
+    Each is a batched `tf.data.Dataset`, arrays `(x, y[, sample_weight])`, or a
+    `keras.utils.Sequence`. Validation decides (the step and the winner), test only
+    reports.
     """
 
     train: Any
@@ -33,303 +41,180 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Feed:
-    """Training batches that can be opened at any step.
+class Given:
+    """What a user passed.
 
     Attributes:
-        steps_per_epoch: Optimizer steps an epoch.
-        pass_length: Steps until an iterator ends; None if it never does.
-        spec: The element spec of a batch.
-        make: From a step to a dataset whose first batch is that of the step.
-        ordered_by_step: Whether `make` gives the same batches for the same step;
-            a dataset of the user's has an order of its own for each iterator.
+        train: Training data, or a function of the seed.
+        validation, test: Data to evaluate on.
+        class_weight: The weight of each class in the training loss.
+        validation_split: The last fraction of arrays, to validate on.
     """
 
-    steps_per_epoch: int
-    pass_length: int | None
-    spec: Any
-    make: Callable[[int], Any]
-    ordered_by_step: bool
+    train: Any
+    validation: Any = None
+    test: Any = None
+    class_weight: Mapping[int, float] | None = None
+    validation_split: float | None = None
 
-    def open(self, step: int) -> Iterator[Any]:
-        """An iterator whose first batch is that of `step`."""
-        strategy = tf.distribute.get_strategy()
-        dataset = strategy.experimental_distribute_dataset(self.make(step))
-        batches: Iterator[Any] = iter(dataset)
-        return batches
+    def resolved(self, plan: Plan) -> Data:
+        """The data of a plan's seed, split.
 
-    def pass_start(self, start: int, step: int) -> int:
-        """The step at which a training from `start` opened its iterator of `step`."""
-        if self.ordered_by_step or self.pass_length is None:
-            return start
-        return max(start, step - step % self.pass_length)
-
-    def forward(self, trainings: Iterable[tuple[int, int]]) -> None:
-        """Takes what earlier trainings took, so that a seeded shuffle goes on.
-
-        Args:
-            trainings: The steps at which each began and ended.
+        Raises:
+            TypeError, ValueError: A function that cannot take the seed; data that
+                cannot be split.
         """
-        for _ in range(self.passes(trainings)):
-            iter(self.make(0))
+        with seeded(derive(plan.seed, "data")):
+            data = resolve(self.train, self.validation, self.test, plan)
+        if self.validation_split is not None:
+            data = _split(data, self.validation_split)
+        return data
 
-    def passes(self, trainings: Iterable[tuple[int, int]]) -> int:
-        """How many iterators trainings open, where the order depends on it; else 0."""
-        length = self.pass_length
-        if self.ordered_by_step or length is None:
-            return 0
-        return sum(
-            (stop - 1) // length - start // length + 1
-            for start, stop in trainings
-            if stop > start
-        )
+    def facts(self) -> dict[str, Any]:
+        """What these data are trained with, for `plan.json`."""
+        facts: dict[str, Any] = {}
+        if self.class_weight is not None:
+            weights = {str(k): float(v) for k, v in self.class_weight.items()}
+            facts["class_weight"] = weights
+        if self.validation_split is not None:
+            facts["validation_split"] = self.validation_split
+        return facts
+
+    def of(self, data: Data) -> "Given":
+        """The same for other seeds: data that are no function stay what they are."""
+        if is_function(self.train):
+            return self
+        return Given(data.train, data.validation, data.test, self.class_weight)
 
 
 def is_function(dataset: Any) -> bool:
     """Whether it is a function of the seed; datasets can be called, too."""
-    return callable(dataset) and not isinstance(dataset, tf.data.Dataset)
+    other = isinstance(dataset, tf.data.Dataset | Batched) or is_sequence(dataset)
+    return callable(dataset) and not other
+
+
+def is_arrays(part: Any) -> bool:
+    """Whether it is rows in memory, or what should be."""
+    return not isinstance(part, tf.data.Dataset | Batched)
 
 
 def resolve(dataset: Any, validation: Any, test: Any, plan: Plan) -> Data:
     """The data in one form; a function of the seed is called here.
 
     Raises:
+        TypeError: A function that cannot take the seed.
         ValueError: Validation or test data given twice.
     """
-    if is_function(dataset):
-        dataset = dataset(plan.seed)
-    if not isinstance(dataset, Data):
-        return Data(dataset, validation, test)
-    if validation is not None and dataset.validation is not None:
+
+    def again(name: str) -> Callable[[], Any] | None:
+        if not is_function(dataset):
+            return None
+
+        def call() -> Any:
+            with seeded(derive(plan.seed, "data")):
+                return getattr(_as_data(_called(dataset, plan.seed)), name)
+
+        return call
+
+    data = _as_data(_called(dataset, plan.seed) if is_function(dataset) else dataset)
+    if validation is not None and data.validation is not None:
         raise ValueError(
             "`validation_data` must be given once: in the `Data` that `dataset` is, or "
             "as an argument. Received: both."
         )
     return Data(
-        dataset.train,
-        dataset.validation if validation is None else validation,
-        dataset.test if test is None else test,
+        _part(data.train, again("train")),
+        _part(data.validation, again("validation"))
+        if validation is None
+        else _part(validation),
+        _part(data.test, again("test")) if test is None else _part(test),
     )
 
 
-def feed(train: Any, plan: Plan, static: bool = False) -> Feed:
-    """The feed of training batches.
-
-    Args:
-        train: A dataset or arrays.
-        plan: The batch size of arrays, and the steps of an epoch.
-        static: Whether batches must be of one size; then a last, smaller one of
-            arrays is dropped.
-
-    Raises:
-        TypeError: Neither a dataset nor arrays.
-        ValueError: Empty data, or data whose length must be given.
-    """
-    if isinstance(train, tf.data.Dataset):
-        if plan.batch_size is not None:
-            raise ValueError(
-                "`batch_size` is for arrays; a dataset is batched already. "
-                f"Received: batch_size={plan.batch_size} with a tf.data.Dataset."
-            )
-        _check_static("dataset", train, static)
-        return _dataset_feed(train, plan)
-    return _array_feed(_checked_arrays("dataset", train), plan, static)
+def is_of_unknown_length(train: Any) -> bool:
+    """Whether it is a dataset whose batches nobody has counted."""
+    unknown = tf.data.UNKNOWN_CARDINALITY
+    return isinstance(train, tf.data.Dataset) and int(train.cardinality()) == unknown
 
 
-def evaluated(data: Data, plan: Plan, static: bool = False) -> dict[str, Any]:
-    """Validation and test data, where given, by the prefix of their metrics.
-
-    Raises:
-        TypeError: Neither datasets nor arrays.
-        ValueError: Empty or endless data.
-    """
-    found = {"val": data.validation, "test": data.test}
-    return {
-        name: _evaluation_data(ARGUMENTS[name], part, plan, static)
-        for name, part in found.items()
-        if part is not None
-    }
-
-
-def describe(
-    data: Data, feed: Feed, evaluated: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
-    """What is known of each part before it is read; of arrays also their contents."""
-    parts = {"dataset": _facts(data.train, feed.spec, feed.steps_per_epoch)}
-    for name, source in {"val": data.validation, "test": data.test}.items():
-        if name in evaluated:
-            spec, length = evaluated[name].element_spec, evaluated[name].cardinality()
-            parts[ARGUMENTS[name]] = _facts(source, spec, int(length))
-    return parts
-
-
-def _facts(source: Any, spec: Any, batches: int) -> dict[str, Any]:
-    facts = {"batches": batches, "spec": str(spec)}
-    if not isinstance(source, tf.data.Dataset):
-        contents = hashlib.sha256()
-        for array in tf.nest.flatten(tuple(map(as_arrays, source))):
-            contents.update(np.ascontiguousarray(array).view(np.uint8).data)
-        facts["contents"] = contents.hexdigest()[:16]
-    return facts
-
-
-def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
-    """Validation or test data as a finite, batched dataset."""
-    if not isinstance(data, tf.data.Dataset):
-        arrays = _checked_arrays(name, data)
-        data = tf.data.Dataset.from_tensor_slices(arrays)
-        data = data.batch(plan.batch_size or _DEFAULT_BATCH_SIZE, static)
-        data = _shared_by_batch(data)
-    _check_static(name, data, static)
-    length = int(data.cardinality())
-    if length == 0 or length == tf.data.INFINITE_CARDINALITY:
-        found = "an empty dataset" if length == 0 else "an endless one"
-        raise ValueError(
-            f"`{name}` must have at least one batch, and an end. Received: {found}."
-        )
-    return data
-
-
-def _dataset_feed(train: Any, plan: Plan) -> Feed:
-    length = int(train.cardinality())
-    if length == 0:
-        raise ValueError("`dataset` must have at least one batch. Received: none.")
-    if length == tf.data.UNKNOWN_CARDINALITY:
-        raise ValueError(
-            "The number of batches of `dataset` must be known. Received: a dataset of "
-            "unknown cardinality. Append `.apply(tf.data.experimental."
-            "assert_cardinality(n))`, or `.repeat()` and pass `steps_per_epoch`."
-        )
-    endless = length == tf.data.INFINITE_CARDINALITY
-    if endless and plan.steps_per_epoch is None:
-        raise ValueError(
-            "An endless dataset needs `steps_per_epoch`, or it never ends an epoch. "
-            "Received: steps_per_epoch=None."
-        )
-
-    def make(step: int) -> Any:
-        offset = step if endless else step % length
-        return train.skip(offset) if offset else train
-
-    return Feed(
-        steps_per_epoch=plan.steps_per_epoch or length,
-        pass_length=None if endless else length,
-        spec=train.element_spec,
-        make=make,
-        ordered_by_step=False,
-    )
-
-
-def _array_feed(arrays: Any, plan: Plan, static: bool) -> Feed:
-    size = len(tf.nest.flatten(arrays)[0])
-    batch = plan.batch_size or _DEFAULT_BATCH_SIZE
-    length = size // batch if static else -(-size // batch)
-    if length == 0:
-        raise ValueError(
-            "A TPU needs full batches: `batch_size` must be at most the number of "
-            f"examples. Received: batch_size={batch}, {size} examples."
-        )
-    tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
-    made: dict[int, Any] = {}
-
-    def order(number: Any) -> Any:
-        seed = tf.stack([tf.cast(plan.seed, tf.int64), number])
-        # Stateless, so the order depends on the seed and the pass alone.
-        positions = tf.random.experimental.stateless_shuffle(tf.range(size), seed)
-        return tf.data.Dataset.from_tensor_slices(positions).batch(batch, static)
-
-    def gather(positions: Any) -> Any:
-        return tf.nest.map_structure(lambda t: tf.gather(t, positions), tensors)
-
-    def make(step: int) -> Any:
-        number, offset = divmod(step, length)
-        if step not in made:
-            numbers = tf.data.Dataset.range(number, 2**62)
-            batches = numbers.flat_map(order).skip(offset)
-            made[step] = _shared_by_batch(batches.map(gather).prefetch(8))
-        return made[step]
-
-    return Feed(
-        steps_per_epoch=plan.steps_per_epoch or length,
-        pass_length=None,
-        spec=make(0).element_spec,
-        make=make,
-        ordered_by_step=True,
-    )
-
-
-def auto_shard_policies(data: Data) -> dict[str, str]:
-    """How workers share each dataset of the user's: the names of the policies."""
-    parts = {"dataset": data.train}
-    parts |= {ARGUMENTS["val"]: data.validation, ARGUMENTS["test"]: data.test}
-    return {
-        name: part.options().experimental_distribute.auto_shard_policy.name
-        for name, part in parts.items()
-        if isinstance(part, tf.data.Dataset)
-    }
-
-
-def _shared_by_batch(dataset: Any) -> Any:
-    """The dataset, of whose batches each worker takes its part."""
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.DATA
-    )
-    return dataset.with_options(options)
-
-
-def _check_static(name: str, dataset: Any, static: bool) -> None:
-    specs = tf.nest.flatten(dataset.element_spec)
-    if static and not all(spec.shape.is_fully_defined() for spec in specs):
-        raise ValueError(
-            f"On a TPU the batches of `{name}` must all be of one known size. "
-            f"Received: {dataset.element_spec}. Use `batch(n, drop_remainder=True)`."
-        )
-
-
-def _checked_arrays(name: str, data: Any) -> Any:
-    if not isinstance(data, tuple | list) or len(data) not in (2, 3):
-        raise TypeError(
-            f"`{name}` must be a batched tf.data.Dataset, arrays (x, y) or (x, y, "
-            "sample_weight), or a function of the seed that returns one of them. "
-            f"Received: {type(data).__name__}."
-        )
-    arrays = tuple(map(as_arrays, data))
-    sizes = {len(array) for array in tf.nest.flatten(arrays)}
-    if len(sizes) != 1 or sizes == {0}:
-        raise ValueError(
-            f"The arrays of `{name}` must be of one length, at least 1. "
-            f"Received: lengths {sorted(sizes)}."
-        )
-    return arrays
+def of_known_length(train: Any, plan: Plan) -> Any:
+    """A dataset of unknown length: counted, or repeated for `steps_per_epoch`."""
+    if plan.steps_per_epoch is not None:
+        return train.repeat()
+    return train.apply(tf.data.experimental.assert_cardinality(count(train)))
 
 
 def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
-    """Of a dataset, or arrays, or None, what its first batches hold."""
+    """Of data in any form, or None, what its first batches hold."""
     if data is None:
         return None
-    if isinstance(data, tf.data.Dataset):
-        return data.take(number)
-    size = number * (batch_size or _DEFAULT_BATCH_SIZE)
-    arrays = tuple(map(as_arrays, data))
-    return tf.nest.map_structure(lambda array: array[:size], arrays)
+    if is_generator(data):
+        return Indexed(list(itertools.islice(data, number)))
+    part = _part(data)
+    if not is_arrays(part):
+        dataset = part if isinstance(part, tf.data.Dataset) else part.dataset()
+        return dataset.take(number)
+    rows = arrays.packed(data)
+    size = min(number * (batch_size or BATCH_SIZE), arrays.size(rows))
+    return arrays.head(rows, 0, size)
 
 
-def as_arrays(value: Any) -> Any:
-    """One array, or a structure of them; a list of arrays is several inputs."""
-    if isinstance(value, dict):
-        return {name: as_arrays(part) for name, part in value.items()}
-    if isinstance(value, list | tuple) and all(np.ndim(part) > 0 for part in value):
-        return tuple(map(as_arrays, value))
-    return _array(value)
+def _as_data(found: Any) -> Data:
+    return found if isinstance(found, Data) else Data(found)
 
 
-def _array(value: Any) -> Any:
-    array = np.asarray(value)
-    if array.ndim == 0 or array.dtype == object:
+def _called(function: Any, seed: int) -> Any:
+    try:
+        inspect.signature(function).bind(seed)
+    except TypeError as error:
+        name = getattr(function, "__name__", type(function).__name__)
+        if isinstance(function, type):
+            raise TypeError(
+                "`dataset` must be data, or a function of the seed that returns them. "
+                f"Received: the class `{name}`. Pass an object of it, `{name}(...)`."
+            ) from error
+        if name.startswith("<"):
+            name = "dataset"
         raise TypeError(
-            "Data must be arrays of numbers with one row an example. "
-            f"Received: {value!r}."
+            "A function of the data must take the seed, and return the data. Received: "
+            f"`{name}`, which cannot take one argument ({error}). Write `def "
+            f"{name}(seed):`, and draw from the seed what is random."
+        ) from error
+    except ValueError:  # of some built-in functions nothing is known
+        pass
+    return function(seed)
+
+
+def _part(part: Any, again: Callable[[], Any] | None = None) -> Any:
+    """Batches of Python code in the form that can be read many times."""
+    if isinstance(part, tf.data.Dataset | Batched) or part is None:
+        return part
+    if is_sequence(part):
+        return Indexed(part)
+    if is_generator(part):
+        return Generated(again) if again else Once(part)
+    return part
+
+
+def _split(data: Data, fraction: float) -> Data:
+    check_fraction("validation_split", fraction)
+    if data.validation is not None:
+        raise ValueError(
+            "Validation data must be given once. Received: `validation_split` and "
+            "`validation_data`. Leave one out."
         )
-    # As Keras does: its layers compute in float32.
-    return array.astype(np.float32) if array.dtype == np.float64 else array
+    if not is_arrays(data.train):
+        raise ValueError(
+            "`validation_split` is for arrays, as in Keras. Received: batches "
+            f"({type(data.train).__name__}). Pass `validation_data`."
+        )
+    rows = arrays.checked("dataset", data.train)
+    size = arrays.size(rows)
+    at = int(size * (1.0 - fraction))
+    if at in (0, size):
+        raise ValueError(
+            "`validation_split` must leave examples for training and for validation. "
+            f"Received: validation_split={fraction} of {size} examples."
+        )
+    train, validation = arrays.head(rows, 0, at), arrays.head(rows, at, size)
+    return replace(data, train=train, validation=validation)

@@ -91,7 +91,9 @@ class Fit:
 
         self._model._train_counter.assign(run.step)
         listed.on_train_begin()
-        self._loop.run(run.step, self._last_step, listed, self._next_look, look)
+        self._loop.run(
+            run.step, self._last_step, listed, self._next_look, look, self._what
+        )
         counted = int(self._model._train_counter.numpy())
         if counted != run.step:
             raise RuntimeError(f"{counted} steps were taken where {run.step} were due.")

@@ -15,7 +15,8 @@ import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.pruning.states import recurrent_states
-from tf_lottery.training.data import Feed
+from tf_lottery.training.feed import Feed
+from tf_lottery.training.passes import ENDED, check_end, ended_early
 
 # Grouped steps are bit-identical to single ones and save a third of the time.
 GROUP = 50
@@ -62,6 +63,7 @@ class Loop:
         callbacks: Any,
         next_look: Callable[[int], int],
         look: Callable[[int, Logs], None],
+        what: str,
     ) -> None:
         """Trains from step `start` to `stop`.
 
@@ -72,6 +74,10 @@ class Loop:
             next_look: From a step to the next one at which a group has to end.
             look: Called after each group with the step and the training metrics;
                 what it adds to them, callbacks see at an epoch's end.
+            what: What is trained, for messages.
+
+        Raises:
+            RuntimeError: A pass has other batches than the feed says.
         """
         epoch_length, pass_length = self.feed.steps_per_epoch, self.feed.pass_length
         batches: Any = None
@@ -90,8 +96,16 @@ class Loop:
             size = min(*ends, step + self._group) - step
             self._set_group(size)
             callbacks.on_train_batch_begin(offset)
-            logs = _numbers(self._train(batches))
+            try:
+                logs = _numbers(self._train(batches))
+            except ENDED as error:
+                done = int(self.model._train_counter.numpy())
+                if ended := ended_early(error, self.feed, done, what):
+                    raise ended from error
+                raise
             step += size
+            if pass_length and step % pass_length == 0:
+                check_end(batches, self.feed, step, what)
             callbacks.on_train_batch_end(offset + size - 1, logs)
             look(step, logs)
             new_epoch = step % epoch_length == 0

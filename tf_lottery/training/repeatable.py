@@ -13,22 +13,42 @@ def is_repeatable(dataset: Any) -> bool:
     an endless iterator: how far that has got depends on tf.data's read-ahead.
     """
     if not isinstance(dataset, tf.data.Dataset):
-        return True
-    parts = list(_parts(dataset))
+        return getattr(dataset, "repeatable", True)  # of batches of Python code
     endless = int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
-    return not (endless and shuffles(dataset)) and not any(map(_is_unseeded, parts))
+    unseeded = any(map(_is_unseeded, parts(dataset)))
+    return not (endless and shuffles(dataset)) and not unseeded
+
+
+def note(dataset: Any, counted: int | None) -> str:
+    """What the form of the data means for repeating and resuming, where that is news.
+
+    Args:
+        dataset: Training data in one form.
+        counted: How many batches there are, if they had to be counted.
+    """
+    if not isinstance(dataset, tf.data.Dataset):
+        return getattr(dataset, "note", "")
+    notes = []
+    if counted is not None:
+        notes.append(f"`dataset` has {counted:,} batches, counted in a first pass.")
+    if not is_repeatable(dataset):
+        notes.append(
+            "The dataset shuffles or draws without a seed, or shuffles endlessly: this "
+            "search can be resumed but not repeated."
+        )
+    return " ".join(notes)
 
 
 def shuffles(dataset: Any) -> bool:
     """Whether the order of a dataset changes each time that it is read."""
-    return any(_seeds(part) for part in _parts(dataset))
+    return any(_seeds(part) for part in parts(dataset))
 
 
-def _parts(dataset: Any) -> Iterator[Any]:
+def parts(dataset: Any) -> Iterator[Any]:
     """The dataset and those it is made of."""
     yield dataset
     for source in dataset._inputs():
-        yield from _parts(source)
+        yield from parts(source)
 
 
 def _seeds(dataset: Any) -> list[int]:

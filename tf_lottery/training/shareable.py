@@ -9,13 +9,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery._keras import tf
+from tf_lottery.training.batched import Batched
 from tf_lottery.training.repeatable import shuffles
 
 _KERAS = ("tf_keras.", "keras.", "tensorflow.", "tf_lottery.")
 
 
 def unknown(
-    model: Any, architecture: Mapping[str, Any] | None, callbacks: Any, given: Any
+    model: Any,
+    architecture: Mapping[str, Any] | None,
+    callbacks: Any,
+    given: Any,
+    train: Any = None,
 ) -> str:
     """What of a search cannot be told from another's; empty if all of it can.
 
@@ -24,6 +29,7 @@ def unknown(
         architecture: Its description, see `pruning.restore.describe`.
         callbacks: Keras callbacks, or a function.
         given: The training data as the user passed them.
+        train: The same in one form.
     """
     if architecture is None:
         return "a model, loss or metric that cannot be written to a file"
@@ -31,6 +37,8 @@ def unknown(
         return f"code that is not of Keras ({', '.join(names)})"
     if callable(callbacks) or callbacks:
         return "callbacks"
+    if isinstance(train, Batched):
+        return "batches that Python code makes (a Sequence or a generator)"
     train = getattr(given, "train", given)
     if isinstance(train, tf.data.Dataset) and shuffles(train):
         return "a dataset that shuffles (pass a function of the seed that makes it)"

@@ -4,6 +4,7 @@ The order of a dataset that shuffles depends on how many iterators it had before
 what trainings read is counted, and what others read before is read again.
 """
 
+import dataclasses
 import hashlib
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 
 from tf_lottery._keras import tf
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.seeds import derive
-from tf_lottery.training import data
-from tf_lottery.training.seeds import seeded
+from tf_lottery.training import data, feeding, repeatable
+from tf_lottery.training.batched import Indexed
+from tf_lottery.training.check_data import check_can_be_shared, check_fits
+from tf_lottery.training.check_values import check_values
 
 Span = tuple[int, int]  # the steps at which a training began and ended
 
@@ -22,7 +24,7 @@ class Stream:
     """Training and evaluation data of a plan's seed.
 
     Args:
-        given: What the user passed: training, validation and test data.
+        given: What the user passed.
         plan: The seed, the batch size and the steps of an epoch.
         static: Whether batches must be of one size.
 
@@ -30,17 +32,22 @@ class Stream:
         data: The data in one form.
         feed: The batches of training.
         evaluated: Validation and test data, by the prefix of their metrics.
+        counted: How many batches there are, if they had to be counted.
     """
 
-    def __init__(self, given: tuple[Any, Any, Any], plan: Plan, static: bool) -> None:
+    def __init__(self, given: data.Given, plan: Plan, static: bool) -> None:
         self._given = given
         self._static = static
         self._read: list[Span] = []
         self._skipped: list[Span] = []
-        with seeded(derive(plan.seed, "data")):
-            self.data = data.resolve(*given, plan)
-        self.feed = data.feed(self.data.train, plan, static)
-        self.evaluated = data.evaluated(self.data, plan, static)
+        self.data, self.counted = given.resolved(plan), None
+        if data.is_of_unknown_length(train := self.data.train):
+            train = data.of_known_length(train, plan)
+            self.data = dataclasses.replace(self.data, train=train)
+            length = int(train.cardinality())
+            self.counted = length if plan.steps_per_epoch is None else None
+        self.feed = feeding.feed(self.data.train, plan, static, given.class_weight)
+        self.evaluated = feeding.evaluated(self.data, plan, static)
 
     def of(self, plan: Plan) -> "Stream":
         """The data of another plan, from their beginning.
@@ -48,8 +55,8 @@ class Stream:
         Raises:
             ValueError: They differ in more than their values.
         """
-        other = Stream(self._given, plan, self._static)
-        if not data.is_function(self._given[0]):  # there is only one of it
+        other = Stream(self._given.of(self.data), plan, self._static)
+        if not data.is_function(self._given.train):  # there is only one of it
             other._read, other._skipped = self._read, self._skipped
         mine, theirs = self.feed, other.feed
         if (theirs.spec, theirs.steps_per_epoch) != (mine.spec, mine.steps_per_epoch):
@@ -66,12 +73,17 @@ class Stream:
         Raises:
             ValueError: A function of the seed that splits the data by it.
         """
-        if not data.is_function(self._given[0]):
+        if not data.is_function(self._given.train):
             return self.of(plan)
-        if not isinstance(self.data.train, tf.data.Dataset):
-            mine = self.data
-            given = mine.train, mine.validation, mine.test
-            return Stream(given, plan, self._static)
+        train = self.data.train
+        if data.is_arrays(train) or isinstance(train, Indexed):  # ordered by the plan
+            same = data.Given(
+                train,
+                self.data.validation,
+                self.data.test,
+                self._given.class_weight,
+            )
+            return Stream(same, plan, self._static)
         other = self.of(plan)
         if _contents(other.evaluated["val"]) != _contents(self.evaluated["val"]):
             raise ValueError(
@@ -80,6 +92,35 @@ class Stream:
                 "data under a seed of its own."
             )
         return other
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What is known of the data, for `plan.json`."""
+        facts = feeding.describe(self.data, self.feed, self.evaluated)
+        facts["dataset"] |= self._given.facts()
+        return facts
+
+    @property
+    def note(self) -> str:
+        """What the form of the data means for repeating and resuming."""
+        return repeatable.note(self.data.train, self.counted)
+
+    def check(self, model: Any) -> None:
+        """Raises unless all data fit the compiled model.
+
+        Raises:
+            TypeError, ValueError: Data that it cannot be trained or evaluated on.
+        """
+        parts = {"dataset": (self.data.train, self.feed.example_spec)}
+        sources = {"val": self.data.validation, "test": self.data.test}
+        for name, dataset in self.evaluated.items():
+            parts[data.ARGUMENTS[name]] = sources[name], dataset.element_spec
+        for name, (part, spec) in parts.items():
+            check_fits(model, spec, name, is_batched=not data.is_arrays(part))
+            if not isinstance(part, tf.data.Dataset):
+                check_can_be_shared(model, spec, name)
+        for name, (part, _) in parts.items():
+            check_values(model, part, name)
 
     @property
     def passes(self) -> int:

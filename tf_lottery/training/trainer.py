@@ -6,7 +6,7 @@ variables, assigned between trainings; nothing is traced again.
 
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tf_lottery._keras import keras
@@ -21,8 +21,10 @@ from tf_lottery.pruning.layers import named_weights, skipped_layers
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
-from tf_lottery.training import checks, data, models, shareable
+from tf_lottery.training import arrays, checks, feeding, models, shareable
 from tf_lottery.training import strategy as strategies
+from tf_lottery.training.check_data import check_batch
+from tf_lottery.training.data import Data, Given
 from tf_lottery.training.draw import Source
 from tf_lottery.training.fit import Fit, Report
 from tf_lottery.training.loop import Logs, Loop
@@ -41,11 +43,11 @@ class Trainer:
     Args:
         model: A compiled Sequential or functional tf_keras model, which is not
             changed, or a function without arguments that returns one.
-        dataset: A batched `tf.data.Dataset`, arrays `(x, y[, sample_weight])`,
-            or a function of the seed that returns one of them or a `Data`.
+        dataset: See `find_ticket`.
         plan: How to train.
         validation_data: Finds the step of minimum validation loss.
         test_data: Only reported.
+        class_weight, validation_split: As in Keras `fit`.
         callbacks: Keras callbacks, or a function `(round, replicate, control)`
             that returns them. Their logs hold `round`, also for file names.
         allow_early_stop: Whether a callback may end a training early.
@@ -71,10 +73,13 @@ class Trainer:
         *,
         validation_data: Any = None,
         test_data: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        validation_split: float | None = None,
         callbacks: Callbacks = (),
         allow_early_stop: bool = False,
         strategy: Any = None,
     ) -> None:
+        checks.check_is_plan(plan)
         self.plan = self._plan = plan  # of this replicate, and of the search
         single = isinstance(callbacks, keras.callbacks.Callback)
         self._callbacks: Callbacks = [callbacks] if single else callbacks
@@ -91,12 +96,15 @@ class Trainer:
         self.strategy = strategies.resolve(strategy, model)
         self.workers = Workers(self.strategy)
         static = strategies.needs_static_shapes(self.strategy)
-        stream = Stream((dataset, validation_data, test_data), plan, static)
+        evaluated = validation_data, test_data
+        parts = Given(dataset, *evaluated, class_weight, validation_split)
+        stream = Stream(parts, plan, static)
         self.repeatable = is_repeatable(stream.data.train)
-        self.auto_shard_policies = data.auto_shard_policies(stream.data)
-        self.data_facts = data.describe(stream.data, stream.feed, stream.evaluated)
-        spec = stream.feed.spec
-        checks.check_batch(spec, "dataset")
+        self.data_note = stream.note
+        self.auto_shard_policies = feeding.auto_shard_policies(stream.data)
+        self.data_facts = stream.facts
+        check_batch(stream.feed.example_spec, "dataset")
+        spec = arrays.unpacked(stream.feed.example_spec)
         model = models.built(model, spec, plan.seed)
         self._source = Source(given, model, spec, strategy)
         self._compile(model, stream)
@@ -104,11 +112,11 @@ class Trainer:
         if (step := self._loop.traced()) is not None:
             proof.check_captures(step, model)
         self.unknown = shareable.unknown(
-            self.model, self.architecture, self._callbacks, dataset
+            self.model, self.architecture, self._callbacks, dataset, stream.data.train
         )
 
     @property
-    def data(self) -> data.Data:
+    def data(self) -> Data:
         """The data of the plan's seed."""
         return self._stream.data
 
@@ -130,9 +138,13 @@ class Trainer:
     @property
     def monitors(self) -> list[str]:
         """The scores that could decide; the first is the default."""
-        names = self.model.metrics_names
+        names, model = self.model.metrics_names, self.model
+        compiled = {metric.name for metric in model.compiled_metrics.metrics}
         losses = [name for name in names if name.endswith("loss")]
-        ordered = [name for name in names if name not in losses] + losses
+        # What a model adds by `add_metric` may be of any direction.
+        ordered = [name for name in names if name in compiled and name not in losses]
+        ordered += losses
+        ordered += [name for name in names if name not in ordered]
         return [f"val_{n}" if self.has_validation else n for n in ordered]
 
     @property
@@ -405,10 +417,7 @@ class Trainer:
         self._initial = self._live.read()
 
     def _check(self) -> None:
-        checks.check_fits(self.model, self._stream.feed.spec, "dataset")
-        for name, dataset in self._stream.evaluated.items():
-            argument = data.ARGUMENTS[name]
-            checks.check_fits(self.model, dataset.element_spec, argument)
+        self._stream.check(self.model)
         checks.check_plan(self.plan, self.steps_per_epoch, self.monitors)
         if self.plan.replicates > 1:
             self._source.check(self._initial)

@@ -30,7 +30,8 @@ from tf_lottery.tuner.space import Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 
 _TRAINER = {
-    *("validation_data", "test_data", "callbacks", "allow_early_stop", "strategy")
+    *("validation_data", "test_data", "class_weight", "validation_split"),
+    *("callbacks", "allow_early_stop", "strategy"),
 }
 _SHOWN = 5  # of the trials after each, where there is no terminal
 _UNTITLED = "untitled_project"  # Keras Tuner's default
