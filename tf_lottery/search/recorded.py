@@ -121,6 +121,12 @@ class Recorded:
         with self._progress.training(ticket, control) as report:
             course = self._course(ticket)
             checkpoint = self._checkpoint(ticket, control, draw, course)
+            if spoiled := checkpoint.spoiled(ticket.state):
+                self._progress.say(
+                    f"{_named(ticket, control)} begins again: its checkpoint is "
+                    f"spoiled in {spoiled[0]!r}."
+                )
+                checkpoint.remove()
             where = "" if checkpoint.step else self._extended(ticket, course)
             if step := checkpoint.step:
                 what = _named(ticket, control)

@@ -40,6 +40,7 @@ class Loop:
         self.model = model
         self.feed = feed
         self.evaluated = evaluated
+        self.counted: dict[str, int] = {}  # batches of each, once evaluated
         self._group = group
         self._states = list(recurrent_states(model).values())
         # Metrics of several workers are whole on each; Keras would add them up.
@@ -52,7 +53,7 @@ class Loop:
     def on(self, feed: Feed, evaluated: Mapping[str, Any]) -> "Loop":
         """The loop of the same compiled model on other data."""
         other = copy.copy(self)
-        other.feed, other.evaluated = feed, evaluated
+        other.feed, other.evaluated, other.counted = feed, evaluated, {}
         return other
 
     def run(

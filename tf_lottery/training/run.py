@@ -12,6 +12,7 @@ from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import State, Weights
+from tf_lottery.core.spoiled import not_finite, unmasked
 
 # A checkpoint may take this share of the time since the last one.
 _SHARE = 0.05
@@ -121,11 +122,29 @@ class Checkpoint:
         """Reads all of it.
 
         Raises:
-            TicketError: It is damaged.
+            TicketError: It is damaged, or no training can go on from it.
         """
         for path in self.files():
             for _ in io.Archive(path).values():
                 pass
+        if names := self.spoiled({}):
+            raise TicketError(f"{self.path} is spoiled in {names[0]!r}.")
+
+    def spoiled(self, start: State) -> list[str]:
+        """What of it no training can go on from: NaN, pruned weights that returned.
+
+        Args:
+            start: The state that the training began with, which may hold infinities.
+        """
+        archive = self._archive()
+        if archive is None:
+            return []
+        state = archive.group("state")
+        return [*not_finite(state, start), *unmasked(state, self._masks)]
+
+    def remove(self) -> None:
+        """Removes the file, so that the training begins again."""
+        self.path.unlink()
 
     def load(self) -> tuple[Run, State] | None:
         """The run so far and the state to continue from, if there is one."""
@@ -143,6 +162,11 @@ class Checkpoint:
         """Writes arrays beside the checkpoint; they are then read from there."""
         return io.save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
 
+    def is_due(self, *, ends: bool = False) -> bool:
+        """Whether `save` writes now."""
+        waited = time.monotonic() - self._written
+        return self._cost <= _SHARE * waited or (ends and self._stays)
+
     def save(self, run: Run, live: Any, *, ends: bool = False) -> None:
         """Writes the run and the live state, if it is time.
 
@@ -151,10 +175,9 @@ class Checkpoint:
             live: The model's variables.
             ends: Whether the training ends here, as a longer one would pass here.
         """
-        started = time.monotonic()
-        is_time = self._cost <= _SHARE * (started - self._written)
-        if not is_time and not (ends and self._stays):
+        if not self.is_due(ends=ends):
             return
+        started = time.monotonic()
         groups = {"state": live.view(), "best": run.best_weights}
         header = {
             "run": run.record(),

@@ -19,7 +19,7 @@ from tf_lottery.pruning.layers import skipped_layers
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
-from tf_lottery.training import checks, data, models, shareable
+from tf_lottery.training import checks, data, models, shareable, trouble
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.draw import Source
 from tf_lottery.training.fit import Fit, Report
@@ -88,6 +88,7 @@ class Trainer:
         self.workers = Workers(self.strategy)
         static = strategies.needs_static_shapes(self.strategy)
         stream = Stream((dataset, validation_data, test_data), plan, static)
+        trouble.warn_of_inputs(stream.data)
         self.repeatable = is_repeatable(stream.data.train)
         self.auto_shard_policies = data.auto_shard_policies(stream.data)
         self.data_facts = data.describe(stream.data, stream.feed, stream.evaluated)
@@ -332,7 +333,9 @@ class Trainer:
             self._live,
             self.workers,
             checkpoint,
+            self.plan.monitor or self.monitors[0],
             control,
+            self.number if self._plan.replicates > 1 else None,
         )
         with self.strategy.scope():
             self._stream.feed.forward(skipped)
