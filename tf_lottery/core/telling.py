@@ -10,6 +10,8 @@ _AROUND = re.compile(
     r"|in user code:"
 )
 
+_PLACE = re.compile(r"^\{\{.*?\}\} | \[\[\{\{.*| \[Op:.*")  # of an operation
+
 
 def telling_line(error: BaseException) -> str:
     """The type of an error and the line of its message that says what happened."""
@@ -18,7 +20,7 @@ def telling_line(error: BaseException) -> str:
     # What is indented is code, or belongs to a place in a file.
     plain = [line for line in lines if not line[0].isspace()]
     found = [line for line in plain if not _AROUND.match(line)] or lines or [""]
-    line = found[0].partition(" [[{{")[0].strip().rstrip(".")
+    line = _PLACE.sub("", found[0]).strip().rstrip(".")
     if len(line) > _LONGEST:
         line = f"{line[:_LONGEST]}.."
     return f"{type(error).__name__}: {line}" if line else type(error).__name__

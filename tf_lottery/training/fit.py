@@ -9,7 +9,7 @@ import numpy as np
 from tf_lottery._keras import keras
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
-from tf_lottery.core.spoiled import not_finite
+from tf_lottery.core.spoiled import is_finite
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.pruning import optimizer as optimizers
@@ -17,7 +17,7 @@ from tf_lottery.pruning.live import Live
 from tf_lottery.training import trouble
 from tf_lottery.training.loop import Logs, Loop, callback_list
 from tf_lottery.training.run import Checkpoint, Run
-from tf_lottery.training.workers import Workers
+from tf_lottery.training.workers import LOST, Workers
 
 Report = Callable[[int, Logs], None]
 
@@ -93,9 +93,9 @@ class Fit:
         try:
             return self._trained(callbacks, report, allow_early_stop)
         except trouble.FAILURES as error:
-            raise trouble.failure(
-                error, self._what, self._run.step, self._workers.count
-            ) from error
+            if self._workers.count > 1 and isinstance(error, LOST):
+                raise  # another worker ended
+            raise trouble.failure(error, self._what, self._run.step) from error
 
     def _trained(
         self, callbacks: list[Any], report: Report | None, allow_early_stop: bool
@@ -233,7 +233,8 @@ class Fit:
             raise RuntimeError(
                 f"Pruned weights of {', '.join(map(repr, leaks))} became nonzero in "
                 f"{self._what} by step {self._run.step}. Does a custom "
-                "train step or a callback change weights without the model's optimizer?"
+                "train step or a callback change weights without the model's optimizer? "
+                f"{trouble.KEPT}"
             )
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
@@ -249,7 +250,7 @@ class Fit:
 
     def _warn_of(self, logs: Logs) -> None:
         """Warns once of each figure that is NaN or infinite, and decides nothing."""
-        names = [n for n in not_finite(logs, {}) if n not in self._warned]
+        names = [n for n in logs if n not in self._warned and not is_finite(logs[n])]
         self._warned.update(names)
         if names and self._workers.is_chief:
             warn(
@@ -266,9 +267,9 @@ class Fit:
         if not self._checkpoint.is_due(ends=ends):
             return
         # A training cannot go on from what is spoiled, and would not see it.
-        self._check_masked()
         state, start = self._live.view(), self._ticket.state
         trouble.check_state(state, start, self._what, step)
+        self._check_masked()
         self._checkpoint.save(self._run, self._live, ends=ends)
 
     def _callback_list(self, callbacks: list[Any]) -> Any:

@@ -10,32 +10,28 @@ from tf_lottery.core.spoiled import is_finite, not_finite
 from tf_lottery.core.telling import telling_line
 from tf_lottery.core.warn import warn
 from tf_lottery.training.data import ARGUMENTS, Data, as_arrays
-from tf_lottery.training.workers import LOST
 
 # What TensorFlow raises where data or a step fail; eager iterators just stop.
 FAILURES = (tf.errors.OpError, StopIteration)
-_KEPT = "A run directory keeps the rounds that are finished."
+KEPT = "A run directory keeps the rounds that are finished."
 
 
-def failure(error: Exception, what: str, step: int, workers: int) -> Exception:
+def failure(error: Exception, what: str, step: int) -> Exception:
     """The error to raise for one of `FAILURES`.
 
     Args:
         error: What was raised.
         what: What was trained, in words.
         step: The last step that is known to be done.
-        workers: How many processes train together.
     """
-    if workers > 1 and isinstance(error, LOST):
-        return error  # another worker ended
     if isinstance(error, tf.errors.OutOfRangeError | StopIteration):
         return RuntimeError(
             "`dataset` must give as many batches in each pass as at first. Received: "
-            f"one that ended early, in {what} after step {step:,}. {_KEPT}"
+            f"one that ended early, in {what} after step {step:,}. {KEPT}"
         )
     return RuntimeError(
         f"The training of {what} failed after step {step:,} with "
-        f"{telling_line(error)}. Look at the data and at the model. {_KEPT}"
+        f"{telling_line(error)}. Look at the data and at the model. {KEPT}"
     )
 
 
@@ -54,7 +50,7 @@ def check_pass(name: str, batches: int, first: int, what: str, step: int) -> Non
     expected = "at least one batch" if not batches else f"{first} batches, as at first"
     raise RuntimeError(
         f"`{ARGUMENTS[name]}` must give {expected}. Received: {batches} batches in "
-        f"{what} at step {step:,}. {_KEPT}"
+        f"{what} at step {step:,}. {KEPT}"
     )
 
 
@@ -65,9 +61,7 @@ def warn_of_inputs(data: Data) -> None:
         if isinstance(part, tuple | list) and not all(
             map(is_finite, tf.nest.flatten(as_arrays(part[0])))
         ):
-            warn(
-                f"The inputs of `{name}` hold NaN or infinities. Remove or replace them."
-            )
+            warn(f"The inputs of `{name}` hold NaN or infinities. Remove them.")
 
 
 def check_number(name: str, logs: Mapping[str, float], what: str, step: int) -> None:
@@ -77,7 +71,7 @@ def check_number(name: str, logs: Mapping[str, float], what: str, step: int) -> 
     became = "NaN" if np.isnan(logs[name]) else "infinite"
     raise FloatingPointError(
         f"`{name}` became {became} in {what} by step {step:,}. Lower the learning "
-        f"rate, or look at the data. {_KEPT}"
+        f"rate, or look at the data. {KEPT}"
     )
 
 
@@ -88,5 +82,5 @@ def check_state(state: State, start: State, what: str, step: int) -> None:
         raise FloatingPointError(
             f"{', '.join(map(repr, names[:3]))}{more} became NaN or infinite in {what} "
             f"by step {step:,}. Lower the learning rate, or look at the data and at "
-            f"callbacks that change weights. {_KEPT}"
+            f"callbacks that change weights. {KEPT}"
         )
