@@ -26,8 +26,8 @@ EAGER = "{{function_node __wrapped__Next_device_/CPU:0}} No file. [Op:Next] name
         (GRAPH, "ValueError: KeyError: 'the file is gone'"),
         (EAGER, "ValueError: No file"),
         (
-            "logits [32,3] and labels [96]\n\t [[{{node a/b}}]]",
-            "ValueError: logits [32",
+            "logits [3], labels [9]\n\t [[{{node a/b}}]]",
+            "ValueError: logits [3]",
         ),
         ("", "ValueError"),
         ("one line.", "ValueError: one line"),

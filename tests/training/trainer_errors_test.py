@@ -16,6 +16,7 @@ from tests.training.trainings import trainer_of
 from tf_lottery import find_ticket
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.rounds import run_rounds
+from tf_lottery.training.run import Checkpoint
 from tf_lottery.training.trainer import Trainer
 
 SGD = keras.optimizers.SGD
@@ -176,7 +177,7 @@ def test_data_that_fail_in_a_later_round_are_one_error_with_round_and_step(chang
 def test_data_that_end_in_an_eager_training_are_the_same_error():
     model = compiled(tiny(), run_eagerly=True)
     data = batches().take(4).apply(tf.data.experimental.assert_cardinality(STEPS))
-    with pytest.raises(RuntimeError, match="after step 4 with .*: Input dataset was"):
+    with pytest.raises(RuntimeError, match=r"after step 4 with .*: Input dataset was"):
         searched(data, model=model)
 
 
@@ -192,6 +193,18 @@ def test_data_that_end_in_an_eager_training_are_the_same_error():
 def test_validation_data_that_change_are_one_error(begin, change, message):
     with pytest.raises(RuntimeError, match=message):
         searched(validation=Passes(begin, change).dataset())
+
+
+def test_a_full_disk_in_a_training_is_raised_as_it_is(monkeypatch, tmp_path):
+    error = OSError(28, "No space left on device", "a/file")
+
+    def full(self, run, live, **options):
+        raise error
+
+    monkeypatch.setattr(Checkpoint, "save", full)
+    with pytest.raises(OSError) as raised:
+        searched(run_dir=tmp_path, epochs=2)
+    assert raised.value is error
 
 
 def test_an_error_names_replicate_and_control():

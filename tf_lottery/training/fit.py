@@ -232,8 +232,8 @@ class Fit:
         if leaks := self._live.leaking():
             raise RuntimeError(
                 f"Pruned weights of {', '.join(map(repr, leaks))} became nonzero in "
-                f"{self._what} by step {self._run.step}. Does a custom "
-                "train step or a callback change weights without the model's optimizer? "
+                f"{self._what} by step {self._run.step}. Does a custom train step or a "
+                "callback change weights without the model's optimizer? "
                 f"{trouble.KEPT}"
             )
 
