@@ -1,5 +1,6 @@
 """Examples on which a file is compared with its model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +76,16 @@ def of_search(data: Data, model: Any) -> Sample:
     raise ExportError("The search has no data to compare the file on.")
 
 
-def random(model: Any, size: int = SIZE) -> Sample:
-    """Inputs by chance: normal numbers; rows of embeddings, or 0 and 1, as integers."""
+def random(
+    model: Any, input_shape: Sequence[int] | None = None, size: int = SIZE
+) -> Sample:
+    """Inputs by chance: normal numbers; rows of embeddings, or 0 and 1, as integers.
+
+    Args:
+        model: The model.
+        input_shape: Of one example, where the model leaves it open.
+        size: How many examples.
+    """
     draw = np.random.default_rng(0)
     sizes = [
         layer.input_dim
@@ -86,23 +95,39 @@ def random(model: Any, size: int = SIZE) -> Sample:
     largest = min(sizes, default=2)
     inputs = []
     for tensor in model.inputs:
-        if None in tensor.shape[1:]:
-            raise ExportError(
-                "A model with inputs of open length must be compared on real data. "
-                f"Received: an input of shape {tuple(tensor.shape)}. Pass `data=`."
-            )
+        shape = _shape(tensor, input_shape)
         if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
             raise ExportError(
                 "A model must be compared on real data unless its inputs are numbers. "
                 f"Received: an input of {tensor.dtype.name}. Pass `data=`."
             )
-        shape = (size, *tensor.shape[1:])
+        shape = (size, *shape)
         floating = tensor.dtype.is_floating
         values = (
             draw.normal(size=shape) if floating else draw.integers(0, largest, shape)
         )
         inputs.append(values.astype(tensor.dtype.as_numpy_dtype))
     return Sample(tuple(inputs), None, "random inputs")
+
+
+def _shape(tensor: Any, input_shape: Sequence[int] | None) -> tuple[int, ...]:
+    """The shape of one example."""
+    open_shape = tensor.shape[1:]
+    if input_shape is None:
+        if None in open_shape:
+            raise ExportError(
+                "A model with inputs of open size must be compared on real data, or on "
+                f"inputs of a size. Received: an input of shape {tuple(tensor.shape)}. "
+                'Pass `data=`, or `input_shape=` for format="tflite".'
+            )
+        return tuple(open_shape)
+    if not open_shape.is_compatible_with(input_shape):
+        raise ExportError(
+            "`input_shape` must be the shape of one example of each input. Received: "
+            f"input_shape={tuple(input_shape)} for an input of shape "
+            f"{tuple(tensor.shape)}."
+        )
+    return tuple(input_shape)
 
 
 def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
