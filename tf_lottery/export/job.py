@@ -12,6 +12,7 @@ import numpy as np
 from tf_lottery._keras import keras, tf
 from tf_lottery.core import io
 from tf_lottery.core.errors import ExportError
+from tf_lottery.core.telling import telling_line
 from tf_lottery.export import latency, macs, runtime, sample
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction, compact
@@ -86,7 +87,7 @@ class Job:
         if options.verbose:
             print(f"Exporting {self.path}: writes, runs and times it.", flush=True)
         self.sample = self._sample(other_data, input_shape)
-        self.wanted = runtime.keras_model(self.source.model).predict(self.sample.inputs)
+        self.wanted = self._wanted()
 
     @property
     def whole(self) -> Compaction:
@@ -220,6 +221,18 @@ class Job:
             return sample.take(other_data, model, "representative data")
         return sample.random(model, input_shape)
 
+    def _wanted(self) -> Any:
+        try:
+            return runtime.keras_model(self.source.model).predict(self.sample.inputs)
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            if not any(map(sample.is_sparse, self.source.model.inputs)):
+                raise
+            raise ExportError(
+                "An exported file takes dense inputs, and so must each layer of the "
+                "model. Received: a model of sparse inputs that fails on dense ones "
+                f"with {telling_line(error)}."
+            ) from error
+
     def _latency(self, exported: Loaded, dense: Loaded) -> dict[str, Any] | None:
         if not self.options.latency_runs:
             return None
@@ -276,6 +289,11 @@ class Job:
             notes.append(
                 "The dense network's trained weights are not at hand: its file holds "
                 "others, of the same number, and its accuracy is not known."
+            )
+        if any(map(sample.is_sparse, self.source.model.inputs)):
+            notes.append(
+                "The model was built for sparse inputs; the file was compared on dense "
+                "ones of the same values."
             )
         if self.sample.labels is None:
             notes.append(

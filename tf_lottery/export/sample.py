@@ -135,7 +135,7 @@ def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
     if isinstance(data, tf.data.Dataset):
         x, y = _first_rows(data, inputs, size)
     else:
-        x, y = map(as_arrays, _split(data, inputs))
+        x, y = (as_arrays(_dense(part)) for part in _split(data, inputs))
         x, y = tf.nest.map_structure(lambda array: array[:size], (x, y))
     return x, y if isinstance(y, np.ndarray) else None
 
@@ -145,7 +145,7 @@ def _first_rows(data: Any, inputs: int, size: int) -> Any:
     rows = 0
     for batch in data:
         pair = _split(batch, inputs)
-        found.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), pair))
+        found.append(_dense(pair))
         arrays = tf.nest.flatten(found[-1])
         if not all(map(np.ndim, arrays)):
             raise ValueError("a dataset that is not batched")
@@ -155,6 +155,26 @@ def _first_rows(data: Any, inputs: int, size: int) -> Any:
     if not found:
         raise ValueError("an empty dataset")
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts)[:size], *found)
+
+
+def is_sparse(tensor: Any) -> bool:
+    """Whether an input of a model takes sparse tensors."""
+    return isinstance(tensor.type_spec, tf.SparseTensorSpec)
+
+
+def _dense(structure: Any) -> Any:
+    """The same values in arrays: exported files take those."""
+    return tf.nest.map_structure(_array, structure)
+
+
+def _array(part: Any) -> Any:
+    if isinstance(part, tf.SparseTensor):
+        return tf.sparse.to_dense(tf.sparse.reorder(part)).numpy()
+    if isinstance(part, tf.RaggedTensor):
+        raise ValueError("ragged tensors, where examples must have one shape")
+    if hasattr(part, "toarray"):  # of SciPy
+        return part.toarray()
+    return part.numpy() if isinstance(part, tf.Tensor) else part
 
 
 def _split(data: Any, inputs: int) -> tuple[Any, Any]:
