@@ -219,7 +219,7 @@ class Job:
             return sample.of_search(self.source.data, model)
         if other_data is not None:
             return sample.take(other_data, model, "representative data")
-        return sample.random(model, input_shape)
+        return sample.random(model, input_shape=input_shape)
 
     def _wanted(self) -> Any:
         try:

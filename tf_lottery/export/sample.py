@@ -77,14 +77,14 @@ def of_search(data: Data, model: Any) -> Sample:
 
 
 def random(
-    model: Any, input_shape: Sequence[int] | None = None, size: int = SIZE
+    model: Any, size: int = SIZE, input_shape: Sequence[int] | None = None
 ) -> Sample:
     """Inputs by chance: normal numbers; rows of embeddings, or 0 and 1, as integers.
 
     Args:
         model: The model.
-        input_shape: Of one example, where the model leaves it open.
         size: How many examples.
+        input_shape: Of one example, where the model leaves it open.
     """
     draw = np.random.default_rng(0)
     sizes = [
