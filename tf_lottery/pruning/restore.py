@@ -9,6 +9,7 @@ from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning.foreign import check_modules
 from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import compile_like, wrap
@@ -85,6 +86,8 @@ def rebuild(
         raise TicketError(
             "This ticket holds no architecture. Use `ticket.apply(model)` instead."
         )
+    if safe_mode:
+        check_modules(ticket.architecture, custom_objects or {})
     return keras.saving.deserialize_keras_object(
         dict(ticket.architecture),
         custom_objects=dict(custom_objects or {}),
