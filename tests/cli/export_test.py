@@ -60,7 +60,8 @@ def test_find_exports_the_ticket_that_it_found(found):
 
 
 def test_find_leaves_a_file_of_the_same_ticket_as_it_is(run_dir, found, capsys):
-    run("export", run_dir, "--format=tflite", "--quantize=int8", "--overwrite")
+    recipe = f"--recipe={found.parent / 'recipe.py'}"
+    run("export", run_dir, "--format=tflite", "--quantize=int8", "--overwrite", recipe)
     before = (run_dir / "ticket.tflite").read_bytes()
     run("find", found.parent / "recipe.py", f"--run_dir={run_dir}", "--export=tflite")
     assert (run_dir / "ticket.tflite").read_bytes() == before
@@ -109,12 +110,26 @@ def test_the_plan_says_where_the_data_are(found):
     assert Store(found).facts()["recipe"] == str(found.parent / "recipe.py")
 
 
-def test_a_run_directory_is_exported_on_the_data_of_its_recipe(run_dir, capsys):
-    run("export", run_dir, "--format=tflite", "--quantize=int8", "--overwrite")
+def test_a_run_directory_is_exported_on_the_data_of_a_recipe(run_dir, found, capsys):
+    recipe = f"--recipe={found.parent / 'recipe.py'}"
+    run("export", run_dir, "--format=tflite", "--quantize=int8", "--overwrite", recipe)
     assert card(run_dir / "ticket.tflite")["format"]["quantize"] == "int8"
     printed = capsys.readouterr().out
     assert "accuracy, dense" in printed
     assert "48 examples of test data" in printed
+
+
+def test_an_export_runs_no_code_that_a_run_directory_names(run_dir, tmp_path, capsys):
+    evil = tmp_path / "evil.py"
+    evil.write_text("raise SystemExit('it ran')")
+    facts = json.loads((run_dir / "plan.json").read_text())
+    (run_dir / "plan.json").write_text(json.dumps(facts | {"recipe": str(evil)}))
+    run("export", run_dir, "--latency_runs=0", "--verbose=0")
+    printed = capsys.readouterr().out
+    assert f"Without data: the search was of the recipe {str(evil)!r}." in printed
+    assert "`--recipe`" in printed
+    written = card(run_dir / "ticket_saved_model")
+    assert written["check"]["sample"] == "1,000 examples of random inputs"
 
 
 def test_another_round_and_other_weights_can_be_exported(run_dir, tmp_path):

@@ -1,6 +1,9 @@
 import dataclasses
+import errno
 import hashlib
 import inspect
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +16,7 @@ from tests.fakes import SHAPES, FakeTrainer
 from tf_lottery import Plan, Ticket
 from tf_lottery.cli import flags
 from tf_lottery.cli import main as cli
+from tf_lottery.core import io
 from tf_lottery.search.facts import describe
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.search.store import Store
@@ -218,6 +222,34 @@ def test_an_error_in_the_model_of_a_recipe_says_where(tmp_path):
     recipe.write_text(LITTLE.replace("(rate)", "(rat=rate)"))
     with pytest.raises(SystemExit, match=r"model\(\) of the recipe .*\.py failed"):
         run("find", recipe, f"--run_dir={tmp_path}/run")
+
+
+@pytest.mark.parametrize("at", [2, 9])
+def test_a_full_disk_is_one_line_and_the_search_goes_on(tmp_path, monkeypatch, at):
+    recipe, run_dir = tmp_path / "little.py", tmp_path / "run"
+    recipe.write_text(LITTLE)
+    calls = []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) >= at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(SystemExit, match="No space left on device") as stopped:
+            run("find", recipe, f"--run_dir={run_dir}", "--verbose=0")
+    assert "\n" not in str(stopped.value)
+    assert not list(run_dir.rglob(f"{io.TEMPORARY}*"))
+    run("find", recipe, f"--run_dir={run_dir}", "--verbose=0")
+    assert len(Store(run_dir).history()) == 2
+
+
+def test_a_reader_that_ends_early_is_no_error(run_dir):
+    command = f"set -o pipefail; {sys.executable} -m tf_lottery show {run_dir} | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.returncode in (0, 128 + signal.SIGPIPE)
 
 
 def test_flags_override_the_plan_and_a_flag_file_holds_them(tmp_path):

@@ -1,7 +1,11 @@
 """`verify` derives a search again, and finds what does not follow."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +66,41 @@ def test_a_whole_search_verifies_with_a_line_for_each_round(tmp_path, plan):
         lines
     )
     assert len(lines) == plan.rounds + 1
+
+
+def test_a_criterion_that_is_not_ours_is_run_only_if_that_is_allowed(tmp_path):
+    run = written(tmp_path / "run", Plan(rounds=2)).path
+    ran = tmp_path / "ran"
+    evil = tmp_path / "evil_criterion.py"
+    evil.write_text(f"open({str(ran)!r}, 'w')\ndef score(ticket, outcome): pass")
+    facts = json.loads((run / "plan.json").read_text())
+    facts["plan"]["criterion"] = "evil_criterion:score"
+    (run / "plan.json").write_text(json.dumps(facts))
+    for command in ("verify", "show", "report"):
+        code = "from tf_lottery.cli.main import run; run()"
+        done = subprocess.run(
+            [sys.executable, "-c", code, command, str(run)],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    lines = list(verify(run))
+    assert "derived again and equal" in lines[0]
+    assert "'evil_criterion:score' is not a criterion of tf_lottery" in lines[1]
+    assert not ran.exists()
+    with pytest.raises((RuntimeError, ValueError), match="evil_criterion:score"):
+        list(verify(run, run_code=True))
+
+
+def test_masks_of_a_foreign_criterion_are_nested_and_counted(tmp_path):
+    run = written(tmp_path, Plan(rounds=2)).path
+    facts = json.loads((run / "plan.json").read_text())
+    facts["plan"] |= {"criterion": "their:own", "pruning_rate": 0.3}
+    (run / "plan.json").write_text(json.dumps(facts))
+    with pytest.raises((RuntimeError, TicketError), match="ound 1"):
+        list(verify(run))
 
 
 def test_masks_of_blocks_do_not_follow_one_by_one(tmp_path):

@@ -35,7 +35,7 @@ def saved(path, step=7, state=STATE, key="a training"):
 
 def test_a_training_continues_from_what_was_written(path):
     checkpoint = saved(path)
-    checkpoint.forget_damaged()
+    checkpoint.forget_unusable({})
     run, state = checkpoint.load()
     assert (checkpoint.step, run.step, run.curves) == (7, 7, {"step": [7]})
     assert all(np.array_equal(state[name], STATE[name]) for name in STATE)
@@ -82,11 +82,11 @@ def test_a_damaged_checkpoint_goes_with_one_warning(path, damage):
     checkpoint = saved(path)
     damage(path)
     with pytest.warns(UserWarning, match=r"checkpoint.*begins again") as warned:
-        checkpoint.forget_damaged()
+        checkpoint.forget_unusable({})
     assert len(warned) == 1
     assert not list(path.parent.glob("checkpoint*"))
     assert (checkpoint.step, checkpoint.load()) == (0, None)
-    checkpoint.forget_damaged()
+    checkpoint.forget_unusable({})
     assert saved(path, step=9).step == 9
 
 
@@ -101,7 +101,7 @@ def test_a_longer_training_does_not_go_on_from_a_damaged_checkpoint(path, damage
 def test_a_checkpoint_of_another_training_is_not_continued_and_not_removed(path):
     saved(path)
     other = Checkpoint(path, MASKS, "another training")
-    other.forget_damaged()
+    other.forget_unusable({})
     assert (other.step, other.load()) == (0, None)
     assert saved(path).step == 7
 
@@ -110,7 +110,7 @@ def test_files_that_were_left_behind_go_when_the_training_is_finished(path):
     checkpoint = saved(path)
     checkpoint.keep("final", STATE)
     path.unlink()
-    checkpoint.forget_damaged()
+    checkpoint.forget_unusable({})
     assert checkpoint.step == 0
     checkpoint.finish()
     assert list(path.parent.iterdir()) == []
@@ -132,6 +132,6 @@ def test_a_run_without_a_later_start_needs_no_other_file(path):
     checkpoint.save(Run(5, best_weights=BEST), SimpleNamespace(view=lambda: STATE))
     next_of(path).write_bytes(b"of a training before")
     again = Checkpoint(path, MASKS)
-    again.forget_damaged()
+    again.forget_unusable({})
     assert again.step == 5
     assert io.Archive(path).header["next_digest"] is None

@@ -32,6 +32,8 @@ from tests.models import (
 from tests.training.trainings import Kill, assert_same_rounds, shuffled, slices
 from tf_lottery import find_ticket
 from tf_lottery.training import run as runs
+from tf_lottery.training import trouble
+from tf_lottery.training.fit import Fit
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
@@ -60,6 +62,7 @@ def search(data, run_dir, *kill, **arguments):
     def callbacks(round, replicate, control):
         return [Kill(*kill[1:])] if kill and round == kill[0] else []
 
+    arguments = {"callbacks": callbacks, "verbose": 0} | arguments
     model = compiled(with_state())  # sets the global seed, which a shuffle mixes in
     dataset, more = DATA[data]()
     plan = {"epochs": 3, "rewind_to": 4, "evaluate_every": 5} | more | arguments
@@ -70,8 +73,6 @@ def search(data, run_dir, *kill, **arguments):
             2,
             validation_data=batches(32, 1),
             run_dir=run_dir,
-            callbacks=callbacks,
-            verbose=0,
             **plan,
         )
     except Killed:
@@ -248,6 +249,58 @@ def test_what_was_finished_before_a_nan_is_resumable(tmp_path):
     kept = (tmp_path / "a/replicate_0/round_01/metrics.json").read_bytes()
     assert len(run().history) == 3
     assert (tmp_path / "a/replicate_0/round_01/metrics.json").read_bytes() == kept
+
+
+class Spoil(keras.callbacks.Callback):
+    """Spoils a weight at the end of the first epoch, before a validation pass."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def on_epoch_end(self, epoch, logs=None):
+        kernel = self.model.get_layer(index=-1).layer.kernel
+        if epoch == 0:
+            kernel.assign(np.full(kernel.shape, self.value))
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (np.nan, FloatingPointError, "NaN or infinite in round 1 by step 6"),
+        (1.0, RuntimeError, "nonzero in round 1 by step 6"),
+    ],
+)
+def test_a_checkpoint_is_not_written_of_what_a_callback_spoiled(
+    value, error, message, always_written, undisturbed, tmp_path
+):
+    def callbacks(round, replicate, control):
+        return [Spoil(value)] if round == 1 else []
+
+    with pytest.raises(error, match=message):
+        search("arrays", tmp_path, evaluate_every=9, callbacks=callbacks)
+    assert not (tmp_path / "replicate_0/round_01/checkpoint.npz").exists()
+    found = search("arrays", tmp_path, evaluate_every=9)
+    assert_same(found, undisturbed("arrays", evaluate_every=9))
+
+
+@pytest.mark.parametrize("value", [np.nan, 1.0])
+def test_a_checkpoint_that_is_spoiled_is_not_continued(
+    value, always_written, undisturbed, monkeypatch, tmp_path, capsys
+):
+    with monkeypatch.context() as patched:  # as an earlier version would
+        patched.setattr(Fit, "_check_masked", lambda self: None)
+        patched.setattr(trouble, "check_state", lambda *arguments: None)
+
+        def callbacks(round, replicate, control):
+            return [Spoil(value), Kill("on_epoch_begin", 1)] if round == 1 else []
+
+        assert search("arrays", tmp_path, evaluate_every=9, callbacks=callbacks) is None
+    assert (tmp_path / "replicate_0/round_01/checkpoint.npz").exists()
+    found = search("arrays", tmp_path, evaluate_every=9, verbose=2)
+    assert_same(found, undisturbed("arrays", evaluate_every=9))
+    printed = capsys.readouterr().out
+    assert "round 1 begins again: its checkpoint is spoiled in 'logits/kern" in printed
 
 
 def test_the_run_directorys_weights_count_and_not_those_passed_later(tmp_path, capsys):

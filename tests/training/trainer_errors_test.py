@@ -5,6 +5,7 @@ import pytest
 
 from tests.models import (
     STEPS,
+    arrays,
     batches,
     compiled,
     keras,
@@ -12,8 +13,10 @@ from tests.models import (
     tiny,
 )
 from tests.training.trainings import trainer_of
+from tf_lottery import find_ticket
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.rounds import run_rounds
+from tf_lottery.training.run import Checkpoint
 from tf_lottery.training.trainer import Trainer
 
 SGD = keras.optimizers.SGD
@@ -43,13 +46,16 @@ def test_a_callback_may_stop_early_if_allowed(evaluate_every):
     assert "val_loss" in outcome.metrics
 
 
+class Poison(keras.callbacks.Callback):
+    """Makes a bias NaN at the end of the first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            self.model.get_layer(index=-1).layer.bias.assign([np.nan] * 3)
+
+
 @pytest.mark.parametrize("where", ["loss", "val_loss"])
 def test_a_loss_that_becomes_nan_stops_with_round_and_step(where):
-    class Poison(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch == 0:
-                self.model.get_layer(index=-1).layer.bias.assign([np.nan] * 3)
-
     def callbacks(round, replicate, control):
         return [Poison()] if round == 1 else []
 
@@ -60,16 +66,158 @@ def test_a_loss_that_becomes_nan_stops_with_round_and_step(where):
         list(run_rounds(trainer, trainer.plan))
 
 
-def test_an_infinite_validation_loss_does_not_break_the_outcome():
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["loss", "val_loss"])
+def test_a_loss_that_becomes_infinite_stops_with_round_and_step(where, value):
     def loss(y, outputs):
-        return tf.reduce_mean(outputs) * 0 + np.inf
+        return tf.reduce_mean(outputs) * 0 + tf.reduce_mean(y)
+
+    def data(name):
+        x, _ = arrays(32)
+        return x, np.full(32, value if name == where else 0, np.float32)
 
     model = tiny()
     model.compile(SGD(0.0), loss)
-    trainer = trainer_of(model, validation=batches(32, 1))
-    outcome = trainer.train(trainer.dense())
-    assert outcome.best_weights.keys() == outcome.weights.keys()
-    assert outcome.best_step == STEPS
+    trainer = trainer_of(model, data("loss"), data("val_loss"))
+    message = f"`{where}` became infinite in round 0 by step 1"
+    with pytest.raises(FloatingPointError, match=message):
+        trainer.train(trainer.dense())
+
+
+class Unknown(keras.metrics.Mean):
+    """A score that is NaN."""
+
+    def update_state(self, y, outputs, sample_weight=None):
+        return super().update_state(0.0)
+
+    def result(self):
+        return super().result() * np.nan
+
+
+def with_unknown():
+    return compiled(tiny(), metrics=["accuracy", Unknown(name="unknown")])
+
+
+def searched(data=None, validation=None, **arguments):
+    """A search of one pruning round."""
+    return find_ticket(
+        arguments.pop("model", None) or compiled(tiny()),
+        data or batches(),
+        1,
+        validation_data=validation or batches(32, 1),
+        verbose=0,
+        **arguments,
+    )
+
+
+def test_a_monitored_score_that_is_nan_is_an_error_with_round_and_step():
+    with pytest.raises(FloatingPointError, match=r"`val_unknown` .* round 0 by step 6"):
+        searched(model=with_unknown(), monitor="val_unknown", mode="max")
+
+
+def test_other_figures_that_are_nan_are_a_warning_with_round_and_name():
+    with pytest.warns() as warned:
+        searched(model=with_unknown(), test_data=batches(32, 2))
+    told = [str(each.message) for each in warned]
+    for name in ("`val_unknown`", "`final_test_unknown`, `test_unknown`"):
+        for number in (0, 1):
+            expected = f"became NaN or infinite in round {number} by step {STEPS}"
+            assert any(name in text and expected in text for text in told), told
+
+
+def test_nan_in_test_inputs_is_a_warning_even_where_a_relu_hides_it():
+    x, y = arrays(32, 2)
+    with pytest.warns(match="inputs of `test_data` hold NaN"):
+        trainer = Trainer(
+            compiled(tiny()), batches(), Plan(), test_data=(x * np.nan, y)
+        )
+    assert np.isfinite(trainer.evaluate(trainer.dense())["test_loss"])
+
+
+class Passes:
+    """Batches that change in a pass of the data, from the given one on."""
+
+    def __init__(self, begin, change):
+        self.number, self.begin, self.change = 0, begin, change
+
+    def __call__(self):
+        self.number += 1
+        for number, batch in enumerate(batches().as_numpy_iterator()):
+            if self.number >= self.begin and number == 2:
+                if self.change == "raises":
+                    raise KeyError("the file is gone")
+                return
+            if self.number >= self.begin and self.change == "is empty":
+                return
+            yield batch
+
+    def dataset(self):
+        spec = batches().element_spec
+        return tf.data.Dataset.from_generator(self, output_signature=spec)
+
+
+CHANGES = {
+    "raises": "round 1 failed after step 0 with .*KeyError: 'the file is gone'",
+    "shrinks": r"contained only 2 elements",
+    "is empty": r"contained only 0 elements",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_data_that_fail_in_a_later_round_are_one_error_with_round_and_step(change):
+    data = Passes(2, change).dataset()
+    with pytest.raises(RuntimeError, match=CHANGES[change]) as failed:
+        searched(data.apply(tf.data.experimental.assert_cardinality(STEPS)))
+    assert "round 1 failed after step 0" in str(failed.value)
+    assert "run directory keeps the rounds that are finished" in str(failed.value)
+    assert "\n" not in str(failed.value) and "Detected at" not in str(failed.value)
+    assert isinstance(failed.value.__cause__, tf.errors.OpError)
+
+
+def test_data_that_end_in_an_eager_training_are_the_same_error():
+    model = compiled(tiny(), run_eagerly=True)
+    data = batches().take(4).apply(tf.data.experimental.assert_cardinality(STEPS))
+    with pytest.raises(RuntimeError, match=r"after step 4 with .*: Input dataset was"):
+        searched(data, model=model)
+
+
+@pytest.mark.parametrize(
+    ("begin", "change", "message"),
+    [
+        (1, "is empty", "at least one batch.* 0 batches in round 0 at step 6"),
+        (2, "is empty", "at least one batch.* 0 batches in round 1 at step 6"),
+        (2, "shrinks", "6 batches, as at first.* 2 batches in round 1 at step 6"),
+        (2, "raises", "round 1 failed after step 6 .*KeyError: 'the file is gone'"),
+    ],
+)
+def test_validation_data_that_change_are_one_error(begin, change, message):
+    with pytest.raises(RuntimeError, match=message):
+        searched(validation=Passes(begin, change).dataset())
+
+
+def test_a_full_disk_in_a_training_is_raised_as_it_is(monkeypatch, tmp_path):
+    error = OSError(28, "No space left on device", "a/file")
+
+    def full(self, run, live, **options):
+        raise error
+
+    monkeypatch.setattr(Checkpoint, "save", full)
+    with pytest.raises(OSError) as raised:
+        searched(run_dir=tmp_path, epochs=2)
+    assert raised.value is error
+
+
+def test_an_error_names_replicate_and_control():
+    def callbacks(round, replicate, control):
+        spoils = (round, replicate, control) == (1, 1, None)
+        return [Poison()] if spoils or control else []
+
+    plan = {"callbacks": callbacks, "replicates": 2, "controls": "shuffle"}
+    with (
+        pytest.warns(match="control shuffle of round 1 of replicate 0 by step"),
+        pytest.raises(FloatingPointError, match="in round 1 of replicate 1 by step"),
+    ):
+        searched(**plan)
 
 
 @pytest.mark.parametrize("epochs", [1, 2])

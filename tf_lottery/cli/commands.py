@@ -128,11 +128,13 @@ def export(arguments: Any) -> None:
         importlib.import_module("tf_lottery.export")
     path = _existing(arguments.path)
     ticket, recipe = _ticket(path, arguments.round)
-    recipe = arguments.recipe or recipe
-    if recipe and (arguments.recipe or Path(recipe).is_file()):
-        ticket = _with_data(ticket, recipe)
+    if arguments.recipe:
+        ticket = _with_data(ticket, arguments.recipe)
     elif recipe:
-        print(f"Without data: the recipe {recipe} is gone. Pass `--recipe`.")
+        print(
+            f"Without data: the search was of the recipe {recipe!r}. It is code, so it "
+            "is only run if you pass it as `--recipe`. Do so if you trust it."
+        )
     run_dir = path if path.is_dir() else path.parent
     default = run_dir / EXPORTS[arguments.format or "saved_model"]
     given = {name: getattr(arguments, name) for name in flags.EXPORT}
@@ -148,7 +150,7 @@ def verify(arguments: Any) -> None:
     """Checks a run directory or a ticket file."""
     path = _existing(arguments.path)
     if path.is_dir():
-        for line in verify_run(path):
+        for line in verify_run(path, run_code=arguments.run_code):
             print(line)
     else:
         Ticket.load(path).verify()

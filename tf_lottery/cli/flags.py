@@ -51,6 +51,11 @@ EXPORT: dict[str, dict[str, Any]] = {
         "help": "drop inputs that no weight uses, too",
     },
     "batch_size": {"type": int, "help": "of a TFLite file; default: open"},
+    "input_shape": {
+        "type": lambda text: tuple(map(int, text.split(","))),
+        "help": "of one example, like 64,64,3, where the model leaves it open and no "
+        "recipe gives data",
+    },
     "tolerance": {"type": float, "help": "how far the outputs of a TFLite file may be"},
     "latency_runs": {"type": int, "help": "how often to measure; 0: not at all"},
     "verbose": {"type": int, "choices": (0, 1), "help": "whether to print the card"},

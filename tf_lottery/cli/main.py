@@ -1,6 +1,8 @@
 """The command `tf_lottery`: parses, and calls what does the work."""
 
+import os
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -51,16 +53,23 @@ def parse(argv: Sequence[str]) -> Any:
 
 def main(arguments: Any) -> None:
     """Runs a command; a mistake of the user's ends in one line."""
-    from tf_lottery.cli import commands
+    from tf_lottery.search.leaving import Leaving
 
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # tfds logs each file it reads
     warnings.formatwarning = lambda message, *_, **__: f"Warning: {message}\n"
+    searches = arguments.command in ("find", "sweep")
     try:
-        getattr(commands, arguments.command)(arguments)
+        with Leaving("The same command continues where it was." * searches):
+            from tf_lottery.cli import commands
+
+            getattr(commands, arguments.command)(arguments)
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        goes_on = arguments.command in ("find", "sweep")
-        sys.exit("\nStopped." + " The same command continues where it was." * goes_on)
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:  # `tf_lottery show ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except _MISTAKES as error:
         if arguments.debug:
             raise
@@ -210,7 +219,8 @@ def _add_export(commands: Any) -> None:
         "--round", type=int, help="of a run directory; default: its ticket"
     )
     parser.add_argument(
-        "--recipe", help="whose data the file is checked on; default: the search's"
+        "--recipe",
+        help="a Python file, on whose data the file is checked; default: no data",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the file that is there"
@@ -225,6 +235,12 @@ def _add_verify(commands: Any) -> None:
         "derives every mask again from the saved weights, and checks every hash",
     )
     parser.add_argument("path", help="a run directory, or a ticket.safetensors")
+    parser.add_argument(
+        "--run_code",
+        action="store_true",
+        help="import and call the criterion that the search names, if it is not one of "
+        "tf_lottery's: only for run directories that you trust",
+    )
 
 
 def _command(commands: Any, name: str, help: str, description: str = "") -> Any:

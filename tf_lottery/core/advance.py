@@ -4,9 +4,11 @@ from collections import ChainMap
 
 from tf_lottery.core import criteria
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.named import name_of
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.prune import prune
+from tf_lottery.core.prune import Scores, prune
 from tf_lottery.core.records import Outcome, State
+from tf_lottery.core.telling import telling_line
 from tf_lottery.core.ticket import Ticket
 
 
@@ -16,21 +18,45 @@ def prune_ticket(ticket: Ticket, outcome: Outcome, plan: Plan) -> Ticket:
     The masks are decided from the trained weights, never from the rewound ones.
 
     Raises:
-        RuntimeError: Masks that are not nested, or not of the planned size.
+        ValueError: Scores that cannot be ranked.
+        RuntimeError: A criterion of the user's that fails; masks that are not nested,
+            or not of the planned size.
     """
-    scores = criteria.get(plan.criterion)(ticket, outcome)
-    masks = prune(
-        ticket.masks,
-        scores,
-        plan.rates(ticket.masks),
-        scope=plan.scope,
-        block_size=plan.block_size,
-    )
+    masks = _pruned(ticket, outcome, plan)
     number = ticket.round + 1
     check_masks(masks, ticket.masks, number, plan)
     step, state = starting_point(ticket, outcome, plan)
     return Ticket(
         masks, state, step, number, plan=plan, architecture=ticket.architecture
+    )
+
+
+def _pruned(ticket: Ticket, outcome: Outcome, plan: Plan) -> Masks:
+    criterion = criteria.get(plan.criterion)
+    if isinstance(plan.criterion, str):
+        return _masks(ticket, criterion(ticket, outcome), plan)
+    where = f"after round {ticket.round}, at step {outcome.last_step:,}"
+    kept = "A run directory keeps the rounds that are finished."
+    try:
+        scores = criterion(ticket, outcome)
+    except Exception as error:
+        raise RuntimeError(
+            f"The criterion {name_of(criterion)!r} failed {where}, with "
+            f"{telling_line(error)}. {kept}"
+        ) from error
+    try:
+        return _masks(ticket, scores, plan)
+    except Exception as error:
+        raise ValueError(
+            f"The criterion {name_of(criterion)!r} must return scores that can be "
+            f"ranked. Received {where}: {telling_line(error)}. {kept}"
+        ) from error
+
+
+def _masks(ticket: Ticket, scores: Scores, plan: Plan) -> Masks:
+    rates = plan.rates(ticket.masks)
+    return prune(
+        ticket.masks, scores, rates, scope=plan.scope, block_size=plan.block_size
     )
 
 

@@ -70,8 +70,12 @@ class TFLiteFile:
         skips all that the file does not store.
         """
         operators = [(g, op) for g in self._graphs for op in g.operators]
-        total = sum(self._macs(graph, op) for graph, op in operators)
-        return total, sorted({self._name(op) for _, op in operators} & _UNCOUNTED)
+        counted = [self._macs(graph, op) for graph, op in operators]
+        uncounted = {self._name(op) for _, op in operators} & _UNCOUNTED
+        for (_, operator), found in zip(operators, counted, strict=True):
+            if found is None:
+                uncounted.add(self._name(operator))
+        return sum(filter(None, counted)), sorted(uncounted)
 
     @property
     def _graphs(self) -> Any:
@@ -96,7 +100,8 @@ class TFLiteFile:
             _zero(tensor.quantization),
         )
 
-    def _macs(self, graph: Any, operator: Any) -> int:
+    def _macs(self, graph: Any, operator: Any) -> int | None:
+        """Those of an operator; None where they depend on the size of the inputs."""
         name = self._name(operator)
         if name not in _UNITS:
             return 0
@@ -104,8 +109,11 @@ class TFLiteFile:
         constant = self._stored(weights)
         # What an operator made, such as DENSIFY, holds its zeros.
         multiplied = constant.stored if constant else math.prod(map(int, weights.shape))
-        output = graph.tensors[operator.outputs[0]].shape
-        values = math.prod(map(int, output[1:]))  # of one example
+        output = graph.tensors[operator.outputs[0]]
+        sizes = output.shape if output.shapeSignature is None else output.shapeSignature
+        if any(int(size) < 0 for size in sizes[1:]):
+            return None
+        values = math.prod(map(int, output.shape[1:]))  # of one example
         return multiplied * values // int(weights.shape[_UNITS[name]])
 
 

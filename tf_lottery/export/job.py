@@ -12,6 +12,7 @@ import numpy as np
 from tf_lottery._keras import keras, tf
 from tf_lottery.core import io
 from tf_lottery.core.errors import ExportError
+from tf_lottery.core.telling import telling_line
 from tf_lottery.export import latency, macs, runtime, sample
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction, compact
@@ -58,6 +59,7 @@ class Job:
         *,
         in_float32: bool = False,
         other_data: Any = None,
+        input_shape: Sequence[int] | None = None,
     ) -> None:
         """Finds what is exported.
 
@@ -65,6 +67,7 @@ class Job:
             source, path, options: What, where to, and how.
             in_float32: Whether half precision becomes float32.
             other_data: To compare on, if neither `data` nor the search's are there.
+            input_shape: Of one example, if there are no data.
         """
         self.path = Path(path)
         self.options = options
@@ -83,8 +86,8 @@ class Job:
                 self.source = self.source.in_float32()
         if options.verbose:
             print(f"Exporting {self.path}: writes, runs and times it.", flush=True)
-        self.sample = self._sample(other_data)
-        self.wanted = runtime.keras_model(self.source.model).predict(self.sample.inputs)
+        self.sample = self._sample(other_data, input_shape)
+        self.wanted = self._wanted()
 
     @property
     def whole(self) -> Compaction:
@@ -200,15 +203,35 @@ class Job:
     def _custom_objects(self) -> Any:
         return keras.saving.custom_object_scope(dict(self.options.custom_objects or {}))
 
-    def _sample(self, other_data: Any) -> sample.Sample:
+    def _sample(
+        self, other_data: Any, input_shape: Sequence[int] | None
+    ) -> sample.Sample:
         model, given = self.source.model, self.options.data
+        data = (given, self.source.data, other_data)
+        if input_shape is not None and any(part is not None for part in data):
+            raise ValueError(
+                "`input_shape` is for an export without data, which have a shape "
+                f"themselves. Received: input_shape={input_shape!r}, and data."
+            )
         if given is not None:
             return sample.take(given, model, "given data")
         if self.source.data is not None:
             return sample.of_search(self.source.data, model)
         if other_data is not None:
             return sample.take(other_data, model, "representative data")
-        return sample.random(model)
+        return sample.random(model, input_shape=input_shape)
+
+    def _wanted(self) -> Any:
+        try:
+            return runtime.keras_model(self.source.model).predict(self.sample.inputs)
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            if not any(map(sample.is_sparse, self.source.model.inputs)):
+                raise
+            raise ExportError(
+                "An exported file takes dense inputs, and so must each layer of the "
+                "model. Received: a model of sparse inputs that fails on dense ones "
+                f"with {telling_line(error)}."
+            ) from error
 
     def _latency(self, exported: Loaded, dense: Loaded) -> dict[str, Any] | None:
         if not self.options.latency_runs:
@@ -266,6 +289,11 @@ class Job:
             notes.append(
                 "The dense network's trained weights are not at hand: its file holds "
                 "others, of the same number, and its accuracy is not known."
+            )
+        if any(map(sample.is_sparse, self.source.model.inputs)):
+            notes.append(
+                "The model was built for sparse inputs; the file was compared on dense "
+                "ones of the same values."
             )
         if self.sample.labels is None:
             notes.append(

@@ -71,20 +71,22 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
         xnnpack: Whether the interpreter may use XNNPACK, as it does by default.
 
     Raises:
-        RuntimeError, ValueError: The file does not load.
+        RuntimeError, ValueError: The file does not load; or, when it is called, has no
+            room for its inputs.
     """
-    loaded = _allocated(content, xnnpack)
+    loaded = _loaded(content, xnnpack)
     details = loaded.get_input_details()
     runner = loaded.get_signature_runner(SIGNATURE)
 
     def call(inputs: Arrays) -> list[NDArray[Any]]:
-        loaded.reset_all_variables()  # the state that a fused LSTM keeps
+        # The runner makes room for inputs of these shapes.
         outputs = runner(**dict(zip(model.input_names, inputs, strict=True)))
+        loaded.reset_all_variables()  # the state that a fused LSTM keeps
         return [outputs[name] for name in model.output_names]
 
     def repeat(inputs: Arrays) -> Callable[[], Any]:
         # One without a runner, which costs more than a small network.
-        alone = _allocated(content, xnnpack)
+        alone = _loaded(content, xnnpack)
         found = {d["name"]: d["index"] for d in alone.get_input_details()}
         indices = [found[f"{SIGNATURE}_{name}:0"] for name in model.input_names]
         for index, array in zip(indices, inputs, strict=True):
@@ -135,16 +137,18 @@ def _of_tensorflow(call: Callable[..., Any]) -> Loaded:
     return Loaded(in_batches(predict), repeat, "TensorFlow, all threads")
 
 
-def _allocated(content: bytes, xnnpack: bool) -> Any:
+def _loaded(content: bytes, xnnpack: bool) -> Any:
+    """An interpreter without room for tensors, whose sizes the inputs decide.
+
+    A file of open sizes says 1, which may be too small for its layers.
+    """
     interpreter, resolvers = _interpreter()
     resolver = "AUTO" if xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
-    loaded = interpreter(
+    return interpreter(
         model_content=content,
         num_threads=1,
         experimental_op_resolver_type=getattr(resolvers, resolver),
     )
-    loaded.allocate_tensors()
-    return loaded
 
 
 @functools.cache

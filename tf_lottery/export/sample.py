@@ -1,5 +1,6 @@
 """Examples on which a file is compared with its model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,8 +78,16 @@ def of_search(data: Data, model: Any) -> Sample:
     raise ExportError("The search has no data to compare the file on.")
 
 
-def random(model: Any, size: int = SIZE) -> Sample:
-    """Inputs by chance: normal numbers; rows of embeddings, or 0 and 1, as integers."""
+def random(
+    model: Any, size: int = SIZE, input_shape: Sequence[int] | None = None
+) -> Sample:
+    """Inputs by chance: normal numbers; rows of embeddings, or 0 and 1, as integers.
+
+    Args:
+        model: The model.
+        size: How many examples.
+        input_shape: Of one example, where the model leaves it open.
+    """
     draw = np.random.default_rng(0)
     sizes = [
         layer.input_dim
@@ -88,23 +97,39 @@ def random(model: Any, size: int = SIZE) -> Sample:
     largest = min(sizes, default=2)
     inputs = []
     for tensor in model.inputs:
-        if None in tensor.shape[1:]:
-            raise ExportError(
-                "A model with inputs of open length must be compared on real data. "
-                f"Received: an input of shape {tuple(tensor.shape)}. Pass `data=`."
-            )
+        shape = _shape(tensor, input_shape)
         if not (tensor.dtype.is_floating or tensor.dtype.is_integer):
             raise ExportError(
                 "A model must be compared on real data unless its inputs are numbers. "
                 f"Received: an input of {tensor.dtype.name}. Pass `data=`."
             )
-        shape = (size, *tensor.shape[1:])
+        shape = (size, *shape)
         floating = tensor.dtype.is_floating
         values = (
             draw.normal(size=shape) if floating else draw.integers(0, largest, shape)
         )
         inputs.append(values.astype(tensor.dtype.as_numpy_dtype))
     return Sample(tuple(inputs), None, "random inputs")
+
+
+def _shape(tensor: Any, input_shape: Sequence[int] | None) -> tuple[int, ...]:
+    """The shape of one example."""
+    open_shape = tensor.shape[1:]
+    if input_shape is None:
+        if None in open_shape:
+            raise ExportError(
+                "A model with inputs of open size must be compared on real data, or on "
+                f"inputs of a size. Received: an input of shape {tuple(tensor.shape)}. "
+                'Pass `data=`, or `input_shape=` for format="tflite".'
+            )
+        return tuple(open_shape)
+    if not open_shape.is_compatible_with(input_shape):
+        raise ExportError(
+            "`input_shape` must be the shape of one example of each input. Received: "
+            f"input_shape={tuple(input_shape)} for an input of shape "
+            f"{tuple(tensor.shape)}."
+        )
+    return tuple(input_shape)
 
 
 def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
@@ -114,7 +139,7 @@ def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
     if isinstance(data, tf.data.Dataset):
         x, y = _first_rows(data, inputs, size)
     else:
-        x, y = map(as_arrays, _split(data, inputs))
+        x, y = (as_arrays(_dense(part)) for part in _split(data, inputs))
         x, y = tf.nest.map_structure(lambda array: array[:size], (x, y))
     return x, y if isinstance(y, np.ndarray) else None
 
@@ -124,7 +149,7 @@ def _first_rows(data: Any, inputs: int, size: int) -> Any:
     rows = 0
     for batch in data:
         pair = _split(batch, inputs)
-        found.append(tf.nest.map_structure(lambda tensor: tensor.numpy(), pair))
+        found.append(_dense(pair))
         arrays = tf.nest.flatten(found[-1])
         if not all(map(np.ndim, arrays)):
             raise ValueError("a dataset that is not batched")
@@ -134,6 +159,26 @@ def _first_rows(data: Any, inputs: int, size: int) -> Any:
     if not found:
         raise ValueError("an empty dataset")
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts)[:size], *found)
+
+
+def is_sparse(tensor: Any) -> bool:
+    """Whether an input of a model takes sparse tensors."""
+    return isinstance(tensor.type_spec, tf.SparseTensorSpec)
+
+
+def _dense(structure: Any) -> Any:
+    """The same values in arrays: exported files take those."""
+    return tf.nest.map_structure(_array, structure)
+
+
+def _array(part: Any) -> Any:
+    if isinstance(part, tf.SparseTensor):
+        return tf.sparse.to_dense(tf.sparse.reorder(part)).numpy()
+    if isinstance(part, tf.RaggedTensor):
+        raise ValueError("ragged tensors, where examples must have one shape")
+    if hasattr(part, "toarray"):  # of SciPy
+        return part.toarray()
+    return part.numpy() if isinstance(part, tf.Tensor) else part
 
 
 def _split(data: Any, inputs: int) -> tuple[Any, Any]:

@@ -1,7 +1,7 @@
 """Exports for edge devices: the smallest TFLite file that runs and is the ticket."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def tflite(
     drop_inputs: bool = False,
     representative_data: Any = None,
     batch_size: int | None = None,
+    input_shape: Sequence[int] | None = None,
     tolerance: float | None = None,
     **options: Any,
 ) -> Card:
@@ -60,6 +61,8 @@ def tflite(
         representative_data: For "int8": a dataset or array of inputs. Default: the
             training data of the search, where they are at hand.
         batch_size: Examples a call; None leaves it open. Recurrent layers need 1.
+        input_shape: Of one example, such as (64, 64, 3), where the model leaves it open
+            and there are no data to take it from. The file leaves it open, too.
         tolerance: How far outputs may be from the ticket's: the root mean square of
             the difference, as a fraction of that of the outputs (1e-5, float16
             0.002) or, where weights are quantized, of their spread over the examples
@@ -89,6 +92,7 @@ def tflite(
         Options.of("tflite", options),
         in_float32=True,
         other_data=representative_data,
+        input_shape=input_shape,
     )
     calibration = _calibration(job, representative_data) if quantize == "int8" else None
     compaction = job.compacted(compact, drop_inputs)

@@ -13,6 +13,7 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning.copying import copy_model, has_vocabulary
+from tf_lottery.pruning.foreign import check_modules
 from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import compile_like, copied_metrics, wrap
@@ -135,6 +136,8 @@ def rebuild(
         raise TicketError(
             "This ticket holds no architecture. Use `ticket.apply(model)` instead."
         )
+    if safe_mode:
+        check_modules(ticket.architecture, custom_objects or {})
     # Some layers take keys out of what they are made from.
     architecture = copy.deepcopy(dict(ticket.architecture))
     try:

@@ -17,6 +17,7 @@ from tf_lottery.core.warn import warn
 from tf_lottery.search.controlled import check_controls
 from tf_lottery.search.facts import describe
 from tf_lottery.search.identity import Identity
+from tf_lottery.search.leaving import Leaving
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected, run_replicates
 from tf_lottery.search.shared import Shared
@@ -119,7 +120,10 @@ def find_ticket(
     Raises:
         TypeError, ValueError: An argument that cannot work, before training.
         PlanMismatchError: `run_dir` holds another search.
-        FloatingPointError: A loss became NaN.
+        FloatingPointError: A loss or the monitored score became NaN or infinite.
+        RuntimeError: The data, the criterion or a callback failed in a round.
+        KeyboardInterrupt: Ctrl-C; a line says how to go on. SIGTERM and SIGHUP end
+            the process likewise, unless it has a handler of its own for them.
 
     Example:
         ```python
@@ -155,25 +159,26 @@ def find_ticket(
         control_replicates=control_replicates,
         replicates=replicates,
     )
-    trainer = Trainer(
-        model,
-        dataset,
-        plan,
-        validation_data=validation_data,
-        test_data=test_data,
-        class_weight=class_weight,
-        validation_split=validation_split,
-        callbacks=callbacks,
-        allow_early_stop=allow_early_stop,
-        strategy=strategy,
-    )
-    ticket = search(
-        trainer,
-        run_dir=run_dir,
-        share_with=share_with,
-        overwrite=overwrite,
-        verbose=verbose,
-    )
+    with Leaving(_goes_on("find_ticket", run_dir)):
+        trainer = Trainer(
+            model,
+            dataset,
+            plan,
+            validation_data=validation_data,
+            test_data=test_data,
+            class_weight=class_weight,
+            validation_split=validation_split,
+            callbacks=callbacks,
+            allow_early_stop=allow_early_stop,
+            strategy=strategy,
+        )
+        ticket = search(
+            trainer,
+            run_dir=run_dir,
+            share_with=share_with,
+            overwrite=overwrite,
+            verbose=verbose,
+        )
     if not trainer.workers.is_chief:
         return ticket
     if not ticket.won:
@@ -195,7 +200,8 @@ def one_shot(
     """
     check_no_labels("sparsity", sparsity)
     check_fraction("sparsity", sparsity)
-    return find_ticket(model, dataset, 1, pruning_rate=sparsity, **arguments)
+    with Leaving(_goes_on("one_shot", arguments.get("run_dir"))):
+        return find_ticket(model, dataset, 1, pruning_rate=sparsity, **arguments)
 
 
 def search(
@@ -228,7 +234,7 @@ def search(
         devices=strategies.in_words(trainer.strategy),
         **more,
     )
-    with workers.together():
+    with Leaving(_goes_on("search", run_dir)), workers.together():
         workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
@@ -238,6 +244,13 @@ def search(
         if workers.count > 1:
             workers.end(path.read_bytes())
         return ticket
+
+
+def _goes_on(call: str, run_dir: PathLike | None) -> str:
+    """How a search that is left goes on, in words."""
+    if run_dir is None:
+        return "Its temporary directory is gone: pass `run_dir` to be able to continue."
+    return f"Call {call} with the same run_dir, {str(run_dir)!r}, to continue."
 
 
 def _search(

@@ -14,6 +14,7 @@ from tf_lottery.core.duration import duration
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Round
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.search import leaving
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -82,7 +83,12 @@ class Progress:
                 shown = (f"{name}: {value:.4f}" for name, value in trained.items())
                 bar.update(task, completed=step, metrics=" - ".join(shown))
 
-            yield report
+            try:
+                yield report
+            except BaseException as error:
+                reached = int(bar.tasks[task].completed)
+                leaving.note(error, f"{control or 'round'} {ticket.round}", reached)
+                raise
         self._trained.append(time.monotonic() - started)
 
     def lines(self, rounds: Iterable[Round], monitor: str) -> Iterator[Round]:

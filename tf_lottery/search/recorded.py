@@ -121,7 +121,7 @@ class Recorded:
         with self._progress.training(ticket, control) as report:
             course = self._course(ticket)
             checkpoint = self._checkpoint(ticket, control, draw, course)
-            checkpoint.forget_damaged()
+            checkpoint.forget_unusable(ticket.state)
             where = "" if checkpoint.step else self._extended(ticket, course)
             if step := checkpoint.step:
                 what = _named(ticket, control)

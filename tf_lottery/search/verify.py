@@ -6,20 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_lottery.core.advance import prune_ticket
+from tf_lottery.core.advance import check_masks, prune_ticket
 from tf_lottery.core.controls import NAMES
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.named import name_of
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.store import Store
 
 
-def verify(path: PathLike) -> Iterator[str]:
+def verify(path: PathLike, *, run_code: bool = False) -> Iterator[str]:
     """Yields a line for each thing that holds, in a run directory.
 
     Every mask is derived again from the saved weights and compared; every array
     is read, which checks its checksum; pruned weights must be zero.
+
+    Args:
+        path: The run directory.
+        run_code: Whether a criterion that is not ours, which the directory names by its
+            module, is imported and called. Else its masks are checked for being nested
+            and of the planned size, but not derived again.
 
     Raises:
         TicketError: What does not hold, and where.
@@ -32,14 +39,14 @@ def verify(path: PathLike) -> Iterator[str]:
         before: Round | None = None
         for round in rounds:
             _check_ticket(round)
-            _check_derived(before, round)
+            derived = _check_derived(before, round, run_code)
             before = round
             digest = round.ticket.masks.digest()[:12]
             several = len(history.replicates) > 1
             of = f"replicate {round.replicate}  " if several else ""
             yield (
                 f"{of}round {round.number:>2}: {round.ticket.masks.kept:,} weights, "
-                f"masks {digest}, derived again and equal"
+                f"masks {digest}, {derived}"
             )
     for control in history.controls:
         # How sparse one of the user's own is, no plan says.
@@ -86,13 +93,22 @@ def _differing(ticket: Ticket, found: Ticket) -> str:
     return next(differ, "")
 
 
-def _check_derived(before: Round | None, round: Round) -> None:
+def _check_derived(before: Round | None, round: Round, run_code: bool) -> str:
+    """Raises unless masks follow from the round before; returns what was checked."""
     if before is None:
-        return
-    assert before.ticket.plan is not None
-    derived = prune_ticket(before.ticket, before.outcome, before.ticket.plan)
+        return "derived again and equal"
+    plan = before.ticket.plan
+    assert plan is not None
+    if not run_code and not isinstance(plan.criterion, str):
+        check_masks(round.ticket.masks, before.ticket.masks, round.number, plan)
+        return (
+            f"not derived again: {name_of(plan.criterion)!r} is not a criterion of "
+            "tf_lottery (`--run_code` runs it)"
+        )
+    derived = prune_ticket(before.ticket, before.outcome, plan)
     if derived.masks != round.ticket.masks:
         raise TicketError(
             f"The masks of round {round.number} do not follow from the weights of "
             f"round {before.number}."
         )
+    return "derived again and equal"

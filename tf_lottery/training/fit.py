@@ -9,12 +9,15 @@ import numpy as np
 from tf_lottery._keras import keras
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
+from tf_lottery.core.spoiled import is_finite
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.live import Live
+from tf_lottery.training import trouble
 from tf_lottery.training.loop import Logs, Loop, callback_list
 from tf_lottery.training.run import Checkpoint, Run
-from tf_lottery.training.workers import Workers
+from tf_lottery.training.workers import LOST, Workers
 
 Report = Callable[[int, Logs], None]
 
@@ -30,7 +33,9 @@ class Fit:
         live: The model's variables.
         workers: The processes that train together.
         checkpoint: Where the run is written at epochs' ends.
+        monitor: The score that decides.
         control: What was changed about the ticket, for messages.
+        replicate: The number of the replicate, for messages; None if there is one.
     """
 
     def __init__(
@@ -42,7 +47,9 @@ class Fit:
         live: Live,
         workers: Workers,
         checkpoint: Checkpoint | None,
+        monitor: str,
         control: str | None = None,
+        replicate: int | None = None,
     ) -> None:
         self._ticket = ticket
         self._run = run
@@ -54,6 +61,10 @@ class Fit:
         self._keeps_state = control is None  # later tickets start from a ticket's
         of = f"control {control} of " if control else ""
         self._what = f"{of}round {ticket.round}"
+        if replicate is not None:
+            self._what += f" of replicate {replicate}"
+        self._monitor = monitor
+        self._warned: set[str] = set()
         self._model = loop.model
         self._steps_per_epoch = loop.feed.steps_per_epoch
         self._evaluate_every = plan.evaluate_every or self._steps_per_epoch
@@ -74,10 +85,21 @@ class Fit:
             allow_early_stop: Whether a callback may end it early.
 
         Raises:
-            FloatingPointError: A loss became NaN.
-            RuntimeError: A callback ended the training early, or a pruned weight
-                became nonzero.
+            FloatingPointError: A loss, the monitored score or a weight became NaN or
+                infinite.
+            RuntimeError: A callback ended the training early, a pruned weight became
+                nonzero, or the data failed.
         """
+        try:
+            return self._trained(callbacks, report, allow_early_stop)
+        except trouble.FAILURES as error:
+            if self._workers.count > 1 and isinstance(error, LOST):
+                raise  # another worker ended
+            raise trouble.failure(error, self._what, self._run.step) from error
+
+    def _trained(
+        self, callbacks: list[Any], report: Report | None, allow_early_stop: bool
+    ) -> Outcome:
         run = self._run
         self._started = time.monotonic() - run.seconds
         listed = self._callback_list(callbacks)
@@ -133,10 +155,12 @@ class Fit:
 
     def _validate(self, logs: Logs, callbacks: Any) -> None:
         run = self._run
-        found = self._loop.evaluate("val", callbacks)
+        found = self._evaluate("val", callbacks)
         loss = "val_loss" if found else "loss"
         logs.update(found)
-        self._check_number(loss, logs)
+        for name in {loss: None, self._monitor: None}:
+            self._check_number(name, logs)
+        self._warn_of(logs)
         self._check_masked()
         run.note(logs)
         if run.best_step < 0 or logs[loss] < run.best_loss:
@@ -156,12 +180,13 @@ class Fit:
         if not ends_best:
             weights = self._kept("final", self._live.view_weights())
         last = {name: curve[-1] for name, curve in run.curves.items() if name != "step"}
-        test = self._loop.evaluate("test")
+        test = self._evaluate("test")
         final = {f"final_{name}": value for name, value in (last | test).items()}
         if test and not ends_best:
             shared = self._workers.share_arrays(best_weights)
             self._live.assign(shared, self._ticket.masks)
-            test = self._loop.evaluate("test")
+            test = self._evaluate("test")
+        self._warn_of(final | test)
         return Outcome(
             weights=weights,
             best_weights=best_weights,
@@ -209,16 +234,31 @@ class Fit:
         if leaks := self._live.leaking():
             raise RuntimeError(
                 f"Pruned weights of {', '.join(map(repr, leaks))} became nonzero in "
-                f"{self._what} by step {self._run.step}. Does a custom "
-                "train step or a callback change weights without the model's optimizer?"
+                f"{self._what} by step {self._run.step}. Does a custom train step or a "
+                "callback change weights without the model's optimizer? "
+                f"{trouble.KEPT}"
             )
 
+    def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
+        found = self._loop.evaluate(name, callbacks)
+        if name in self._loop.evaluated:
+            batches = int(self._model._test_counter.numpy())
+            first = self._loop.counted.setdefault(name, batches)
+            trouble.check_pass(name, batches, first, self._what, self._run.step)
+        return found
+
     def _check_number(self, name: str, logs: Logs) -> None:
-        if np.isnan(logs[name]):
-            raise FloatingPointError(
-                f"`{name}` became NaN in {self._what} by step "
-                f"{self._run.step}. Lower the learning rate, or look at the data. A "
-                "run directory keeps the rounds that are finished."
+        trouble.check_number(name, logs, self._what, self._run.step)
+
+    def _warn_of(self, logs: Logs) -> None:
+        """Warns once of each figure that is NaN or infinite, and decides nothing."""
+        names = [n for n in logs if n not in self._warned and not is_finite(logs[n])]
+        self._warned.update(names)
+        if names and self._workers.is_chief:
+            warn(
+                f"{', '.join(f'`{name}`' for name in names)} became NaN or infinite in "
+                f"{self._what} by step {self._run.step:,}. Look at the data of that "
+                "figure, and at the metric."
             )
 
     def _write_checkpoint(self) -> None:
@@ -226,6 +266,12 @@ class Fit:
         step = self._run.step
         due = (self._steps_per_epoch, self._evaluate_every)
         ends = step == self._last_step and not any(step % each for each in due)
+        if not self._checkpoint.is_due(ends=ends):
+            return
+        # A training cannot go on from what is spoiled, and would not see it.
+        state, start = self._live.view(), self._ticket.state
+        trouble.check_state(state, start, self._what, step)
+        self._check_masked()
         self._checkpoint.save(self._run, self._live, ends=ends)
 
     def _callback_list(self, callbacks: list[Any]) -> Any:

@@ -8,6 +8,7 @@ there. The function, the callbacks and their order are those of Keras.
 
 import contextlib
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from tf_lottery.training.passes import ENDED, check_end, ended_early
 
 # Grouped steps are bit-identical to single ones and save a third of the time.
 GROUP = 50
+_SECONDS = 2.0  # that a group may last: Python sees a signal at its end
 
 Logs = dict[str, float]
 
@@ -41,7 +43,8 @@ class Loop:
         self.model = model
         self.feed = feed
         self.evaluated = evaluated
-        self._group = group
+        self.counted: dict[str, int] = {}  # batches of each, once evaluated
+        self._group = self._most = group
         self._states = list(recurrent_states(model).values())
         # Metrics of several workers are whole on each; Keras would add them up.
         model.distribute_reduction_method = "first"
@@ -53,7 +56,7 @@ class Loop:
     def on(self, feed: Feed, evaluated: Mapping[str, Any]) -> "Loop":
         """The loop of the same compiled model on other data."""
         other = copy.copy(self)
-        other.feed, other.evaluated = feed, evaluated
+        other.feed, other.evaluated, other.counted = feed, evaluated, {}
         return other
 
     def run(
@@ -93,9 +96,10 @@ class Loop:
             ends = [stop, (epoch + 1) * epoch_length, next_look(step)]
             if pass_length:
                 ends.append((step // pass_length + 1) * pass_length)
-            size = min(*ends, step + self._group) - step
+            size = min(*ends, step + self._most) - step
             self._set_group(size)
             callbacks.on_train_batch_begin(offset)
+            began = time.monotonic()
             try:
                 logs = _numbers(self._train(batches))
             except ENDED as error:
@@ -103,6 +107,7 @@ class Loop:
                 if ended := ended_early(error, self.feed, done, what):
                     raise ended from error
                 raise
+            self._pace(size, time.monotonic() - began)
             step += size
             if pass_length and step % pass_length == 0:
                 check_end(batches, self.feed, step, what)
@@ -122,7 +127,7 @@ class Loop:
             return {}
         dataset = self.evaluated[name]
         # Keras loses what a group counted in which batches of unknown number end.
-        self._set_group(self._group if int(dataset.cardinality()) > 0 else 1)
+        self._set_group(self._most if int(dataset.cardinality()) > 0 else 1)
         metrics = [v for metric in self.model.metrics for v in metric.variables]
         with _kept([*metrics, *self._states]):
             for state in self._states:
@@ -141,6 +146,13 @@ class Loop:
         if function is None or self.model.distribute_strategy.num_replicas_in_sync > 1:
             return None
         return function.get_concrete_function(tf.data.IteratorSpec(self.feed.spec))
+
+    def _pace(self, size: int, seconds: float) -> None:
+        """Keeps groups so short that a signal is answered soon."""
+        # Workers must agree on the size of a group, and measure different times.
+        if not self.model.distribute_strategy.extended._in_multi_worker_mode():
+            fitting = int(_SECONDS * size / max(seconds, 1e-9))
+            self._most = max(1, min(self._group, fitting))
 
     def traces(self) -> int:
         """How often the train function was traced."""

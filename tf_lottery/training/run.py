@@ -13,6 +13,7 @@ from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import State, Weights
+from tf_lottery.core.spoiled import not_finite, unmasked
 from tf_lottery.core.warn import warn
 
 # A checkpoint may take this share of the time since the last one.
@@ -119,11 +120,14 @@ class Checkpoint:
         passed = start if start is not None and start <= self.step else None
         return bool(archive.header["next_step"] == passed)
 
-    def check(self) -> None:
+    def check(self, start: State | None = None) -> None:
         """Reads all of it.
 
+        Args:
+            start: The state that the training began with, which may hold infinities.
+
         Raises:
-            TicketError: It is damaged.
+            TicketError: It is damaged, or no training can go on from it.
         """
         archive = io.Archive(self.path)
         try:
@@ -137,12 +141,30 @@ class Checkpoint:
                 raise TicketError(f"{path} is not the one that {self.path} needs.")
             for _ in each.values():
                 pass
+        if names := self.spoiled(start or {}):
+            raise TicketError(f"{self.path} is spoiled in {names[0]!r}.")
 
-    def forget_damaged(self) -> None:
-        """Removes what cannot be read, with a warning: the training begins again."""
+    def spoiled(self, start: State) -> list[str]:
+        """What of it no training can go on from: NaN, pruned weights that returned.
+
+        Args:
+            start: The state that the training began with, which may hold infinities.
+        """
+        archive = self._archive()
+        if archive is None:
+            return []
+        state = archive.group("state")
+        return [*not_finite(state, start), *unmasked(state, self._masks)]
+
+    def forget_unusable(self, start: State) -> None:
+        """Removes what is damaged or spoiled: the training begins again, with a word.
+
+        Args:
+            start: The state that the training began with.
+        """
         try:
             if self._archive() is not None:
-                self.check()
+                self.check(start)
         except (TicketError, FileNotFoundError) as error:
             warn(f"{error} The training that it belongs to begins again.")
             self._remove()
@@ -163,6 +185,11 @@ class Checkpoint:
         """Writes arrays beside the checkpoint; they are then read from there."""
         return io.save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
 
+    def is_due(self, *, ends: bool = False) -> bool:
+        """Whether `save` writes now."""
+        waited = time.monotonic() - self._written
+        return self._cost <= _SHARE * waited or (ends and self._stays)
+
     def save(self, run: Run, live: Any, *, ends: bool = False) -> None:
         """Writes the run and the live state, if it is time.
 
@@ -171,10 +198,9 @@ class Checkpoint:
             live: The model's variables.
             ends: Whether the training ends here, as a longer one would pass here.
         """
-        started = time.monotonic()
-        is_time = self._cost <= _SHARE * (started - self._written)
-        if not is_time and not (ends and self._stays):
+        if not self.is_due(ends=ends):
             return
+        started = time.monotonic()
         groups = {"state": live.view(), "best": run.best_weights}
         step, digest = None, None
         if run.next_start:

@@ -17,7 +17,7 @@ from tf_lottery._keras import tf
 from tf_lottery.core import io
 
 _PIECE = 2**28  # bytes
-_LOST = (
+LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -126,7 +126,7 @@ class Workers:
             return
         try:
             yield
-        except _LOST as error:
+        except LOST as error:
             raise RuntimeError(
                 f"Worker {self.index} lost another one, or failed itself, and cannot "
                 "go on alone. Start all workers again: the search continues from its "
@@ -135,7 +135,7 @@ class Workers:
         except BaseException as error:
             if self.is_chief and not self._collective:
                 why = str(error) or type(error).__name__
-                with contextlib.suppress(*_LOST):
+                with contextlib.suppress(*LOST):
                     self.share_json({"task": "stop", "why": why})
             raise
 

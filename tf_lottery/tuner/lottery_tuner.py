@@ -21,6 +21,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.sweep import Sweep, in_words
 from tf_lottery.search.facts import describe
 from tf_lottery.search.find import search
+from tf_lottery.search.leaving import Leaving
 from tf_lottery.tuner import failures, oracles, stopped, sweep_file
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel
@@ -34,6 +35,9 @@ _TRAINER = {
     *("callbacks", "allow_early_stop", "strategy"),
 }
 _SHOWN = 5  # of the trials after each, where there is no terminal
+_GOES_ON = (
+    "Call search of a tuner with the same directory and project_name to continue."
+)
 _UNTITLED = "untitled_project"  # Keras Tuner's default
 
 
@@ -174,6 +178,7 @@ class LotteryTuner(keras_tuner.Tuner):
         self.oracle.verbose = 0  # its tables; ours have what a lottery is about
         self._verbose = verbose
         with contextlib.ExitStack() as stack:
+            stack.enter_context(Leaving(_GOES_ON))
             stack.enter_context(stopped.whole_files())
             stack.enter_context(failures.in_words())
             if not self.is_worker:

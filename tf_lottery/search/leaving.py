@@ -1,0 +1,80 @@
+"""Leaving a search: Ctrl-C, SIGTERM and SIGHUP end it within seconds, with one line.
+
+What is finished is in the run directory, and files appear whole or not at all, so a
+search can be left anywhere. SIGTERM and SIGHUP end it as Ctrl-C does, so that its lock
+and its temporary files go.
+"""
+
+import contextvars
+import os
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_inside = contextvars.ContextVar("_inside", default=False)
+
+
+class Ended(SystemExit):
+    """A signal ended the process; its exit code is 128 and the signal's number."""
+
+
+class Leaving:
+    """While it is entered, a search can be left; the outermost one says how to go on.
+
+    Signals are only taken in the main thread, and where nobody else does. Among several
+    workers they are not: a worker that waits for another one could not answer.
+
+    Args:
+        goes_on: How to go on, in words.
+    """
+
+    def __init__(self, goes_on: str) -> None:
+        self._goes_on = goes_on
+        self._signal = 0
+        self._taken: list[signal.Signals] = []
+
+    def __enter__(self) -> None:
+        self._token = _inside.set(True) if not _inside.get() else None
+        main = threading.current_thread() is threading.main_thread()
+        if self._token is None or not main or "TF_CONFIG" in os.environ:
+            return
+        for number in _SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, self._end)
+                self._taken.append(number)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._token is None:
+            return
+        _inside.reset(self._token)
+        for number in self._taken:
+            signal.signal(number, signal.SIG_DFL)
+        # TensorFlow makes its own error of one that is raised in its callbacks.
+        is_signal = error is not None and self._signal
+        if is_signal or isinstance(error, KeyboardInterrupt):
+            where = getattr(error, "where", "")
+            line = f"Stopped{where}. {self._goes_on}".strip()
+            begin = "\n" * sys.stderr.isatty()  # after the "^C" of a terminal
+            print(f"{begin}{line}", file=sys.stderr, flush=True)
+            # Without the frames of TensorFlow and of the search.
+            if is_signal:
+                raise Ended(128 + self._signal) from None
+            raise KeyboardInterrupt from None
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+        raise Ended(128 + number)
+
+
+def note(error: BaseException, what: str, step: int) -> None:
+    """Notes on an error that leaves a search where the search was."""
+    if isinstance(error, KeyboardInterrupt | Ended):
+        where = f" in {what} at step {step:,}"
+        error.where = where  # type: ignore[union-attr]

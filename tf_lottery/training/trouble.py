@@ -1,0 +1,89 @@
+"""What can go wrong in a training, each as one error with round and step."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tf_lottery._keras import tf
+from tf_lottery.core.records import State
+from tf_lottery.core.spoiled import is_finite, not_finite
+from tf_lottery.core.telling import telling_line
+from tf_lottery.core.warn import warn
+from tf_lottery.training.arrays import packed, unpacked
+from tf_lottery.training.data import ARGUMENTS, Data, is_arrays
+
+# What TensorFlow raises where data or a step fail; eager iterators just stop.
+FAILURES = (tf.errors.OpError, StopIteration)
+KEPT = "A run directory keeps the rounds that are finished."
+
+
+def failure(error: Exception, what: str, step: int) -> Exception:
+    """The error to raise for one of `FAILURES`.
+
+    Args:
+        error: What was raised.
+        what: What was trained, in words.
+        step: The last step that is known to be done.
+    """
+    if isinstance(error, tf.errors.OutOfRangeError | StopIteration):
+        return RuntimeError(
+            "`dataset` must give as many batches in each pass as at first. Received: "
+            f"one that ended early, in {what} after step {step:,}. {KEPT}"
+        )
+    return RuntimeError(
+        f"The training of {what} failed after step {step:,} with "
+        f"{telling_line(error)}. Look at the data and at the model. {KEPT}"
+    )
+
+
+def check_pass(name: str, batches: int, first: int, what: str, step: int) -> None:
+    """Raises unless an evaluation read the batches that the first one read.
+
+    Args:
+        name: "val" or "test".
+        batches: How many batches were read.
+        first: How many the first evaluation read.
+        what: What is trained, in words.
+        step: The step of the training.
+    """
+    if batches and batches == first:
+        return
+    expected = "at least one batch" if not batches else f"{first} batches, as at first"
+    raise RuntimeError(
+        f"`{ARGUMENTS[name]}` must give {expected}. Received: {batches} batches in "
+        f"{what} at step {step:,}. {KEPT}"
+    )
+
+
+def warn_of_inputs(data: Data) -> None:
+    """Warns of arrays whose inputs hold NaN or infinities, which a ReLU can hide."""
+    parts = {"dataset": data.train, "validation_data": data.validation}
+    for name, part in (parts | {"test_data": data.test}).items():
+        if part is None or not is_arrays(part):
+            continue
+        inputs, _, _ = unpacked(packed(part))
+        numbers = (a for a in tf.nest.flatten(inputs) if isinstance(a, np.ndarray))
+        if not all(map(is_finite, numbers)):
+            warn(f"The inputs of `{name}` hold NaN or infinities. Remove them.")
+
+
+def check_number(name: str, logs: Mapping[str, float], what: str, step: int) -> None:
+    """Raises unless the value is a finite number."""
+    if is_finite(logs[name]):
+        return
+    became = "NaN" if np.isnan(logs[name]) else "infinite"
+    raise FloatingPointError(
+        f"`{name}` became {became} in {what} by step {step:,}. Lower the learning "
+        f"rate, or look at the data. {KEPT}"
+    )
+
+
+def check_state(state: State, start: State, what: str, step: int) -> None:
+    """Raises if weights or optimizer variables are NaN or infinite."""
+    if names := not_finite(state, start):
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise FloatingPointError(
+            f"{', '.join(map(repr, names[:3]))}{more} became NaN or infinite in {what} "
+            f"by step {step:,}. Lower the learning rate, or look at the data and at "
+            f"callbacks that change weights. {KEPT}"
+        )
