@@ -37,11 +37,10 @@ def table(history: History, width: int = 88) -> str:
 def unfinished(history: History) -> str:
     """What of a search is finished, if not all; a sentence."""
     plan = history.plan
-    done = {(r.replicate, r.number, r.control, r.draw) for r in history.trainings()}
-    asked = [(n, *each) for n in range(plan.replicates) for each in plan.trainings()]
-    left = sum(each not in done for each in asked)
+    # A history has no training that its plan does not ask for.
+    asked, done = plan.count(), len(history.trainings())
     what = "trainings" if plan.replicates > 1 or plan.controls else "rounds"
-    return f"{len(asked) - left} of {len(asked)} {what} are finished." if left else ""
+    return f"{done} of {asked} {what} are finished." if done < asked else ""
 
 
 def gain_over(round: RoundVerdict, against: str, metric: str) -> Difference | None:

@@ -322,5 +322,5 @@ def _introduce(
             "be called winning."
         )
     where = "temporary, pass `run_dir` to keep it" if temporary else str(store.path)
-    trainings = trainer.plan.replicates * len(trainer.plan.trainings())
+    trainings = trainer.plan.count()
     progress.begin(trainings - store.left(trainer.plan), where)
