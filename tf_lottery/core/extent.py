@@ -50,6 +50,16 @@ def count(plan: "Plan") -> int:
     return plan.rounds + 1 + controlled * plan.control_replicates
 
 
+def asks_for(plan: "Plan", round: int, control: str | None, draw: int) -> bool:
+    """Whether this is one of the trainings of a replicate of the plan."""
+    if not 0 <= round <= plan.rounds:
+        return False
+    if control is None:
+        return draw == 0
+    names = map(name_in_files, plan.controlled(round))
+    return 0 <= draw < plan.control_replicates and control in names
+
+
 def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
     """The controls as a tuple; functions of our own by their names.
 

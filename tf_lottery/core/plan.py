@@ -13,6 +13,7 @@ import numpy as np
 from tf_lottery.core.blocks import blocks_by_path, checked_block_size
 from tf_lottery.core.checks import check_choice, check_count, is_number
 from tf_lottery.core.extent import (
+    asks_for,
     checked_controls,
     checked_rounds,
     count,
@@ -181,6 +182,10 @@ class Plan:
     def trainings(self) -> list[tuple[int, str | None, int]]:
         """What a replicate trains: (round, control, draw) of each."""
         return trainings(self)
+
+    def asks_for(self, round: int, control: str | None = None, draw: int = 0) -> bool:
+        """Whether a replicate trains this."""
+        return asks_for(self, round, control, draw)
 
     def count(self) -> int:
         """How many trainings there are, over all replicates."""

@@ -37,8 +37,11 @@ def table(history: History, width: int = 88) -> str:
 def unfinished(history: History) -> str:
     """What of a search is finished, if not all; a sentence."""
     plan = history.plan
-    # A history has no training that its plan does not ask for.
-    asked, done = plan.count(), len(history.trainings())
+    done = sum(
+        r.replicate < plan.replicates and plan.asks_for(r.number, r.control, r.draw)
+        for r in history.trainings()
+    )
+    asked = plan.count()
     what = "trainings" if plan.replicates > 1 or plan.controls else "rounds"
     return f"{done} of {asked} {what} are finished." if done < asked else ""
 
