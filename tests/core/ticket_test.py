@@ -1,12 +1,13 @@
 """A ticket is a value that survives its file, and says when it is not whole."""
 
 import dataclasses
-import zipfile
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 
+from tests.core.files import forge, parts, span
 from tests.fakes import FakeTrainer, outcome
 from tests.strategies import masked_scores
 from tf_lottery.core import io
@@ -148,18 +149,14 @@ def test_a_file_that_is_there_is_not_overwritten_unless_asked(path):
     assert Ticket.load(path).round == 2
 
 
-def test_loading_reads_no_weights(path, monkeypatch):
+def test_loading_reads_no_weights(path):
     trained().save(path)
-    reads = []
-    read_array = np.lib.format.read_array
-    monkeypatch.setattr(
-        np.lib.format,
-        "read_array",
-        lambda member, **k: reads.append(member.name) or read_array(member, **k),
-    )
-    Ticket.load(path)
-    assert reads
-    assert all(name.startswith("masks/") for name in reads)
+    _, _, arrays = parts(path)
+    forge(path, data={n: bytes(len(a)) for n, a in arrays.items() if "masks" not in n})
+    loaded = Ticket.load(path)
+    assert loaded.masks == trained().masks
+    with pytest.raises(TicketError, match="checksum"):
+        loaded.state[K]
 
 
 @pytest.mark.parametrize("kind", [None, "model"])
@@ -182,6 +179,68 @@ def test_masks_of_another_ticket_are_an_error(path):
     groups = {name: dict(archive.group(name)) for name in ("state", "best", "final")}
     io.save(path, groups, archive.header, other)
     with pytest.raises(TicketError, match="digest of its masks differs"):
+        Ticket.load(path)
+
+
+NO_MASKS = {"none": {}, "an empty one for 'k'": {"k": np.zeros((0, 3), bool)}}
+
+
+@pytest.mark.parametrize("found", NO_MASKS)
+def test_a_ticket_without_masks_is_an_error(path, found):
+    ticket = Ticket(Masks(NO_MASKS[found]), {})
+    assert ticket.density == 1
+    assert "density 100.0%" in repr(ticket) + ticket.summary()
+    for use in (ticket.verify, lambda: ticket.save(path)):
+        with pytest.raises(TicketError, match=f"must have a mask.*{found}"):
+            use()
+    trained().save(path)
+    io.save(path, {}, io.Archive(path).header, ticket.masks)
+    with pytest.raises(TicketError, match=f"must have a mask.*{found}"):
+        Ticket.load(path)
+
+
+@pytest.mark.parametrize("number", [-1, 1.0, True, "1", None, 2**63, 10**400], ids=str)
+@pytest.mark.parametrize("name", ["step", "round"])
+def test_a_header_with_a_number_that_cannot_be_is_an_error(path, name, number):
+    trained().save(path)
+    forge(path, lambda told: {**told, name: number})
+    with pytest.raises(TicketError, match=f"ticket.safetensors is damaged.*{name}"):
+        Ticket.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"won": 1},
+        {"won": None},
+        {"reason": ["it won"]},
+        {"reason": None},
+        {"rows": None},
+        {"rows": {}},
+        {"rows": [1]},
+        {"rows": [[]]},
+        {"architecture": "a model"},
+        {"architecture": []},
+        {"plan": "a plan"},
+        {"plan": [1]},
+        {"outcome": "good"},
+        {"outcome": [1]},
+        {"masks_digest": None},
+    ],
+    ids=str,
+)
+def test_a_header_of_other_types_is_an_error(path, change):
+    trained().save(path)
+    forge(path, lambda told: {**told, **change})
+    with pytest.raises(TicketError, match=r"ticket\.safetensors is damaged"):
+        Ticket.load(path)
+
+
+def test_masks_that_are_no_masks_are_an_error(path):
+    trained().save(path)
+    other = {**io.Archive(path).header, "kind": "ticket"}
+    io.save(path, {"masks": {K: np.ones((6, 5), "f4")}}, other)
+    with pytest.raises(TicketError, match="not a mask"):
         Ticket.load(path)
 
 
@@ -225,12 +284,9 @@ def test_a_ticket_of_an_infinite_tolerance_survives_its_file(path):
 def test_bug_of_nni_2559_the_file_is_not_the_ticket(path):
     ticket = trained()
     ticket.save(path)
-    with zipfile.ZipFile(path) as file:
-        file.extractall(path.parent / "members")
-    bits = np.load(path.parent / "members" / "masks" / f"{K}.npy")
-    assert np.unpackbits(bits).sum() == ticket.masks[K].sum()
-    survivors = np.load(path.parent / "members" / "state" / f"{K}.npy")
-    assert (survivors == ticket.state[K][ticket.masks[K]]).all()
+    found = safetensors.numpy.load_file(path)
+    assert np.unpackbits(found[f"masks/{K}"]).sum() == ticket.masks[K].sum()
+    assert (found[f"state/{K}"] == ticket.state[K][ticket.masks[K]]).all()
 
 
 # `verify`.
@@ -308,11 +364,8 @@ def test_verify_finds_masks_of_another_plan():
 @pytest.mark.parametrize("member", ["state/dense/bias", f"final/{K}", f"best/{K}"])
 def test_verify_finds_a_damaged_array_in_the_file(path, member):
     trained().save(path)
-    whole = path.read_bytes()
-    with zipfile.ZipFile(path) as file:
-        stored = file.read(f"{member}.npy")[-8:]
-    damaged = whole.replace(stored, bytes(byte ^ 1 for byte in stored))
-    assert damaged != whole
-    path.write_bytes(damaged)
+    whole = bytearray(path.read_bytes())
+    whole[span(path, member)[0]] ^= 1
+    path.write_bytes(whole)
     with pytest.raises(TicketError, match=member):
         Ticket.load(path).verify()

@@ -1,65 +1,96 @@
-"""Files: named arrays with a JSON header, each array with its checksum.
+"""Files: named arrays with a header of plain values, each array with its checksum.
 
-A file is a zip of `.npy` members that `numpy.load` can open too. Masks are
-stored as bits, pruned weights as their survivors, constant arrays as one value.
-Nothing is pickled, and a file appears whole or not at all.
+A file is in the safetensors format, so other programs can read it. Masks are stored as
+bits, pruned weights as their survivors, constant arrays as one value. Nothing is
+pickled. A file appears whole or not at all, and what is read is never larger than the
+file allows.
 """
 
 import contextlib
-import hashlib
+import errno
 import json
 import os
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.core import layout
+from tf_lottery.core.encoding import (
+    Encoded,
+    Entry,
+    bits,
+    compact,
+    decoded,
+    distinct,
+    dtype_of,
+    size_of,
+)
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Mask, Masks
+
+__all__ = [
+    "Archive",
+    "Group",
+    "PathLike",
+    "atomic",
+    "bits",
+    "compact",
+    "distinct",
+    "dtype_of",
+    "save",
+    "write_json",
+]
 
 Array = NDArray[Any]
 PathLike = str | os.PathLike[str]
 
-FORMAT = 1
+FORMAT = 2
 TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
-_HEADER = "header.json"
-_CHUNK = 2**20  # values
-# What zipfile, JSON, NumPy and our own decoding raise on damaged files.
+_ZIP = b"PK"  # how files of format 1 begin
+_ROOM = 240  # bytes in the header for what is said of an array, but for its name
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+# What JSON, NumPy and our own decoding raise on damaged files.
 _DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    KeyError,
-    IndexError,
+    LookupError,
     ValueError,
     TypeError,
     AttributeError,
-    EOFError,
-    OSError,
-    RuntimeError,  # and NotImplementedError
+    ArithmeticError,
+    RuntimeError,  # a RecursionError
 )
 
 
 @contextlib.contextmanager
 def atomic(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when all went well."""
+    """A temporary path beside `path` that takes its place when all went well.
+
+    Raises:
+        OSError: It cannot be written, and what to do.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY)
-    os.close(handle)
+    temporary = path.with_name(TEMPORARY + secrets.token_hex(8))
     try:
-        os.chmod(name, 0o666 & ~_umask())
-        yield Path(name)
-        with open(name, "rb+") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.open("x").close()
+        yield temporary
+        with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(temporary, path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        places = (None, *map(str, (temporary, *temporary.parents)))
+        if error.errno is None or error.filename not in places:
+            raise  # not about this file
+        raise OSError(error.errno, _unwritten(path, error)) from error
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_json(path: PathLike, values: Mapping[str, Any]) -> None:
@@ -80,19 +111,27 @@ def save(
     Args:
         path: The file, replaced if it is there.
         groups: Arrays by path, by the name of their group. A path that `masks`
-            has is stored as its survivors where the rest is zero.
+            has is stored as its survivors where the rest is zero. Each array is
+            asked for when it is written.
         header: Plain values.
         masks: Stored as the group "masks".
+
+    Raises:
+        OSError: The file cannot be written, and what to do.
     """
     masks = masks or Masks({})
-    entries = {}
-    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
-        for group, arrays in {"masks": masks, **groups}.items():
-            for name in arrays:  # not `items()`: a lazy mapping then reads one by one
-                entry = _write(file, f"{group}/{name}", arrays[name], masks.get(name))
-                entries[f"{group}/{name}"] = entry
-        header = {**header, "format": FORMAT, "arrays": entries}
-        file.writestr(_HEADER, json.dumps(_finite(header), allow_nan=False))
+    groups = {"masks": masks, **groups}
+    header = _finite({**header, "format": FORMAT})
+    names = [f"{group}/{name}" for group, arrays in groups.items() for name in arrays]
+    room = sum(2 * len(json.dumps(name)) + _ROOM for name in names)
+    room += len(layout.written({}, header))
+    room += -room % layout.ALIGNMENT
+    with atomic(path) as temporary, open(temporary, "rb+") as file:
+        text = _write_arrays(file, groups, header, masks, room)
+        if len(text) > room:  # shapes of many numbers; now the room is known
+            room = len(text)
+            text = _write_arrays(file, groups, header, masks, room)
+        layout.write(file, text, room)
     return Archive(path)
 
 
@@ -110,10 +149,17 @@ class Archive(Mapping[str, Array]):
     def __init__(self, path: PathLike, keep: object = None) -> None:
         self.path = Path(path)
         self._keep = keep
-        with self._reading(), zipfile.ZipFile(self.path) as file:
-            self.header: dict[str, Any] = json.loads(file.read(_HEADER))
-            self._entries: dict[str, Any] = dict(self.header.pop("arrays").items())
+        with self._reading() as file:
+            if file.peek(2)[:2] == _ZIP:
+                raise TicketError(
+                    f"{self.path} must be a safetensors file. Received: a zip file, "
+                    "as earlier versions of tf_lottery wrote. Search again, or read "
+                    "it with the version that wrote it."
+                )
+            self.header, self._spans = layout.read(file)
             known = self.header["format"] <= FORMAT
+            entries = self.header.pop("arrays").items() if known else ()
+            self._entries = {name: Entry(*entry) for name, entry in entries}
         if not known:
             raise TicketError(
                 f"{self.path} has format {self.header['format']}, and this tf_lottery "
@@ -127,44 +173,54 @@ class Archive(Mapping[str, Array]):
     @property
     def masks(self) -> Masks:
         """The masks of the file."""
-        return Masks(self.group("masks"))
+        group = self.group("masks")
+        for path in group:
+            self._check_is_mask(f"masks/{path}")
+        return Masks(group)
 
     def __getitem__(self, name: str) -> Array:
         entry = self._entries[name]
-        with self._reading(name):
-            with zipfile.ZipFile(self.path) as file, file.open(f"{name}.npy") as member:
-                stored = np.lib.format.read_array(member, allow_pickle=False)
-            if _sha256(stored) != entry["sha256"]:
-                raise ValueError("its checksum differs")
-            return self._decode(name, stored, entry)
+        with self._reading(name) as file:
+            start, stop = self._spans[name]
+            mask = self._mask(name) if entry.encoding == "survivors" else None
+            if stop - start != size_of(entry, mask):
+                raise ValueError(f"it cannot be stored in {stop - start} bytes")
+            stored = np.empty(stop - start, np.uint8)
+            file.seek(start)
+            if file.readinto(stored.data) != len(stored):
+                raise ValueError(
+                    "it ends too early. Was it replaced after it was opened?"
+                )
+            return decoded(stored, entry, mask)
+
+    def _mask(self, name: str) -> Mask:
+        of = f"masks/{name.partition('/')[2]}"
+        self._check_is_mask(of)
+        return self[of]
+
+    def _check_is_mask(self, name: str) -> None:
+        if self._entries[name].encoding != "bits":
+            raise TicketError(f"{self.path} is damaged: {name!r} is not a mask.")
 
     @contextlib.contextmanager
-    def _reading(self, name: str = "") -> Iterator[None]:
+    def _reading(self, name: str = "") -> Iterator[BufferedReader]:
+        where = f" in {name!r}" if name else ", or was not written by tf_lottery"
         try:
-            yield
-        except FileNotFoundError:
+            # Others, such as pipes and devices, may never end.
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise TicketError(f"{self.path} must be a regular file, and is not.")
+            with open(self.path, "rb") as file:
+                yield file
+        except (FileNotFoundError, TicketError):
             raise
+        except OSError as error:
+            raise TicketError(
+                f"{self.path} cannot be read: {error.strerror}."
+            ) from error
+        except MemoryError as error:
+            raise TicketError(f"{self.path} does not fit into memory.") from error
         except _DAMAGE as error:
-            where = f" in {name!r}" if name else ", or was not written by tf_lottery"
             raise TicketError(f"{self.path} is damaged{where}: {error}.") from error
-
-    def _decode(self, name: str, stored: Array, entry: Mapping[str, Any]) -> Array:
-        shape, dtype = tuple(entry["shape"]), dtype_of(entry["dtype"])
-        encoding = entry["encoding"]
-        if encoding == "bits":
-            size = int(np.prod(shape))
-            _check_equal(len(stored), -(-size // 8))
-            return np.unpackbits(stored, count=size).reshape(shape).astype(bool)
-        stored = stored.view(dtype)
-        if encoding == "constant":
-            return np.broadcast_to(stored.reshape(()), shape)
-        if encoding == "survivors":
-            array = np.zeros(shape, dtype)
-            array[self[f"masks/{name.partition('/')[2]}"]] = stored
-            return array
-        _check_equal(encoding, "dense")
-        _check_equal(stored.shape, shape)
-        return stored
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
@@ -177,7 +233,10 @@ class Archive(Mapping[str, Array]):
 
 
 class Group(Mapping[str, Array]):
-    """The arrays of an archive under one name, by path."""
+    """The arrays of an archive under one name, by path.
+
+    A copy, and what is pickled, holds the arrays themselves.
+    """
 
     def __init__(self, archive: Archive, name: str) -> None:
         self._archive = archive
@@ -197,105 +256,69 @@ class Group(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self._names)
 
-
-def compact(array: Array) -> Array:
-    """The array; if it holds one value only, a read-only view of that value."""
-    if array.size < 2 or array.dtype == object:
-        return array
-    rows = bits(array)
-    if (rows[0] != rows[-1]).any() or not (rows == rows[0]).all():
-        return array
-    return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What a constant repeats would be written out.
+        arrays = ((path, array.shape, distinct(array)) for path, array in self.items())
+        return _in_memory, (list(arrays),)
 
 
-def bits(array: Array) -> Array:
-    """The values as integers, one row each: 0.0 and -0.0 differ, NaNs compare."""
-    flat = np.ascontiguousarray(array).reshape(-1)
-    return flat.view(f"u{min(flat.itemsize, 8)}").reshape(array.size, -1)
-
-
-def _write(
-    file: zipfile.ZipFile, name: str, array: Array, mask: Mask | None
-) -> dict[str, Any]:
-    """Writes an array as a member of the file, and returns its entry."""
-    array = np.asarray(array)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    encoding, shape, chunks = _encode(array, mask)
-    sha = hashlib.sha256()
-    with file.open(f"{name}.npy", "w", force_zip64=True) as member:
-        for number, chunk in enumerate(chunks):
-            stored = _storable(chunk)
-            if number == 0:
-                header = {"descr": stored.dtype.str, "fortran_order": False}
-                np.lib.format.write_array_header_1_0(member, header | {"shape": shape})
-            member.write(stored.view(np.uint8).data)
-            sha.update(stored.view(np.uint8).data)
+def _in_memory(arrays: list[tuple[str, tuple[int, ...], Array]]) -> dict[str, Array]:
     return {
-        "encoding": encoding,
-        "dtype": array.dtype.name,
-        "shape": list(array.shape),
-        "sha256": sha.hexdigest(),
+        path: values if values.shape == shape else np.broadcast_to(values, shape)
+        for path, shape, values in arrays
     }
 
 
-def _check_equal(found: object, expected: object) -> None:
-    if found != expected:
-        raise ValueError(f"{found} where {expected} was expected")
+def _write_arrays(
+    file: BufferedRandom,
+    groups: Mapping[str, Mapping[str, Array]],
+    header: Mapping[str, Any],
+    masks: Masks,
+    room: int,
+) -> bytes:
+    """Writes arrays behind the room for a header; returns that header."""
+    begin = layout.start_of_arrays(room)
+    file.seek(begin)
+    file.truncate()
+    entries: dict[str, Entry] = {}
+    tensors: dict[str, Any] = {}
+
+    def write(
+        name: str, dtype: str, shape: list[int], chunks: Iterable[memoryview | bytes]
+    ) -> None:
+        start = file.tell() - begin
+        for chunk in chunks:
+            file.write(chunk)
+        offsets = [start, file.tell() - begin]
+        tensors[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+
+    for group, arrays in groups.items():
+        for path in arrays:  # not `items()`: a lazy mapping then reads one by one
+            name = f"{group}/{path}"
+            array = Encoded(np.asarray(arrays[path]), masks.get(path))
+            if gap := -file.tell() % array.alignment:
+                write(f"gap/{len(tensors)}", "U8", [gap], [bytes(gap)])
+            write(name, array.dtype, array.shape, array)
+            entries[name] = array.entry()
+            del array  # before the next one is asked for
+    return layout.written(tensors, {**header, "arrays": entries})
 
 
-def _encode(
-    array: Array, mask: Mask | None
-) -> tuple[str, tuple[int, ...], Iterator[Array]]:
-    """How an array is stored, the shape of what is, and that in flat chunks."""
-    if array.dtype == np.bool_:
-        packed = np.packbits(array)
-        return "bits", packed.shape, _chunks(packed)
-    if array.size > 1 and not any(array.strides):
-        return "constant", (1,), iter([array.reshape(-1)[:1]])
-    if mask is not None and _is_packable(array, mask):
-        pairs = zip(_chunks(array), _chunks(mask), strict=True)
-        survivors = (values[kept] for values, kept in pairs)
-        return "survivors", (int(np.count_nonzero(mask)),), survivors
-    return "dense", array.shape, _chunks(array)
+def _sync_directory(path: Path) -> None:
+    """Makes the names in a directory last, where the system can."""
+    with contextlib.suppress(OSError):
+        directory = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
 
-def _chunks(array: Array) -> Iterator[Array]:
-    """The values in order, a few at a time, so that no second copy is needed."""
-    flat = array.reshape(-1)
-    for start in range(0, max(flat.size, 1), _CHUNK):
-        yield flat[start : start + _CHUNK]
-
-
-def _is_packable(array: Array, mask: Mask) -> bool:
-    """Whether the survivors say it all, and are fewer."""
-    if mask.shape != array.shape or mask.all():
-        return False
-    pairs = zip(_chunks(array), _chunks(mask), strict=True)
-    return not any(np.any(values[~kept]) for values, kept in pairs)
-
-
-def _storable(array: Array) -> Array:
-    """As integers of the same size where the .npy format lacks the type (bfloat16)."""
-    array = np.ascontiguousarray(array)
-    if array.dtype.kind != "V" and array.dtype.isbuiltin == 1:
-        return array
-    return array.view(f"u{array.dtype.itemsize}")
-
-
-def dtype_of(name: str) -> np.dtype[Any]:
-    """The type of a name, those of ml_dtypes (bfloat16) included."""
-    try:
-        return np.dtype(name)
-    except TypeError:
-        import ml_dtypes  # comes with TensorFlow
-
-        found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-        return found
-
-
-def _sha256(array: Array) -> str:
-    # The view is flat, as a zero-dimensional array has no bytes to view.
-    return hashlib.sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
+def _unwritten(path: Path, error: OSError) -> str:
+    full = "Free some space and call again: finished trainings stay."
+    other = "Make it writable, or choose another place: finished trainings stay."
+    advice = full if error.errno in _FULL else other
+    return f"{path} cannot be written: {error.strerror}. {advice}"
 
 
 def _finite(values: Any) -> Any:
@@ -307,9 +330,3 @@ def _finite(values: Any) -> Any:
     if isinstance(values, float | np.floating):
         return float(values) if np.isfinite(values) else None
     return int(values) if isinstance(values, np.integer) else values
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -58,8 +58,8 @@ class Masks(Mapping[str, Mask]):
 
     @property
     def density(self) -> float:
-        """The fraction that survives, 0 to 1 (the paper's P_m)."""
-        return self.kept / self.size
+        """The fraction that survives, 0 to 1 (the paper's P_m); 1 of nothing."""
+        return _fraction(self.kept, self.size)
 
     @property
     def sparsity(self) -> float:
@@ -69,7 +69,7 @@ class Masks(Mapping[str, Mask]):
     def by_layer(self) -> dict[str, float]:
         """The density of each weight."""
         sizes = {path: math.prod(shape) for path, shape in self._shapes.items()}
-        return {path: kept / sizes[path] for path, kept in self._kept.items()}
+        return {path: _fraction(kept, sizes[path]) for path, kept in self._kept.items()}
 
     def kept_by_layer(self) -> dict[str, int]:
         """The number of survivors of each weight."""
@@ -119,6 +119,10 @@ class Masks(Mapping[str, Mask]):
 
     def __repr__(self) -> str:
         return f"Masks({len(self)} weights, density {self.density:.4f})"
+
+
+def _fraction(kept: int, size: int) -> float:
+    return kept / size if size else 1.0
 
 
 def _checked(path: str, array: ArrayLike) -> Mask:

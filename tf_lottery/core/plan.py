@@ -160,6 +160,11 @@ class Plan:
                 f"`seed` must be an integer >= 0. Received: seed={self.seed!r}."
             )
 
+    def __hash__(self) -> int:
+        return hash(
+            tuple(_hashable(getattr(self, f.name)) for f in dataclasses.fields(self))
+        )
+
     def of_replicate(self, number: int) -> "Plan":
         """The plan of a replicate: this one, with a seed of its own.
 
@@ -322,10 +327,19 @@ class Plan:
 def _shrink(kept: int, rate: float, rounds: int) -> int:
     for _ in range(rounds):
         removed = round(rate * kept)
-        if not removed:
-            break  # nor is anything later
+        if not removed:  # however many rounds there are
+            break
         kept -= removed
     return kept
+
+
+def _hashable(value: Any) -> Any:
+    """A value that is equal where `value` is, and has a hash."""
+    if isinstance(value, Mapping):
+        return frozenset((key, _hashable(each)) for key, each in value.items())
+    if isinstance(value, tuple):
+        return tuple(map(_hashable, value))
+    return name_of(value) if callable(value) else value
 
 
 def _check_criterion(criterion: str | Callable[..., Any]) -> None:

@@ -19,7 +19,7 @@ Weights = Mapping[str, NDArray[Any]]
 State = Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What training a ticket gave.
 

@@ -4,6 +4,8 @@ It is a value: masks, the state that training starts from, and the step at
 which that state was taken. Everything else is a function of tickets.
 """
 
+import dataclasses
+import math
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -50,7 +52,8 @@ class Ticket:
             dense network's, its best step no later, its density at most 0.5, and
             rewound. Its controls do not enter; `reason` has them.
         reason: The verdict in words.
-        data: The `Data` of its search; None for a ticket read from a file.
+        data: The `Data` of its search; None for a ticket read from a file, unpickled
+            or deep-copied.
 
     Example:
         >>> masks = Masks({"dense/kernel": [[True, False]]})
@@ -71,6 +74,13 @@ class Ticket:
     won: bool = False
     reason: str = ""
     data: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Datasets cannot be pickled; arrays travel, wherever they are read from.
+        return {**self.__dict__, "data": None}
+
+    def __copy__(self) -> "Ticket":
+        return dataclasses.replace(self)
 
     def __repr__(self) -> str:
         verdict = " that won" if self.won else ""
@@ -95,11 +105,12 @@ class Ticket:
         """The ticket in a few lines of text: verdict, then density by layer."""
         lines = [f"Ticket of round {self.round}: density {self.density:.1%}"]
         lines += [self.reason] if self.reason else []
-        width = max(len(path) for path in self.masks)
-        for path, kept in self.masks.kept_by_layer().items():
-            size = self.masks[path].size
+        width = max(map(len, self.masks), default=0)
+        kept, density = self.masks.kept_by_layer(), self.masks.by_layer()
+        for path, shape in self.masks.shapes.items():
             lines.append(
-                f"  {path:{width}}  {kept:>11,} of {size:>11,}  {kept / size:7.2%}"
+                f"  {path:{width}}  {kept[path]:>11,} of {math.prod(shape):>11,}  "
+                f"{density[path]:7.2%}"
             )
         return "\n".join(lines)
 
@@ -208,6 +219,7 @@ class Ticket:
         Raises:
             TicketError: What does not hold, and where.
         """
+        _check_masks("The ticket", self.masks)
         _check_weights("starting weights", self.state, self.masks)
         if self.outcome:
             for kind in ("weights", "best_weights"):
@@ -223,7 +235,13 @@ class Ticket:
         Args:
             path: The file, by convention `*.safetensors`.
             overwrite: Whether to replace a file that is there.
+
+        Raises:
+            FileExistsError: The file is there.
+            OSError: It cannot be written, and what to do.
+            TicketError: The ticket has no masks.
         """
+        _check_masks("The ticket", self.masks)
         if not overwrite and Path(path).exists():
             raise FileExistsError(
                 f"{path} exists. Pass `overwrite=True` to replace it."
@@ -261,10 +279,12 @@ class Ticket:
                 "`ticket.safetensors` in its run directory."
             )
         masks = archive.masks
+        _check_masks(path, masks)
         try:
+            _check_header(archive.header)
             ticket = cls._of_header(archive, masks)
             digest = archive.header["masks_digest"]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TicketError(
                 f"{path} is damaged, or of another version of tf_lottery: {error!r}."
             ) from error
@@ -314,6 +334,29 @@ class _Masked(Mapping[str, np.ndarray[Any, Any]]):
         return len(self._names)
 
 
+def _check_header(header: Mapping[str, Any]) -> None:
+    for name in ("step", "round"):
+        if type(header[name]) is not int or not 0 <= header[name] < 2**63:
+            raise ValueError(f"`{name}` is {header[name]!r:.80}")
+    for name, kind in (("won", bool), ("reason", str), ("rows", list)):
+        if type(header[name]) is not kind:
+            raise ValueError(f"`{name}` is {header[name]!r:.80}")
+    if not all(isinstance(row, dict) for row in header["rows"]):
+        raise ValueError("`rows` holds other values than rows")
+    if not isinstance(header["architecture"], dict | None):
+        raise ValueError("`architecture` holds other values than a model's")
+
+
+def _check_masks(what: object, masks: Masks) -> None:
+    empty = [path for path, shape in masks.shapes.items() if 0 in shape]
+    if empty or not masks:
+        found = f"an empty one for {empty[0]!r}" if empty else "none"
+        raise TicketError(
+            f"{what} must have a mask for each weight that is pruned. Received: "
+            f"{found}. Use a ticket that a search returned."
+        )
+
+
 def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:
     for path, mask in masks.items():
         if path not in weights or weights[path].shape != mask.shape:
@@ -322,7 +365,7 @@ def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:
                 f"that shape, {mask.shape}."
             )
     for path in weights:
-        if not np.isfinite(weights[path]).all():
+        if not np.isfinite(io.distinct(weights[path])).all():
             raise TicketError(f"The {kind} of {path!r} are not finite.")
 
 

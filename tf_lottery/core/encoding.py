@@ -1,0 +1,196 @@
+"""How arrays are stored: bits, survivors, one value for constants, else as they are."""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tf_lottery.core.masks import Mask
+
+Array = NDArray[Any]
+
+_CHUNK = 2**20  # values
+_LARGEST_RANK = 32  # of NumPy 1
+# The types that other readers of safetensors know by these names.
+_TYPES = {
+    **{f"float{n}": f"F{n}" for n in (16, 32, 64)},
+    **{f"int{n}": f"I{n}" for n in (8, 16, 32, 64)},
+    **{f"uint{n}": f"U{n}" for n in (8, 16, 32, 64)},
+    **{"bfloat16": "BF16", "complex64": "C64"},
+}
+
+
+class Entry(NamedTuple):
+    """What a file says of an array.
+
+    Attributes:
+        encoding: "bits", "survivors", "constant" or "dense".
+        dtype: The name of its type, see `dtype_of`.
+        shape: Its shape.
+        sha256: The digest of its bytes as they are stored.
+    """
+
+    encoding: str
+    dtype: str
+    shape: list[int]
+    sha256: str
+
+
+class Encoded:
+    """An array as it is stored.
+
+    Args:
+        array: Any array of numbers.
+        mask: Where it may be other than zero.
+
+    Attributes:
+        dtype: The type of what is stored, as safetensors names it.
+        shape: The shape of what is stored.
+        alignment: What the position of its first byte must be divisible by.
+    """
+
+    def __init__(self, array: Array, mask: Mask | None = None) -> None:
+        is_of_ml_dtypes = array.dtype.isbuiltin == 2
+        if array.dtype.kind not in "biufc" and not is_of_ml_dtypes:
+            raise TypeError(
+                f"A file holds arrays of numbers. Received: one of {array.dtype}."
+            )
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        encoding, shape, self._chunks = _encode(array, mask)
+        stored = np.dtype("u1") if encoding == "bits" else array.dtype
+        self.dtype, self.shape, self.alignment = "U8", shape, 1
+        if stored.name in _TYPES:
+            self.dtype, self.alignment = _TYPES[stored.name], stored.itemsize
+        else:  # as bytes, which every reader knows
+            self.shape = [math.prod(shape) * stored.itemsize]
+        self._entry = Entry(encoding, array.dtype.name, list(array.shape), "")
+        self._sha = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[memoryview]:
+        """The bytes, a few at a time."""
+        for chunk in self._chunks:
+            stored = np.ascontiguousarray(chunk).view(np.uint8).data
+            self._sha.update(stored)
+            yield stored
+
+    def entry(self) -> Entry:
+        """What is to be said of the array, once its bytes were iterated."""
+        return self._entry._replace(sha256=self._sha.hexdigest())
+
+
+def size_of(entry: Entry, mask: Mask | None) -> int:
+    """How many bytes an array takes in a file.
+
+    Args:
+        entry: What the file says of it, of which nothing is believed.
+        mask: That of its survivors.
+
+    Raises:
+        ValueError: The entry cannot be true.
+    """
+    encoding, dtype, shape = entry.encoding, dtype_of(entry.dtype), entry.shape
+    counts = all(type(length) is int and length >= 0 for length in shape)
+    if not counts or len(shape) > _LARGEST_RANK:
+        raise ValueError(f"{shape!r:.80} is not a shape")
+    known = encoding in ("bits", "survivors", "constant", "dense")
+    if not known or (encoding == "bits") != (dtype == np.bool_):
+        raise ValueError(f"{encoding!r:.80} is not how {dtype} is stored")
+    size = math.prod(shape)
+    if mask is not None:
+        if list(mask.shape) != shape:
+            raise ValueError(f"its mask has the shape {mask.shape}")
+        size = int(np.count_nonzero(mask))
+    sizes = {"bits": -(-size // 8), "constant": dtype.itemsize}
+    return sizes.get(encoding, size * dtype.itemsize)
+
+
+def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
+    """The array of an entry, from as many bytes as `size_of` says.
+
+    Raises:
+        ValueError: Its checksum differs.
+    """
+    if hashlib.sha256(stored.data).hexdigest() != entry.sha256:
+        raise ValueError("its checksum differs. Was it replaced after it was opened?")
+    if entry.encoding == "bits":
+        size = math.prod(entry.shape)
+        return np.unpackbits(stored, count=size).reshape(entry.shape).view(np.bool_)
+    values = stored.view(dtype_of(entry.dtype))
+    if entry.encoding == "constant":
+        return np.broadcast_to(values.reshape(()), entry.shape)
+    if mask is None:
+        return values.reshape(entry.shape)
+    array = np.zeros(entry.shape, values.dtype)
+    array[mask] = values
+    return array
+
+
+def compact(array: Array) -> Array:
+    """The array; if it holds one value only, a read-only view of that value."""
+    if array.size < 2 or array.dtype == object:
+        return array
+    rows = bits(array)
+    if (rows[0] != rows[-1]).any() or not (rows == rows[0]).all():
+        return array
+    return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
+
+
+def distinct(array: Array) -> Array:
+    """The array without what a view repeats: of `compact`'s views, the one value."""
+    once = (slice(0, 1) if stride == 0 else slice(None) for stride in array.strides)
+    return array[(*once, ...)]
+
+
+def bits(array: Array) -> Array:
+    """The values as integers, one row each: 0.0 and -0.0 differ, NaNs compare."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(f"u{min(flat.itemsize, 8)}").reshape(array.size, -1)
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """The type of a name, those of ml_dtypes (bfloat16) included.
+
+    Raises:
+        ValueError: There is no such type.
+    """
+    try:
+        found: np.dtype[Any] = np.dtype(name)
+    except TypeError:
+        import ml_dtypes  # comes with TensorFlow
+
+        found = np.dtype(getattr(ml_dtypes, str(name), object))
+    if found.name != name or found.hasobject:
+        raise ValueError(f"there is no type {name!r:.80}")
+    return found
+
+
+def _encode(array: Array, mask: Mask | None) -> tuple[str, list[int], Iterator[Array]]:
+    """How an array is stored, the shape of what is, and that in flat chunks."""
+    if array.dtype == np.bool_:
+        packed = np.packbits(array)
+        return "bits", [packed.size], _in_chunks(packed)
+    if array.size > 1 and not any(array.strides):
+        return "constant", [1], iter([distinct(array).reshape(1)])
+    if mask is not None and _is_packable(array, mask):
+        pairs = zip(_in_chunks(array), _in_chunks(mask), strict=True)
+        survivors = (values[kept] for values, kept in pairs)
+        return "survivors", [int(np.count_nonzero(mask))], survivors
+    return "dense", list(array.shape), _in_chunks(array)
+
+
+def _in_chunks(array: Array) -> Iterator[Array]:
+    """The values in order, a few at a time, so that no second copy is needed."""
+    flat = array.reshape(-1)
+    for start in range(0, max(flat.size, 1), _CHUNK):
+        yield flat[start : start + _CHUNK]
+
+
+def _is_packable(array: Array, mask: Mask) -> bool:
+    """Whether the survivors say it all, and are fewer."""
+    if mask.shape != array.shape or mask.all():
+        return False
+    pairs = zip(_in_chunks(array), _in_chunks(mask), strict=True)
+    return not any(np.any(values[~kept]) for values, kept in pairs)
