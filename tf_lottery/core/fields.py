@@ -129,12 +129,13 @@ def record(kinds: Mapping[str, Kind], more: Mapping[str, Kind] | None = None) ->
     return check_record
 
 
-def at_least(kinds: Mapping[str, Kind]) -> Kind:
-    """An object with these fields, and any others."""
+def at_least(kinds: Mapping[str, Kind], more: Mapping[str, Kind]) -> Kind:
+    """An object like `record`, with any other fields."""
 
     def check_at_least(where: str, value: Any) -> None:
         mapping(where, value)
-        record(kinds)(where, {key: value[key] for key in kinds if key in value})
+        others = {key: anything for key in value if key not in kinds}
+        record(kinds, {**others, **more})(where, value)
 
     return check_at_least
 

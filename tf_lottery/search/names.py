@@ -9,6 +9,12 @@ OUTCOME = "outcome.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 METRICS = "metrics.json"
 CONTROLS = "controls"
+# What an export of the ticket is called, by its format.
+EXPORTS = {
+    "saved_model": "ticket_saved_model",
+    "keras": "ticket.keras",
+    "tflite": "ticket.tflite",
+}
 
 _NUMBERED = re.compile(r"(replicate|round|draw)_(0|0?[1-9]\d{0,5}|00)")
 

@@ -35,7 +35,7 @@ def read_record(path: Path, kind: Kind) -> dict[str, Any]:
         TicketError: It is missing, damaged, or was changed since it was written.
     """
     try:
-        values = json.loads(_text(path), parse_constant=_refuse)
+        values = json.loads(text_of(path), parse_constant=_refuse)
         if not isinstance(values, dict):
             raise ValueError("it must hold an object")
         found = values.pop("digest", None)
@@ -94,19 +94,24 @@ def digest_of_arrays(archive: io.Archive) -> str:
     return digest(archive._entries)
 
 
-def _plain(values: Any) -> Any:
-    """The values as they come back from a file."""
-    text = json.dumps(values, default=lambda value: value.item())
-    return json.loads(text, parse_constant=lambda name: None)
+def text_of(path: Path) -> str:
+    """The text of a file that is one, and no larger than a record is.
 
-
-def _text(path: Path) -> str:
+    Raises:
+        OSError, ValueError: It cannot be read, or is something else.
+    """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise ValueError("it must be a regular file")
     if found.st_size > _LARGEST:
         raise ValueError(f"it must have at most {_LARGEST:,} bytes")
     return path.read_text(encoding="utf-8")
+
+
+def _plain(values: Any) -> Any:
+    """The values as they come back from a file."""
+    text = json.dumps(values, default=lambda value: value.item())
+    return json.loads(text, parse_constant=lambda name: None)
 
 
 def _refuse(name: str) -> None:
