@@ -1,16 +1,15 @@
 """`verify` derives a search again, and finds what does not follow."""
 
-import json
 import shutil
 
 import numpy as np
 import pytest
 
+from tests.core.files import span
 from tests.fakes import FakeTrainer, facts, written
+from tests.search.forging import edited_plan, resealed, rewritten
 from tests.search.searching import search as searched
-from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.store import Store
 from tf_lottery.search.verify import verify
@@ -25,16 +24,6 @@ def run(tmp_path):
 
 def file_of(run, number, name):
     return run / "replicate_0" / f"round_{number:02d}" / name
-
-
-def rewritten(path, change):
-    """The file written anew, with right checksums, after a change to its groups."""
-    archive = io.Archive(path)
-    names = {name.partition("/")[0] for name in archive} - {"masks"}
-    groups = {name: dict(archive.group(name)) for name in names}
-    masks = {path: mask.copy() for path, mask in archive.masks.items()}
-    change(groups, masks)
-    io.save(path, groups, archive.header, Masks(masks))
 
 
 def fails(run, message):
@@ -63,12 +52,10 @@ def test_a_whole_search_verifies_with_a_line_for_each_round(tmp_path, plan):
     assert len(lines) == plan.rounds + 1
 
 
-def test_masks_of_blocks_do_not_follow_one_by_one(tmp_path):
+def test_a_plan_with_other_blocks_is_not_that_of_the_files(tmp_path):
     run = written(tmp_path, Plan(rounds=2, block_size=(1, 3))).path
-    facts = json.loads((run / "plan.json").read_text())
-    facts["plan"]["block_size"] = [1, 1]
-    (run / "plan.json").write_text(json.dumps(facts))
-    fails(run, "masks of round 1 do not follow")
+    edited_plan(run, block_size=[1, 1])
+    fails(run, "ticket.safetensors is of another search")
 
 
 def test_an_empty_search_is_an_error(tmp_path):
@@ -82,6 +69,7 @@ def test_masks_that_do_not_follow_from_the_weights_are_found(run):
         groups["final"][K] = np.where(masks[K], np.linspace(1, 2, 30).reshape(6, 5), 0)
 
     rewritten(file_of(run, 0, "outcome.safetensors"), other_weights)
+    resealed(run / "replicate_0")
     fails(run, "masks of round 1 do not follow")
 
 
@@ -90,6 +78,7 @@ def test_a_pruned_weight_that_is_not_zero_is_found(run):
         groups["best"][K][~masks[K]] = 1e-30
 
     rewritten(file_of(run, 2, "outcome.safetensors"), revived)
+    resealed(run / "replicate_0")
     fails(run, f"{K}")
 
 
@@ -98,6 +87,7 @@ def test_a_weight_that_is_no_number_is_found(run):
         groups["final"]["dense/bias"][0] = np.nan
 
     rewritten(file_of(run, 2, "outcome.safetensors"), diverged)
+    resealed(run / "replicate_0")
     fails(run, "dense/bias")
 
 
@@ -108,9 +98,7 @@ def test_a_damaged_array_is_found_also_one_that_no_round_has_used_yet(run, array
     file_of(run, 1, "metrics.json").unlink()
     path = file_of(run, 0, "outcome.safetensors")
     whole = bytearray(path.read_bytes())
-    member = whole.index(f"{array}.npy".encode())
-    position = whole.index(b"\n", member) + 1
-    whole[position] ^= 1
+    whole[span(path, array)[0]] ^= 1
     path.write_bytes(whole)
     fails(run, array)
 
@@ -170,7 +158,7 @@ def test_masks_of_another_replicate_are_found(several):
     path = several / "replicate_1" / "round_01"
     shutil.rmtree(path)
     shutil.copytree(several / "replicate_0" / "round_01", path)
-    fails(several, "masks of round 1 do not follow")
+    fails(several, "round_01.*must be of replicate 1, round 1")
 
 
 def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):
@@ -179,6 +167,7 @@ def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):
 
     of = several / "replicate_1" / "controls" / "reinit" / "round_01" / "draw_0"
     rewritten(of / "outcome.safetensors", revived)
+    resealed(several / "replicate_1")
     fails(several, K)
 
 

@@ -63,7 +63,7 @@ def _differing(ticket: Ticket, round: Round) -> str:
 
 def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
     if outcome is None:
-        return "no outcome where it has one, and so less"
+        return ""  # it says nothing of it
     for kind in ("weights", "best_weights"):
         if name := _unequal(getattr(outcome, kind), getattr(theirs, kind)):
             return f"other {kind.replace('_', ' ')} in {name!r}"
@@ -84,6 +84,8 @@ def _check_found_out(
             raise TicketError(
                 f"{path} has other figures of {_in_words(row)} than the search."
             )
+    if not ticket.rows:
+        return  # it says nothing of the search
     then = _then(ticket, history)
     verdict = then.verdict()
     of = history.replicates[verdict.replicate][verdict.chosen]
@@ -135,7 +137,7 @@ def _in_words(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {row[name]!r:.40}" for name in names if name in row)
 
 
-def _unequal(one: Weights, other: Weights, masks: Mapping[str, Any] = {}) -> str:
+def _unequal(one: Weights, other: Weights, masks: Iterable[str] = ()) -> str:
     """The path of an array that two mappings have differently; else empty.
 
     A file of a ticket has no weights that its masks remove, so `masks` are left out.

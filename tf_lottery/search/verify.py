@@ -36,7 +36,7 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
         raise TicketError(f"{path} holds no finished round.")
     criterion = history.plan.criterion
     foreign = "" if isinstance(criterion, str) or run_code else name_of(criterion)
-    derived = "derived again and equal"
+    derived = equal = "derived again and equal"
     if foreign:
         derived = (
             f"nested and of the planned number; its criterion {foreign!r} is the "
@@ -49,14 +49,14 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
             _check_ticket(round, directory)
             if before is not None:
                 _check_masks(before, round, directory, derive=not foreign)
-            before = round
             digest = round.ticket.masks.digest()[:12]
             several = len(history.replicates) > 1
             of = f"replicate {round.replicate}  " if several else ""
             yield (
                 f"{of}round {round.number:>2}: {round.ticket.masks.kept:,} weights, "
-                f"masks {digest}, {derived if round.number else 'dense'}"
+                f"masks {digest}, {derived if before else equal}"
             )
+            before = round
     for control in history.controls:
         # How sparse one of the user's own is, no plan says.
         plan = control.ticket.plan if control.control in NAMES else None
@@ -69,7 +69,7 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     returned = store.path / TICKET
     if returned.exists() or returned.is_symlink():
         number = check_returned(returned, history)
-        yield f"{TICKET}: round {number}, masks, weights and verdict as in the search"
+        yield f"{TICKET}: round {number}, masks and weights as in the search"
 
 
 def _check_ticket(round: Round, directory: Path) -> None:
