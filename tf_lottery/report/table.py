@@ -9,6 +9,7 @@ import rich.console
 import rich.table
 
 from tf_lottery.core.difference import STEP, Difference
+from tf_lottery.core.printable import printable
 from tf_lottery.core.records import History
 from tf_lottery.core.spread import Spread
 from tf_lottery.core.verdict import RoundVerdict
@@ -136,7 +137,8 @@ def _view() -> rich.table.Table:
 def _text(view: rich.table.Table, width: int) -> str:
     text = io.StringIO()
     rich.console.Console(file=text, width=width).print(view)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    lines = (line.rstrip() for line in text.getvalue().splitlines())
+    return printable("\n".join(lines))
 
 
 def _unit(rounds: tuple[RoundVerdict, ...], score: str) -> str:

@@ -86,6 +86,11 @@ def _check_found_out(
             )
     if not ticket.rows:
         return  # it says nothing of the search
+    if _is_complete(history) and ticket.plan != round.ticket.plan:
+        raise TicketError(
+            f"{path} is of another plan than the search. If a call with another plan "
+            "was stopped at its very end, call again."
+        )
     then = _then(ticket, history)
     verdict = then.verdict()
     of = history.replicates[verdict.replicate][verdict.chosen]
@@ -119,6 +124,11 @@ def _then(ticket: Ticket, history: History) -> History:
         controls=known(history.controls),
         plan=plan,
     )
+
+
+def _is_complete(history: History) -> bool:
+    """Whether all that the plan asks for is trained, so that no later call is on."""
+    return len(history.trainings()) == history.plan.count()
 
 
 def _judged_alike(one: Plan | None, other: Plan) -> bool:
