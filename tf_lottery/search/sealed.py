@@ -43,9 +43,7 @@ def read_record(path: Path, kind: Kind) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise missing(path) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise TicketError(
-            f"{path} is damaged, or of another version of tf_lottery: {error}."
-        ) from error
+        raise damaged(path, error) from error
     if found != digest(values):
         raise TicketError(
             f"{path} was changed after it was written: its digest differs. Put back "
@@ -68,15 +66,21 @@ def open_archive(path: Path, kind: Kind, keep: object = None) -> io.Archive:
     except TicketError:
         raise
     except ValueError as error:
-        raise TicketError(
-            f"{path} is damaged, or of another version of tf_lottery: {error}."
-        ) from error
+        raise damaged(path, error) from error
     return archive
 
 
 def missing(path: Path) -> TicketError:
     """The error of a file that is not there."""
     return TicketError(f"{path} is missing.")
+
+
+def damaged(path: Path, error: Exception) -> TicketError:
+    """The error of a file that does not hold what it must."""
+    said = str(error).rstrip(".")
+    return TicketError(
+        f"{path} is damaged, or of another version of tf_lottery: {said}."
+    )
 
 
 def digest(values: Any) -> str:
