@@ -18,7 +18,8 @@ from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
-from tf_lottery.search.store import EXPORTS, Store
+from tf_lottery.search.names import EXPORTS, TICKET
+from tf_lottery.search.store import Store
 from tf_lottery.search.verify import verify as verify_run
 
 _COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
@@ -297,7 +298,7 @@ def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:
         **dict.fromkeys(("comparison.csv", "comparison.json"), "numbers"),
         "comparison.png": "figure",
         "tensorboard": "TensorBoard",
-        "ticket.safetensors": "ticket",
+        TICKET: "ticket",
         **dict.fromkeys(EXPORTS.values(), "exported"),
         **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
     }.items():

@@ -1,12 +1,20 @@
 """Three errors of our own; everything else is a ValueError or a TypeError."""
 
+from tf_lottery.core.printable import printable
+
 
 class PlanMismatchError(ValueError):
     """A run directory holds a search with another plan, model or data."""
 
 
 class TicketError(ValueError):
-    """A ticket is damaged, or does not belong to this model."""
+    """A ticket is damaged, or does not belong to this model.
+
+    Its message may hold text of a file, so it is made safe to print.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(printable(str(message)))
 
 
 class ExportError(ValueError):

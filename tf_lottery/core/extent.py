@@ -1,9 +1,12 @@
 """How much a plan trains beside the tickets: which controls, of which rounds."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tf_lottery.core.plan import Plan
 
 # What tables and figures call what is no control.
 RESERVED = ("dense", "ticket")
@@ -16,6 +19,45 @@ def name_in_files(control: str | Callable[..., Any]) -> str:
     from tf_lottery.core.controls import name_of_control
 
     return name_of_control(control)
+
+
+def trainings(plan: "Plan") -> list[tuple[int, str | None, int]]:
+    """What a replicate of a plan trains: (round, control, draw) of each."""
+    rounds = range(plan.rounds + 1)
+    tickets: list[tuple[int, str | None, int]] = [(n, None, 0) for n in rounds]
+    return tickets + [
+        (number, name_in_files(control), draw)
+        for number in rounds
+        for control in plan.controlled(number)
+        for draw in range(plan.control_replicates)
+    ]
+
+
+def count(plan: "Plan") -> int:
+    """How many trainings these are, without making the list: it may be of any length.
+
+    Example:
+        >>> from tf_lottery.core.plan import Plan
+        >>> count(Plan(rounds=10**9, controls="reinit"))
+        2000000001
+    """
+    chosen: Any = plan.control_rounds
+    if isinstance(chosen, Mapping):
+        controlled = sum(len(set(rounds)) for rounds in chosen.values())
+    else:
+        rounds = plan.rounds if chosen is None else len(set(chosen))
+        controlled = rounds * len(plan.controls)
+    return plan.rounds + 1 + controlled * plan.control_replicates
+
+
+def asks_for(plan: "Plan", round: int, control: str | None, draw: int) -> bool:
+    """Whether this is one of the trainings of a replicate of the plan."""
+    if not 0 <= round <= plan.rounds:
+        return False
+    if control is None:
+        return draw == 0
+    names = map(name_in_files, plan.controlled(round))
+    return 0 <= draw < plan.control_replicates and control in names
 
 
 def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:

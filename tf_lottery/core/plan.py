@@ -1,7 +1,6 @@
 """The plan: every choice that defines the result of a search."""
 
 import dataclasses
-import fnmatch
 import hashlib
 import json
 import math
@@ -12,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.core.blocks import blocks_by_path, checked_block_size
-from tf_lottery.core.checks import (
-    check_choice,
-    check_count,
-    check_fraction,
-    is_fraction,
-    is_number,
+from tf_lottery.core.checks import check_choice, check_count, is_number
+from tf_lottery.core.extent import (
+    asks_for,
+    checked_controls,
+    checked_rounds,
+    count,
+    name_in_files,
+    trainings,
 )
-from tf_lottery.core.extent import checked_controls, checked_rounds, name_in_files
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.named import function_of, name_of
+from tf_lottery.core.plan_fields import check_fields
 from tf_lottery.core.prune import groups
+from tf_lottery.core.rates import check_rates, matches
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.steps import Length, check_length, to_steps
 
@@ -131,7 +133,7 @@ class Plan:
                 "The length of a training must be `epochs` or `steps`, not both. "
                 f"Received: epochs={self.epochs}, steps={self.steps}."
             )
-        _check_rates(self.pruning_rate, self.layer_rates, self.scope)
+        check_rates(self.pruning_rate, self.layer_rates, self.scope)
         check_choice("scope", self.scope, SCOPES)
         block_size = checked_block_size(self.block_size, self.scope)
         object.__setattr__(self, "block_size", block_size)
@@ -184,14 +186,15 @@ class Plan:
 
     def trainings(self) -> list[tuple[int, str | None, int]]:
         """What a replicate trains: (round, control, draw) of each."""
-        rounds = range(self.rounds + 1)
-        tickets: list[tuple[int, str | None, int]] = [(n, None, 0) for n in rounds]
-        return tickets + [
-            (number, name_in_files(control), draw)
-            for number in rounds
-            for control in self.controlled(number)
-            for draw in range(self.control_replicates)
-        ]
+        return trainings(self)
+
+    def asks_for(self, round: int, control: str | None = None, draw: int = 0) -> bool:
+        """Whether a replicate trains this."""
+        return asks_for(self, round, control, draw)
+
+    def count(self) -> int:
+        """How many trainings there are, over all replicates."""
+        return self.replicates * count(self)
 
     def last_step(self, steps_per_epoch: int) -> int:
         """The optimizer step at which a training ends."""
@@ -304,9 +307,13 @@ class Plan:
     def from_json(cls, values: Mapping[str, Any]) -> "Plan":
         """The plan that `to_json` wrote.
 
-        A criterion of your own is imported when it is called, not before: a
-        plan may come from anyone's file.
+        A criterion of your own is known by its name alone, see `named`: a plan may
+        come from anyone's file.
+
+        Raises:
+            ValueError: A field that is missing, unknown or of the wrong type.
         """
+        check_fields("plan", values)
         values = dict(values)
         values["criterion"] = function_of(values["criterion"])
         values["controls"] = tuple(map(function_of, values.get("controls", ())))
@@ -315,13 +322,6 @@ class Plan:
     def _rate(self, path: str) -> float:
         keys = (key for key in self.layer_rates if matches(key, path))
         return next((self.layer_rates[key] for key in keys), self.pruning_rate)
-
-
-def matches(key: str, path: str) -> bool:
-    """Whether a weight path, a path above it, or a pattern names the weight."""
-    parts = path.split("/")
-    above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
-    return any(fnmatch.fnmatchcase(name, key) for name in above)
 
 
 def _shrink(kept: int, rate: float, rounds: int) -> int:
@@ -340,23 +340,6 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_hashable, value))
     return name_of(value) if callable(value) else value
-
-
-def _check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> None:
-    check_fraction("pruning_rate", rate)
-    for key, value in layer_rates.items():
-        if not isinstance(key, str) or not is_fraction(value):
-            raise ValueError(
-                "`layer_rates` must map names of layers to fractions in [0, 1); 0 "
-                "leaves a layer alone. "
-                f"Received: {value!r} for {key!r}."
-            )
-        if scope == "global" and value != 0:
-            raise ValueError(
-                'With scope="global" all layers share `pruning_rate`, and '
-                "`layer_rates` may only be 0, to leave a layer alone. "
-                f"Received: {value!r} for {key!r}."
-            )
 
 
 def _check_criterion(criterion: str | Callable[..., Any]) -> None:

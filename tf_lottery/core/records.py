@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.core import fields
 from tf_lottery.core.plan import Plan
 
 if TYPE_CHECKING:
@@ -17,6 +18,27 @@ if TYPE_CHECKING:
 
 Weights = Mapping[str, NDArray[Any]]
 State = Mapping[str, NDArray[Any]]
+
+
+def _curves(where: str, value: Any) -> None:
+    fields.each(fields.list_of(fields.optional(fields.number)))(where, value)
+    lengths = {len(curve) for curve in value.values()}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"`{where}` must hold lists of equal length. Received: {sorted(lengths)}"
+        )
+
+
+# What the record of an outcome holds in a file; null is no number.
+RECORD = fields.record(
+    {
+        "best_step": fields.whole,
+        "last_step": fields.whole,
+        "metrics": fields.each(fields.optional(fields.number)),
+        "curves": _curves,
+        "seconds": fields.number,
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +71,12 @@ class Outcome:
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], **arrays: Any) -> "Outcome":
-        """The outcome that `record` described, with its arrays."""
+        """The outcome that `record` described, with its arrays.
+
+        Raises:
+            ValueError: A field that is missing, unknown or of the wrong type.
+        """
+        RECORD("outcome", record)
         values = dict(record)
         values["metrics"] = {k: _number(v) for k, v in record["metrics"].items()}
         values["curves"] = {

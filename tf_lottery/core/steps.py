@@ -3,7 +3,7 @@
 import re
 
 Length = int | str
-_PATTERN = re.compile(r"(\d+)(it|ep)")
+_PATTERN = re.compile(r"(\d{1,18})(it|ep)")
 
 
 def check_length(name: str, length: Length) -> None:

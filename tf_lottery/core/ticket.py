@@ -18,6 +18,7 @@ from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.printable import printable
 from tf_lottery.core.records import History, Outcome, State, Weights
 from tf_lottery.core.ticket_checks import (
     check_header,
@@ -118,7 +119,7 @@ class Ticket:
                 f"  {path:{width}}  {kept[path]:>11,} of {math.prod(shape):>11,}  "
                 f"{density[path]:7.2%}"
             )
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def model(
         self,

@@ -6,7 +6,7 @@ from typing import Any
 from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.plan import matches
+from tf_lottery.core.rates import matches
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.pruning.layers import finalize

@@ -9,6 +9,7 @@ import rich.console
 import rich.table
 
 from tf_lottery.core.difference import STEP, Difference
+from tf_lottery.core.printable import printable
 from tf_lottery.core.records import History
 from tf_lottery.core.spread import Spread
 from tf_lottery.core.verdict import RoundVerdict
@@ -37,11 +38,13 @@ def table(history: History, width: int = 88) -> str:
 def unfinished(history: History) -> str:
     """What of a search is finished, if not all; a sentence."""
     plan = history.plan
-    done = {(r.replicate, r.number, r.control, r.draw) for r in history.trainings()}
-    asked = [(n, *each) for n in range(plan.replicates) for each in plan.trainings()]
-    left = sum(each not in done for each in asked)
+    done = sum(
+        r.replicate < plan.replicates and plan.asks_for(r.number, r.control, r.draw)
+        for r in history.trainings()
+    )
+    asked = plan.count()
     what = "trainings" if plan.replicates > 1 or plan.controls else "rounds"
-    return f"{len(asked) - left} of {len(asked)} {what} are finished." if left else ""
+    return f"{done} of {asked} {what} are finished." if done < asked else ""
 
 
 def gain_over(round: RoundVerdict, against: str, metric: str) -> Difference | None:
@@ -134,7 +137,8 @@ def _view() -> rich.table.Table:
 def _text(view: rich.table.Table, width: int) -> str:
     text = io.StringIO()
     rich.console.Console(file=text, width=width).print(view)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    lines = (line.rstrip() for line in text.getvalue().splitlines())
+    return printable("\n".join(lines))
 
 
 def _unit(rounds: tuple[RoundVerdict, ...], score: str) -> str:

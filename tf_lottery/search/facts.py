@@ -49,6 +49,13 @@ def describe(
     }
 
 
+def search_digest(facts: Mapping[str, Any]) -> str:
+    """What the files of a search are bound to: plan, model and data, not how much."""
+    plan = Plan.from_json(facts["plan"])
+    of = {name: facts[name] for name in ("architecture", "compile_config", "data")}
+    return _digest({**of, "fingerprint": plan.fingerprint})
+
+
 def _machine() -> dict[str, Any]:
     """Where the search runs, for its report."""
     return {

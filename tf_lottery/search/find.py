@@ -18,6 +18,7 @@ from tf_lottery.search.controlled import check_controls
 from tf_lottery.search.facts import describe
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.leaving import Leaving
+from tf_lottery.search.names import TICKET
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected, run_replicates
 from tf_lottery.search.shared import Shared
@@ -273,15 +274,15 @@ def _search(
         trainings = list(progress.lines(run, monitor))
         history = collected(trainings, plan, monitor, facts["maximize"])
         ticket = chosen(history)
-        ticket.save(store.path / "ticket.safetensors", overwrite=True)
+        ticket.save(store.path / TICKET, overwrite=True)
     ticket = dataclasses.replace(ticket, data=trainer.data)
-    return ticket, store.path / "ticket.safetensors"
+    return ticket, store.path / TICKET
 
 
 def _received(content: bytes) -> Ticket:
     """The ticket of a file's bytes, in memory."""
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "ticket.safetensors"
+        path = Path(directory) / TICKET
         path.write_bytes(content)
         ticket = Ticket.load(path)
         outcome = ticket.outcome
@@ -345,5 +346,5 @@ def _introduce(
             "be called winning."
         )
     where = "temporary, pass `run_dir` to keep it" if temporary else str(store.path)
-    trainings = trainer.plan.replicates * len(trainer.plan.trainings())
+    trainings = trainer.plan.count()
     progress.begin(trainings - store.left(trainer.plan), where)

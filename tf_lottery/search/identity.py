@@ -16,6 +16,24 @@ _FEED = ("steps_per_epoch", "batch_size", "evaluate_every")
 _LENGTH = ("epochs", "steps")
 
 
+class Starts:
+    """Hashes what trainings start from: masks, state and step, in whatever file."""
+
+    def __init__(self) -> None:
+        self._last: tuple[State, str] | None = None
+
+    def of(self, ticket: Ticket) -> str:
+        """The digest of what training a ticket starts from."""
+        state = self._of_state(ticket.state)
+        return _digest([ticket.masks.digest(), ticket.step, state])
+
+    def _of_state(self, state: State) -> str:
+        # The tickets of a search start from one state.
+        if self._last is None or self._last[0] is not state:
+            self._last = state, _digest({name: _hash(state[name]) for name in state})
+        return self._last[1]
+
+
 class Identity:
     """Gives the trainings of a search their keys.
 
@@ -30,7 +48,7 @@ class Identity:
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self._facts = {name: facts.get(name) for name in _FACTS}
-        self._last: tuple[State, str] | None = None
+        self._starts = Starts()
 
     def key(self, ticket: Ticket, plan: Plan, passes: int) -> str:
         """The key of training a ticket, see `course`."""
@@ -54,17 +72,9 @@ class Identity:
                 "optimizer": plan.retrain == "fine_tune",
                 "seed": plan.seed,
                 "passes": passes,
-                "step": ticket.step,
-                "masks": ticket.masks.digest(),
-                "state": self._state_digest(ticket.state),
+                "start": self._starts.of(ticket),
             }
         )
-
-    def _state_digest(self, state: State) -> str:
-        # The tickets of a search start from one state.
-        if self._last is None or self._last[0] is not state:
-            self._last = state, _digest({name: _hash(state[name]) for name in state})
-        return self._last[1]
 
 
 def _digest(values: Any) -> str:

@@ -195,7 +195,7 @@ def _trained(trainer: Trainer, start: Ticket, root: Path, verbose: int) -> Outco
     state = with_generators(start.state, trainer.plan.seed)
     copy = dataclasses.replace(start, state=state)
     key = identity.key(copy, trainer.plan, trainer.passes)
-    store = Replicate(root / key[:16])
+    store = Replicate(root / key[:16], search=key)
     progress = Progress(verbose, trainer.plan, trainer.steps)
     return Recorded(trainer, store, progress, identity).train(copy, control="copy")
 

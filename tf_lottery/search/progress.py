@@ -41,7 +41,7 @@ class Progress:
     ) -> None:
         self._verbose = verbose
         self._plan = plan
-        self._total = self._left = plan.replicates * len(plan.trainings())
+        self._total = self._left = plan.count()
         self._steps = steps
         self._rewind_step = rewind_step
         self._above = above

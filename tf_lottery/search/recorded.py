@@ -9,9 +9,10 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, Round, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.identity import Identity
+from tf_lottery.search.names import CHECKPOINT
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicate import Replicate
-from tf_lottery.search.shared import CHECKPOINT, FILES, Shared, link
+from tf_lottery.search.shared import Shared, link
 from tf_lottery.training.run import Checkpoint
 
 if TYPE_CHECKING:
@@ -81,8 +82,9 @@ class Recorded:
     def finished(self, round: Round, control: str, draw: int) -> Round | None:
         """A control in the run directory, if it is finished there."""
         store, plan = self._store, self._trainer.plan
-        if not store.has_outcome(round.number, control, draw):
-            return None
+        which: Any = (round.number, control, draw)
+        if not store.has_outcome(*which) or not store.has_ticket(*which):
+            return None  # a ticket that is missing is made again
         found = store.control(plan, round, control, draw)
         self._passed(found.ticket, found.outcome, control, draw)
         return found
@@ -93,6 +95,7 @@ class Recorded:
         """The outcome in the run directory, else that of training the ticket."""
         which: Any = (control, draw)
         if self._store.has_outcome(ticket.round, *which):
+            self._store.restore_ticket(ticket, *which)
             outcome = self._store.outcome(ticket, *which)
             if control is None and not self._has_start(ticket, outcome, control):
                 directory = self._store.directory(ticket.round, *which)
@@ -158,17 +161,19 @@ class Recorded:
         """The outcome of an equal training of another search."""
         assert self._shared
         trainer, store = self._trainer, self._store
-        directory = store.directory(ticket.round, control, draw)
         for source in self._shared.of(key):
-            outcome = store.outcome(ticket, control, draw, source)
+            try:
+                outcome = store.shared_outcome(ticket, source, control, draw)
+            except TicketError:
+                continue  # damaged, and trained here instead
             if outcome.last_step != trainer.steps:
                 continue  # it was stopped early
             told = f"{_named(ticket, control)} is shared: it was found in {source}."
             if self._has_start(ticket, outcome, control):
                 self._progress.say(told)
-                link([source / name for name in FILES], directory)
+                outcome = store.share_outcome(ticket, source, control, draw)
                 trainer.skip(ticket, outcome)
-                return store.outcome(ticket, control, draw)
+                return outcome
             if self._can_replay(ticket, control):
                 self._progress.say(told)
                 outcome = self._with_start(ticket, outcome, control)

@@ -15,10 +15,10 @@ from pathlib import Path
 import filelock
 
 from tf_lottery.core import io
+from tf_lottery.search.names import CHECKPOINT, METRICS
+from tf_lottery.search.sealed import text_of
 
 LOCKS = ".sharing"
-FILES = ("outcome.safetensors", "metrics.json")  # the last one says that it is finished
-CHECKPOINT = "checkpoint.safetensors"
 
 
 class Shared:
@@ -79,7 +79,7 @@ class Shared:
 
     def of(self, key: str) -> Iterator[Path]:
         """The directories of trainings with that key."""
-        for path in sorted(self.path.rglob(FILES[-1])):
+        for path in sorted(self.path.rglob(METRICS)):
             if path not in self._keys:
                 self._keys[path] = _key(path)
             # Read again: another search may have taken its place since.
@@ -96,7 +96,7 @@ def counted(path: Path) -> tuple[int, int]:
 
     The second counts what is shared once for each that has it.
     """
-    keys = [_key(found) for found in path.rglob(FILES[-1])]
+    keys = [_key(found) for found in path.rglob(METRICS)]
     known = {key for key in keys if key is not None}
     return len(known) + keys.count(None), len(keys)
 
@@ -116,7 +116,7 @@ def link(files: Iterable[Path], directory: Path) -> None:
 
 def _key(path: Path) -> str | None:
     try:
-        key: str | None = json.loads(path.read_text()).get("key")
-    except (OSError, ValueError, AttributeError):
+        key: str | None = json.loads(text_of(path)).get("key")
+    except (OSError, ValueError, AttributeError, RecursionError):
         return None  # another program's file, or a search that is removed just now
     return key

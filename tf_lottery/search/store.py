@@ -6,37 +6,37 @@ ticket.safetensors    the ticket that was returned
 """
 
 import contextlib
-import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from tf_lottery.core import io
+from tf_lottery.core import fields, io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.warn import warn
-from tf_lottery.search.facts import compare
-from tf_lottery.search.replicate import Replicate, reading
+from tf_lottery.search.facts import compare, search_digest
+from tf_lottery.search.names import PLAN, directory_name, numbered
+from tf_lottery.search.removing import clear, holds_training, remove_unfinished
+from tf_lottery.search.replicate import Replicate
+from tf_lottery.search.sealed import read_record, write_record
 
 _WHERE = ("versions", "devices", "machine")
-_FACTS = ("architecture", "compile_config", "data", "monitor", "maximize")
-# What an export of the ticket is called, by its format.
-EXPORTS = {
-    "saved_model": "ticket_saved_model",
-    "keras": "ticket.keras",
-    "tflite": "ticket.tflite",
-}
-_OURS = (
-    *("plan.json", "ticket.safetensors", "summary.csv", "summary.json", "figures.csv"),
-    *("accuracy.png", "curves.png", "layers.png", "report.html", "tensorboard"),
-    *("comparison.png", "comparison.csv", "comparison.json"),
-    *EXPORTS.values(),
-    *(f"{name}.card.{kind}" for name in EXPORTS.values() for kind in ("json", "md")),
+_FIELDS = fields.at_least(
+    {
+        "plan": fields.mapping,
+        **dict.fromkeys(("architecture", "compile_config"), fields.text),
+        "data": fields.anything,
+        "monitor": fields.name,
+        "maximize": fields.boolean,
+    },
+    {
+        **dict.fromkeys(("devices", "recipe"), fields.optional(fields.name)),
+        **dict.fromkeys(("layers", "versions", "machine"), fields.mapping),
+    },
 )
 
 
@@ -51,6 +51,7 @@ class Store:
     def __init__(self, path: io.PathLike, keep: object = None) -> None:
         self.path = Path(path)
         self._keep = keep
+        self._search: str | None = None
 
     @contextlib.contextmanager
     def open(self, facts: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
@@ -74,11 +75,11 @@ class Store:
             ) from error
         with lock:
             if overwrite:
-                self._clear()
+                clear(self.path)
             facts = self._checked(facts)
-            for unfinished in self.path.rglob(f"{io.TEMPORARY}*"):
-                _remove(unfinished)  # of a process that was killed
-            io.write_json(self.path / "plan.json", facts)
+            remove_unfinished(self.path)
+            write_record(self.path / PLAN, facts)
+            self._search = search_digest(facts)
             yield
 
     def facts(self) -> dict[str, Any]:
@@ -87,9 +88,12 @@ class Store:
         Raises:
             TicketError: There is no readable plan.json.
         """
-        path = self.path / "plan.json"
-        if not path.exists():
-            raise TicketError(f"{self.path} is no run directory: it has no plan.json.")
+        path = self.path / PLAN
+        if not path.exists() and not path.is_symlink():
+            raise TicketError(
+                f"{self.path} must be a run directory. It is no run directory, as it "
+                f"has no {PLAN}."
+            )
         first = self.path / "replicate_0" / "round_00" / "ticket.npz"
         if first.exists() and not first.with_suffix(".safetensors").exists():
             raise TicketError(
@@ -97,17 +101,17 @@ class Store:
                 "which this one cannot read. Use another directory, or pass "
                 "`overwrite=True` (`--overwrite`) to search again."
             )
-        with reading(path):
-            facts: dict[str, Any] = json.loads(path.read_text())
-            Plan.from_json(facts["plan"])
-            missing = [name for name in _FACTS if name not in facts]
-            if missing:
-                raise ValueError(f"it lacks {', '.join(missing)}")
+        facts = read_record(path, _is_facts)
+        self._search = search_digest(facts)
         return facts
 
     def replicate(self, number: int = 0) -> Replicate:
         """The trainings of a replicate."""
-        return Replicate(self.path / f"replicate_{number}", number, self._keep)
+        if self._search is None:
+            self.facts()
+        assert self._search is not None
+        path = self.path / directory_name("replicate", number)
+        return Replicate(path, number, self._search, self._keep)
 
     def history(self) -> History:
         """What is finished of the plan, read without TensorFlow; arrays load lazily.
@@ -119,18 +123,18 @@ class Store:
         """
         facts = self.facts()
         plan = Plan.from_json(facts["plan"])
-        replicates: list[tuple[Round, ...]] = []
+        found: dict[int, tuple[Round, ...]] = {}
         controls: list[Round] = []
-        for number in range(plan.replicates):
+        for number in self._replicates(plan):
             own = plan.of_replicate(number)
             replicate = self.replicate(number)
-            rounds = replicate.rounds(own)
-            replicates.append(rounds)
-            controls += replicate.controls(own, rounds)
-        while len(replicates) > 1 and not replicates[-1]:
-            del replicates[-1]  # not begun
+            if rounds := replicate.rounds(own):
+                found[number] = rounds
+                controls += replicate.controls(own, rounds)
+        # One that is missing keeps its place.
+        places = range(max(found, default=0) + 1)
         return History(
-            tuple(replicates),
+            tuple(found.get(number, ()) for number in places),
             plan,
             facts["monitor"],
             facts["maximize"],
@@ -139,12 +143,13 @@ class Store:
 
     def left(self, plan: Plan) -> int:
         """How many trainings of a plan are not finished."""
-        trainings = plan.trainings()
-        return sum(
-            not self.replicate(number).has_outcome(*training)
-            for number in range(plan.replicates)
-            for training in trainings
-        )
+        replicates = map(self.replicate, self._replicates(plan))
+        return plan.count() - sum(len(list(r.trained(plan))) for r in replicates)
+
+    def _replicates(self, plan: Plan) -> list[int]:
+        """The replicates of a plan that there are directories of."""
+        found = numbered(self.path, "replicate")
+        return [number for number in found if number < plan.replicates]
 
     def _make(self) -> None:
         try:
@@ -160,7 +165,7 @@ class Store:
 
     def _checked(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """The facts to write; raises if the directory holds another search."""
-        if (self.path / "plan.json").exists():
+        if (self.path / PLAN).exists():
             found = self.facts()
             compare(found, facts, self.path)
             if self.left(Plan.from_json(facts["plan"])) == 0:
@@ -174,23 +179,13 @@ class Store:
                         "have given."
                     )
             return facts
-        if self.replicate().path.exists():
+        if any(map(holds_training, numbered(self.path, "replicate").values())):
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "
                 "continued. Pass `overwrite=True` (`--overwrite`) to start anew, or "
                 "another `run_dir`."
             )
         return facts
-
-    def _clear(self) -> None:
-        """Removes the search that is there, and no file of anyone else."""
-        replicates = list(self.path.glob("replicate_*"))
-        if not replicates and not (self.path / "plan.json").exists():
-            return
-        for directory in replicates:
-            shutil.rmtree(directory)
-        for name in _OURS:
-            _remove(self.path / name)
 
 
 def load_history(run_dir: io.PathLike) -> History:
@@ -212,8 +207,6 @@ def load_history(run_dir: io.PathLike) -> History:
     return Store(run_dir).history()
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _is_facts(where: str, value: Any) -> None:
+    _FIELDS(where, value)
+    Plan.from_json(value["plan"])

@@ -4,19 +4,18 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from tf_lottery.core.advance import check_masks, prune_ticket
+from tf_lottery.core.advance import prune_ticket
 from tf_lottery.core.controls import NAMES
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.named import name_of
-from tf_lottery.core.records import History, Round
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.records import Round
+from tf_lottery.search.names import TICKET
+from tf_lottery.search.returned import check_returned
 from tf_lottery.search.store import Store
 
 
-def verify(path: PathLike, *, run_code: bool = False) -> Iterator[str]:
+def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     """Yields a line for each thing that holds, in a run directory.
 
     Every mask is derived again from the saved weights and compared; every array
@@ -24,9 +23,9 @@ def verify(path: PathLike, *, run_code: bool = False) -> Iterator[str]:
 
     Args:
         path: The run directory.
-        run_code: Whether a criterion that is not ours, which the directory names by its
-            module, is imported and called. Else its masks are checked for being nested
-            and of the planned size, but not derived again.
+        run_code: Whether a criterion that is not ours may be imported by the name
+            that plan.json has of it. It is code: allow it where you trust it. Masks
+            that such a criterion decided are not derived again otherwise.
 
     Raises:
         TicketError: What does not hold, and where.
@@ -35,80 +34,70 @@ def verify(path: PathLike, *, run_code: bool = False) -> Iterator[str]:
     history = store.history()
     if not len(history):
         raise TicketError(f"{path} holds no finished round.")
+    criterion = history.plan.criterion
+    foreign = "" if isinstance(criterion, str) or run_code else name_of(criterion)
+    derived = equal = "derived again and equal"
+    if foreign:
+        derived = (
+            f"nested and of the planned number; its criterion {foreign!r} is the "
+            "user's own code: pass `run_code=True` (`--run_code`) to derive them again"
+        )
     for rounds in history.replicates:
         before: Round | None = None
         for round in rounds:
-            _check_ticket(round)
-            derived = _check_derived(before, round, run_code)
-            before = round
+            directory = store.replicate(round.replicate).directory(round.number)
+            _check_ticket(round, directory)
+            if before is not None:
+                _check_masks(before, round, directory, derive=not foreign)
             digest = round.ticket.masks.digest()[:12]
             several = len(history.replicates) > 1
             of = f"replicate {round.replicate}  " if several else ""
             yield (
                 f"{of}round {round.number:>2}: {round.ticket.masks.kept:,} weights, "
-                f"masks {digest}, {derived}"
+                f"masks {digest}, {derived if before else equal}"
             )
+            before = round
     for control in history.controls:
         # How sparse one of the user's own is, no plan says.
         plan = control.ticket.plan if control.control in NAMES else None
         ticket = dataclasses.replace(control.ticket, plan=plan)
-        _check_ticket(dataclasses.replace(control, ticket=ticket))
+        which = control.number, control.control, control.draw
+        directory = store.replicate(control.replicate).directory(*which)
+        _check_ticket(dataclasses.replace(control, ticket=ticket), directory)
     if history.controls:
         yield f"controls: {len(history.controls)}, whole"
-    returned = store.path / "ticket.safetensors"
-    if returned.exists():
-        number = _check_returned(returned, history)
-        yield f"ticket.safetensors: round {number}, masks and weights as in the search"
+    returned = store.path / TICKET
+    if returned.exists() or returned.is_symlink():
+        number = check_returned(returned, history)
+        yield f"{TICKET}: round {number}, masks and weights as in the search"
 
 
-def _check_ticket(round: Round) -> None:
+def _check_ticket(round: Round, directory: Path) -> None:
     if round.outcome.next_start:
         _, state = round.outcome.next_start
         for name in state:
             state[name]  # reading checks the checksum
-    dataclasses.replace(round.ticket, outcome=round.outcome).verify()
+    try:
+        dataclasses.replace(round.ticket, outcome=round.outcome).verify()
+    except TicketError as error:
+        said = str(error)
+        where = "" if str(directory) in said else f"{directory}: "
+        raise TicketError(f"{where}{said}") from error
 
 
-def _check_returned(path: Path, history: History) -> int:
-    ticket = Ticket.load(path)
-    ticket.verify()
-    rounds = [r for rounds in history.replicates for r in rounds]
-    of_number = [r for r in rounds if r.number == ticket.round]
-    if not of_number:
-        raise TicketError(f"{path} is of round {ticket.round}, which is not there.")
-    found = [r for r in of_number if r.ticket.masks == ticket.masks]
-    if not found:
-        raise TicketError(f"{path} has other masks than round {ticket.round}.")
-    # Of a replicate: dense networks have equal masks.
-    differing = [_differing(ticket, round.ticket) for round in found]
-    if all(differing):
-        raise TicketError(f"{path} starts from other weights in {differing[0]!r}.")
-    return ticket.round
-
-
-def _differing(ticket: Ticket, found: Ticket) -> str:
-    """The path of a weight that the tickets start from differently; else empty."""
-    weights = found.weights.items()
-    differ = (n for n, w in weights if not np.array_equal(ticket.weights[n], w))
-    return next(differ, "")
-
-
-def _check_derived(before: Round | None, round: Round, run_code: bool) -> str:
-    """Raises unless masks follow from the round before; returns what was checked."""
-    if before is None:
-        return "derived again and equal"
-    plan = before.ticket.plan
+def _check_masks(before: Round, round: Round, directory: Path, *, derive: bool) -> None:
+    masks, plan = round.ticket.masks, before.ticket.plan
     assert plan is not None
-    if not run_code and not isinstance(plan.criterion, str):
-        check_masks(round.ticket.masks, before.ticket.masks, round.number, plan)
-        return (
-            f"not derived again: {name_of(plan.criterion)!r} is not a criterion of "
-            "tf_lottery (`--run_code` runs it)"
-        )
-    derived = prune_ticket(before.ticket, before.outcome, plan)
-    if derived.masks != round.ticket.masks:
+    if not masks.issubset(before.ticket.masks):
         raise TicketError(
-            f"The masks of round {round.number} do not follow from the weights of "
-            f"round {before.number}."
+            f"{directory}: masks of round {round.number} do not follow from those of "
+            f"round {before.number}: a removed weight came back."
         )
-    return "derived again and equal"
+    if not derive:
+        return
+    derived = prune_ticket(before.ticket, before.outcome, plan)
+    if derived.masks != masks:
+        raise TicketError(
+            f"{directory}: masks of round {round.number} do not follow from the "
+            f"weights of round {before.number}."
+        )

@@ -9,7 +9,8 @@ import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.plan import Plan, matches
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.rates import matches
 from tf_lottery.core.warn import warn
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.naming import own_names

@@ -1,0 +1,35 @@
+"""Pruning rates: one for all layers, and others by the names of layers."""
+
+import fnmatch
+from collections.abc import Mapping
+
+from tf_lottery.core.checks import check_fraction, is_fraction
+
+
+def check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> None:
+    """Raises unless the rates are fractions, and those of layers fit the scope.
+
+    Raises:
+        ValueError: A rate that cannot work, with what to write instead.
+    """
+    check_fraction("pruning_rate", rate)
+    for key, value in layer_rates.items():
+        if not isinstance(key, str) or not is_fraction(value):
+            raise ValueError(
+                "`layer_rates` must map names of layers to fractions in [0, 1); 0 "
+                "leaves a layer alone. "
+                f"Received: {value!r} for {key!r}."
+            )
+        if scope == "global" and value != 0:
+            raise ValueError(
+                'With scope="global" all layers share `pruning_rate`, and '
+                "`layer_rates` may only be 0, to leave a layer alone. "
+                f"Received: {value!r} for {key!r}."
+            )
+
+
+def matches(key: str, path: str) -> bool:
+    """Whether a weight path, a path above it, or a pattern names the weight."""
+    parts = path.split("/")
+    above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    return any(fnmatch.fnmatchcase(name, key) for name in above)

@@ -1,0 +1,122 @@
+"""Files that vouch for themselves: records with their digest, archives by theirs.
+
+The digest of an archive covers its header, in which each array has its checksum, so
+no array is read for it.
+"""
+
+import hashlib
+import json
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tf_lottery.core import io
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.fields import Kind
+
+_LARGEST = 2**28  # bytes of a record
+
+
+def write_record(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes plain values with their digest."""
+    plain = _plain(values)
+    io.write_json(path, {**plain, "digest": digest(plain)})
+
+
+def read_record(path: Path, kind: Kind) -> dict[str, Any]:
+    """The values that `write_record` wrote.
+
+    Args:
+        path: The file.
+        kind: What it must hold.
+
+    Raises:
+        TicketError: It is missing, damaged, or was changed since it was written.
+    """
+    try:
+        values = json.loads(text_of(path), parse_constant=_refuse)
+        if not isinstance(values, dict):
+            raise ValueError("it must hold an object")
+        found = values.pop("digest", None)
+        kind("it", values)
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, error) from error
+    if found != digest(values):
+        raise TicketError(
+            f"{path} was changed after it was written: its digest differs. Put back "
+            "the file that the search wrote."
+        )
+    return values
+
+
+def open_archive(path: Path, kind: Kind, keep: object = None) -> io.Archive:
+    """The archive at a path, whose header is of a kind.
+
+    Raises:
+        TicketError: It is missing, or damaged.
+    """
+    try:
+        archive = io.Archive(path, keep)
+        kind("its header", archive.header)
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except TicketError:
+        raise
+    except ValueError as error:
+        raise damaged(path, error) from error
+    return archive
+
+
+def missing(path: Path) -> TicketError:
+    """The error of a file that is not there."""
+    return TicketError(f"{path} is missing.")
+
+
+def damaged(path: Path, error: Exception) -> TicketError:
+    """The error of a file that does not hold what it must."""
+    said = str(error).rstrip(".")
+    return TicketError(
+        f"{path} is damaged, or of another version of tf_lottery: {said}."
+    )
+
+
+def digest(values: Any) -> str:
+    """A hash over plain values; the order of their keys counts."""
+    return hashlib.sha256(json.dumps(_plain(values)).encode()).hexdigest()
+
+
+def digest_of(archive: io.Archive) -> str:
+    """A hash over all that an archive holds."""
+    return digest([archive.header, digest_of_arrays(archive)])
+
+
+def digest_of_arrays(archive: io.Archive) -> str:
+    """A hash over the arrays of an archive, wherever it is."""
+    return digest(archive._entries)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that is one, and no larger than a record is.
+
+    Raises:
+        OSError, ValueError: It cannot be read, or is something else.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it must be a regular file")
+    if found.st_size > _LARGEST:
+        raise ValueError(f"it must have at most {_LARGEST:,} bytes")
+    return path.read_text(encoding="utf-8")
+
+
+def _plain(values: Any) -> Any:
+    """The values as they come back from a file."""
+    text = json.dumps(values, default=lambda value: value.item())
+    return json.loads(text, parse_constant=lambda name: None)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
