@@ -28,7 +28,8 @@ _WHERE = ("versions", "devices", "machine")
 _FIELDS = fields.at_least(
     {
         "plan": fields.mapping,
-        **dict.fromkeys(("architecture", "compile_config"), fields.text),
+        "architecture": fields.text,
+        "compile_config": fields.each(fields.text),
         "data": fields.anything,
         "monitor": fields.name,
         "maximize": fields.boolean,

@@ -21,7 +21,7 @@ from tf_lottery.pruning.layers import named_weights, skipped_layers
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.restore import describe
 from tf_lottery.pruning.wrap import compile_like, wrap
-from tf_lottery.training import arrays, checks, feeding, models, shareable, trouble
+from tf_lottery.training import arrays, checks, feeding, models, shareable
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.check_data import check_batch
 from tf_lottery.training.data import Data, Given
@@ -99,7 +99,6 @@ class Trainer:
         evaluated = validation_data, test_data
         parts = Given(dataset, *evaluated, class_weight, validation_split)
         stream = Stream(parts, plan, static)
-        trouble.warn_of_inputs(stream.data)
         self.repeatable = is_repeatable(stream.data.train)
         self.data_note = stream.note
         self.auto_shard_policies = feeding.auto_shard_policies(stream.data)

@@ -8,9 +8,7 @@ from tf_lottery._keras import tf
 from tf_lottery.core.records import State
 from tf_lottery.core.spoiled import is_finite, not_finite
 from tf_lottery.core.telling import telling_line
-from tf_lottery.core.warn import warn
-from tf_lottery.training.arrays import packed, unpacked
-from tf_lottery.training.data import ARGUMENTS, Data, is_arrays
+from tf_lottery.training.data import ARGUMENTS
 
 # What TensorFlow raises where data or a step fail; eager iterators just stop.
 FAILURES = (tf.errors.OpError, StopIteration)
@@ -53,18 +51,6 @@ def check_pass(name: str, batches: int, first: int, what: str, step: int) -> Non
         f"`{ARGUMENTS[name]}` must give {expected}. Received: {batches} batches in "
         f"{what} at step {step:,}. {KEPT}"
     )
-
-
-def warn_of_inputs(data: Data) -> None:
-    """Warns of arrays whose inputs hold NaN or infinities, which a ReLU can hide."""
-    parts = {"dataset": data.train, "validation_data": data.validation}
-    for name, part in (parts | {"test_data": data.test}).items():
-        if part is None or not is_arrays(part):
-            continue
-        inputs, _, _ = unpacked(packed(part))
-        numbers = (a for a in tf.nest.flatten(inputs) if isinstance(a, np.ndarray))
-        if not all(map(is_finite, numbers)):
-            warn(f"The inputs of `{name}` hold NaN or infinities. Remove them.")
 
 
 def check_number(name: str, logs: Mapping[str, float], what: str, step: int) -> None:
