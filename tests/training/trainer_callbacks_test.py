@@ -3,13 +3,18 @@
 import pytest
 
 from tests.models import (
+    STEPS,
     batches,
     compiled,
+    equal,
     keras,
     tiny,
+    with_state,
 )
 from tests.training.trainings import trainer_of
 from tf_lottery.search.rounds import run_rounds
+from tf_lottery.training import loop
+from tf_lottery.training.loop import Loop
 
 slow = pytest.mark.slow
 
@@ -116,3 +121,24 @@ def test_checkpoints_of_keras_hold_pruned_weights_as_zeros(tmp_path):
     trainer.model.load_weights(f"{tmp_path}/1.h5")
     kernel = trainer._live.read_weights()["hidden/kernel"]
     assert not kernel[~last.ticket.masks["hidden/kernel"]].any()
+
+
+def test_slow_steps_are_taken_in_small_groups_so_that_a_signal_is_seen(monkeypatch):
+    sizes = []
+    taken = Loop._set_group
+
+    def noted(self, size):
+        sizes.append(size)
+        taken(self, size)
+
+    def trained():
+        trainer = trainer_of(compiled(with_state()), validation=batches(32, 1))
+        return trainer.train(trainer.dense())
+
+    undisturbed = trained()
+    monkeypatch.setattr(Loop, "_set_group", noted)
+    monkeypatch.setattr(loop, "_SECONDS", 0.0)  # as if each step took very long
+    paced = trained()
+    assert sizes[0] == STEPS and set(sizes[1:]) == {1}
+    assert equal(paced.weights, undisturbed.weights)
+    assert paced.curves == undisturbed.curves
