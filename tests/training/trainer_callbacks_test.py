@@ -3,7 +3,9 @@
 import pytest
 
 from tests.models import (
+    FEATURES,
     STEPS,
+    arrays,
     batches,
     compiled,
     equal,
@@ -12,6 +14,7 @@ from tests.models import (
     with_state,
 )
 from tests.training.trainings import trainer_of
+from tf_lottery import find_ticket
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training import loop
 from tf_lottery.training.loop import Loop
@@ -125,20 +128,84 @@ def test_checkpoints_of_keras_hold_pruned_weights_as_zeros(tmp_path):
 
 def test_slow_steps_are_taken_in_small_groups_so_that_a_signal_is_seen(monkeypatch):
     sizes = []
-    taken = Loop._set_group
+    taken = Loop._group_of
 
     def noted(self, size):
         sizes.append(size)
-        taken(self, size)
+        return taken(self, size)
 
     def trained():
         trainer = trainer_of(compiled(with_state()), validation=batches(32, 1))
         return trainer.train(trainer.dense())
 
     undisturbed = trained()
-    monkeypatch.setattr(Loop, "_set_group", noted)
+    monkeypatch.setattr(Loop, "_group_of", noted)
     monkeypatch.setattr(loop, "_SECONDS", 0.0)  # as if each step took very long
     paced = trained()
     assert sizes[0] == STEPS and set(sizes[1:]) == {1}
     assert equal(paced.weights, undisturbed.weights)
     assert paced.curves == undisturbed.curves
+
+
+class Looks(keras.callbacks.Callback):
+    """Notes what a callback sees of the size of a group, in every hook."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.data, self.seen = data, set()
+
+    def _look(self, *args):
+        self.seen.add(int(self.model._steps_per_execution.numpy()))
+        generator = (batch for batch in [self.data, self.data])
+        self.model.predict((x for x, _ in generator), verbose=0)
+        self.model.evaluate(*self.data, verbose=0)
+
+    on_train_begin = on_train_end = on_epoch_begin = on_epoch_end = _look
+    on_test_begin = on_test_end = _look
+
+
+def test_a_callback_sees_the_users_steps_per_execution_and_may_predict_on_anything():
+    x, y = arrays(32, seed=1)
+    callback = Looks((x, y))
+    find_ticket(
+        compiled(tiny()),
+        arrays(),
+        rounds=1,
+        validation_data=(x, y),
+        callbacks=[callback],
+        verbose=0,
+    )
+    assert callback.seen == {1}
+
+
+class NamesOfLogs(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.names |= set(logs)
+
+
+def test_callbacks_see_the_models_names_and_records_those_that_stay():
+    def model():
+        inputs = keras.Input((FEATURES,))
+        outputs = [keras.layers.Dense(1)(inputs) for _ in range(2)]
+        made = keras.Model(inputs, outputs)
+        metrics = [[keras.metrics.AUC()], ["mae", keras.metrics.AUC()]]
+        made.compile("sgd", ["mse", "mse"], metrics=metrics)
+        return made
+
+    x, y = arrays()[0], arrays()[1][:, None] % 2
+    rows, seen = [], []
+    for _ in range(2):
+        callback, made = NamesOfLogs(), model()
+        data = (x, (y, y))
+        search = {"rounds": 1, "validation_data": data, "callbacks": [callback]}
+        ticket = find_ticket(made, data, epochs=2, verbose=0, **search)
+        rows.append(set(ticket.rows[1]))
+        seen.append(callback.names)
+        made.fit(x, [y, y], validation_data=data, verbose=0)
+        assert callback.names == {*made.history.history, "round"}
+    assert rows[0] == rows[1] >= {"val_dense_auc", "val_dense_1_auc_1", "dense_1_mae"}
+    assert seen[0] != seen[1]

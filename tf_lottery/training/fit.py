@@ -66,6 +66,7 @@ class Fit:
         self._monitor = monitor
         self._warned: set[str] = set()
         self._model = loop.model
+        self._names = loop.names
         self._steps_per_epoch = loop.feed.steps_per_epoch
         self._evaluate_every = plan.evaluate_every or self._steps_per_epoch
         self._last_step = plan.last_step(self._steps_per_epoch)
@@ -105,7 +106,7 @@ class Fit:
         listed = self._callback_list(callbacks)
 
         def look(step: int, logs: Logs) -> None:
-            run.step, run.logs = step, logs
+            run.step, run.logs = step, self._names.recorded(logs)
             run.seconds = self._seconds()
             self._look(logs, listed)
             if report:
@@ -130,7 +131,7 @@ class Fit:
             )
         self._live.average()
         if averaged or run.curves.get("step", [])[-1:] != [run.step]:
-            self._validate(dict(run.logs), listed)
+            self._validate(self._names.shown(run.logs), listed)
         return self._outcome()
 
     def _next_look(self, step: int) -> int:
@@ -150,24 +151,26 @@ class Fit:
             self._validate(logs, callbacks)
         # An epoch may end between two validation passes: callbacks see the last.
         curves = self._run.curves
-        logs.update({k: v[-1] for k, v in curves.items() if k.startswith("val_")})
+        last = {k: v[-1] for k, v in curves.items() if k.startswith("val_")}
+        logs.update(self._names.shown(last))
         logs["round"] = self._ticket.round
 
     def _validate(self, logs: Logs, callbacks: Any) -> None:
         run = self._run
         found = self._evaluate("val", callbacks)
         loss = "val_loss" if found else "loss"
-        logs.update(found)
+        logs.update(found)  # callbacks see the names of the model
+        values = self._names.recorded(logs)
         for name in {loss: None, self._monitor: None}:
-            self._check_number(name, logs)
-        self._warn_of(logs)
+            self._check_number(name, values)
+        self._warn_of(values)
         self._check_masked()
-        run.note(logs)
-        if run.best_step < 0 or logs[loss] < run.best_loss:
+        run.note(values)
+        if run.best_step < 0 or values[loss] < run.best_loss:
             run.best_weights = {}  # frees the last copy before the next is made
             run.best_weights = self._live.read_weights()
-            run.best_step, run.best_loss = run.step, logs[loss]
-            run.best_metrics = dict(logs)
+            run.best_step, run.best_loss = run.step, values[loss]
+            run.best_metrics = values
 
     def _outcome(self) -> Outcome:
         self._check_masked()
@@ -180,12 +183,12 @@ class Fit:
         if not ends_best:
             weights = self._kept("final", self._live.view_weights())
         last = {name: curve[-1] for name, curve in run.curves.items() if name != "step"}
-        test = self._evaluate("test")
+        test = self._names.recorded(self._evaluate("test"))
         final = {f"final_{name}": value for name, value in (last | test).items()}
         if test and not ends_best:
             shared = self._workers.share_arrays(best_weights)
             self._live.assign(shared, self._ticket.masks)
-            test = self._evaluate("test")
+            test = self._names.recorded(self._evaluate("test"))
         self._warn_of(final | test)
         return Outcome(
             weights=weights,

@@ -17,6 +17,7 @@ import numpy as np
 from tf_lottery._keras import keras, tf
 from tf_lottery.pruning.states import recurrent_states
 from tf_lottery.training.feed import Feed
+from tf_lottery.training.metric_names import MetricNames
 from tf_lottery.training.passes import ENDED, check_end, ended_early
 
 # Grouped steps are bit-identical to single ones and save a third of the time.
@@ -35,16 +36,23 @@ class Loop:
         feed: The batches.
         evaluated: The datasets of `evaluate`, by name.
         group: The most steps of one call of the train or test function.
+        given: The `steps_per_execution` that the user compiled with: callbacks see it.
     """
 
     def __init__(
-        self, model: Any, feed: Feed, evaluated: Mapping[str, Any], group: int
+        self,
+        model: Any,
+        feed: Feed,
+        evaluated: Mapping[str, Any],
+        group: int,
+        given: int,
     ) -> None:
         self.model = model
         self.feed = feed
         self.evaluated = evaluated
         self.counted: dict[str, int] = {}  # batches of each, once evaluated
         self._group = self._most = group
+        self._given = given
         self._states = list(recurrent_states(model).values())
         # Metrics of several workers are whole on each; Keras would add them up.
         model.distribute_reduction_method = "first"
@@ -52,6 +60,12 @@ class Loop:
         # for single steps, and keeps them.
         self._train = model.make_train_function()
         model.make_test_function()
+        model._steps_per_execution.assign(given)
+
+    @property
+    def names(self) -> MetricNames:
+        """What the model's metrics are called; they must be made."""
+        return MetricNames(self.model)
 
     def on(self, feed: Feed, evaluated: Mapping[str, Any]) -> "Loop":
         """The loop of the same compiled model on other data."""
@@ -97,11 +111,11 @@ class Loop:
             if pass_length:
                 ends.append((step // pass_length + 1) * pass_length)
             size = min(*ends, step + self._most) - step
-            self._set_group(size)
             callbacks.on_train_batch_begin(offset)
             began = time.monotonic()
             try:
-                logs = _numbers(self._train(batches))
+                with self._group_of(size):
+                    logs = _numbers(self._train(batches))
             except ENDED as error:
                 done = int(self.model._train_counter.numpy())
                 if ended := ended_early(error, self.feed, done, what):
@@ -127,15 +141,27 @@ class Loop:
             return {}
         dataset = self.evaluated[name]
         # Keras loses what a group counted in which batches of unknown number end.
-        self._set_group(self._most if int(dataset.cardinality()) > 0 else 1)
+        size = self._most if int(dataset.cardinality()) > 0 else 1
         metrics = [v for metric in self.model.metrics for v in metric.variables]
         with _kept([*metrics, *self._states]):
             for state in self._states:
                 state.assign(tf.zeros_like(state))
-            logs = self.model.evaluate(
-                dataset, verbose=0, return_dict=True, callbacks=callbacks
-            )
-        return {f"{name}_{metric}": value for metric, value in _numbers(logs).items()}
+            logs = _numbers(self._evaluated(dataset, size, callbacks))
+        return {f"{name}_{metric}": value for metric, value in logs.items()}
+
+    def _evaluated(self, dataset: Any, size: int, callbacks: Any) -> Any:
+        """What Keras' `evaluate` gives, in groups that no callback sees."""
+        own = keras.callbacks.CallbackList([], model=self.model)
+        arguments = {"verbose": 0, "return_dict": True}
+        if self._group == self._given:  # a callback may act on batches
+            return self.model.evaluate(dataset, callbacks=callbacks or own, **arguments)
+        if callbacks:
+            callbacks.on_test_begin()
+        with self._group_of(size):
+            logs = self.model.evaluate(dataset, callbacks=own, **arguments)
+        if callbacks:
+            callbacks.on_test_end(logs)
+        return logs
 
     def traced(self) -> Any:
         """The training step as a concrete function; None where there is no one.
@@ -152,16 +178,24 @@ class Loop:
         # Workers must agree on the size of a group, and measure different times.
         if not self.model.distribute_strategy.extended._in_multi_worker_mode():
             fitting = int(_SECONDS * size / max(seconds, 1e-9))
-            self._most = max(1, min(self._group, fitting))
+            self._most = max(self._given, min(self._group, fitting))
 
     def traces(self) -> int:
         """How often the train function was traced."""
         function = getattr(self.model, "train_tf_function", None)
         return function.experimental_get_tracing_count() if function else 0
 
-    def _set_group(self, size: int) -> None:
-        if self._group > 1:
-            self.model._steps_per_execution.assign(size)
+    @contextlib.contextmanager
+    def _group_of(self, size: int) -> Iterator[None]:
+        """Sets how many steps a call takes: outside it is what the user compiled."""
+        if self._group == 1:
+            yield
+            return
+        self.model._steps_per_execution.assign(size)
+        try:
+            yield
+        finally:
+            self.model._steps_per_execution.assign(self._given)
 
 
 def callback_list(callbacks: Any, model: Any, epochs: int, steps: int) -> Any:

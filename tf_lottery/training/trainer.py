@@ -145,7 +145,8 @@ class Trainer:
         ordered = [name for name in names if name in compiled and name not in losses]
         ordered += losses
         ordered += [name for name in names if name not in ordered]
-        return [f"val_{n}" if self.has_validation else n for n in ordered]
+        recorded = self._loop.names.recorded(dict.fromkeys(ordered))
+        return [f"val_{n}" if self.has_validation else n for n in recorded]
 
     @property
     def has_validation(self) -> bool:
@@ -321,7 +322,8 @@ class Trainer:
     def _evaluate(self, ticket: Ticket, weights: Weights) -> Logs:
         self._assign(ticket, weights)
         with self.strategy.scope():
-            return self._loop.evaluate("val") | self._loop.evaluate("test")
+            found = self._loop.evaluate("val") | self._loop.evaluate("test")
+            return self._loop.names.recorded(found)
 
     def _assign(self, ticket: Ticket, state: State) -> Ticket:
         """Gives all workers the chief's masks and state; returns their ticket."""
@@ -407,6 +409,8 @@ class Trainer:
         self.architecture = describe(model, optimizer)
         group = models.group_size(model, self._callbacks)
         compile_like(self.model, model, optimizer=optimizer, steps_per_execution=group)
+        given = int(model._steps_per_execution.numpy())
+        self.model._compile_config.config["steps_per_execution"] = given
         optimizers.copy_values(
             model.optimizer,
             named_weights(model),
@@ -414,7 +418,7 @@ class Trainer:
             named_weights(self.model),
         )
         self._stream = stream
-        self._loop = Loop(self.model, stream.feed, stream.evaluated, group)
+        self._loop = Loop(self.model, stream.feed, stream.evaluated, group, given)
         self._live = Live(self.model)
         self._initial = self._live.read()
 
