@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, Round, State
@@ -59,8 +61,8 @@ class Recorded:
             assert stored is not None
         elif not _equal(stored, passed):
             self._progress.say(
-                "The initial weights are those of the run directory; the model that "
-                "was passed has others."
+                "The initial weights and the optimizer's values are those of the run "
+                "directory; the model that was passed has others."
             )
         self._trainer.start_from(stored)
         return stored
@@ -245,5 +247,8 @@ def _named(ticket: Ticket, control: str | None) -> str:
 def _equal(stored: Ticket, passed: Ticket) -> bool:
     if stored.masks != passed.masks:
         raise TicketError("The run directory holds a ticket of another model.")
-    weights = (name for name in passed.state if ":" not in name)
-    return all((stored.state[name] == passed.state[name]).all() for name in weights)
+    # Random generators are of the seed, which the plan has.
+    names = [name for name in passed.state if not name.startswith("random:")]
+    return stored.state.keys() == passed.state.keys() and all(
+        np.array_equal(stored.state[name], passed.state[name]) for name in names
+    )
