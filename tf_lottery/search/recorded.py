@@ -61,8 +61,8 @@ class Recorded:
             assert stored is not None
         elif not _equal(stored, passed):
             self._progress.say(
-                "The initial weights and the optimizer's values are those of the run "
-                "directory; the model that was passed has others."
+                "The initial weights are those of the run directory, and the values of "
+                "the optimizer; the model that was passed has others."
             )
         self._trainer.start_from(stored)
         return stored
