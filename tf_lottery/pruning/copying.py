@@ -209,7 +209,7 @@ class Copier:
 
 def copy_layer(layer: Any) -> Any:
     """A copy of a layer from its configuration, with its vocabulary."""
-    return copied_by_config("layer", layer, **vocabulary_of(layer))
+    return copied_by_config("layer", layer, **adapted_of(layer))
 
 
 def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
@@ -227,8 +227,22 @@ def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
         ) from error
 
 
-def vocabulary_of(layer: Any) -> dict[str, Any]:
-    """What a lookup layer was adapted to, as arguments of its class; else nothing."""
+def adapted_of(layer: Any) -> dict[str, Any]:
+    """What a preprocessing layer was adapted to, as arguments of its class.
+
+    Words and bins are no weights: outputs have other shapes without them, and a copy
+    or a file must have them before it is built. Statistics are weights, and are not
+    meant.
+    """
+    return _vocabulary_of(layer) | _bins_of(layer)
+
+
+def is_adapted(model: Any) -> bool:
+    """Whether a layer of the model was adapted to words or bins."""
+    return any(map(adapted_of, named_layers(model).values()))
+
+
+def _vocabulary_of(layer: Any) -> dict[str, Any]:
     lookup = getattr(layer, "_lookup_layer", layer)
     if not isinstance(lookup, _LOOKUPS) or not lookup.lookup_table.size():
         return {}
@@ -239,26 +253,14 @@ def vocabulary_of(layer: Any) -> dict[str, Any]:
     return {"vocabulary": words, "idf_weights": weights}
 
 
-def bins_of(layer: Any) -> dict[str, Any]:
-    """What a `Discretization` was adapted to, as arguments of its class; else nothing.
-
-    With them it has no variable of unknown size, which other formats do not take.
-    """
-    is_adapted = (
-        isinstance(layer, keras.layers.Discretization)
-        and layer.input_bin_boundaries is None
-        and layer.built
-    )
-    if not is_adapted:
+def _bins_of(layer: Any) -> dict[str, Any]:
+    if not isinstance(layer, keras.layers.Discretization) or not layer.built:
+        return {}
+    if layer.input_bin_boundaries is not None:
         return {}
     layer.finalize_state()
     bins = np.asarray(layer.bin_boundaries).reshape(-1).tolist()
-    return {"bin_boundaries": bins, "num_bins": None}
-
-
-def has_vocabulary(model: Any) -> bool:
-    """Whether a layer of the model was adapted to a vocabulary."""
-    return any(map(vocabulary_of, named_layers(model).values()))
+    return {"bin_boundaries": bins, "num_bins": None} if bins else {}
 
 
 def assign_by_path(copied: Any, model: Any) -> None:

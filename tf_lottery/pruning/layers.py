@@ -155,9 +155,16 @@ def skipped_layers(model: Any) -> list[str]:
 
 
 def _counters(layer: Any) -> set[int]:
-    """What lookup layers counted while they were adapted, and do not read again."""
-    parts_of = layer._flatten_layers()
-    return {id(p.num_documents) for p in parts_of if hasattr(p, "num_documents")}
+    """What preprocessing layers counted while they were adapted.
+
+    Copies do not have it: what was found by it is in their configuration.
+    """
+    inside = list(layer._flatten_layers())
+    counters = [part.num_documents for part in inside if hasattr(part, "num_documents")]
+    kind = keras.layers.Discretization
+    bins = [part for part in inside if isinstance(part, kind)]
+    counters += [part.summary for part in bins if hasattr(part, "summary")]
+    return set(map(id, counters))
 
 
 def _kernels(layer: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.pruning.copying import copy_model, has_vocabulary
+from tf_lottery.pruning.copying import copy_model, is_adapted
 from tf_lottery.pruning.foreign import check_modules
 from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
@@ -40,7 +40,7 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
         warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
-            if has_vocabulary(model):  # which is not in a configuration until copied
+            if is_adapted(model):  # which is in no configuration until copied
                 copied = keras.saving.serialize_keras_object(copy_model(model))
                 described["config"] = copied["config"]
             if described.get("compile_config"):

@@ -14,10 +14,9 @@ from tf_lottery._keras import keras, pruning_wrapper, tf
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.copying import (
     Copier,
-    bins_of,
+    adapted_of,
     copied_by_config,
     copy_model,
-    vocabulary_of,
 )
 from tf_lottery.pruning.layers import (
     depthwise,
@@ -77,7 +76,7 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
         changes = _in_float32(inner.get_config()) if in_float32 else {}
-        changes |= vocabulary_of(inner) | bins_of(inner)
+        changes |= adapted_of(inner)
         return copied_by_config("layer", inner, **changes)
 
     copier = Copier(copy, "float32" if in_float32 else None)
@@ -118,7 +117,7 @@ def redraw(model: Any) -> Any:
     """
 
     def draw_layer(layer: Any) -> Any:
-        changes = _without_seeds(layer.get_config()) | vocabulary_of(layer)
+        changes = _without_seeds(layer.get_config()) | adapted_of(layer)
         return copied_by_config("layer", layer, **changes)
 
     return Copier(draw_layer).of(model)
