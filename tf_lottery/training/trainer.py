@@ -15,12 +15,8 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning import proof
-from tf_lottery.pruning.layers import named_weights, skipped_layers
 from tf_lottery.pruning.live import Live
-from tf_lottery.pruning.restore import describe
-from tf_lottery.pruning.wrap import compile_like, wrap
 from tf_lottery.training import arrays, checks, feeding, models, shareable
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.check_data import check_batch
@@ -30,7 +26,7 @@ from tf_lottery.training.fit import Fit, Report
 from tf_lottery.training.loop import Logs, Loop
 from tf_lottery.training.repeatable import is_repeatable
 from tf_lottery.training.run import Checkpoint, Run
-from tf_lottery.training.seeds import seeded
+from tf_lottery.training.searched import searched
 from tf_lottery.training.stream import Stream
 from tf_lottery.training.workers import Workers
 
@@ -392,33 +388,12 @@ class Trainer:
         return other
 
     def _compile(self, model: Any, stream: Stream) -> None:
-        seed = derive(self.plan.seed, "generators")
-        self.model = wrap(model, seed, self.strategy, asked=self.plan.layer_rates)
-        with (self.strategy or model.distribute_strategy).scope():
-            proof.prove(self.model, model, lambda: seeded(seed))
-        masks = Masks.full(Live(self.model).shapes)
-        checks.check_prunable(masks, model)
-        checks.check_rates(self.plan.layer_rates, model)
-        rates = self.plan.rates(masks)
-        weights = named_weights(self.model)
-        checks.check_constraints({p: weights[p] for p in rates if rates[p]})
-        self.skipped = skipped_layers(self.model)
         last_step = self.plan.last_step(stream.feed.steps_per_epoch)
-        with self.strategy.scope():
-            optimizer = models.optimizer(model, self.plan, last_step)
-        self.architecture = describe(model, optimizer)
-        group = models.group_size(model, self._callbacks)
-        compile_like(self.model, model, optimizer=optimizer, steps_per_execution=group)
-        given = int(model._steps_per_execution.numpy())
-        self.model._compile_config.config["steps_per_execution"] = given
-        optimizers.copy_values(
-            model.optimizer,
-            named_weights(model),
-            self.model.optimizer,
-            named_weights(self.model),
-        )
-        self._stream = stream
-        self._loop = Loop(self.model, stream.feed, stream.evaluated, group, given)
+        found = searched(model, self.plan, self.strategy, last_step, self._callbacks)
+        self.model, self.architecture = found.model, found.architecture
+        self.skipped, self._stream = found.skipped, stream
+        groups = found.group, found.given
+        self._loop = Loop(self.model, stream.feed, stream.evaluated, *groups)
         self._live = Live(self.model)
         self._initial = self._live.read()
 

@@ -1,0 +1,77 @@
+"""The copy that is searched: wrapped, proved, compiled as the user's model is now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.seeds import derive
+from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning import proof
+from tf_lottery.pruning.layers import named_weights, skipped_layers
+from tf_lottery.pruning.live import Live
+from tf_lottery.pruning.restore import describe
+from tf_lottery.pruning.wrap import compile_like, wrap
+from tf_lottery.training import checks, models
+from tf_lottery.training.seeds import seeded
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A compiled copy of a model.
+
+    Attributes:
+        model: The copy.
+        architecture: The model and how it is compiled, see `describe`.
+        group: The most steps of one call of its train function.
+        given: The `steps_per_execution` that the user compiled with.
+        skipped: Layers with a matrix that is not pruned.
+    """
+
+    model: Any
+    architecture: Mapping[str, Any] | None
+    group: int
+    given: int
+    skipped: list[str]
+
+
+def searched(
+    model: Any, plan: Plan, strategy: Any, last_step: int, callbacks: Any
+) -> Searched:
+    """The copy of a model that a plan's trainings train.
+
+    Args:
+        model: A built, compiled model, which is not changed.
+        plan: What is pruned, and how it is retrained.
+        strategy: The one that trains.
+        last_step: The last step of a training.
+        callbacks: Those of the search: some have to see each batch.
+
+    Raises:
+        ValueError: A model that cannot be copied, or from which nothing can be pruned.
+    """
+    seed = derive(plan.seed, "generators")
+    copied = wrap(model, seed, strategy, asked=plan.layer_rates)
+    with strategy.scope():
+        proof.prove(copied, model, lambda: seeded(seed))
+    _check_pruned(copied, model, plan)
+    with strategy.scope():
+        optimizer = models.optimizer(model, plan, last_step)
+    architecture = describe(model, optimizer)
+    group = models.group_size(model, callbacks)
+    compile_like(copied, model, optimizer=optimizer, steps_per_execution=group)
+    given = int(model._steps_per_execution.numpy())
+    copied._compile_config.config["steps_per_execution"] = given  # saved with a model
+    weights = named_weights(model), named_weights(copied)
+    optimizers.copy_values(model.optimizer, weights[0], copied.optimizer, weights[1])
+    return Searched(copied, architecture, group, given, skipped_layers(copied))
+
+
+def _check_pruned(copied: Any, model: Any, plan: Plan) -> None:
+    """Raises unless the plan's rates fit the model, and its constraints keep zeros."""
+    masks = Masks.full(Live(copied).shapes)
+    checks.check_prunable(masks, model)
+    checks.check_rates(plan.layer_rates, model)
+    rates, weights = plan.rates(masks), named_weights(copied)
+    checks.check_constraints({path: weights[path] for path in rates if rates[path]})
