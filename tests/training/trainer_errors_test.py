@@ -149,8 +149,8 @@ class Passes:
 
 CHANGES = {
     "raises": "round 1 failed after step 0 with .*KeyError: 'the file is gone'",
-    "shrinks": r"contained only 2 elements",
-    "is empty": r"contained only 0 elements",
+    "shrinks": r"promised, 6. Received: 2 in a pass of round 1, at step 2",
+    "is empty": r"promised, 6. Received: 0 in a pass of round 1, at step 0",
 }
 
 
@@ -159,7 +159,6 @@ def test_data_that_fail_in_a_later_round_are_one_error_with_round_and_step(chang
     data = Passes(2, change).dataset()
     with pytest.raises(RuntimeError, match=CHANGES[change]) as failed:
         searched(data.apply(tf.data.experimental.assert_cardinality(STEPS)))
-    assert "round 1 failed after step 0" in str(failed.value)
     assert "run directory keeps the rounds that are finished" in str(failed.value)
     assert "\n" not in str(failed.value) and "Detected at" not in str(failed.value)
     assert isinstance(failed.value.__cause__, tf.errors.OpError)
@@ -168,7 +167,7 @@ def test_data_that_fail_in_a_later_round_are_one_error_with_round_and_step(chang
 def test_data_that_end_in_an_eager_training_are_the_same_error():
     model = compiled(tiny(), run_eagerly=True)
     data = batches().take(4).apply(tf.data.experimental.assert_cardinality(STEPS))
-    with pytest.raises(RuntimeError, match=r"after step 4 with .*: Input dataset was"):
+    with pytest.raises(RuntimeError, match=r"6. Received: 4 .*round 0, at step 4"):
         searched(data, model=model)
 
 

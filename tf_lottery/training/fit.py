@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import keras
+from tf_lottery._keras import keras, tf
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.spoiled import is_finite
@@ -93,7 +93,7 @@ class Fit:
         """
         try:
             return self._trained(callbacks, report, allow_early_stop)
-        except trouble.FAILURES as error:
+        except tf.errors.OpError as error:
             if self._workers.count > 1 and isinstance(error, LOST):
                 raise  # another worker ended
             raise trouble.failure(error, self._what, self._run.step) from error

@@ -4,30 +4,22 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tf_lottery._keras import tf
 from tf_lottery.core.records import State
 from tf_lottery.core.spoiled import is_finite, not_finite
 from tf_lottery.core.telling import telling_line
 from tf_lottery.training.data import ARGUMENTS
 
-# What TensorFlow raises where data or a step fail; eager iterators just stop.
-FAILURES = (tf.errors.OpError, StopIteration)
 KEPT = "A run directory keeps the rounds that are finished."
 
 
 def failure(error: Exception, what: str, step: int) -> Exception:
-    """The error to raise for one of `FAILURES`.
+    """The error to raise for one of TensorFlow, where data or a step fail.
 
     Args:
         error: What was raised.
         what: What was trained, in words.
         step: The last step that is known to be done.
     """
-    if isinstance(error, tf.errors.OutOfRangeError | StopIteration):
-        return RuntimeError(
-            "`dataset` must give as many batches in each pass as at first. Received: "
-            f"one that ended early, in {what} after step {step:,}. {KEPT}"
-        )
     return RuntimeError(
         f"The training of {what} failed after step {step:,} with "
         f"{telling_line(error)}. Look at the data and at the model. {KEPT}"
