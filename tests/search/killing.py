@@ -110,7 +110,7 @@ def result(path):
     found = contents(path)
     for training in found.values():
         training["record"].pop("seconds")
-    ticket = Ticket.load(path / "ticket.npz")
+    ticket = Ticket.load(path / "ticket.safetensors")
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in ticket.rows]
     arrays = [ticket.state, ticket.outcome.weights, ticket.outcome.best_weights]
     return {

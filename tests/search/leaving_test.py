@@ -187,7 +187,7 @@ def process(tmp_path, *command, pause):
 def stopped(victim, run_dir, number):
     """What a process writes on stderr when it is ended in its second epoch."""
     deadline = time.monotonic() + 120
-    while not (run_dir / "replicate_0/round_00/checkpoint.npz").exists():
+    while not (run_dir / "replicate_0/round_00/checkpoint.safetensors").exists():
         assert victim.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     victim.send_signal(number)

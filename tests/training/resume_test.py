@@ -279,7 +279,7 @@ def test_a_checkpoint_is_not_written_of_what_a_callback_spoiled(
 
     with pytest.raises(error, match=message):
         search("arrays", tmp_path, evaluate_every=9, callbacks=callbacks)
-    assert not (tmp_path / "replicate_0/round_01/checkpoint.npz").exists()
+    assert not (tmp_path / "replicate_0/round_01/checkpoint.safetensors").exists()
     found = search("arrays", tmp_path, evaluate_every=9)
     assert_same(found, undisturbed("arrays", evaluate_every=9))
 
@@ -296,7 +296,7 @@ def test_a_checkpoint_that_is_spoiled_is_not_continued(
             return [Spoil(value), Kill("on_epoch_begin", 1)] if round == 1 else []
 
         assert search("arrays", tmp_path, evaluate_every=9, callbacks=callbacks) is None
-    assert (tmp_path / "replicate_0/round_01/checkpoint.npz").exists()
+    assert (tmp_path / "replicate_0/round_01/checkpoint.safetensors").exists()
     found = search("arrays", tmp_path, evaluate_every=9, verbose=2)
     assert_same(found, undisturbed("arrays", evaluate_every=9))
     printed = capsys.readouterr().out

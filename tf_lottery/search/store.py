@@ -96,7 +96,7 @@ class Store:
                 f"has no {PLAN}."
             )
         first = self.path / "replicate_0" / "round_00" / "ticket.npz"
-        if first.exists() and not first.with_suffix(".safetensors").exists():
+        if first.exists() and '"digest"' not in path.read_text(errors="replace"):
             raise TicketError(
                 f"{self.path} holds a search of an earlier version of tf_lottery, "
                 "which this one cannot read. Use another directory, or pass "
