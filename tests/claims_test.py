@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import facts, replicated, written
+from tests.search.forging import edited_plan
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.spread import Spread
 
@@ -192,9 +192,7 @@ def test_equality_needs_the_whole_interval_within_the_margin(claims, values, ver
 def test_the_tool_writes_the_table_and_refuses_a_search_that_is_not_finished(tmp_path):
     plan = Plan(rounds=2)
     written(tmp_path / "run", plan)
-    record = json.loads((tmp_path / "run" / "plan.json").read_text())
-    record["plan"] = dataclasses.replace(plan, rounds=3).to_json()
-    (tmp_path / "run" / "plan.json").write_text(json.dumps(record))
+    edited_plan(tmp_path / "run", rounds=3)
     done = subprocess.run(
         [sys.executable, TOOLS / "check_claims.py", tmp_path / "run"],
         capture_output=True,

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from tests.models import keras
+from tests.search.forging import edited
 from tf_lottery import Ticket
 from tf_lottery.cli import main as cli
 from tf_lottery.export.flatbuffer import TFLiteFile
@@ -122,8 +123,7 @@ def test_a_run_directory_is_exported_on_the_data_of_a_recipe(run_dir, found, cap
 def test_an_export_runs_no_code_that_a_run_directory_names(run_dir, tmp_path, capsys):
     evil = tmp_path / "evil.py"
     evil.write_text("raise SystemExit('it ran')")
-    facts = json.loads((run_dir / "plan.json").read_text())
-    (run_dir / "plan.json").write_text(json.dumps(facts | {"recipe": str(evil)}))
+    edited(run_dir / "plan.json", lambda facts: facts.update(recipe=str(evil)))
     run("export", run_dir, "--latency_runs=0", "--verbose=0")
     printed = capsys.readouterr().out
     assert f"Without data: the search was of the recipe {str(evil)!r}." in printed

@@ -7,17 +7,23 @@ one `dense_1`, in the order of the model.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 _HEADS = ("", "forward_", "backward_", "quant_")  # of wrappers that name by their layer
 _MODELS = ("Functional", "Sequential", "Model")
 
 
-def stable_names(things: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
+def stable_names(
+    things: Iterable[tuple[str, Sequence[str]]],
+    counts: Mapping[str, int] | None = None,
+) -> list[str]:
     """The names of neighbours, equal in every copy.
 
     Args:
         things: Name and classes of each: its own, and those whose names it may have.
+        counts: How many things there are that Keras counts together, neighbours and
+            what is inside them, by their name without a number. Names whose numbers
+            lie further apart, like `dense_300` and `dense_100`, were given.
 
     Example:
         >>> dense = ["Dense"]
@@ -25,12 +31,31 @@ def stable_names(things: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
         ['dense', 'dense_1', 'out']
     """
     bases = [(name, counted_base(name, classes)) for name, classes in things]
+    if counts is not None:
+        given = _too_far_apart(bases, counts)
+        bases = [(name, None if base in given else base) for name, base in bases]
     taken = {name for name, base in bases if base is None}
     names: list[str] = []
     for name, base in bases:
         names.append(unique(name, names) if base is None else unique(base, taken))
         taken.add(names[-1])
     return names
+
+
+def _too_far_apart(
+    bases: Sequence[tuple[str, str | None]], counts: Mapping[str, int]
+) -> set[str]:
+    """The counted names whose numbers no single build of a model could have."""
+    numbers: dict[str, list[int]] = {}
+    for name, base in bases:
+        if base is not None:
+            number = name.removeprefix(base).lstrip("_")
+            numbers.setdefault(base, []).append(int(number or 0))
+    return {
+        base
+        for base, found in numbers.items()
+        if max(found) - min(found) >= max(counts.get(base, 0), len(found))
+    }
 
 
 def counted_base(name: str, classes: Iterable[str]) -> str | None:

@@ -41,10 +41,10 @@ _KERAS_OWN = {
     "tensorflow_version",
 }
 # What the copy of a model does by itself, so that it is not carried over.
-_OUR_OWN = {"compile"}
+OUR_OWN = {"compile"}
 _OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
 _LOOKUPS = keras.src.layers.preprocessing.index_lookup.IndexLookup
-_FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
+FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 
 
 def copy_model(model: Any, seed: int = 0, policy: str | None = None) -> Any:
@@ -138,7 +138,7 @@ class Copier:
             copied.__class__ = type(original)
         in_graph = {id(la) for la in copied._flatten_layers(include_self=False)}
         for name, value in _own_attributes(original, copied):
-            if isinstance(value, _FUNCTIONS):
+            if isinstance(value, FUNCTIONS):
                 continue
             mine = rebound(value, self._replace)
             if id(mine) in in_graph:  # Keras would list it a second time
@@ -149,7 +149,7 @@ class Copier:
     def _add_functions(self, original: Any) -> None:
         copied = self._copies[id(original)]
         for name, value in vars(original).items():
-            if isinstance(value, _FUNCTIONS) and name not in {*_OUR_OWN, *vars(copied)}:
+            if isinstance(value, FUNCTIONS) and name not in {*OUR_OWN, *vars(copied)}:
                 object.__setattr__(copied, name, rebound(value, self._found))
 
     def _pair_variables(self, original: Any) -> None:
@@ -298,7 +298,7 @@ def check_paths(mine: Any, theirs: Any, model: Any) -> None:
 
 def _own_attributes(original: Any, copied: Any) -> list[tuple[str, Any]]:
     """What was set on a model, and is not of Keras."""
-    keras_own = {*_KERAS_OWN, *_OUR_OWN, *vars(copied)}
+    keras_own = {*_KERAS_OWN, *OUR_OWN, *vars(copied)}
     return [item for item in vars(original).items() if item[0] not in keras_own]
 
 

@@ -46,7 +46,8 @@ def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
     seen |= _counters(model)
     for wrapper in pruning_wrapper.collect_prunable_layers(model):
         seen.update(map(id, wrapper.weights))  # masks
-    for weight in model.weights:  # of the model itself, or of a list of layers
+    # Of the model itself, or of a list of layers.
+    for weight in model.weights if model.built else ():
         if isinstance(weight, tf.Variable) and id(weight) not in seen:
             weights[unique(_last_name(weight), weights)] = weight
     return weights

@@ -1,5 +1,6 @@
 """The names of a model's layers, and of the parts of layers, that survive copies."""
 
+import collections
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,7 +14,12 @@ _MODELS = (keras.Sequential, keras.Model)
 
 def layer_names(layers: Iterable[Any]) -> list[str]:
     """The names of neighbouring layers in their order, see `core.naming`."""
-    return naming.stable_names((layer.name, _classes(layer)) for layer in layers)
+    listed = list(layers)
+    inside = [part for layer in listed for part in layer._flatten_layers()]
+    bases = (naming.counted_base(part.name, _classes(part)) for part in inside)
+    counts = collections.Counter(base for base in bases if base is not None)
+    things = ((layer.name, _classes(layer)) for layer in listed)
+    return naming.stable_names(things, counts)
 
 
 def own_names(layers: Iterable[Any]) -> list[str]:

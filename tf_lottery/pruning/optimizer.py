@@ -130,7 +130,7 @@ def copy_values(
     for found, variable in pairs:
         variable.assign(found.numpy())
     left = [v for v in _all(source) if id(v) not in done and len(v.shape)]
-    if left and int(source.iterations):
+    if left and int(source.iterations.numpy()):
         raise ValueError(
             "An optimizer that was used must keep its slots in lists, as Keras' own "
             f"do, to be copied. Received: {type(source).__name__}, whose "

@@ -133,9 +133,14 @@ def _unchanged(model: Any) -> Iterator[None]:
             changing += tf.nest.flatten(getattr(part, "states", None) or [])
     variables = {id(v): v for v in changing if isinstance(v, tf.Variable)}
     before = [(variable, variable.numpy()) for variable in variables.values()]
+    parts = list(model._flatten_layers())
+    attributes = [set(vars(part)) for part in parts]
     try:
         yield
     finally:
+        for part, names in zip(parts, attributes, strict=True):
+            for name in vars(part).keys() - names:  # Keras notes what it was called on
+                object.__delattr__(part, name)
         for variable, value in before:
             variable.assign(value)
 

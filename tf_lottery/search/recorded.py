@@ -107,7 +107,7 @@ class Recorded:
                 )
             self._passed(ticket, outcome, *which)
             return outcome
-        if ticket.round > 0:
+        if ticket.round > 0 or control is not None:
             self._store.save_ticket(ticket, *which)
         trainer = self._trainer
         key = self._identity.key(ticket, trainer.plan, trainer.passes)

@@ -40,7 +40,7 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
     if y is None:
         _check_needs_no_targets(model, name, is_batched)
     for part, what in ((y, "targets"), (sample_weight, "sample weights")):
-        _check_names(part, model.output_names, f"The {what} of `{name}`", "outputs")
+        _check_names(part, output_names(model), f"The {what} of `{name}`", "outputs")
     outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
 
     def evaluate(y: Any, outputs: Any, sample_weight: Any) -> Any:
@@ -120,6 +120,13 @@ def kind_of(loss: Any) -> str:
 def shapes(spec: Any) -> Any:
     """The shapes of a spec, to be shown."""
     return tf.nest.map_structure(lambda t: None if t is None else _text(t.shape), spec)
+
+
+def output_names(model: Any) -> list[str]:
+    """The names by which targets may be given: of a dict that the model returns, too."""
+    outputs = model._nested_outputs
+    own = [str(name) for name in outputs] if isinstance(outputs, dict) else []
+    return [*model.output_names, *own]
 
 
 def input_names(model: Any) -> list[str]:

@@ -73,7 +73,7 @@ def _calls_otherwise(model: Any) -> bool:
 
 def warn_if_trained(model: Any, plan: Plan) -> None:
     """Warns that the tickets of a trained model start from its trained weights."""
-    steps = int(model.optimizer.iterations)
+    steps = int(model.optimizer.iterations.numpy())
     if steps and plan.retrain != "fine_tune":
         warn(
             f"The model was trained already, for {steps:,} steps: its tickets start "

@@ -163,15 +163,32 @@ class Loop:
             callbacks.on_test_end(logs)
         return logs
 
-    def traced(self) -> Any:
-        """The training step as a concrete function; None where there is no one.
+    def traced(self) -> Iterator[Any]:
+        """The steps of training and evaluation as concrete functions.
 
-        It is traced here, before it is first called, and not again.
+        The compiled training step is traced here, before it is first called, and not
+        again. What cannot be traced, as an eager step may be, is left out.
         """
+        alone = self.model.distribute_strategy.num_replicas_in_sync == 1
         function = getattr(self.model, "train_tf_function", None)
-        if function is None or self.model.distribute_strategy.num_replicas_in_sync > 1:
-            return None
-        return function.get_concrete_function(tf.data.IteratorSpec(self.feed.spec))
+        if alone and function is not None:
+            yield function.get_concrete_function(tf.data.IteratorSpec(self.feed.spec))
+        else:
+            yield from self._traced_on_replicas(self.model.train_step, self.feed.spec)
+        for dataset in self.evaluated.values():
+            spec = dataset.element_spec
+            yield from self._traced_on_replicas(self.model.test_step, spec)
+
+    def _traced_on_replicas(
+        self, step: Callable[[Any], Any], spec: Any
+    ) -> Iterator[Any]:
+        strategy = self.model.distribute_strategy
+
+        def on_replicas(batch: Any) -> Any:
+            return strategy.run(step, (batch,))
+
+        with contextlib.suppress(Exception):  # its own errors come when it is called
+            yield tf.function(on_replicas).get_concrete_function(spec)
 
     def _pace(self, size: int, seconds: float) -> None:
         """Keeps groups so short that a signal is answered soon."""

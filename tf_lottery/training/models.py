@@ -50,7 +50,9 @@ def optimizer(model: Any, plan: Plan, last_step: int) -> Any:
     """A copy of the model's optimizer without slots, as the plan needs it."""
     copied = optimizers.copy(model.optimizer)
     if plan.retrain == "fine_tune":
-        before = int(model.optimizer.iterations)  # of a model that was trained already
+        before = int(
+            model.optimizer.iterations.numpy()
+        )  # of a model that was trained already
         optimizers.hold_last_rate(copied, before + last_step)
     return copied
 

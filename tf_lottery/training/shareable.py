@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery._keras import tf
+from tf_lottery.pruning.copying import FUNCTIONS, OUR_OWN
 from tf_lottery.training.batched import Batched
 from tf_lottery.training.repeatable import shuffles
 
@@ -33,7 +34,7 @@ def unknown(
     """
     if architecture is None:
         return "a model, loss or metric that cannot be written to a file"
-    if names := sorted({*_in_config(architecture), *_in_compilation(model)}):
+    if names := own_code(model, architecture):
         return f"code that is not of Keras ({', '.join(names)})"
     if callable(callbacks) or callbacks:
         return "callbacks"
@@ -43,6 +44,26 @@ def unknown(
     if isinstance(train, tf.data.Dataset) and shuffles(train):
         return "a dataset that shuffles (pass a function of the seed that makes it)"
     return ""
+
+
+def own_code(model: Any, architecture: Mapping[str, Any] | None) -> list[str]:
+    """The names of classes and functions of a model that are not of Keras.
+
+    Args:
+        model: The compiled model.
+        architecture: Its description; without one, nothing is known of its layers.
+    """
+    in_config = _in_config(architecture) if architecture else ["a layer"]
+    return sorted({*in_config, *_in_compilation(model), *_in_model(model)})
+
+
+def _in_model(model: Any) -> Iterator[str]:
+    """The model's own class, and functions that were set on it."""
+    if not f"{type(model).__module__}.".startswith(_KERAS):
+        yield type(model).__name__
+    for name, value in vars(model).items():
+        if isinstance(value, FUNCTIONS) and name not in OUR_OWN:
+            yield name
 
 
 def _in_config(architecture: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import asked_for, named_weights
 from tf_lottery.pruning.restore import describe
+from tf_lottery.training.checks import check_model
 from tf_lottery.training.models import called
 from tf_lottery.training.trainer import Trainer
 
@@ -34,7 +35,9 @@ class Trainers:
         """
         strategy = self._arguments.get("strategy")
         strategy = None if isinstance(strategy, str) else strategy
-        key = _key(called(model, plan.seed, strategy), plan)
+        made = called(model, plan.seed, strategy)
+        check_model(made)
+        key = _key(made, plan)
         if self._last and self._last[0] == key and not self._last[1].unknown:
             return self._last[1].searching(plan)
         trainer = Trainer(model, self._dataset, plan, **self._arguments)
