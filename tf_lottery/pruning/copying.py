@@ -16,34 +16,21 @@ import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.adapted import adapted_of
+from tf_lottery.pruning.attributes import OUR_OWN, own_attributes
 from tf_lottery.pruning.layers import (
     finalize,
-    named_layers,
     named_weights,
     own_weights,
     without_wrapper,
 )
+from tf_lottery.pruning.parts import set_flags
 from tf_lottery.pruning.rebinding import rebound
 from tf_lottery.pruning.states import recurrent_states
 
 CopyLayer = Callable[[Any], Any]
 
-# What Keras itself sets on a model after it is made, by compiling, training or loading.
-_KERAS_OWN = {
-    "_auto_config",
-    "_compile_config",
-    "_pss_evaluation_shards",
-    "_serialized_attributes",
-    "graph_debug_info",
-    "loss",
-    "signatures",
-    "tensorflow_git_version",
-    "tensorflow_version",
-}
-# What the copy of a model does by itself, so that it is not carried over.
-OUR_OWN = {"compile"}
 _OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
-_LOOKUPS = keras.src.layers.preprocessing.index_lookup.IndexLookup
 FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 
 
@@ -109,6 +96,10 @@ class Copier:
             if isinstance(original, keras.Model):
                 self._add_attributes(original)
         for original in list(self._originals):
+            copied = without_wrapper(self._copies[id(original)])
+            if copied is not original and isinstance(original, keras.layers.Layer):
+                _build_alike(copied, original)
+                set_flags(copied, original)
             self._pair_variables(original)
         for original in list(self._originals):
             copied = without_wrapper(self._copies[id(original)])
@@ -137,7 +128,7 @@ class Copier:
             # Without its `__init__`: that would make another graph.
             copied.__class__ = type(original)
         in_graph = {id(la) for la in copied._flatten_layers(include_self=False)}
-        for name, value in _own_attributes(original, copied):
+        for name, value in own_attributes(original, copied):
             if isinstance(value, FUNCTIONS):
                 continue
             mine = rebound(value, self._replace)
@@ -200,15 +191,25 @@ class Copier:
 
     def _whole_layer(self, layer: Any) -> Any:
         copied = self.of(layer)
-        if layer.built and not copied.built and layer.weights:
-            with tf.name_scope(layer.name):
-                copied.build(layer._build_input_shape)
+        _build_alike(copied, layer)
         copied.set_weights(layer.get_weights())
         return copied
 
 
 def copy_layer(layer: Any) -> Any:
-    """A copy of a layer from its configuration, with its vocabulary."""
+    """A copy of a layer from its configuration, with what it was adapted to.
+
+    Raises:
+        ValueError: A layer that holds an adapted one, of which it says nothing.
+    """
+    for part in layer._flatten_layers(include_self=False):
+        if adapted_of(part) and not adapted_of(layer):
+            raise ValueError(
+                "An adapted preprocessing layer must be a layer of the model, not part "
+                "of another one, whose configuration lacks it. Received: "
+                f"{part.name!r} ({type(part).__name__}) inside {layer.name!r} "
+                f"({type(layer).__name__})."
+            )
     return copied_by_config("layer", layer, **adapted_of(layer))
 
 
@@ -227,40 +228,12 @@ def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
         ) from error
 
 
-def adapted_of(layer: Any) -> dict[str, Any]:
-    """What a preprocessing layer was adapted to, as arguments of its class.
-
-    Words and bins are no weights: outputs have other shapes without them, and a copy
-    or a file must have them before it is built. Statistics are weights, and are not
-    meant.
-    """
-    return _vocabulary_of(layer) | _bins_of(layer)
-
-
-def is_adapted(model: Any) -> bool:
-    """Whether a layer of the model was adapted to words or bins."""
-    return any(map(adapted_of, named_layers(model).values()))
-
-
-def _vocabulary_of(layer: Any) -> dict[str, Any]:
-    lookup = getattr(layer, "_lookup_layer", layer)
-    if not isinstance(lookup, _LOOKUPS) or not lookup.lookup_table.size():
-        return {}
-    words = [_plain(word) for word in layer.get_vocabulary()]
-    if lookup.output_mode != "tf_idf":
-        return {"vocabulary": words}
-    weights = lookup.idf_weights.numpy()[: len(words)].tolist()
-    return {"vocabulary": words, "idf_weights": weights}
-
-
-def _bins_of(layer: Any) -> dict[str, Any]:
-    if not isinstance(layer, keras.layers.Discretization) or not layer.built:
-        return {}
-    if layer.input_bin_boundaries is not None:
-        return {}
-    layer.finalize_state()
-    bins = np.asarray(layer.bin_boundaries).reshape(-1).tolist()
-    return {"bin_boundaries": bins, "num_bins": None} if bins else {}
+def _build_alike(copied: Any, original: Any) -> None:
+    """Builds a layer that no call of the graph has built, such as an attribute."""
+    if original.built and not copied.built and original.weights:
+        with tf.name_scope(original.name):
+            copied.build(original._build_input_shape)
+            copied.built = True
 
 
 def assign_by_path(copied: Any, model: Any) -> None:
@@ -296,12 +269,6 @@ def check_paths(mine: Any, theirs: Any, model: Any) -> None:
         )
 
 
-def _own_attributes(original: Any, copied: Any) -> list[tuple[str, Any]]:
-    """What was set on a model, and is not of Keras."""
-    keras_own = {*_KERAS_OWN, *OUR_OWN, *vars(copied)}
-    return [item for item in vars(original).items() if item[0] not in keras_own]
-
-
 def _check_constants(model: Any) -> None:
     """Raises if an operation of the graph holds a variable: a copy would share it."""
     weights = {id(weight): path for path, weight in named_weights(model).items()}
@@ -318,10 +285,6 @@ def _check_constants(model: Any) -> None:
                         "like an embedding with a method for the output, and call it "
                         "twice."
                     )
-
-
-def _plain(word: Any) -> Any:
-    return word.item() if isinstance(word, np.generic) else word
 
 
 @contextlib.contextmanager

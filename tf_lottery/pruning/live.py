@@ -50,6 +50,18 @@ class Live:
         if getattr(model, "optimizer", None) is not None:
             self._add_optimizer(model.optimizer)
 
+    def known(self, model: Any) -> list[Any]:
+        """All that is rewound, or that Keras resets: nothing else may change."""
+        masks = [mask for found in self._masks.values() for mask in found]
+        parts = list(model._flatten_layers())
+        metrics = [*model.metrics, *(m for part in parts for m in part._metrics)]
+        counters = (model._train_counter, model._test_counter, model._predict_counter)
+        variables = [*self.variables.values(), *masks, *counters]
+        variables += [v for metric in metrics for v in metric.variables]
+        variables += [v for part in parts for v in part.non_trainable_variables]
+        variables.append(model._steps_per_execution)
+        return [v for v in variables if isinstance(v, tf.Variable)]
+
     def average(self) -> None:
         """Gives all replicas the average where each has a value of its own.
 

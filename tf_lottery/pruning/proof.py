@@ -5,7 +5,7 @@ bit for bit, and reads none of its variables.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,16 @@ def prove(copied: Any, model: Any, seeded: Seeded) -> None:
         )
     mine, theirs = named_weights(copied), named_weights(model)
     check_paths(mine, theirs, model)
+    trained = [
+        {id(weight) for weight in each.trainable_weights} for each in (copied, model)
+    ]
+    for path, weight in theirs.items():
+        if (id(weight) in trained[1]) != (id(mine[path]) in trained[0]):
+            raise ValueError(
+                "A copy of the model must train the same weights. Received: "
+                f"{path!r}, which is frozen in one of them. Set `trainable` on a whole "
+                "layer of the model."
+            )
     shared = {id(variable) for variable in model.variables}
     for path, weight in mine.items():
         if id(weight) in shared:
@@ -46,23 +56,37 @@ def prove(copied: Any, model: Any, seeded: Seeded) -> None:
     _check_outputs(copied, model, seeded)
 
 
-def check_captures(function: Any, model: Any) -> None:
-    """Raises if a traced function reads a variable of the model that was passed.
+def check_captures(function: Any, model: Any, known: Iterable[Any]) -> None:
+    """Raises if a traced function reads a variable that no ticket would have.
 
     Args:
         function: A concrete function of the copy: its training step.
-        model: The original.
+        model: The original, of which it must read none.
+        known: The variables that are rewound, or reset.
     """
     handles = {
         id(part.handle): path
         for path, weight in named_weights(model).items()
-        for part in getattr(weight, "values", None) or [weight]
+        for part in _parts(weight)
     }
     for captured in function.captured_inputs:
         if path := handles.get(id(captured)):
-            _refuse(
-                path, "which a function or a layer reaches by a closure or a global"
-            )
+            _refuse(path, "which a function reaches by a closure or a global name")
+    rewound = {id(part.handle) for each in known for part in _parts(each)}
+    other = [v for v in function.variables if id(v.handle) not in rewound]
+    if other:
+        names = sorted({variable.name.split(":")[0] for variable in other})
+        raise ValueError(
+            "All variables of a training step must belong to the model, so that they "
+            f"are rewound with it. Received: {', '.join(map(repr, names[:5]))}, which "
+            "are variables of a function, or of a second optimizer. Make a variable an "
+            "attribute of the model, and compile the model with its optimizer."
+        )
+
+
+def _parts(variable: Any) -> list[Any]:
+    """The variables of the replicas of one."""
+    return list(getattr(variable, "values", None) or [variable])
 
 
 def _refuse(path: str, how: str) -> None:

@@ -12,7 +12,9 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.pruning.copying import copy_model, is_adapted
+from tf_lottery.pruning.adapted import is_adapted
+from tf_lottery.pruning.attributes import plain_attributes
+from tf_lottery.pruning.copying import copy_model
 from tf_lottery.pruning.foreign import check_modules
 from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
@@ -58,6 +60,8 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
                     if name in described["compile_config"]
                 }
             described["config"] = _without_builds(described["config"])
+            if attributes := plain_attributes(model):
+                described["attributes"] = attributes
             json.dumps(described)
         except (TypeError, ValueError, NotImplementedError):
             return None

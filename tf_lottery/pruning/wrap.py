@@ -12,9 +12,9 @@ from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, tf
 from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.adapted import adapted_of
 from tf_lottery.pruning.copying import (
     Copier,
-    adapted_of,
     copied_by_config,
     copy_model,
 )

@@ -118,8 +118,10 @@ def _renamed_each(values: list[Any]) -> list[Any]:
 
 def _names_of(things: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     named = [(name, _classes(thing)) for thing in things if (name := _name(thing))]
+    # Keras calls a hidden input after its first layer, and no weight after it.
     return {
-        name: new for (name, _), new in zip(named, stable_names(named), strict=True)
+        name: "input" if classes[0] == "InputLayer" else new
+        for (name, classes), new in zip(named, stable_names(named), strict=True)
     }
 
 

@@ -123,7 +123,7 @@ def shapes(spec: Any) -> Any:
 
 
 def output_names(model: Any) -> list[str]:
-    """The names by which targets may be given: of a dict that the model returns, too."""
+    """The names by which targets may be given; keys of a returned dict are, too."""
     outputs = model._nested_outputs
     own = [str(name) for name in outputs] if isinstance(outputs, dict) else []
     return [*model.output_names, *own]

@@ -12,10 +12,12 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.rates import matches
 from tf_lottery.core.warn import warn
+from tf_lottery.pruning.copying import FUNCTIONS
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.naming import own_names
 from tf_lottery.pruning.wrap import wrappers
 
+_STEPS = ("apply_gradients", "minimize", "update_step", "compute_gradients")
 _FUNCTIONAL = keras.src.engine.functional.Functional
 
 
@@ -57,6 +59,18 @@ def check_model(model: Any) -> None:
             f"Received: {type(model).__name__}, which has a `call` of its own. Use its "
             "layers in `keras.Model(inputs, outputs)`, without `call`."
         )
+    if "fit" in vars(model) or type(model).fit is not keras.Model.fit:
+        raise ValueError(
+            "The model must be trained by Keras' `fit`: a search does its steps. "
+            f"Received: {type(model).__name__}, which has a `fit` of its own. Write "
+            "what it does as `train_step`."
+        )
+    if hooks := _hooks(model.optimizer):
+        raise ValueError(
+            "The optimizer must be all that its configuration says. Received: one with "
+            f"{', '.join(hooks)}, which no copy of it would have. Write a class of an "
+            "optimizer that does it."
+        )
     exclusions = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
     if any(getattr(model.optimizer, name, None) for name in exclusions):
         raise ValueError(
@@ -64,6 +78,14 @@ def check_model(model: Any) -> None:
             "`exclude_from_weight_decay`, which no copy of it would have. Give the "
             "layers whose weights shall decay a `kernel_regularizer` instead."
         )
+
+
+def _hooks(optimizer: Any) -> list[str]:
+    """What acts on an optimizer and is in no configuration."""
+    found = ["`gradient_transformers`"]
+    found = found if getattr(optimizer, "gradient_transformers", None) else []
+    functions = [n for n, v in vars(optimizer).items() if isinstance(v, FUNCTIONS)]
+    return found + [f"`{name}` set on it" for name in functions if name in _STEPS]
 
 
 def _calls_otherwise(model: Any) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery._keras import tf
-from tf_lottery.pruning.copying import FUNCTIONS, OUR_OWN
+from tf_lottery.pruning.attributes import OUR_OWN
+from tf_lottery.pruning.copying import FUNCTIONS
 from tf_lottery.training.batched import Batched
 from tf_lottery.training.repeatable import shuffles
 

@@ -1,0 +1,45 @@
+"""What a user set on a model, in distinction from what Keras sets."""
+
+import functools
+from typing import Any
+
+from tf_lottery._keras import keras
+
+# What Keras itself sets on a model after it is made, by compiling, training or loading.
+_KERAS_OWN = {
+    "_auto_config",
+    "_compile_config",
+    "_pss_evaluation_shards",
+    "_serialized_attributes",
+    "graph_debug_info",
+    "loss",
+    "signatures",
+    "tensorflow_git_version",
+    "tensorflow_version",
+}
+# What the copy of a model does by itself, so that it is not carried over.
+OUR_OWN = {"compile"}
+
+
+def plain_attributes(model: Any) -> dict[str, Any]:
+    """What was set on a model of one's own class and is a number, a flag or text."""
+    if type(model) in (keras.Sequential, keras.src.engine.functional.Functional):
+        return {}
+    own = vars(model).keys() - vars(_plain_model()).keys() - _KERAS_OWN
+    values = {name: vars(model)[name] for name in sorted(own)}
+    plain = (bool, int, float, str)
+    return {name: value for name, value in values.items() if isinstance(value, plain)}
+
+
+@functools.cache
+def _plain_model() -> Any:
+    """One of Keras' own, for what Keras sets on it."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile()
+    return model
+
+
+def own_attributes(original: Any, copied: Any) -> list[tuple[str, Any]]:
+    """What was set on a model, and is not of Keras."""
+    keras_own = {*_KERAS_OWN, *OUR_OWN, *vars(copied)}
+    return [item for item in vars(original).items() if item[0] not in keras_own]
