@@ -338,3 +338,122 @@ def test_no_copy_is_kept_alive():
     found = weakref.ref(copy_model(tiny()))
     gc.collect()
     assert found() is None
+
+
+def attention(freeze=False):
+    inputs = keras.Input((4, FEATURES))
+    layer = layers.MultiHeadAttention(2, 3, name="attention")
+    x = layers.Flatten()(layer(inputs, inputs))
+    if freeze:
+        layer._query_dense.trainable = False
+    return compiled(keras.Model(inputs, layers.Dense(CLASSES, name="logits")(x)))
+
+
+def test_a_frozen_part_of_a_layer_is_frozen_in_the_copy_and_not_pruned():
+    x = np.zeros((32, 4, FEATURES), np.float32)
+    data = (x, np.zeros(32, int))
+    query = "attention/query/kernel"
+    assert query in trainer(attention(), data).dense().masks
+    assert query not in trainer(attention(freeze=True), data).dense().masks
+
+
+@keras.saving.register_keras_serializable("copying_test")
+class Dropping(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.drop = layers.Dropout(0.0)
+
+    def call(self, x, training=False):
+        return self.drop(x, training=training)
+
+
+def test_a_setting_of_a_part_that_no_configuration_has_is_refused():
+    layer = Dropping(name="dropping")
+    layer.drop.rate = 0.9
+    inner = [keras.Input((FEATURES,)), layer, layers.Dense(CLASSES)]
+    with pytest.raises(ValueError, match=r"'dropout'.*rate is 0.9 and 0.0 in a copy"):
+        trainer(compiled(keras.Sequential(inner)))
+
+
+def test_a_layer_that_is_an_attribute_is_copied_with_its_weights():
+    class WithHead(keras.Model):
+        def train_step(self, data):
+            x, _ = data
+            return {**super().train_step(data), "head": tf.reduce_sum(self.head(x))}
+
+    model = functional(WithHead)
+    model.head = layers.Dense(2, name="head")
+    model.head.build((None, FEATURES))
+    found = trainer(compiled(model))
+    head = found.model.head
+    assert head is not model.head
+    assert np.array_equal(head.kernel.numpy(), model.head.kernel.numpy())
+    assert "head" in logs(found)
+    assert set(found.dense().masks) == {"hidden/kernel", "logits/kernel"}
+
+
+def test_a_variable_of_a_closure_would_not_be_rewound_and_is_refused():
+    model, count = compiled(functional()), tf.Variable(0.0, name="count")
+    old = model.train_step
+
+    def step(data):
+        count.assign_add(1.0)
+        return old(data)
+
+    model.train_step = step
+    with pytest.raises(ValueError, match=r"belong to the model.*'count'"):
+        trainer(model)
+
+
+def test_a_second_optimizer_would_not_be_rewound_and_is_refused():
+    class Second(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x, training=True))
+            self.second.minimize(loss, self.trainable_variables, tape=tape)
+            return {"loss": loss}
+
+    model = functional(Second)
+    model.second = keras.optimizers.Adam(0.1)
+    model.second.build(model.trainable_variables)
+    with pytest.raises(ValueError, match="second optimizer"):
+        trainer(compiled(model))
+
+
+def test_an_eager_loss_that_reaches_a_weight_is_refused():
+    model = functional()
+    hidden = model.get_layer("hidden")
+
+    def loss(y, logits):
+        return LOSS(y, logits) + tf.reduce_sum(hidden.kernel**2)
+
+    model.compile("sgd", loss, run_eagerly=True)
+    with pytest.raises(ValueError, match="'hidden/kernel'"):
+        trainer(model)
+
+
+def test_what_acts_on_an_optimizer_and_a_fit_of_ones_own_are_refused():
+    hooked = keras.optimizers.legacy.SGD(
+        0.1, gradient_transformers=[lambda pairs: pairs]
+    )
+    with pytest.raises(ValueError, match="gradient_transformers"):
+        trainer(compiled(functional(), hooked))
+
+    class OwnFit(keras.Model):
+        def fit(self, *args, **kwargs):
+            return super().fit(*args, **kwargs)
+
+    with pytest.raises(ValueError, match="`fit` of its own"):
+        trainer(compiled(functional(OwnFit)))
+
+
+def test_plain_attributes_are_compared_and_own_code_is_not_shared(tmp_path):
+    from tf_lottery import PlanMismatchError, find_ticket
+
+    model = compiled(functional(Marked))
+    find_ticket(model, arrays(), rounds=1, run_dir=tmp_path, verbose=0)
+    model.mark = 8.0
+    with pytest.raises(PlanMismatchError, match="another model"):
+        find_ticket(model, arrays(), rounds=1, run_dir=tmp_path, verbose=0)
+    assert "Marked" in trainer(model).unknown

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tf_lottery._keras import keras
 from tf_lottery.pruning.adapted import adapted_of
 from tf_lottery.pruning.naming import parts
 
@@ -32,7 +33,7 @@ def set_flags(copied: Any, original: Any) -> None:
 
 def _settings(part: Any) -> dict[str, Any]:
     """The numbers and flags of a configuration, as far as they are known."""
-    if adapted_of(part):
+    if isinstance(part, keras.Model) or adapted_of(part):
         return {}
     try:
         config = part.get_config()
