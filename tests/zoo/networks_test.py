@@ -90,7 +90,7 @@ def test_with_dropout_half_of_the_hidden_dense_units_are_dropped(number):
     for index in (1, 2):
         dropout = made.get_layer(f"dropout_{index}")
         assert dropout.rate == 0.5
-        assert names.index(dropout.name) == names.index(f"dense_{index}") + 1
+        assert names.index(dropout.name) == names.index(f"fc_{index}") + 1
 
 
 def test_resnets_blocks_add_what_they_are_given_and_two_convolutions():

@@ -145,7 +145,8 @@ class Copier:
 
     def _pair_variables(self, original: Any) -> None:
         copied = without_wrapper(self._copies[id(original)])
-        if isinstance(original, keras.layers.Layer) and copied is not original:
+        built = isinstance(original, keras.layers.Layer) and original.built
+        if built and copied is not original:
             mine = own_weights(copied)
             for name, weight in own_weights(original).items():
                 if name in mine and id(weight) not in self._copies:

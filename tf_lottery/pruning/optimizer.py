@@ -242,15 +242,22 @@ def _all(optimizer: Any) -> list[Any]:
     listed = optimizer.variables
     # `variables` is a method in legacy optimizers, a callable list in new ones.
     listed = list(listed) if isinstance(listed, list) else listed()
-    tracked = tf.train.TrackableView(optimizer).descendants()
-    found = {id(v): v for v in [*listed, *tracked] if isinstance(v, tf.Variable)}
-    return list(found.values())
+    found = [v for v in [*listed, *_tracked(optimizer)] if isinstance(v, tf.Variable)]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def _tracked(optimizer: Any) -> list[Any]:
+    attributes = set(vars(optimizer))
+    tracked = list(tf.train.TrackableView(optimizer).descendants())
+    for name in vars(optimizer).keys() - attributes:  # the view notes what it found
+        object.__delattr__(optimizer, name)
+    return tracked
 
 
 def _scalars(optimizer: Any) -> dict[str, Any]:
     """Iterations, rates and loss scale, by the last part of their names."""
-    tracked = tf.train.TrackableView(optimizer).descendants()
-    scalars = (v for v in tracked if isinstance(v, tf.Variable) and not len(v.shape))
+    variables = (v for v in _tracked(optimizer) if isinstance(v, tf.Variable))
+    scalars = (variable for variable in variables if not len(variable.shape))
     return {v.name.split(":")[0].split("/")[-1]: v for v in scalars}
 
 

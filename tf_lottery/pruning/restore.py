@@ -2,7 +2,6 @@
 
 import copy
 import json
-import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -153,16 +152,17 @@ def rebuild(
     except Exception as error:  # layers raise whatever they like
         raise TicketError(
             "Keras must be able to make the model from its configuration, and cannot: "
-            f"{_first_sentence(error)} Pass classes and functions of your own as "
+            f"{_in_short(error)} Pass classes and functions of your own as "
             '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
             "of a file that you trust, or use `ticket.apply(model)`."
         ) from error
 
 
-def _first_sentence(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    sentence = re.split(r"(?<=[.:])\s", text)[0].rstrip(".:")
-    return f"{sentence[:300]}."
+def _in_short(error: Exception) -> str:
+    """What an error says, without the configuration that Keras adds."""
+    said = str(error).split("Full object config")[0].split("using config=")[0]
+    text = " ".join(said.split()) or type(error).__name__
+    return f"{text[:300].rstrip('.')}."
 
 
 def chosen(ticket: Ticket, weights: str) -> State:

@@ -35,9 +35,7 @@ class Trainers:
         """
         strategy = self._arguments.get("strategy")
         strategy = None if isinstance(strategy, str) else strategy
-        made = called(model, plan.seed, strategy)
-        check_model(made)
-        key = _key(made, plan)
+        key = _key(called(model, plan.seed, strategy), plan)
         if self._last and self._last[0] == key and not self._last[1].unknown:
             return self._last[1].searching(plan)
         trainer = Trainer(model, self._dataset, plan, **self._arguments)
@@ -63,6 +61,7 @@ def weights_digest(model: Any) -> str:
 
 def _key(model: Any, plan: Plan) -> str:
     """What a compiled model is of: configuration, weights, what a plan changes."""
+    check_model(model)
     fine_tunes = plan.retrain == "fine_tune"
     length = [plan.epochs, plan.steps] if fine_tunes else None
     feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]

@@ -32,7 +32,7 @@ def conv_6(learning_rate: float | None = None, *, dropout: bool = False) -> kera
 
     Returns:
         A model from 32x32x3 images to ten logits. Its layers are `conv_1` and so on,
-        `dense_1`, `dense_2` and `logits`.
+        `fc_1`, `fc_2` and `logits`.
     """
     return _conv(6, learning_rate, dropout)
 
@@ -46,7 +46,7 @@ def _conv(number: int, learning_rate: float | None, dropout: bool) -> keras.Mode
             layers.append(keras.layers.MaxPooling2D(name=f"pool_{index // 2 + 1}"))
     layers.append(keras.layers.Flatten(name="flatten"))
     for index in (1, 2):
-        layers.append(dense(256, f"dense_{index}", activation="relu"))
+        layers.append(dense(256, f"fc_{index}", activation="relu"))
         if dropout:
             layers.append(keras.layers.Dropout(0.5, name=f"dropout_{index}"))
     layers.append(logits())
