@@ -5,11 +5,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tf_lottery._keras import keras
 from tf_lottery.core.plan import Plan
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import asked_for, named_weights
 from tf_lottery.pruning.restore import describe
-from tf_lottery.training.checks import check_model
+from tf_lottery.training.checks import check_keras, check_model
 from tf_lottery.training.models import called
 from tf_lottery.training.trainer import Trainer
 
@@ -61,7 +62,9 @@ def weights_digest(model: Any) -> str:
 
 def _key(model: Any, plan: Plan) -> str:
     """What a compiled model is of: configuration, weights, what a plan changes."""
-    check_model(model)
+    check_keras(model)
+    if isinstance(model, keras.Model):
+        check_model(model)
     fine_tunes = plan.retrain == "fine_tune"
     length = [plan.epochs, plan.steps] if fine_tunes else None
     feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]
