@@ -7,6 +7,7 @@ from tests.models import CLASSES, EXAMPLES, FEATURES, arrays, keras, tf
 from tf_lottery.core.plan import Plan
 from tf_lottery.training.data import Given
 from tf_lottery.training.stream import Stream
+from tf_lottery.training.trainer import Trainer
 
 layers = keras.layers
 slices = tf.data.Dataset.from_tensor_slices
@@ -248,3 +249,20 @@ def test_a_loss_of_ones_own_may_leave_out_nan():
         return tf.reduce_mean(tf.where(tf.math.is_nan(y), 0.0, y - outputs) ** 2)
 
     check(classifier(known, 1), (X, np.full((EXAMPLES, 1), np.nan)))
+
+
+def test_validation_without_a_loss_is_refused():
+    class Own(keras.Model):
+        def train_step(self, data):
+            x, _ = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x, training=True) - 1.0) ** 2)
+            self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+            return {"loss": loss}
+
+    inputs = keras.Input((FEATURES,))
+    model = Own(inputs, keras.layers.Dense(CLASSES)(inputs))
+    model.compile("sgd")
+    Trainer(model, arrays(), Plan(rounds=1))
+    with pytest.raises(ValueError, match="needs a loss"):
+        Trainer(model, arrays(), Plan(rounds=1), validation_data=arrays())

@@ -17,17 +17,19 @@ from tf_lottery.pruning.layers import named_layers, named_weights
 Seeded = Callable[[], contextlib.AbstractContextManager[Any]]
 
 _EXAMPLES = 2
+_ROWS = 16  # of a batch that is given
 _OPEN = 16  # the size of an axis of unknown length
 _ROUNDING = 1e-5
 
 
-def prove(copied: Any, model: Any, seeded: Seeded) -> None:
+def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
     """Raises unless a copy does what the model does.
 
     Args:
         copied: A copy, wrapped or not, with all weights kept.
         model: The original; it is not changed.
         seeded: Makes a context in which equal random operations draw equal numbers.
+        inputs: A batch of what the model will see; default: drawn by chance.
 
     Raises:
         ValueError: What differs, and what to do.
@@ -53,7 +55,8 @@ def prove(copied: Any, model: Any, seeded: Seeded) -> None:
     for path, weight in mine.items():
         if id(weight) in shared:
             _refuse(path, "which is the weight of the model itself")
-    _check_outputs(copied, model, seeded)
+    inputs = _inputs(model) if inputs is None else _first(inputs, model)
+    _check_outputs(copied, model, seeded, inputs)
 
 
 def check_captures(function: Any, model: Any, known: Iterable[Any]) -> None:
@@ -98,9 +101,7 @@ def _refuse(path: str, how: str) -> None:
     )
 
 
-def _check_outputs(copied: Any, model: Any, seeded: Seeded) -> None:
-    inputs = _inputs(model)
-
+def _check_outputs(copied: Any, model: Any, seeded: Seeded, inputs: Any) -> None:
     def compute(each: Any) -> list[Any]:
         with _unchanged(each), seeded():
             outputs = tf.nest.flatten(each(inputs, training=False))
@@ -121,6 +122,15 @@ def _check_outputs(copied: Any, model: Any, seeded: Seeded) -> None:
             "layer hold something that its `get_config()` does not say, or was one "
             "changed after it was made? Complete its `get_config()`."
         )
+
+
+def _first(inputs: Any, model: Any) -> Any:
+    """The first rows of a batch, where a model takes any number."""
+    fixed = any(tensor.shape[0] is not None for tensor in model.inputs)
+    sparse = any(isinstance(t, tf.SparseTensor) for t in tf.nest.flatten(inputs))
+    if fixed or sparse:
+        return inputs
+    return tf.nest.map_structure(lambda tensor: tensor[:_ROWS], inputs)
 
 
 def _inputs(model: Any) -> Any:

@@ -11,6 +11,8 @@ from typing import Any
 from tf_lottery._keras import keras, tf
 from tf_lottery.training import arrays
 
+_OWN_LOSS = ("test_step", "compute_loss")
+
 
 def check_batch(spec: Any, name: str) -> None:
     """Raises unless a batch is x, `(x, y)` or `(x, y, sample_weight)`."""
@@ -89,6 +91,17 @@ def has_own(model: Any, *methods: str) -> bool:
 def has_own_loss(model: Any) -> bool:
     """Whether targets may be anything."""
     return has_own(model, "train_step", "compute_loss")
+
+
+def check_loss(model: Any) -> None:
+    """Raises unless a validation pass computes a loss: Keras would call it 0."""
+    compiled = model._compile_config.config.get("loss") is not None
+    if not compiled and not model.losses and not has_own(model, *_OWN_LOSS):
+        raise ValueError(
+            "`validation_data` needs a loss, whose minimum a search looks for. "
+            "Received: a model that is compiled without one, and has no `test_step` "
+            "or `compute_loss` of its own. Keras would report 0."
+        )
 
 
 def targets(model: Any, y: Any) -> list[tuple[Any, Any, Any]]:

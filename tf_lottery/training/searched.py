@@ -37,7 +37,12 @@ class Searched:
 
 
 def searched(
-    model: Any, plan: Plan, strategy: Any, last_step: int, callbacks: Any
+    model: Any,
+    plan: Plan,
+    strategy: Any,
+    last_step: int,
+    callbacks: Any,
+    inputs: Any = None,
 ) -> Searched:
     """The copy of a model that a plan's trainings train.
 
@@ -47,6 +52,7 @@ def searched(
         strategy: The one that trains.
         last_step: The last step of a training.
         callbacks: Those of the search: some have to see each batch.
+        inputs: A batch to compare the copy on, if one can be read at no cost.
 
     Raises:
         ValueError: A model that cannot be copied, or from which nothing can be pruned.
@@ -54,7 +60,7 @@ def searched(
     seed = derive(plan.seed, "generators")
     copied = wrap(model, seed, strategy, asked=plan.layer_rates)
     with strategy.scope():
-        proof.prove(copied, model, lambda: seeded(seed))
+        proof.prove(copied, model, lambda: seeded(seed), inputs)
     _check_pruned(copied, model, plan)
     with strategy.scope():
         optimizer = models.optimizer(model, plan, last_step)

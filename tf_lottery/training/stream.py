@@ -13,6 +13,7 @@ import numpy as np
 from tf_lottery._keras import tf
 from tf_lottery.core.plan import Plan
 from tf_lottery.training import data, feeding, repeatable
+from tf_lottery.training.arrays import unpacked
 from tf_lottery.training.batched import Indexed
 from tf_lottery.training.check_data import check_can_be_shared, check_fits
 from tf_lottery.training.check_values import check_values
@@ -48,6 +49,13 @@ class Stream:
             self.counted = length if plan.steps_per_epoch is None else None
         self.feed = feeding.feed(self.data.train, plan, static, given.class_weight)
         self.evaluated = feeding.evaluated(self.data, plan, static)
+
+    def inputs(self) -> Any:
+        """The inputs of the first batch of arrays; None of data whose order counts."""
+        if not data.is_arrays(self.data.train):
+            return None
+        inputs, _, _ = unpacked(next(iter(self.feed.make(0))))
+        return inputs
 
     def of(self, plan: Plan) -> "Stream":
         """The data of another plan, from their beginning.

@@ -19,7 +19,7 @@ from tf_lottery.pruning import proof
 from tf_lottery.pruning.live import Live
 from tf_lottery.training import arrays, checks, feeding, models, shareable
 from tf_lottery.training import strategy as strategies
-from tf_lottery.training.check_data import check_batch
+from tf_lottery.training.check_data import check_batch, check_loss
 from tf_lottery.training.data import Data, Given
 from tf_lottery.training.draw import Source
 from tf_lottery.training.fit import Fit, Report
@@ -391,7 +391,8 @@ class Trainer:
 
     def _compile(self, model: Any, stream: Stream) -> None:
         last_step = self.plan.last_step(stream.feed.steps_per_epoch)
-        found = searched(model, self.plan, self.strategy, last_step, self._callbacks)
+        how = self._callbacks, stream.inputs()
+        found = searched(model, self.plan, self.strategy, last_step, *how)
         self.model, self.architecture = found.model, found.architecture
         self.skipped, self._stream = found.skipped, stream
         groups = found.group, found.given
@@ -401,6 +402,8 @@ class Trainer:
 
     def _check(self) -> None:
         self._stream.check(self.model)
+        if self.has_validation:
+            check_loss(self.model)
         checks.check_plan(self.plan, self.steps_per_epoch, self.monitors)
         if self.plan.replicates > 1:
             self._source.check(self._initial)
