@@ -143,3 +143,10 @@ def test_no_inputs_by_chance_where_none_make_sense(shape, dtype):
     x = keras.Input(shape, dtype=dtype)
     with pytest.raises(ExportError, match="Pass `data=`"):
         sample.random(keras.Model(x, tf.identity(x)))
+
+
+def test_a_column_of_one_axis_is_taken_as_keras_takes_it():
+    x = keras.Input((1,))
+    column = np.arange(4, dtype=np.float32)
+    taken = sample.take((column, column), keras.Model(x, keras.layers.Dense(2)(x)), "x")
+    assert taken.inputs[0].shape == (4, 1)

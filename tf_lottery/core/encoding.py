@@ -116,7 +116,7 @@ def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
         ValueError: Its checksum differs.
     """
     if hashlib.sha256(stored.data).hexdigest() != entry.sha256:
-        raise ValueError("its checksum differs. Was it replaced after it was opened?")
+        raise ValueError("its checksum differs, or it was replaced while it is read")
     if entry.encoding == "bits":
         size = math.prod(entry.shape)
         return np.unpackbits(stored, count=size).reshape(entry.shape).view(np.bool_)

@@ -193,7 +193,7 @@ class Archive(Mapping[str, Array]):
             file.seek(start)
             if file.readinto(stored.data) != len(stored):
                 raise ValueError(
-                    "it ends too early. Was it replaced after it was opened?"
+                    "it ends too early, or was replaced after it was opened"
                 )
             return decoded(stored, entry, mask)
 

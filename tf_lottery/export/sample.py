@@ -204,6 +204,8 @@ def _ordered(x: Any, model: Any) -> list[Any]:
 
 
 def _checked(array: Any, tensor: Any) -> NDArray[Any]:
+    if np.ndim(array) + 1 == tensor.shape.rank and tensor.shape[-1] == 1:
+        array = np.expand_dims(array, -1)  # as Keras does
     if not tensor.shape[1:].is_compatible_with(np.shape(array)[1:]):
         raise ValueError(f"an array of shape {np.shape(array)}")
     return np.asarray(array, tensor.dtype.as_numpy_dtype)
