@@ -18,14 +18,16 @@ _KERAS_OWN = {
     "tensorflow_version",
 }
 # What the copy of a model does by itself, so that it is not carried over.
-OUR_OWN = {"compile"}
+_OUR_OWN = {"compile"}
+# No attribute of the user's.
+NOT_OWN = _KERAS_OWN | _OUR_OWN
 
 
 def plain_attributes(model: Any) -> dict[str, Any]:
     """What was set on a model of one's own class and is a number, a flag or text."""
     if type(model) in (keras.Sequential, keras.src.engine.functional.Functional):
         return {}
-    own = vars(model).keys() - vars(_plain_model()).keys() - _KERAS_OWN
+    own = vars(model).keys() - vars(_plain_model()).keys() - NOT_OWN
     values = {name: vars(model)[name] for name in sorted(own)}
     plain = (bool, int, float, str)
     return {name: value for name, value in values.items() if isinstance(value, plain)}
@@ -41,5 +43,5 @@ def _plain_model() -> Any:
 
 def own_attributes(original: Any, copied: Any) -> list[tuple[str, Any]]:
     """What was set on a model, and is not of Keras."""
-    keras_own = {*_KERAS_OWN, *OUR_OWN, *vars(copied)}
-    return [item for item in vars(original).items() if item[0] not in keras_own]
+    other = {*NOT_OWN, *vars(copied)}
+    return [item for item in vars(original).items() if item[0] not in other]

@@ -17,7 +17,7 @@ import numpy as np
 from tf_lottery._keras import keras, tf
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.adapted import adapted_of
-from tf_lottery.pruning.attributes import OUR_OWN, own_attributes
+from tf_lottery.pruning.attributes import NOT_OWN, own_attributes
 from tf_lottery.pruning.layers import (
     finalize,
     named_weights,
@@ -140,7 +140,7 @@ class Copier:
     def _add_functions(self, original: Any) -> None:
         copied = self._copies[id(original)]
         for name, value in vars(original).items():
-            if isinstance(value, FUNCTIONS) and name not in {*OUR_OWN, *vars(copied)}:
+            if isinstance(value, FUNCTIONS) and name not in {*NOT_OWN, *vars(copied)}:
                 object.__setattr__(copied, name, rebound(value, self._found))
 
     def _pair_variables(self, original: Any) -> None:

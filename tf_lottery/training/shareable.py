@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery._keras import tf
-from tf_lottery.pruning.attributes import OUR_OWN
+from tf_lottery.pruning.attributes import NOT_OWN
 from tf_lottery.pruning.copying import FUNCTIONS
 from tf_lottery.training.batched import Batched
 from tf_lottery.training.repeatable import shuffles
@@ -63,7 +63,7 @@ def _in_model(model: Any) -> Iterator[str]:
     if not f"{type(model).__module__}.".startswith(_KERAS):
         yield type(model).__name__
     for name, value in vars(model).items():
-        if isinstance(value, FUNCTIONS) and name not in OUR_OWN:
+        if isinstance(value, FUNCTIONS) and name not in NOT_OWN:
             yield name
 
 
