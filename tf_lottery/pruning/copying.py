@@ -34,19 +34,18 @@ _OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
 FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 
 
-def copy_model(model: Any, seed: int = 0, policy: str | None = None) -> Any:
+def copy_model(model: Any, seed: int = 0) -> Any:
     """A copy of a built model with its weights; shared layers stay shared.
 
     Args:
         model: A built functional or Sequential model, of any class.
         seed: Of the generators of random layers, which are variables in the copy.
-        policy: The dtype policy of the models themselves; default: their own.
 
     Raises:
         ValueError: What cannot be copied, and what to do.
     """
     with variable_generators(seed):
-        copier = Copier(copy_layer, policy)
+        copier = Copier(copy_layer)
         copied = copier.of(model)
         copier.complete()
     assign_by_path(copied, model)
