@@ -12,8 +12,6 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from tf_lottery._keras import keras, tf
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.adapted import adapted_of
@@ -24,9 +22,10 @@ from tf_lottery.pruning.layers import (
     own_weights,
     without_wrapper,
 )
+from tf_lottery.pruning.objects import copied_state
 from tf_lottery.pruning.parts import set_flags
-from tf_lottery.pruning.rebinding import rebound
-from tf_lottery.pruning.states import recurrent_states
+from tf_lottery.pruning.rebinding import Rebinding, rebound
+from tf_lottery.pruning.states import own_generators, recurrent_states
 
 CopyLayer = Callable[[Any], Any]
 
@@ -66,7 +65,8 @@ class Copier:
         self, copy_layer: CopyLayer, policy: str | None = None, *, shares: bool = False
     ) -> None:
         self._copy_layer = copy_layer
-        self._replace = self._found if shares else self._found_or_copied
+        replace = self._found if shares else self._found_or_copied
+        self._held = Rebinding(replace, copies=True)
         self._policy = policy
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # alive, so that no id is used twice
@@ -130,7 +130,7 @@ class Copier:
         for name, value in own_attributes(original, copied):
             if isinstance(value, FUNCTIONS):
                 continue
-            mine = rebound(value, self._replace)
+            mine = self._held.of(value)
             if id(mine) in in_graph:  # Keras would list it a second time
                 object.__setattr__(copied, name, mine)
             else:
@@ -166,11 +166,7 @@ class Copier:
             copied = self._whole_layer(value)
         elif isinstance(value, _OPTIMIZERS):
             copied = optimizers.copy(value)
-        elif isinstance(value, tf.Variable):
-            copied = tf.Variable(value.numpy(), value.trainable, name=value.name[:-2])
-        elif isinstance(value, np.ndarray):
-            copied = value.copy()
-        else:
+        elif (copied := copied_state(value, self._found_or_copied)) is None:
             return None
         if id(value) not in self._copies:
             self._remember(value, copied)
@@ -246,9 +242,10 @@ def assign_by_path(copied: Any, model: Any) -> None:
     check_paths(mine, theirs, model)
     for path, weight in theirs.items():
         mine[path].assign(weight.numpy())
-    states = recurrent_states(copied)
-    for name, state in recurrent_states(model).items():
-        states[name].assign(state.numpy())
+    states = recurrent_states(copied) | own_generators(copied)
+    for name, state in (recurrent_states(model) | own_generators(model)).items():
+        if name in states:
+            states[name].assign(state.numpy())
     finalize(copied)
 
 
