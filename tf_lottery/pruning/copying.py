@@ -9,12 +9,17 @@ import contextlib
 import functools
 import random
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.adapted import adapted_of
+from tf_lottery.pruning.adapted import (
+    adapt_inside,
+    adapted_inside,
+    adapted_of,
+    check_adapted,
+)
 from tf_lottery.pruning.attributes import NOT_OWN, own_attributes
 from tf_lottery.pruning.layers import (
     finalize,
@@ -98,6 +103,8 @@ class Copier:
             copied = without_wrapper(self._copies[id(original)])
             if copied is not original and isinstance(original, keras.layers.Layer):
                 _build_alike(copied, original)
+                if not isinstance(original, keras.Model):
+                    check_adapted(copied, without_wrapper(original))
                 set_flags(copied, original)
             self._pair_variables(original)
         for original in list(self._originals):
@@ -193,20 +200,15 @@ class Copier:
 
 
 def copy_layer(layer: Any) -> Any:
-    """A copy of a layer from its configuration, with what it was adapted to.
+    """A copy of a layer from its configuration, with what it was adapted to."""
+    return adapted_copy(layer, {})
 
-    Raises:
-        ValueError: A layer that holds an adapted one, of which it says nothing.
-    """
-    for part in layer._flatten_layers(include_self=False):
-        if adapted_of(part) and not adapted_of(layer):
-            raise ValueError(
-                "An adapted preprocessing layer must be a layer of the model, not part "
-                "of another one, whose configuration lacks it. Received: "
-                f"{part.name!r} ({type(part).__name__}) inside {layer.name!r} "
-                f"({type(layer).__name__})."
-            )
-    return copied_by_config("layer", layer, **adapted_of(layer))
+
+def adapted_copy(layer: Any, changes: Mapping[str, Any]) -> Any:
+    """A copy of a layer from its configuration, of which some is changed."""
+    copied = copied_by_config("layer", layer, **{**changes, **adapted_of(layer)})
+    adapt_inside(copied, adapted_inside(layer))
+    return copied
 
 
 def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:

@@ -191,8 +191,9 @@ def finalize(model: Any) -> None:
     `Normalization` computes with a copy of its adapted mean and variance.
     """
     for layer in named_layers(model).values():
-        if hasattr(layer, "finalize_state"):
-            layer.finalize_state()
+        for part in layer._flatten_layers():
+            if hasattr(part, "finalize_state"):
+                part.finalize_state()
 
 
 def _walk(model: Any, prefix: str, names: Names) -> Iterator[tuple[str, Any]]:
