@@ -174,3 +174,19 @@ def test_a_lookup_in_a_nested_model_of_a_model_of_ones_own_class():
     assert found.get_vocabulary() == lookup.get_vocabulary()
     applied = ticket.apply(model, "final")
     assert np.array_equal(made.predict(WORDS), applied.predict(WORDS))
+
+
+@pytest.mark.parametrize("file", ["ticket.keras", "ticket"])
+def test_an_inner_lookup_is_exported(file, tmp_path):
+    ticket = find_ticket(
+        of_words(Nested), (WORDS, LABELS), rounds=1, validation_data=(WORDS, LABELS)
+    )
+    options = {} if file.endswith(".keras") else {"layout": "dense"}
+    ticket.export(tmp_path / file, verbose=0, **options)
+    found = tf.saved_model.load(str(tmp_path / file)) if options else None
+    wanted = ticket.model("best")(WORDS)
+    if options:
+        outputs = found.signatures["serving_default"](tf.constant(WORDS))
+        assert np.allclose(next(iter(outputs.values())), wanted, atol=1e-6)
+    else:
+        assert np.array_equal(keras.models.load_model(tmp_path / file)(WORDS), wanted)

@@ -23,6 +23,7 @@ from tf_lottery.export import runtime
 from tf_lottery.export.compare import difference
 from tf_lottery.export.sample import Sample
 from tf_lottery.export.serving import SIGNATURE, serving
+from tf_lottery.pruning.layers import named_weights
 
 QUANTIZE = (None, "float16", "dynamic", "int8")
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
@@ -50,7 +51,8 @@ def convert(
     Raises:
         ExportError: What the converter cannot do, in its words.
     """
-    size = sum(w.shape.num_elements() * w.dtype.size for w in model.weights)
+    weights = named_weights(model).values()
+    size = sum(w.shape.num_elements() * w.dtype.size for w in weights)
     if size >= LIMIT:
         raise ExportError(
             f"The converter takes networks below {LIMIT:,} bytes of weights. Received: "

@@ -53,7 +53,8 @@ def copied_state(value: Any, replace: Callable[[Any], Any]) -> Any:
     if isinstance(value, _CHANGING_TABLES):
         raise ValueError(
             "Values that training changes must be in variables, which are rewound. "
-            f"Received: a {type(value).__name__} as an attribute of the model. Use a `tf.Variable`, or a `tf.lookup.StaticHashTable` for fixed values."
+            f"Received: a {type(value).__name__} as an attribute of the model. Use a "
+            "`tf.Variable`, or a `tf.lookup.StaticHashTable` for fixed values."
         )
     if isinstance(value, tf.Module) and not isinstance(value, keras.layers.Layer):
         return _module(value, replace)
