@@ -21,6 +21,7 @@ from tf_lottery.pruning.adapted import (
     check_adapted,
 )
 from tf_lottery.pruning.attributes import NOT_OWN, own_attributes
+from tf_lottery.pruning.differing import refuse_failing
 from tf_lottery.pruning.layers import (
     finalize,
     named_weights,
@@ -34,7 +35,7 @@ from tf_lottery.pruning.states import own_generators, recurrent_states
 
 CopyLayer = Callable[[Any], Any]
 
-_OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
+OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
 FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 
 
@@ -73,6 +74,7 @@ class Copier:
         replace = self._found if shares else self._found_or_copied
         self._held = Rebinding(replace, copies=True)
         self._policy = policy
+        self._raised: Exception | None = None
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # alive, so that no id is used twice
 
@@ -80,7 +82,11 @@ class Copier:
         """The copy of a layer or a model, made when it is first asked for."""
         if id(layer) not in self._copies:
             nested = isinstance(layer, keras.Model)
-            copied = self._model(layer) if nested else self._copy_layer(layer)
+            try:
+                copied = self._model(layer) if nested else self._copy_layer(layer)
+            except Exception as error:
+                self._raised = error
+                raise
             self._remember(layer, copied)
         return self._copies[id(layer)]
 
@@ -117,12 +123,20 @@ class Copier:
     def _model(self, model: Any) -> Any:
         _check_constants(model)
         with _policy(self._policy or model.dtype_policy):
-            cloned = keras.models.clone_model(model, clone_function=self.of)
+            cloned = self._cloned(model)
         # Not `trainable`: that would set the flags of the layers inside, too.
         cloned._trainable = model._trainable
         if model.built:  # losses and metrics may be given by the names of the outputs
             cloned.output_names = list(model.output_names)
         return cloned
+
+    def _cloned(self, model: Any) -> Any:
+        try:
+            return keras.models.clone_model(model, clone_function=self.of)
+        except Exception as error:  # layers raise whatever they like
+            if error is self._raised:  # it says itself what cannot be copied
+                raise
+            refuse_failing(model, error)
 
     def _remember(self, original: Any, copied: Any) -> None:
         self._copies[id(original)] = copied
@@ -171,7 +185,7 @@ class Copier:
             copied = self._whole(value)
         elif isinstance(value, keras.layers.Layer):
             copied = self._whole_layer(value)
-        elif isinstance(value, _OPTIMIZERS):
+        elif isinstance(value, OPTIMIZERS):
             copied = optimizers.copy(value)
         elif (copied := copied_state(value, self._found_or_copied)) is None:
             return None
@@ -219,11 +233,20 @@ def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
     """
     try:
         return type(original).from_config(original.get_config() | changes)
-    except (NotImplementedError, TypeError, ValueError, KeyError) as error:
+    except Exception as error:  # its class may raise whatever it likes
         raise ValueError(
             f"Every {kind} must be able to be copied by `from_config(get_config())`. "
-            f"Received: {original.name!r} ({type(original).__name__}): {error}"
+            f"Received: {original.name!r} ({type(original).__name__}), which fails "
+            f"with {_raised_by_class(error)}"
         ) from error
+
+
+def _raised_by_class(error: Exception) -> str:
+    """The error of a class itself, around which Keras writes the configuration."""
+    inner = error.__context__
+    if inner is not None and "Exception encountered: " in str(error):
+        return f"{type(inner).__name__}: {inner}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _build_alike(copied: Any, original: Any) -> None:
@@ -263,8 +286,8 @@ def check_paths(mine: Any, theirs: Any, model: Any) -> None:
         raise ValueError(
             "A copy of the model must have the same weights. Received: "
             f"{model.name!r} ({type(model).__name__}), whose copy differs in "
-            f"{', '.join(map(repr, wrong[:5]))}. Does a layer make other weights than "
-            "its `get_config()` says? Then complete its `get_config()`."
+            f"{', '.join(map(repr, wrong[:5]))}. Keras copies a layer by its "
+            "`get_config()`: it may lack what decides which weights the layer makes."
         )
 
 

@@ -140,6 +140,8 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
             config["optimizer"] = optimizers.copy(source.optimizer)
         config |= copied_metrics(source)
         keras.Model.compile(model, **config | changes)
+    if not config["loss"] and source.loss:  # its class sets it after Keras' `compile`
+        model.loss = source.loss
     hold_masks(model)
 
 

@@ -100,7 +100,8 @@ def check_loss(model: Any) -> None:
         raise ValueError(
             "`validation_data` needs a loss, whose minimum a search looks for. "
             "Received: a model that is compiled without one, and has no `test_step` "
-            "or `compute_loss` of its own. Keras would report 0."
+            "or `compute_loss` of its own. Keras would report 0. Pass the loss to "
+            "Keras' `compile(loss=...)`, or write a `test_step` that returns it."
         )
 
 

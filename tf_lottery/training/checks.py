@@ -12,7 +12,7 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.rates import matches
 from tf_lottery.core.warn import warn
-from tf_lottery.pruning.copying import FUNCTIONS
+from tf_lottery.pruning.copying import FUNCTIONS, OPTIMIZERS
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.naming import own_names
 from tf_lottery.pruning.wrap import wrappers
@@ -52,6 +52,13 @@ def check_model(model: Any) -> None:
         raise ValueError(
             "The model must be compiled, so that `find_ticket` knows its loss and "
             "optimizer. Call `model.compile(...)` first."
+        )
+    if not isinstance(model.optimizer, OPTIMIZERS):
+        raise ValueError(
+            "The model's optimizer must be a tf_keras optimizer. Received: "
+            f"{model.optimizer!r} ({type(model.optimizer).__name__}), which the "
+            "`compile` of its class set. Set `self.optimizer = "
+            "keras.optimizers.get(optimizer)` there."
         )
     if _calls_otherwise(model):
         raise ValueError(

@@ -108,7 +108,8 @@ class Trainer:
         # Keras' own code reaches no variable of the model that was passed.
         if shareable.own_code(self.model, self.architecture):
             for step in self._loop.traced():
-                proof.check_captures(step, model, self._live.known(self.model))
+                known = self._live.known(self.model)
+                proof.check_captures(step, model, known, self.model)
         self.unknown = shareable.unknown(
             self.model, self.architecture, self._callbacks, dataset, stream.data.train
         )
