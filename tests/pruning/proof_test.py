@@ -80,9 +80,8 @@ def test_a_copy_is_compared_on_the_first_batch_of_any_data(data):
 def test_a_shuffle_is_not_advanced_and_that_nothing_was_compared_is_said():
     data = dataset().shuffle(6, seed=3)
     fresh = dataset().shuffle(6, seed=3)
-    with pytest.warns(
-        UserWarning, match=r"could not be compared.*did not hold"
-    ) as found:
+    match = r"could not be compared.*did not hold"
+    with pytest.warns(UserWarning, match=match) as found:
         Trainer(picky(), data, Plan(rounds=1))
     assert len([w for w in found if "compared" in str(w.message)]) == 1
     first, other = next(iter(data))[0], next(iter(fresh))[0]

@@ -144,10 +144,11 @@ def _check_outputs(copied: Any, model: Any, seeded: Seeded, given: Any) -> None:
     if wanted is None:
         return
     again = compute(model, inputs)
-    if not _all_equal(sum(again, []), sum(wanted, []), _ROUNDING):
+    pairs = list(zip(again, wanted, strict=True))
+    if not all(_all_equal(*pair, _ROUNDING) for pair in pairs):
         _warn_not_compared("it draws at random where it is not trained, too")
         return
-    repeats = _all_equal(sum(again, []), sum(wanted, []), 0.0)
+    repeats = all(_all_equal(*pair, 0.0) for pair in pairs)
     tolerance = 0.0 if repeats else _ROUNDING
     try:
         outputs, losses = compute(copied, inputs)
@@ -172,9 +173,8 @@ def _computed(model: Any, compute: Any, given: Any) -> tuple[Any, Any]:
         except (ValueError, TypeError, LookupError, tf.errors.OpError) as raised:
             error = error or raised
     assert error is not None
-    _warn_not_compared(
-        f"it takes no inputs that are drawn at random ({in_words(error)})"
-    )
+    said = in_words(error)
+    _warn_not_compared(f"it takes no inputs that are drawn at random ({said})")
     return None, None
 
 
