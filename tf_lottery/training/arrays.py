@@ -122,6 +122,11 @@ def contents(arrays: Any) -> str:
     return digest.hexdigest()[:16]
 
 
+def flat_values(part: Any) -> Any:
+    """The numbers of an array, or of ragged or sparse rows."""
+    return np.asarray(getattr(part, "flat_values", getattr(part, "values", part)))
+
+
 def in_short(value: Any) -> str:
     """What a refused value is, never its contents."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
