@@ -164,6 +164,11 @@ def _array(value: Any) -> Any:
     if hasattr(value, "to_numpy"):  # pandas: as Keras does, a series is a column
         value = value.to_numpy()
         value = value[:, None] if value.ndim == 1 else value
+    if value is None:
+        raise TypeError(
+            "Each output of a list must have targets. Received: None for one. Pass a "
+            "dict of the others by name."
+        )
     try:
         array = np.asarray(value)
     except ValueError as error:
