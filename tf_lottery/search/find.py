@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.checks import check_fraction, check_no_labels
+from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 from tf_lottery.core.steps import Length
@@ -26,10 +27,11 @@ from tf_lottery.search.store import Store
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.trainer import Callbacks, Trainer
 
-# These facts may differ from worker to worker.
+# They may differ from worker to worker.
 _OF_ONE = ("devices", "machine")
 
 
+@data_are_one_argument
 def find_ticket(
     model: Any,
     dataset: Any,
@@ -136,7 +138,6 @@ def find_ticket(
 
     Reference: Frankle & Carbin, arXiv 1803.03635, strategy 1.
     """
-    check_no_labels("rounds", rounds)
     plan = Plan(
         rounds=rounds,
         epochs=epochs,
@@ -189,6 +190,7 @@ def find_ticket(
     return ticket
 
 
+@data_are_one_argument
 def one_shot(
     model: Any, dataset: Any, sparsity: float = 0.8, **arguments: Any
 ) -> Ticket:
@@ -199,7 +201,6 @@ def one_shot(
         sparsity: The fraction of the weights to remove.
         **arguments: Those of `find_ticket`, but `rounds` and `pruning_rate`.
     """
-    check_no_labels("sparsity", sparsity)
     check_fraction("sparsity", sparsity)
     with Leaving(_goes_on("one_shot", arguments.get("run_dir"))):
         return find_ticket(model, dataset, 1, pruning_rate=sparsity, **arguments)

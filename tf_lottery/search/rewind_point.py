@@ -15,6 +15,7 @@ from typing import Any
 
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import is_fraction
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.search.find import search
@@ -61,6 +62,7 @@ class RewindPoint:
         return f"<RewindPoint: {self.reason}>"
 
 
+@data_are_one_argument
 def find_rewind_point(
     model: Any,
     dataset: Any,

@@ -120,11 +120,10 @@ def check_keras(model: Any) -> None:
 
 
 def check_is_plan(plan: Any) -> None:
-    """Raises unless it is a plan: labels may have come in its place, as in `fit`."""
+    """Raises unless it is a plan."""
     if not isinstance(plan, Plan):
         raise TypeError(
-            "`plan` must be a tf_lottery.Plan. Received: "
-            f"{type(plan).__name__}. Pass arrays as one argument: `(x, y)`."
+            f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
         )
 
 
