@@ -12,7 +12,9 @@ import time
 import pytest
 
 from tests.fakes import FakeTrainer
+from tests.models import arrays, compiled, keras, tiny
 from tests.search.searching import SMALL, search
+from tf_lottery import find_ticket
 from tf_lottery.core import io
 from tf_lottery.core.plan import Plan
 from tf_lottery.search import leaving
@@ -135,6 +137,33 @@ def test_a_search_that_a_signal_ends_goes_on_where_it_was(
         search(tmp_path / "run", FakeTrainer(SMALL))
     assert not list(tmp_path.rglob(f"{io.TEMPORARY}*"))
     assert search(tmp_path / "run", FakeTrainer(SMALL))  # the lock is free
+
+
+class Slow(keras.utils.Sequence):
+    """Batches of Python code, of which the third one sends a signal."""
+
+    def __init__(self, pause):
+        self.pause, self.count, self.sent = pause, 0, 0.0
+
+    def __len__(self):
+        return 60
+
+    def __getitem__(self, index):
+        time.sleep(self.pause)
+        self.count += 1
+        if self.count == 4:  # the first is looked at before
+            self.sent = time.monotonic()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return arrays(16)
+
+
+@pytest.mark.parametrize("of", ["dataset", "validation_data"])
+def test_slow_data_of_python_code_do_not_hold_a_signal_up(of):
+    slow = Slow(0.3)
+    data = {"dataset": (arrays(16)), "validation_data": arrays(16)} | {of: slow}
+    with pytest.raises(Ended):
+        find_ticket(compiled(tiny()), rounds=1, verbose=0, **data)
+    assert time.monotonic() - slow.sent < 4
 
 
 RECIPE = """

@@ -8,6 +8,7 @@ from typing import Any
 
 from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.kept import keeping
 from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
@@ -236,7 +237,8 @@ def search(
         devices=strategies.in_words(trainer.strategy),
         **more,
     )
-    with Leaving(_goes_on("search", run_dir)), workers.together():
+    leaving = Leaving(_goes_on("search", run_dir))
+    with leaving, keeping(run_dir), workers.together():
         workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
