@@ -98,12 +98,17 @@ def test_signals_are_left_alone_in_other_threads_and_among_workers(monkeypatch):
     assert seen == [handlers()] * 2
 
 
-def test_a_signal_that_tensorflow_made_an_error_of_ends_the_process_too(capsys):
-    with pytest.raises(Ended), Leaving(HOW):
+@pytest.mark.parametrize(
+    "number, ends", [(signal.SIGTERM, Ended), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_signal_that_tensorflow_made_an_error_of_ends_the_process_too(
+    capsys, number, ends
+):
+    with pytest.raises(ends), Leaving(HOW):
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
             time.sleep(10)
-        except Ended as error:
+        except BaseException as error:
             raise RuntimeError("UnknownError") from error
     assert capsys.readouterr().err == f"Stopped. {HOW}\n"
 
@@ -265,3 +270,26 @@ def test_a_program_ends_within_seconds_and_says_how_to_go_on(tmp_path, number):
     traceback = printed[printed.find("Traceback") :].splitlines()
     assert ("Traceback" in printed) == (number == signal.SIGINT)
     assert len(traceback) < 20
+
+
+LOADING = """
+import builtins, os, signal
+
+plain = builtins.__import__
+
+def loading(name, *rest):
+    if name == "numpy":
+        os.kill(os.getpid(), signal.SIGINT)
+    return plain(name, *rest)
+
+builtins.__import__ = loading
+from tf_lottery.cli.entry import run
+run()
+"""
+
+
+def test_ctrl_c_while_the_command_loads_is_one_line(tmp_path):
+    victim = process(tmp_path, "-c", LOADING, pause=0)
+    _, errors = victim.communicate()
+    assert victim.returncode == 128 + signal.SIGINT
+    assert errors == "Stopped. Nothing was begun.\n"

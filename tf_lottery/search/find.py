@@ -19,7 +19,7 @@ from tf_lottery.core.warn import warn
 from tf_lottery.search.controlled import check_controls
 from tf_lottery.search.facts import describe
 from tf_lottery.search.identity import Identity
-from tf_lottery.search.leaving import Leaving
+from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.names import TICKET
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected, run_replicates
@@ -162,7 +162,7 @@ def find_ticket(
         control_replicates=control_replicates,
         replicates=replicates,
     )
-    with Leaving(_goes_on("find_ticket", run_dir)):
+    with Leaving(goes_on("find_ticket", run_dir)):
         trainer = Trainer(
             model,
             dataset,
@@ -203,7 +203,7 @@ def one_shot(
         **arguments: Those of `find_ticket`, but `rounds` and `pruning_rate`.
     """
     check_fraction("sparsity", sparsity)
-    with Leaving(_goes_on("one_shot", arguments.get("run_dir"))):
+    with Leaving(goes_on("one_shot", arguments.get("run_dir"))):
         return find_ticket(model, dataset, 1, pruning_rate=sparsity, **arguments)
 
 
@@ -237,7 +237,7 @@ def search(
         devices=strategies.in_words(trainer.strategy),
         **more,
     )
-    leaving = Leaving(_goes_on("search", run_dir))
+    leaving = Leaving(goes_on("search", run_dir))
     with leaving, keeping(run_dir), workers.together():
         workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
         if not workers.is_chief:
@@ -248,13 +248,6 @@ def search(
         if workers.count > 1:
             workers.end(path.read_bytes())
         return ticket
-
-
-def _goes_on(call: str, run_dir: PathLike | None) -> str:
-    """How a search that is left goes on, in words."""
-    if run_dir is None:
-        return "Its temporary directory is gone: pass `run_dir` to be able to continue."
-    return f"Call {call} with the same run_dir, {str(run_dir)!r}, to continue."
 
 
 def _search(
