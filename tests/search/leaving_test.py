@@ -113,6 +113,22 @@ def test_a_signal_that_tensorflow_made_an_error_of_ends_the_process_too(
     assert capsys.readouterr().err == f"Stopped. {HOW}\n"
 
 
+def test_a_signal_whose_exception_gets_lost_ends_the_training_all_the_same(capsys):
+    class Lossy(keras.callbacks.Callback):
+        """Python discards what a finalizer raises."""
+
+        def on_epoch_begin(self, epoch, logs=None):
+            with contextlib.suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        find_ticket(compiled(tiny()), arrays(), 1, verbose=0, callbacks=[Lossy()])
+    printed = capsys.readouterr().err
+    assert printed.startswith("Stopped in round 0 at step 1. Its temporary directory")
+    assert find_ticket(compiled(tiny()), arrays(), 1, verbose=0)
+
+
 def test_other_errors_pass_as_they_are(capsys):
     error = OSError(28, "No space left on device", "a/file")
     with pytest.raises(OSError) as raised, Leaving(HOW):

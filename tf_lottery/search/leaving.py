@@ -13,6 +13,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from tf_lottery.core import stopping
 from tf_lottery.core.io import PathLike
 
 # The signals that are taken, from those who have not taken them otherwise.
@@ -62,6 +63,8 @@ class Leaving:
         if self._token is None:
             return
         _inside.reset(self._token)
+        if self._taken:
+            stopping.forget()
         for number in self._taken:
             signal.signal(number, _SIGNALS[number])
         # TensorFlow makes its own error of one that is raised in its callbacks.
@@ -78,7 +81,10 @@ class Leaving:
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
-        raise KeyboardInterrupt if number == signal.SIGINT else Ended(128 + number)
+        is_key = number == signal.SIGINT
+        error = KeyboardInterrupt() if is_key else Ended(128 + number)
+        stopping.ask(error)
+        raise error
 
 
 def goes_on(call: str, run_dir: PathLike | None) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import keras, tf
+from tf_lottery.core import stopping
 from tf_lottery.pruning.states import recurrent_states
 from tf_lottery.training.feed import Feed
 from tf_lottery.training.metric_names import MetricNames
@@ -105,6 +106,7 @@ class Loop:
         step, new_epoch = start, True
         pace = self._pace("train")
         while step < stop and not self.model.stop_training:
+            stopping.check()
             epoch, offset = divmod(step, epoch_length)
             if new_epoch:
                 self.model.reset_metrics()
@@ -145,6 +147,7 @@ class Loop:
         """
         if name not in self.evaluated:
             return {}
+        stopping.check()
         dataset = self.evaluated[name]
         # Keras loses what a group counted in which batches of unknown number end.
         pace, known = self._pace(name), int(dataset.cardinality()) > 0
