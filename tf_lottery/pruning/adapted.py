@@ -69,6 +69,39 @@ def check_adapted(copied: Any, layer: Any) -> None:
             )
 
 
+def forgotten(model: Any) -> list[str]:
+    """The paths of layers that need `adapt` before they can be called."""
+    layers = named_layers(model).items()
+    return [path for path, la in layers if _needs_words(la) or _needs_bins(la)]
+
+
+def as_made(model: Any) -> list[str]:
+    """The paths of `Normalization` layers that change nothing, as they were made."""
+    return [
+        path
+        for path, layer in named_layers(model).items()
+        if isinstance(layer, keras.layers.Normalization) and _is_as_made(layer)
+    ]
+
+
+def _needs_words(layer: Any) -> bool:
+    lookup = getattr(layer, "_lookup_layer", layer)
+    return isinstance(lookup, _LOOKUPS) and not lookup.lookup_table.size()
+
+
+def _needs_bins(layer: Any) -> bool:
+    if not isinstance(layer, keras.layers.Discretization) or not layer.built:
+        return False
+    return layer.input_bin_boundaries is None and not _bins_of(layer)
+
+
+def _is_as_made(layer: Any) -> bool:
+    if not layer.built or layer.input_mean is not None or layer.count.numpy():
+        return False
+    mean, variance = layer.adapt_mean.numpy(), layer.adapt_variance.numpy()
+    return bool((mean == 0).all() and (variance == 1).all())
+
+
 def _vocabulary_of(layer: Any) -> dict[str, Any]:
     lookup = getattr(layer, "_lookup_layer", layer)
     if not isinstance(lookup, _LOOKUPS) or not lookup.lookup_table.size():

@@ -12,6 +12,7 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.rates import matches
 from tf_lottery.core.warn import warn
+from tf_lottery.pruning import adapted
 from tf_lottery.pruning.copying import FUNCTIONS, OPTIMIZERS
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.naming import own_names
@@ -126,11 +127,10 @@ def check_keras(model: Any) -> None:
 
 
 def check_is_plan(plan: Any) -> None:
-    """Raises unless it is a plan: labels may have come in its place, as in `fit`."""
+    """Raises unless it is a plan."""
     if not isinstance(plan, Plan):
         raise TypeError(
-            "`plan` must be a tf_lottery.Plan. Received: "
-            f"{type(plan).__name__}. Pass arrays as one argument: `(x, y)`."
+            f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
         )
 
 
@@ -152,6 +152,21 @@ def check_callbacks(callbacks: Any) -> None:
                 f"them. Received: {type(callback).__name__} "
                 f"of {type(callback).__module__}."
             )
+
+
+def check_adapted(model: Any) -> None:
+    """Raises if a layer was not adapted that must be; warns of a normalization."""
+    if paths := adapted.forgotten(model):
+        raise ValueError(
+            "A preprocessing layer must know its words or bins before the model is "
+            f"trained. Received: {', '.join(map(repr, paths))}, which was not adapted. "
+            "Call `layer.adapt(data)` first."
+        )
+    for path in adapted.as_made(model):
+        warn(
+            f"The layer {path!r} normalizes nothing, as it was not adapted: its mean "
+            "is 0 and its variance 1. Call `layer.adapt(data)` first."
+        )
 
 
 def check_prunable(masks: Masks, model: Any) -> None:

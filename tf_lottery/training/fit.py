@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import keras, tf
+from tf_lottery.core.kept import kept
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.spoiled import is_finite
@@ -96,7 +97,8 @@ class Fit:
         except tf.errors.OpError as error:
             if self._workers.count > 1 and isinstance(error, LOST):
                 raise  # another worker ended
-            raise trouble.failure(error, self._what, self._run.step) from error
+            due = self._loop.due
+            raise trouble.failure(error, self._what, self._run.step, due) from error
 
     def _trained(
         self, callbacks: list[Any], report: Report | None, allow_early_stop: bool
@@ -238,8 +240,8 @@ class Fit:
             raise RuntimeError(
                 f"Pruned weights of {', '.join(map(repr, leaks))} became nonzero in "
                 f"{self._what} by step {self._run.step}. Does a custom train step or a "
-                "callback change weights without the model's optimizer? "
-                f"{trouble.KEPT}"
+                "callback change weights without the model's optimizer?"
+                f"{kept()}"
             )
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
@@ -61,6 +62,7 @@ class Trainer:
         ```
     """
 
+    @data_are_one_argument
     def __init__(
         self,
         model: Any,

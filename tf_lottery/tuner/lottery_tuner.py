@@ -16,6 +16,7 @@ import rich.console
 
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.monitor import maximizes
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.sweep import Sweep, in_words
@@ -137,6 +138,7 @@ class LotteryTuner(keras_tuner.Tuner):
         own = self.oracle  # type: ignore[has-type]
         self._results = Results(own, Path(self.project_dir), self.run_dir)
 
+    @data_are_one_argument
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
         """Runs trials until the oracle has no more, or goes on with them.
 
