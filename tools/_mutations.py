@@ -75,21 +75,11 @@ def edited_record_with_its_digest(run, draw):
 
 def edited_header(run, draw):
     """An edit of what an archive says, with the digest of its header left."""
-    path = _file(run, draw, (TICKET, OUTCOME))
-    header, content, data = _parts(path)
-    what = _edit(content, draw)
-    header["__metadata__"]["tf_lottery"] = json.dumps(content)
-    _write(path, json.dumps(header).encode(), data)
-    return f"{path}: {what}"
+    return _with_edited_header(run, draw, _write)
 
 
 def edited_header_with_its_digest(run, draw):
-    path = _file(run, draw, (TICKET, OUTCOME))
-    header, content, data = _parts(path)
-    what = _edit(content, draw)
-    header["__metadata__"]["tf_lottery"] = json.dumps(content)
-    _write_sealed(path, header, data)
-    return f"{path}: {what}"
+    return _with_edited_header(run, draw, _write_sealed)
 
 
 def array_of_another_file(run, draw):
@@ -259,12 +249,25 @@ def _parts(path):
     )
 
 
-def _write(path, text, data):
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+def _with_edited_header(run, draw, write):
+    path = _file(run, draw, (TICKET, OUTCOME))
+    header, content, data = _parts(path)
+    what = _edit(content, draw)
+    header["__metadata__"]["tf_lottery"] = json.dumps(content)
+    write(path, header, data)
+    return f"{path}: {what}"
+
+
+def _write(path, header, data):
+    _write_bytes(path, json.dumps(header).encode(), data)
 
 
 def _write_sealed(path, header, data):
     header["__metadata__"] = {**header["__metadata__"], "sha256": "0" * 64}
     text = json.dumps(header).encode()
     digest = hashlib.sha256(text).hexdigest().encode()
-    _write(path, text.replace(b"0" * 64, digest, 1), data)
+    _write_bytes(path, text.replace(b"0" * 64, digest, 1), data)
+
+
+def _write_bytes(path, text, data):
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
