@@ -18,6 +18,7 @@ from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
+from tf_lottery.search.gaps import gaps
 from tf_lottery.search.names import EXPORTS, TICKET
 from tf_lottery.search.store import Store
 from tf_lottery.search.verify import verify as verify_run
@@ -62,7 +63,7 @@ def find(arguments: Any) -> None:
         return
     history = Store(run_dir).history()
     if arguments.verbose:
-        _print_table(history)
+        _print_table(history, run_dir)
     _write_report(history, run_dir)
     if arguments.export:
         _export_found(ticket, run_dir / EXPORTS[arguments.export], arguments.verbose)
@@ -101,7 +102,7 @@ def show(arguments: Any) -> None:
     """Prints a run directory or a ticket file."""
     path = _existing(arguments.path)
     if path.is_dir():
-        _print_table(_finished(path))
+        _print_table(_finished(path), path)
     else:
         print(Ticket.load(path).summary())
 
@@ -111,7 +112,7 @@ def report(arguments: Any) -> None:
     run_dir = Path(arguments.run_dir)
     history = _finished(run_dir)
     compared = _compared(history, arguments.compare, run_dir)
-    _print_table(history)
+    _print_table(history, run_dir)
     _write_report(history, run_dir, compared)
     if arguments.tensorboard:
         try:
@@ -213,9 +214,13 @@ def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
 
 
 def _finished(run_dir: Path) -> History:
-    history = Store(run_dir).history()
+    store = Store(run_dir)
+    history = store.history()
     if not len(history):
-        raise ValueError(f"{run_dir} holds no finished round yet.")
+        missing = gaps(store, history.plan)
+        raise ValueError(
+            missing[0] if missing else f"{run_dir} holds no finished round yet."
+        )
     return history
 
 
@@ -278,10 +283,12 @@ def _compared(
     return reports.compared(named)
 
 
-def _print_table(history: History) -> None:
+def _print_table(history: History, run_dir: Path) -> None:
     print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
     if left := unfinished(history):
         print(left)
+    for missing in gaps(Store(run_dir), history.plan):
+        print(missing)
     print(history.verdict().reason)
 
 

@@ -249,6 +249,11 @@ class Group(Mapping[str, Array]):
             n[len(name) + 1 :]: n for n in archive if n.startswith(f"{name}/")
         }
 
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """How each array is stored, with its checksum, by path."""
+        return {path: self._archive.entries[n] for path, n in self._names.items()}
+
     def __getitem__(self, path: str) -> Array:
         return self._archive[self._names[path]]
 

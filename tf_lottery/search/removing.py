@@ -46,6 +46,7 @@ def clear(path: Path) -> None:
     replicates = list(_named(path, "replicate"))
     if not replicates and not (path / PLAN).exists():
         return
+    _remove(path / TICKET)  # before what it is of
     for replicate in replicates:
         _clear_replicate(replicate)
     for name in _OURS:

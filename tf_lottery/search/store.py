@@ -19,9 +19,10 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.warn import warn
 from tf_lottery.search.facts import compare, search_digest
-from tf_lottery.search.names import PLAN, directory_name, numbered
+from tf_lottery.search.names import PLAN, TICKET, directory_name, numbered
 from tf_lottery.search.removing import clear, holds_training, remove_unfinished
 from tf_lottery.search.replicate import Replicate
+from tf_lottery.search.returned import check_known
 from tf_lottery.search.sealed import read_record, write_record
 
 _WHERE = ("versions", "devices", "machine")
@@ -120,8 +121,14 @@ class Store:
         There may be more than the plan, of an earlier call, that it asks for no more.
 
         Raises:
-            TicketError: It is no run directory, or damaged.
+            TicketError: It is no run directory, or damaged, or the ticket that was
+                returned is of other trainings.
         """
+        history = self._trainings()
+        check_known(self.path / TICKET, history)
+        return history
+
+    def _trainings(self) -> History:
         facts = self.facts()
         plan = Plan.from_json(facts["plan"])
         found: dict[int, tuple[Round, ...]] = {}
@@ -152,6 +159,19 @@ class Store:
         found = numbered(self.path, "replicate")
         return [number for number in found if number < plan.replicates]
 
+    def _check_returned(self) -> None:
+        """Raises if the ticket that was returned is of another search than this.
+
+        One of trainings that are missing is removed: they are done again, and so is
+        the ticket.
+        """
+        try:
+            history = self._trainings()
+        except TicketError:
+            return  # said, or mended, where the damaged training is read
+        if not check_known(self.path / TICKET, history):
+            (self.path / TICKET).unlink()
+
     def _make(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -169,6 +189,7 @@ class Store:
         if (self.path / PLAN).exists():
             found = self.facts()
             compare(found, facts, self.path)
+            self._check_returned()
             if self.left(Plan.from_json(facts["plan"])) == 0:
                 facts = {**facts, **{k: found.get(k) for k in _WHERE}}
             for name in ("versions", "devices"):
