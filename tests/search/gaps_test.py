@@ -71,7 +71,7 @@ def test_initial_weights_that_are_gone_cannot_be_made_again(run):
 
 def test_a_replicate_that_is_missing_is_named(run):
     shutil.rmtree(run / "replicate_0")
-    with pytest.raises(SystemExit, match="replicate_0 is missing. The same call"):
+    with pytest.raises(SystemExit, match=r"replicate_0 is missing\. The same call"):
         main(parse(["tf_lottery", "show", str(run)]))
 
 

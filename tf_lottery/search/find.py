@@ -230,6 +230,7 @@ def search(
         plan,
         trainer.architecture,
         trainer.data_facts,
+        values=trainer.values,
         monitor=monitor,
         maximize=maximizes(monitor, plan),
         devices=strategies.in_words(trainer.strategy),

@@ -63,8 +63,8 @@ def _sentence(missing: Path, replicate: Path, last: int) -> str:
             "`overwrite=True` (`--overwrite`)."
         )
     return (
-        f"{said} The same call trains it again. The later trainings stay if it gives the "
-        "same weights, as it does on a CPU; else that call says what to remove."
+        f"{said} The same call trains it again. The later trainings stay if it gives "
+        "the same weights, as it does on a CPU; else that call says what to remove."
     )
 
 

@@ -1,6 +1,6 @@
 """The ticket that a search returned, held against the training that it is of.
 
-`check_known` reads no weights, so that `show` can afford it; `check_returned` reads all.
+`check_known` reads no weights, so that it is cheap; `check_returned` reads all.
 """
 
 import dataclasses

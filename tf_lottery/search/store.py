@@ -38,6 +38,7 @@ _FIELDS = fields.at_least(
     {
         **dict.fromkeys(("devices", "recipe"), fields.optional(fields.name)),
         **dict.fromkeys(("layers", "versions", "machine"), fields.mapping),
+        **dict.fromkeys(("values", "modules"), fields.each(fields.text)),
     },
 )
 
@@ -124,11 +125,12 @@ class Store:
             TicketError: It is no run directory, or damaged, or the ticket that was
                 returned is of other trainings.
         """
-        history = self._trainings()
+        history = self.trainings()
         check_known(self.path / TICKET, history)
         return history
 
-    def _trainings(self) -> History:
+    def trainings(self) -> History:
+        """As `history`, without a look at the ticket that was returned."""
         facts = self.facts()
         plan = Plan.from_json(facts["plan"])
         found: dict[int, tuple[Round, ...]] = {}
@@ -166,7 +168,7 @@ class Store:
         the ticket.
         """
         try:
-            history = self._trainings()
+            history = self.trainings()
         except TicketError:
             return  # said, or mended, where the damaged training is read
         if not check_known(self.path / TICKET, history):

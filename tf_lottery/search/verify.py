@@ -32,7 +32,7 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
         TicketError: What does not hold, and where.
     """
     store = Store(path)
-    history = store.history()
+    history = store.trainings()
     missing = gaps(store, history.plan)
     if not len(history):
         raise TicketError(missing[0] if missing else f"{path} holds no finished round.")
