@@ -7,11 +7,12 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
-from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of
+from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
@@ -130,8 +131,11 @@ def export(arguments: Any) -> None:
         importlib.import_module("tf_lottery.export")
     path = _existing(arguments.path)
     ticket, recipe = _ticket(path, arguments.round)
+    given = {name: getattr(arguments, name) for name in flags.EXPORT}
     if arguments.recipe:
-        ticket = _with_data(ticket, arguments.recipe)
+        code = load_recipe(arguments.recipe)
+        ticket = _with_data(ticket, code)
+        given["custom_objects"] = objects_of(code)
     elif recipe:
         print(
             f"Without data: the search was of the recipe {recipe!r}. It is code, so it "
@@ -139,7 +143,6 @@ def export(arguments: Any) -> None:
         )
     run_dir = path if path.is_dir() else path.parent
     default = run_dir / EXPORTS[arguments.format or "saved_model"]
-    given = {name: getattr(arguments, name) for name in flags.EXPORT}
     ticket.export(
         arguments.output or default,
         arguments.format,
@@ -187,12 +190,12 @@ def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
     return dataclasses.replace(history[round].trained, history=history), recipe
 
 
-def _with_data(ticket: Ticket, recipe: str) -> Ticket:
+def _with_data(ticket: Ticket, recipe: ModuleType) -> Ticket:
     from tf_lottery.training.data import resolve
 
     plan = ticket.plan or Plan()
-    dataset = load_recipe(recipe).dataset
-    return dataclasses.replace(ticket, data=resolve(dataset, None, None, plan))
+    data = resolve(recipe.dataset, None, None, plan)
+    return dataclasses.replace(ticket, data=data)
 
 
 def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:

@@ -212,8 +212,9 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> N
             warn(
                 f"{path} was begun with the class {name!r} of the module "
                 f"{there[name]!r}, and here it is of {here[name]!r}. They are taken "
-                "for one class that was moved, as the models have equal configurations. "
-                "Code is not compared: if they are two classes, pass another `run_dir`."
+                "for one class that was moved, as the models have equal "
+                "configurations. Code is not compared: if they are two classes, pass "
+                "another `run_dir`."
             )
 
 
@@ -225,8 +226,8 @@ def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     there, here = (each.get("values", {}) for each in (theirs, ours))
     if names := sorted(n for n in there | here if there.get(n) != here.get(n)):
         return (
-            "of another model, with other values that are read in training and never "
-            f"trained (such as those of a teacher), in {', '.join(map(repr, names[:3]))}"
+            "of another model, with other values that training reads and never changes "
+            f"(such as a teacher's), in {', '.join(map(repr, names[:3]))}"
         )
     if theirs["architecture"] != ours["architecture"]:
         layers = theirs["layers"].items() ^ ours["layers"].items()
