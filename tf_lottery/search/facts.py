@@ -223,16 +223,16 @@ def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     plans = [Plan.from_json(plan) for plan in (there, here)]
     for name in plans[0].differences(plans[1]):
         return f"of another plan, `{name}` {_unequal(there[name], here[name])}"
-    there, here = (each.get("values", {}) for each in (theirs, ours))
-    if names := sorted(n for n in there | here if there.get(n) != here.get(n)):
+    values = [each.get("values", {}) for each in (theirs, ours)]
+    if names := sorted({name for name, _ in values[0].items() ^ values[1].items()}):
         return (
             "of another model, with other values that training reads and never changes "
             f"(such as a teacher's), in {', '.join(map(repr, names[:3]))}"
         )
     if theirs["architecture"] != ours["architecture"]:
         layers = theirs["layers"].items() ^ ours["layers"].items()
-        names = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
-        return f"of another model, it differs in {names} (names of layers count)"
+        said = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
+        return f"of another model, it differs in {said} (names of layers count)"
     there, here = theirs["compile_config"], ours["compile_config"]
     differs = sorted(name for name in there | here if there.get(name) != here.get(name))
     if differs:

@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 
 from tf_lottery.core.plan import Plan
-from tf_lottery.search.names import CONTROLS, METRICS, OUTCOME, TICKET, numbered
+from tf_lottery.search.names import CONTROLS, METRICS, OUTCOME, PLAN, TICKET, numbered
 from tf_lottery.search.replicate import Replicate
 from tf_lottery.search.store import Store
 
@@ -15,6 +15,11 @@ def gaps(store: Store, plan: Plan) -> list[str]:
     The last ones are looked at first: a search that goes on meanwhile finishes them
     last, and leaves no gap.
     """
+    found = store.settled(lambda: _gaps(store, plan))
+    return found if (store.path / PLAN).exists() else []  # it is removed just now
+
+
+def _gaps(store: Store, plan: Plan) -> list[str]:
     found: list[str] = []
     is_followed = False
     for number, path in reversed(numbered(store.path, "replicate").items()):

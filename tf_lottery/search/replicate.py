@@ -29,7 +29,7 @@ from tf_lottery.search.names import (
     directory_name,
     numbered,
 )
-from tf_lottery.search.sealed import digest_of_arrays
+from tf_lottery.search.sealed import digest_of_arrays, missing
 from tf_lottery.search.shared import link
 from tf_lottery.search.training_files import Place, TrainingFiles
 
@@ -250,7 +250,8 @@ class Replicate:
     def _ticket(self, plan: Plan, before: Round | None) -> Ticket:
         if before is None:
             dense = self.dense(plan)
-            assert dense is not None
+            if dense is None:  # removed just now
+                raise missing(self._files(0).ticket_path)
             return dense
         number = before.number + 1
         archive = self._files(number).ticket()

@@ -7,9 +7,9 @@ ticket.safetensors    the ticket that was returned
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 
@@ -25,6 +25,8 @@ from tf_lottery.search.replicate import Replicate
 from tf_lottery.search.returned import check_known
 from tf_lottery.search.sealed import read_record, write_record
 
+_Read = TypeVar("_Read")
+_TRIES = 5
 _WHERE = ("versions", "devices", "machine")
 _FIELDS = fields.at_least(
     {
@@ -125,6 +127,32 @@ class Store:
             TicketError: It is no run directory, or damaged, or the ticket that was
                 returned is of other trainings.
         """
+        return self.settled(self._history)
+
+    def settled(self, read: Callable[[], _Read]) -> _Read:
+        """What a function reads; again, if a search began or ended here meanwhile."""
+        for _ in range(_TRIES):
+            before = self._written()
+            try:
+                found = read()
+            except (TicketError, FileNotFoundError):
+                if before == self._written():
+                    raise
+            else:
+                if before == self._written():
+                    return found
+        return read()
+
+    def _written(self) -> list[tuple[int, int]]:
+        """What differs after a search wrote what it writes when it begins and ends."""
+        found = []
+        for name in (PLAN, TICKET):
+            with contextlib.suppress(OSError):
+                status = (self.path / name).stat()
+                found.append((status.st_ino, status.st_mtime_ns))
+        return found
+
+    def _history(self) -> History:
         history = self.trainings()
         check_known(self.path / TICKET, history)
         return history
