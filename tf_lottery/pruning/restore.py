@@ -155,8 +155,9 @@ def rebuild(
         raise TicketError(
             "Keras must be able to make the model from its configuration, and cannot: "
             f"{_in_short(error)} Pass classes and functions of your own as "
-            '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
-            "of a file that you trust, or use `ticket.apply(model)`."
+            '`custom_objects={"Name": Name}` (on the command line, a file with them as '
+            "`--recipe`), and `safe_mode=False` for Lambda layers of a file that you "
+            "trust, or use `ticket.apply(model)`."
         ) from error
 
 

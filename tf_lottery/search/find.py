@@ -225,13 +225,13 @@ def search(
     `above` stands above the bars. `more` is for `plan.json`: the path of the recipe,
     which says where the data are, and the options of the command.
     """
-    workers = trainer.workers
-    plan = trainer.plan
+    workers, plan = trainer.workers, trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
     facts = describe(
         plan,
         trainer.architecture,
         trainer.data_facts,
+        values=trainer.values,
         monitor=monitor,
         maximize=maximizes(monitor, plan),
         devices=strategies.in_words(trainer.strategy),

@@ -190,7 +190,11 @@ def _trained(trainer: Trainer, start: Ticket, root: Path, verbose: int) -> Outco
     devices = strategies.in_words(trainer.strategy)
     identity = Identity(
         describe(
-            trainer.plan, trainer.architecture, trainer.data_facts, devices=devices
+            trainer.plan,
+            trainer.architecture,
+            trainer.data_facts,
+            values=trainer.values,
+            devices=devices,
         )
     )
     state = with_generators(start.state, trainer.plan.seed)

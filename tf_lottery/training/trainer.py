@@ -17,6 +17,7 @@ from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning import proof
+from tf_lottery.pruning.fixed import fixed_values
 from tf_lottery.pruning.live import Live
 from tf_lottery.training import arrays, checks, feeding, models, shareable
 from tf_lottery.training import strategy as strategies
@@ -397,6 +398,7 @@ class Trainer:
         how = self._callbacks, stream.inputs()
         found = searched(model, self.plan, self.strategy, last_step, *how)
         self.model, self.architecture = found.model, found.architecture
+        self.values = fixed_values(model)
         self.skipped, self._stream = found.skipped, stream
         groups = found.group, found.given
         self._loop = Loop(self.model, stream.feed, stream.evaluated, *groups)

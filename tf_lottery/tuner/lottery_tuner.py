@@ -300,7 +300,8 @@ class LotteryTuner(keras_tuner.Tuner):
         monitor = plan.monitor or trainer.monitors[0]
         objective = self.oracle.objective
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
-        found = describe(plan, trainer.architecture, trainer.data_facts)
+        model = trainer.architecture, trainer.data_facts
+        found = describe(plan, *model, values=trainer.values)
         names = {each.name: each.get_config() for each in space.space}
         sweep_file.write(
             Path(self.project_dir),
