@@ -16,6 +16,8 @@ from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.naming import stable_names
 from tf_lottery.core.plan import Plan
 
+# Begins a name that is stable already, so that it is not taken for one of Keras'.
+_NEW = "="
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
@@ -33,7 +35,7 @@ def describe(
         "fingerprint": plan.fingerprint,
         "architecture": _digest(model),
         "layers": {
-            _name(layer) or layer["class_name"]: _digest(layer)
+            (_name(layer) or layer["class_name"]).removeprefix(_NEW): _digest(layer)
             for layer in model.get("config", {}).get("layers", ())
         },
         "compile_config": {
@@ -120,7 +122,7 @@ def _names_of(things: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     named = [(name, _classes(thing)) for thing in things if (name := _name(thing))]
     # Keras calls a hidden input after its first layer, and no weight after it.
     return {
-        name: "input" if classes[0] == "InputLayer" else new
+        name: "input" if classes[0] == "InputLayer" else f"{_NEW}{new}"
         for (name, classes), new in zip(named, stable_names(named), strict=True)
     }
 
