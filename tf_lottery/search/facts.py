@@ -21,6 +21,8 @@ _KERAS = (
     *("builtins", "keras", "tf_keras", "tensorflow", "tf_lottery"),
     "tensorflow_model_optimization",
 )
+# Begins a name that is stable already, so that it is not taken for one of Keras'.
+_NEW = "="
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
@@ -49,7 +51,7 @@ def describe(
         "values": dict(values or {}),
         "modules": dict(sorted(_modules(architecture))),
         "layers": {
-            _name(layer) or layer["class_name"]: _digest(layer)
+            (_name(layer) or layer["class_name"]).removeprefix(_NEW): _digest(layer)
             for layer in model.get("config", {}).get("layers", ())
         },
         "compile_config": {
@@ -163,7 +165,7 @@ def _names_of(things: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     named = [(name, _classes(thing)) for thing in things if (name := _name(thing))]
     # Keras calls a hidden input after its first layer, and no weight after it.
     return {
-        name: "input" if classes[0] == "InputLayer" else new
+        name: "input" if classes[0] == "InputLayer" else f"{_NEW}{new}"
         for (name, classes), new in zip(named, stable_names(named), strict=True)
     }
 
