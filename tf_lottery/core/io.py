@@ -216,7 +216,11 @@ class Archive(Mapping[str, Array]):
                 raise TicketError(f"{self.path} must be a regular file, and is not.")
             with open(self.path, "rb") as file:
                 yield file
-        except (FileNotFoundError, TicketError):
+        except FileNotFoundError as error:
+            if self.path.is_symlink():
+                raise TicketError(f"{self.path} is a link to nothing.") from error
+            raise
+        except TicketError:
             raise
         except OSError as error:
             raise TicketError(

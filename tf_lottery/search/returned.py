@@ -36,14 +36,10 @@ def check_known(path: Path, history: History) -> bool:
     Raises:
         TicketError: The file is damaged, or is of other trainings.
     """
-    if not path.exists() and not path.is_symlink():
-        return True
     try:
         ticket = Ticket.load(path)
-    except FileNotFoundError as error:
-        if not path.is_symlink():
-            return True  # it was removed just now
-        raise TicketError(f"{path} is a link to nothing. {_AGAIN}") from error
+    except FileNotFoundError:
+        return True
     except TicketError as error:
         raise TicketError(f"{error} {_AGAIN}") from error
     known = {_which(row): row for row in history.rows()}
