@@ -106,8 +106,9 @@ def warn_if_trained(model: Any, plan: Plan) -> None:
     steps = int(model.optimizer.iterations.numpy())
     if steps and plan.retrain != "fine_tune":
         warn(
-            f"The model was trained already, for {steps:,} steps: its tickets start "
-            "from its current weights, and from its optimizer as it is. To start from "
+            f"The model was trained already, for {steps:,} steps: a new search starts "
+            "from its current weights, and from its optimizer as it is; one that "
+            "continues, from those in its run directory. To start from "
             "an initialisation, pass a function that builds the model. To prune a "
             'trained network, pass retrain="fine_tune".'
         )
