@@ -41,3 +41,10 @@ def test_validation_data_are_looked_at_too():
 def test_an_input_that_a_layer_changes_first_is_taken():
     clipped = layers.Lambda(lambda x: tf.clip_by_value(x, 0, 9))
     Trainer(embedded(clipped), (ids(10), LABELS), Plan())
+
+
+def test_in_a_dataset_the_error_of_the_step_says_what_to_do():
+    rows = tf.data.Dataset.from_tensor_slices((ids(10), LABELS)).batch(16)
+    trainer = Trainer(embedded(), rows.map(lambda x, y: (x, y)), Plan())
+    with pytest.raises(RuntimeError, match=r"= 10 is not in \[0, 10\).*`input_dim`"):
+        trainer.train(trainer.dense())
