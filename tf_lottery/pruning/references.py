@@ -4,6 +4,7 @@
 where `from_config` of the same class expects its description.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,13 +16,12 @@ def made_of(kind: type, config: Mapping[str, Any]) -> Any:
     functions = {name: v for name, v in config.items() if _is_function(v)}
     try:
         return kind.from_config(dict(config))  # type: ignore[attr-defined]
-    except Exception:  # its class may raise whatever it likes
-        if not functions:
-            raise
-    described = {name: _reference(name) for name in functions}
-    named = {_reference(name)["config"]: v for name, v in functions.items()}
-    with keras.saving.custom_object_scope(named):
-        return kind.from_config({**config, **described})  # type: ignore[attr-defined]
+    except Exception as error:  # its class may raise whatever it likes
+        described = {name: _reference(name) for name in functions}
+        named = {_reference(name)["config"]: v for name, v in functions.items()}
+        with keras.saving.custom_object_scope(named), contextlib.suppress(Exception):
+            return kind.from_config({**config, **described})  # type: ignore[attr-defined]
+        raise error
 
 
 def _is_function(value: Any) -> bool:
