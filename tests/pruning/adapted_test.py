@@ -190,3 +190,10 @@ def test_an_inner_lookup_is_exported(file, tmp_path):
         assert np.allclose(next(iter(outputs.values())), wanted, atol=1e-6)
     else:
         assert np.array_equal(keras.models.load_model(tmp_path / file)(WORDS), wanted)
+
+
+def test_an_inner_layer_that_was_not_adapted_is_refused():
+    inner = [Nested(name="holder"), layers.Dense(CLASSES, name="logits")]
+    model = compiled(keras.Sequential([keras.Input((1,), dtype=tf.string), *inner]))
+    with pytest.raises(ValueError, match=r"'holder/words', which was not adapted"):
+        Trainer(model, (WORDS, LABELS), Plan())

@@ -208,3 +208,28 @@ def test_optimizers_and_models_in_a_list_are_copied():
     assert found.optimizers[0] is not optimizer
     assert found.models[0] is not inner
     assert np.array_equal(found.models[0].weights[0], inner.weights[0])
+
+
+@pytest.mark.parametrize(
+    "held",
+    [np.random.default_rng(0), [random.Random(0)], itertools.count()],
+    ids=["numpy", "list", "iterator"],
+)
+def test_a_generator_of_python_is_a_warning_as_it_is_not_rewound(held):
+    with pytest.warns(UserWarning, match=r"Only variables are rewound.*'draws'"):
+        trainer(holding(draws=held))
+    with pytest.warns(UserWarning, match=r"Only variables are rewound.*'helper'"):
+        trainer(holding(helper=Helper(np.random.default_rng(0))))
+
+
+def test_other_attributes_are_no_warning(recwarn):
+    holding_all = holding(
+        generators=[tf.random.Generator.from_seed(3)],
+        loss_function=keras.losses.MeanSquaredError(),
+        schedule=keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9),
+        data=tf.data.Dataset.range(3),
+        numbers=[1, 2],
+        helper=Helper(),
+    )
+    trainer(holding_all)
+    assert not [w for w in recwarn if "rewound" in str(w.message)]

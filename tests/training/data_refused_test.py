@@ -77,12 +77,17 @@ def test_a_pass_of_another_length_is_one_error(data, said, plan):
 # What is refused, and said.
 
 
+def sized(size=6):
+    yield from itertools.islice(generated(0), size)
+
+
 @pytest.mark.parametrize(
     "data, error, said",
     [
         (generated(0), ValueError, "Pass a function of the seed that returns a gen"),
         (lambda: arrays(), TypeError, r"Write `def dataset\(seed\):`"),
         (endless, TypeError, r"`endless`, which cannot .* Write `def endless\(seed"),
+        (sized, TypeError, r"`sized`, .*first parameter is 'size=6'.*`def sized\(seed"),
         (lambda seed: iter(()), ValueError, "at least one batch"),
         (Sequence(0), ValueError, "at least one batch"),
         (Changing, TypeError, r"Pass an object of it, `Changing\(\.\.\.\)`"),
@@ -91,6 +96,7 @@ def test_a_pass_of_another_length_is_one_error(data, said, plan):
         "generator",
         "no argument",
         "generator function",
+        "default",
         "empty",
         "no batches",
         "class",

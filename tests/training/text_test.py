@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.models import CLASSES, arrays, compiled, keras, tf, tiny
+from tf_lottery import TicketError, find_ticket
 from tf_lottery.core.plan import Plan
 from tf_lottery.training.trainer import Trainer
 
@@ -105,7 +106,7 @@ def test_a_normalization_that_was_not_adapted_is_a_warning():
 
 def test_what_was_adapted_or_given_is_not_refused():
     adapted = layers.Normalization()
-    adapted.adapt(np.arange(9.0)[:, None])
+    adapted.adapt(np.linspace(-1.0, 1.0, 9)[:, None])
     for layer in (
         adapted,
         layers.Normalization(mean=0.0, variance=1.0),
@@ -179,3 +180,44 @@ def test_whole_numbers_may_be_floats():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Trainer(ids_model(), (IDS.astype(np.float32), arrays()[1]), Plan())
+
+
+# Functions that standardize or split a text.
+
+
+def lowered(text):
+    return tf.strings.lower(text)
+
+
+def parted(text):
+    return tf.strings.split(text, " ")
+
+
+def own_words():
+    found = layers.TextVectorization(
+        20, standardize=lowered, split=parted, output_sequence_length=4, name="words"
+    )
+    found.adapt(TEXTS)
+    return found
+
+
+def test_functions_of_a_text_are_those_of_the_copy():
+    trainer = Trainer(classifier(own_words()), FORMS["array"], Plan())
+    found = trainer.model.get_layer("words")
+    assert (found._standardize, found._split) == (lowered, parted)
+
+
+@pytest.mark.parametrize("file", ["ticket.keras", "ticket"])
+def test_functions_of_a_text_are_named_in_a_ticket_and_exported(file, tmp_path):
+    data = FORMS["array"]
+    ticket = find_ticket(
+        classifier(own_words()), data, rounds=1, verbose=0, validation_data=data
+    )
+    with pytest.raises(TicketError, match=r"lowered.*custom_objects"):
+        ticket.model()
+    functions = {"lowered": lowered, "parted": parted}
+    made = ticket.model("best", custom_objects=functions)
+    assert made.get_layer("words")._split is parted
+    options = {} if "." in file else {"layout": "dense"}  # which writes lookup tables
+    ticket.export(tmp_path / file, verbose=0, custom_objects=functions, **options)
+    assert (tmp_path / file).exists()

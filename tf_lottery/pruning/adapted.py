@@ -1,6 +1,6 @@
 """What preprocessing layers were adapted to: words and bins, which are no variables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from tf_lottery.pruning.layers import named_layers
 from tf_lottery.pruning.naming import parts
 
 _LOOKUPS = keras.src.layers.preprocessing.index_lookup.IndexLookup
+_ADAPTABLE = keras.src.engine.base_preprocessing_layer.PreprocessingLayer
 
 
 def adapted_of(layer: Any) -> dict[str, Any]:
@@ -71,17 +72,30 @@ def check_adapted(copied: Any, layer: Any) -> None:
 
 def forgotten(model: Any) -> list[str]:
     """The paths of layers that need `adapt` before they can be called."""
-    layers = named_layers(model).items()
-    return [path for path, la in layers if _needs_words(la) or _needs_bins(la)]
+    found = _called(model)
+    return [path for path, part in found if _needs_words(part) or _needs_bins(part)]
 
 
 def as_made(model: Any) -> list[str]:
     """The paths of `Normalization` layers that change nothing, as they were made."""
     return [
         path
-        for path, layer in named_layers(model).items()
-        if isinstance(layer, keras.layers.Normalization) and _is_as_made(layer)
+        for path, part in _called(model)
+        if isinstance(part, keras.layers.Normalization) and _is_as_made(part)
     ]
+
+
+def _called(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers of a model, and once each that is inside them and was called."""
+    seen: set[int] = set()
+    for path, layer in named_layers(model).items():
+        yield path, layer
+        # What is inside a layer that can be adapted, such as a text, follows it.
+        inner = () if isinstance(layer, _ADAPTABLE) else parts(layer, f"{path}/")
+        for name, part in inner:
+            if part.built and part is not layer and id(part) not in seen:
+                seen.add(id(part))
+                yield name.rstrip("/"), part
 
 
 def _needs_words(layer: Any) -> bool:

@@ -31,7 +31,9 @@ from tf_lottery.pruning.layers import (
 from tf_lottery.pruning.objects import copied_state
 from tf_lottery.pruning.parts import set_flags
 from tf_lottery.pruning.rebinding import Rebinding, rebound
+from tf_lottery.pruning.references import made_of
 from tf_lottery.pruning.states import own_generators, recurrent_states
+from tf_lottery.pruning.unbuilt import build_held
 
 CopyLayer = Callable[[Any], Any]
 
@@ -114,6 +116,8 @@ class Copier:
                 set_flags(copied, original)
             self._pair_variables(original)
         for original in list(self._originals):
+            if isinstance(original, keras.Model) and not plain:
+                build_held(self._copies[id(original)])
             copied = without_wrapper(self._copies[id(original)])
             if isinstance(original, keras.layers.Lambda):
                 copied.function = rebound(original.function, self._found)
@@ -195,7 +199,9 @@ class Copier:
 
     def _whole(self, model: Any) -> Any:
         """The copy of a model that is an attribute, with its weights."""
-        if not getattr(model, "_is_graph_network", False):
+        if not isinstance(model, keras.Sequential) and not getattr(
+            model, "_is_graph_network", False
+        ):
             raise ValueError(
                 "A model that is an attribute of the model must be Sequential or "
                 f"functional to be copied. Received: {model.name!r} "
@@ -232,7 +238,7 @@ def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
         ValueError: A class that cannot be made from its configuration.
     """
     try:
-        return type(original).from_config(original.get_config() | changes)
+        return made_of(type(original), original.get_config() | changes)
     except Exception as error:  # its class may raise whatever it likes
         raise ValueError(
             f"Every {kind} must be able to be copied by `from_config(get_config())`. "

@@ -47,10 +47,16 @@ def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
     for wrapper in pruning_wrapper.collect_prunable_layers(model):
         seen.update(map(id, wrapper.weights))  # masks
     # Of the model itself, or of a list of layers.
-    for weight in model.weights if model.built else ():
+    for weight in _existing(model) if model.built else ():
         if isinstance(weight, tf.Variable) and id(weight) not in seen:
             weights[unique(_last_name(weight), weights)] = weight
     return weights
+
+
+def has_unbuilt(model: Any) -> bool:
+    """Whether a model holds a Sequential without an input shape that was not called."""
+    parts = model._flatten_layers(include_self=False)
+    return any(isinstance(p, keras.Sequential) and not p.built for p in parts)
 
 
 def graph_weights(model: Any) -> set[int]:
@@ -72,7 +78,7 @@ def own_weights(layer: Any, names: Names = layer_names) -> dict[str, Any]:
     where in a program a part was built.
     """
     # Not the handler that lookup layers list among their weights.
-    own = {id(weight) for weight in layer.weights if isinstance(weight, tf.Variable)}
+    own = {id(weight) for weight in _existing(layer) if isinstance(weight, tf.Variable)}
     own -= _counters(layer)
     found: dict[int, tuple[str, Any, Any]] = {}
     for prefix, part in parts(layer, names=names):
@@ -84,7 +90,7 @@ def own_weights(layer: Any, names: Names = layer_names) -> dict[str, Any]:
     weights: dict[str, Any] = {}
     for prefix, part, weight in found.values():
         weights[unique(f"{prefix}{weight_name(weight, part)}", weights)] = weight
-    for weight in layer.weights:  # in a `tf.Module` of the layer
+    for weight in _existing(layer):  # in a `tf.Module` of the layer
         if id(weight) in own and id(weight) not in found:
             weights[unique(_last_name(weight), weights)] = weight
     return weights
@@ -151,6 +157,17 @@ def skipped_layers(model: Any) -> list[str]:
             len(weight.shape) > 1 and _last_name(weight) != _DEPTHWISE
             for weight in layer.trainable_weights
         )
+    ]
+
+
+def _existing(layer: Any) -> list[Any]:
+    """All weights so far: Keras refuses to list them if some are not made yet."""
+    if not has_unbuilt(layer):
+        return list(layer.weights)
+    return [
+        weight
+        for part in layer._flatten_layers()
+        for weight in (*part._trainable_weights, *part._non_trainable_weights)
     ]
 
 

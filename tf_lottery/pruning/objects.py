@@ -58,9 +58,14 @@ def copied_state(value: Any, replace: Callable[[Any], Any]) -> Any:
         )
     if isinstance(value, tf.Module) and not isinstance(value, keras.layers.Layer):
         return _module(value, replace)
-    if isinstance(value, _RANDOM) or hasattr(value, "__next__"):
+    if is_drawn_from(value):
         return _deep_copy(value)
     return None
+
+
+def is_drawn_from(value: Any) -> bool:
+    """Whether it is a generator or an iterator of Python, which each use changes."""
+    return isinstance(value, _RANDOM) or hasattr(type(value), "__next__")
 
 
 def is_own_object(value: Any) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.naming import unique
 from tf_lottery.pruning.layers import named_layers
+from tf_lottery.pruning.objects import is_drawn_from, is_own_object
 
 
 def generators(model: Any) -> dict[str, Any]:
@@ -22,15 +23,20 @@ def generators(model: Any) -> dict[str, Any]:
 def own_generators(model: Any) -> dict[str, Any]:
     """The states of each `tf.random.Generator` that is an attribute of the user's."""
     found: dict[str, Any] = {}
-    seen: set[int] = set()
-    for path, part in (*_models(model), *_parts_of_layers(model)):
-        own = {name: v for name, v in vars(part).items() if name[:6] != "_self_"}
-        for name, value in sorted(own.items()):
-            for each in _items(value):
-                if isinstance(each, tf.random.Generator) and id(each) not in seen:
-                    seen.add(id(each))
-                    place = f"{path}/{name}" if path else name
-                    found[unique(f"random:{place}", found)] = each.state
+    for place, each in _held(model):
+        if isinstance(each, tf.random.Generator):
+            found[unique(f"random:{place}", found)] = each.state
+    return found
+
+
+def not_rewound(model: Any) -> dict[str, Any]:
+    """Generators and iterators of Python that attributes hold, by their names."""
+    found: dict[str, Any] = {}
+    for place, value in _held(model):
+        parts = vars(value).values() if is_own_object(value) else ()
+        for each in (value, *parts):
+            if is_drawn_from(each):
+                found[unique(place, found)] = each
     return found
 
 
@@ -42,6 +48,18 @@ def recurrent_states(model: Any) -> dict[str, Any]:
             for state in tf.nest.flatten(getattr(part, "states", [])):
                 found[unique(f"state:{path}", found)] = state
     return found
+
+
+def _held(model: Any) -> Iterator[tuple[str, Any]]:
+    """What attributes of models and layers hold, each once, with its place."""
+    seen: set[int] = set()
+    for path, part in (*_models(model), *_parts_of_layers(model)):
+        own = {name: v for name, v in vars(part).items() if name[:6] != "_self_"}
+        for name, value in sorted(own.items()):
+            for each in _items(value):
+                if id(each) not in seen:
+                    seen.add(id(each))
+                    yield f"{path}/{name}" if path else name, each
 
 
 def _parts_of_layers(model: Any) -> Iterator[tuple[str, Any]]:

@@ -139,6 +139,7 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
         if "optimizer" not in changes:
             config["optimizer"] = optimizers.copy(source.optimizer)
         config |= copied_metrics(source)
+        config["loss_weights"] = _copied_loss_weights(model, source)
         keras.Model.compile(model, **config | changes)
     if not config["loss"] and source.loss:  # its class sets it after Keras' `compile`
         model.loss = source.loss
@@ -185,6 +186,29 @@ def copied_metrics(model: Any) -> dict[str, Any]:
         "metrics": tf.nest.map_structure(copied, config["metrics"]),
         "weighted_metrics": tf.nest.map_structure(weighted, config["weighted_metrics"]),
     }
+
+
+def _copied_loss_weights(model: Any, source: Any) -> Any:
+    """The loss weights of a model, where variables are those of a copy."""
+    given = source._compile_config.config["loss_weights"]
+    if not any(isinstance(each, tf.Variable) for each in tf.nest.flatten(given)):
+        return given
+    paths = {id(weight): path for path, weight in named_weights(source).items()}
+    mine = named_weights(model)
+
+    def copied(weight: Any) -> Any:
+        if not isinstance(weight, tf.Variable):
+            return weight
+        if id(weight) not in paths:
+            raise ValueError(
+                "A variable in `loss_weights` must be an attribute of the model, so "
+                f"that it is copied and rewound. Received: {weight.name!r}, which is "
+                "none. Make it by `tf.Variable(..., trainable=False)`, set it as in "
+                "`model.alpha = alpha`, and let callbacks change `self.model.alpha`."
+            )
+        return mine[paths[id(weight)]]
+
+    return tf.nest.map_structure(copied, given)
 
 
 def hold_masks(model: Any) -> None:

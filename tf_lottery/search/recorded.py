@@ -10,6 +10,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, Round, State
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.names import CHECKPOINT
 from tf_lottery.search.progress import Progress
@@ -60,10 +61,12 @@ class Recorded:
             stored = self._store.dense(plan)
             assert stored is not None
         elif names := _differing(stored, passed):
-            self._progress.say(
-                "The initial weights are those of the run directory, and the values of "
-                "the optimizer; the model that was passed has others, in "
-                f"{', '.join(map(repr, names[:3]))}{', ...' if names[3:] else ''}."
+            warn(
+                "The search continues from the initial weights, and the values of the "
+                "optimizer, in its run directory. The model that was passed has others "
+                f"in {', '.join(map(repr, names[:3]))}{', ...' if names[3:] else ''}, "
+                "which are not used. To start from these, pass another `run_dir`, or "
+                "`overwrite=True`."
             )
         self._trainer.start_from(stored)
         return stored

@@ -15,6 +15,7 @@ _NUMBER_THEM = (
     "Number the classes from 0, such as by `names, y = np.unique(y, "
     "return_inverse=True)`."
 )
+_RAISED = ValueError, TypeError, KeyError, AttributeError
 _OWN_LOSS = ("test_step", "compute_loss")
 
 
@@ -59,7 +60,7 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
 
     try:
         on_replicas.get_concrete_function(y, outputs, sample_weight)
-    except (ValueError, TypeError, KeyError, tf.errors.InvalidArgumentError) as error:
+    except (*_RAISED, tf.errors.InvalidArgumentError) as error:
         if has_own_loss(model):
             return  # which may take other targets
         raise ValueError(
@@ -116,6 +117,16 @@ def check_loss(model: Any) -> None:
             "Received: a model that is compiled without one, and has no `test_step` "
             "or `compute_loss` of its own. Keras would report 0. Pass the loss to "
             "Keras' `compile(loss=...)`, or write a `test_step` that returns it."
+        )
+
+
+def check_evaluate(model: Any) -> None:
+    """Raises unless Keras' own `evaluate` computes metrics by their names."""
+    if has_own(model, "evaluate"):
+        raise ValueError(
+            "The model must be evaluated by Keras' `evaluate`: a search needs what it "
+            f"returns. Received: {type(model).__name__}, which has an `evaluate` of "
+            "its own. Write what it does as `test_step`, or give it another name."
         )
 
 
@@ -267,6 +278,8 @@ def _check_called(model: Any, x: Any, name: str) -> None:
 
 
 def _hint(model: Any, y: Any) -> str:
+    if isinstance(y, list | tuple) and len(y) == 1:
+        return "Pass y itself, not a list that holds it. "
     for target, output, loss in targets(model, y):
         rank = target.shape.rank
         fewer = rank is not None and (

@@ -18,6 +18,7 @@ from tf_lottery.training.check_data import (
     kind_of,
     targets,
 )
+from tf_lottery.training.check_indices import check_indices
 from tf_lottery.training.check_whole import check_whole
 from tf_lottery.training.data import is_arrays
 
@@ -54,6 +55,7 @@ def check_values(model: Any, part: Any, name: str) -> None:
     if not has_own(model, "train_step"):
         _check_inputs(model, x, name)
         check_whole(model, x, name)
+        check_indices(model, x, name)
     _check_finite(weights, f"The sample weights of `{name}`")
     if has_own_loss(model):
         return

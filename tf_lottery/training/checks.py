@@ -16,6 +16,7 @@ from tf_lottery.pruning import adapted
 from tf_lottery.pruning.copying import FUNCTIONS, OPTIMIZERS
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.naming import own_names
+from tf_lottery.pruning.states import not_rewound
 from tf_lottery.pruning.wrap import wrappers
 
 _STEPS = ("apply_gradients", "minimize", "update_step", "compute_gradients")
@@ -106,10 +107,23 @@ def warn_if_trained(model: Any, plan: Plan) -> None:
     steps = int(model.optimizer.iterations.numpy())
     if steps and plan.retrain != "fine_tune":
         warn(
-            f"The model was trained already, for {steps:,} steps: its tickets start "
-            "from its current weights, and from its optimizer as it is. To start from "
+            f"The model was trained already, for {steps:,} steps: a new search starts "
+            "from its current weights, and from its optimizer as it is; one that "
+            "continues, from those in its run directory. To start from "
             "an initialisation, pass a function that builds the model. To prune a "
             'trained network, pass retrain="fine_tune".'
+        )
+
+
+def warn_of_not_rewound(model: Any) -> None:
+    """Warns of attributes of a copy that draw on from training to training."""
+    if found := not_rewound(model):
+        names = ", ".join(f"{k!r} ({type(v).__name__})" for k, v in found.items())
+        warn(
+            "Only variables are rewound between trainings. Received: the attributes "
+            f"{names}, which go on from where the training before left them, so that "
+            "rounds do not start alike. Use a `tf.random.Generator`, or a `tf.Variable`"
+            " that counts."
         )
 
 

@@ -63,6 +63,7 @@ def searched(
     with strategy.scope():
         proof.prove(copied, model, lambda: seeded(seed), inputs)
     _check_pruned(copied, model, plan)
+    checks.warn_of_not_rewound(copied)
     with strategy.scope():
         optimizer = models.optimizer(model, plan, last_step)
     architecture = describe(model, optimizer)

@@ -21,7 +21,7 @@ from tf_lottery.pruning.fixed import fixed_values
 from tf_lottery.pruning.live import Live
 from tf_lottery.training import arrays, checks, feeding, models, shareable
 from tf_lottery.training import strategy as strategies
-from tf_lottery.training.check_data import check_batch, check_loss
+from tf_lottery.training.check_data import check_batch, check_evaluate, check_loss
 from tf_lottery.training.data import Data, Given
 from tf_lottery.training.draw import Source
 from tf_lottery.training.fit import Fit, Report
@@ -407,6 +407,8 @@ class Trainer:
 
     def _check(self) -> None:
         self._stream.check(self.model)
+        if self._stream.evaluated:
+            check_evaluate(self.model)
         if self.has_validation:
             check_loss(self.model)
         checks.check_plan(self.plan, self.steps_per_epoch, self.monitors)

@@ -1,5 +1,6 @@
 """What can go wrong in a training, each as one error with round and step."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,8 @@ from tf_lottery.core.records import State
 from tf_lottery.core.spoiled import is_finite, not_finite
 from tf_lottery.core.telling import telling_line
 from tf_lottery.training.data import ARGUMENTS
+
+_INDEX = re.compile(r"indices\[.*\] = .* is not in \[0, ")
 
 
 def failure(error: Exception, what: str, step: int, due: int) -> Exception:
@@ -24,9 +27,15 @@ def failure(error: Exception, what: str, step: int, due: int) -> Exception:
     if due:
         last = f"s {step + 1:,} to {step + due:,}"
         where = f"in step{last if due > 1 else f' {step + 1:,}'}"
+    said = telling_line(error)
+    advice = "Look at the data and at the model."
+    if _INDEX.search(said):
+        advice = (
+            "Number what indices stand for from 0, or give the `Embedding` that takes "
+            "them a larger `input_dim`."
+        )
     return RuntimeError(
-        f"The training of {what} failed {where} with "
-        f"{telling_line(error)}. Look at the data and at the model.{kept()}"
+        f"The training of {what} failed {where} with {said}. {advice}{kept()}"
     )
 
 
