@@ -152,13 +152,16 @@ def test_constraints_that_keep_zeros_are_taken(constraint):
     Trainer(constrained(constraint), arrays(), Plan(rounds=1))
 
 
-def test_a_class_that_keras_does_not_know_is_asked_for():
+def test_a_class_that_keras_does_not_know_is_asked_for(tmp_path):
     class Unknown(keras.Model):
         pass
 
     inputs = keras.Input((FEATURES,))
     model = compiled(Unknown(inputs, layers.Dense(CLASSES, name="logits")(inputs)))
-    ticket = one_shot(model, arrays(), verbose=0)
+    found = one_shot(model, arrays(), verbose=0)
+    assert type(found.model()) is Unknown  # it remembers its model
+    found.save(tmp_path / "t.safetensors")
+    ticket = Ticket.load(tmp_path / "t.safetensors")
     with pytest.raises(TicketError, match=r"Unknown.*custom_objects"):
         ticket.model()
     assert type(ticket.model(custom_objects={"Unknown": Unknown})) is Unknown

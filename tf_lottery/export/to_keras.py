@@ -19,6 +19,7 @@ from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.sizes import Size, size
+from tf_lottery.pruning.by_name import not_found
 from tf_lottery.pruning.layers import named_weights
 
 LAYOUTS = ("packed", "dense")
@@ -45,7 +46,7 @@ def saved_model(
         compact: Whether to remove dead and constant units first, see `compact`.
         drop_inputs: With `compact`, whether to drop inputs that no weight uses.
         **options: See `Options`: weights, data, latency_runs, overwrite,
-            custom_objects, safe_mode, verbose.
+            custom_objects, safe_mode, model, verbose.
 
     Returns:
         The card, also written beside the directory as JSON and Markdown.
@@ -164,7 +165,7 @@ def _load_keras(path: Path, options: Options) -> Any:
     with _explained("read back"):
         return keras.models.load_model(
             str(path),
-            custom_objects=dict(options.custom_objects or {}),
+            custom_objects={**not_found(), **(options.custom_objects or {})},
             safe_mode=options.safe_mode,
             compile=False,
         )
@@ -177,5 +178,7 @@ def _explained(what: str) -> Iterator[None]:
     except Exception as error:  # layers raise whatever they like
         raise ExportError(
             f"Keras must be able to {what} a .keras file of this model, and cannot: "
-            f'{error} Export it with format="saved_model".'
+            f"{' '.join(str(error).split())[:300]} Pass classes and functions of your "
+            'own as `custom_objects={"Name": Name}`, or export it with '
+            'format="saved_model".'
         ) from error
