@@ -216,8 +216,16 @@ class Archive(Mapping[str, Array]):
                 raise TicketError(f"{self.path} must be a regular file, and is not.")
             with open(self.path, "rb") as file:
                 yield file
-        except (FileNotFoundError, TicketError):
+        except TicketError:
             raise
+        except FileNotFoundError as error:
+            if not name:
+                raise
+            raise TicketError(
+                f"{self.path} must be there as long as a ticket of it is used: its "
+                "arrays are read when they are needed. It was moved or removed. Put "
+                "the directory back, or load the ticket from where it is now."
+            ) from error
         except OSError as error:
             raise TicketError(
                 f"{self.path} cannot be read: {error.strerror}."

@@ -64,7 +64,7 @@ def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
     reader = tf.train.load_checkpoint(str(Path(path, "variables", "variables")))
     masks, values, found = b"", dict[str, Array](), []
     for name, weight in named_weights(model).items():
-        shape, dtype = tuple(weight.shape), weight.dtype.name
+        shape, dtype = weight.numpy().shape, weight.dtype.name
         if not weight.dtype.is_floating:
             continue
         masks = masks or reader.get_tensor(f"mask/{_VALUE}").tobytes()

@@ -1,6 +1,7 @@
 """Exports that TensorFlow runs: SavedModels, packed or dense, and `.keras` files."""
 
 import contextlib
+import dataclasses
 import functools
 import tempfile
 from collections.abc import Callable, Iterator
@@ -115,7 +116,8 @@ def keras_file(
     def read(written: Path) -> Exported:
         loaded = load(written)
         tensors = stored.of_model(named_weights(loaded))
-        return _exported(runtime.keras_model(loaded), tensors, compaction.model)
+        exported = _exported(runtime.keras_model(loaded), tensors, compaction.model)
+        return dataclasses.replace(exported, notes=_loading(compaction.model))
 
     with tempfile.TemporaryDirectory() as directory:
         dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
@@ -169,6 +171,22 @@ def _load_keras(path: Path, options: Options) -> Any:
             safe_mode=options.safe_mode,
             compile=False,
         )
+
+
+def _loading(model: Any) -> list[str]:
+    """How a file of the model is loaded, where that takes more than its path."""
+    used = {type(part).__name__ for part in model._flatten_layers()}
+    needed = ", ".join(
+        f'"{name}": {found.__module__.split(".")[0]}.layers.{name}'
+        for name, found in not_found().items()
+        if name in used
+    )
+    if not needed:
+        return []
+    return [
+        "Keras does not find all of its layers by their names: load this file with "
+        f"`custom_objects={{{needed}}}`."
+    ]
 
 
 @contextlib.contextmanager
