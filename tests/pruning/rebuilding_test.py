@@ -8,6 +8,7 @@ import pytest
 from tests.models import CLASSES, FEATURES, arrays, compiled, keras, layers, tf, tiny
 from tf_lottery import Plan, Ticket, TicketError, find_ticket, one_shot
 from tf_lottery.export import keras_file, saved_model, strip
+from tf_lottery.pruning.layers import named_weights
 from tf_lottery.training.trainer import Trainer
 
 WORDS = np.array([["red fish"], ["blue fish"], ["green tree"], ["red tree"]] * 8)
@@ -166,6 +167,43 @@ def test_a_ticket_is_applied_to_a_model_whose_frozen_base_was_unfrozen():
     )
     assert np.array_equal(head.numpy() != 0, ticket.masks["head/kernel"])
     assert not np.array_equal(kernels["one"].kernel.numpy(), base)
+
+
+@pytest.mark.parametrize("layer", [None, "one"])
+def test_a_ticket_is_applied_to_a_model_whose_base_was_frozen(layer):
+    x, y = arrays()
+    ticket = one_shot(with_base(True), (x, y), sparsity=0.5, verbose=0)
+    model = with_base(layer is not None)
+    if layer:
+        model.get_layer("base").get_layer(layer).trainable = False
+        compiled(model)
+    applied = ticket.apply(model, "final")
+    wanted = ticket.apply(with_base(True), "final").predict(x, verbose=0)
+    assert np.array_equal(applied.predict(x, verbose=0), wanted)
+    assert len(applied.trainable_weights) == len(model.trainable_weights)
+    applied.fit(x, y, verbose=0)
+    assert leaking(applied, ticket) == []
+    one = named_weights(applied)["base/one/kernel"].numpy()
+    assert np.array_equal(one, ticket.outcome.weights["base/one/kernel"])
+    applied.trainable = True  # to fine-tune all of it
+    compiled(applied).fit(x, y, verbose=0)
+    assert leaking(applied, ticket) == []
+    assert not np.array_equal(named_weights(applied)["base/one/kernel"].numpy(), one)
+
+
+def leaking(model, ticket):
+    weights = named_weights(model)
+    return [p for p, mask in ticket.masks.items() if weights[p].numpy()[~mask].any()]
+
+
+def test_what_is_no_plain_model_is_named():
+    ticket = one_shot(compiled(tiny()), arrays(), sparsity=0.5, verbose=0)
+    with pytest.raises(TypeError, match=r"Received: function\. Call it"):
+        ticket.apply(tiny)
+    with pytest.raises(TicketError, match=r"without pruning wrappers.*export\.strip"):
+        ticket.apply(ticket.model())
+    with pytest.raises(ValueError, match=r"built model.*input_shape"):
+        ticket.apply(keras.Sequential([layers.Dense(3)]))
 
 
 def test_a_ticket_of_a_model_without_the_layer_is_still_refused():

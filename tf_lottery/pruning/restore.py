@@ -95,7 +95,7 @@ def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     values = chosen(ticket, weights)
     check_model(model)
     seed = ticket.plan.seed if ticket.plan else 0
-    wrapped = wrap(model, seed, asked=ticket.masks)
+    wrapped = wrap(model, seed, masked=ticket.masks)
     live = Live(wrapped)
     live.assign(values, _with_frozen(ticket, live))
     finalize(wrapped)
