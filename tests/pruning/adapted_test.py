@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models import CLASSES, FEATURES, arrays, compiled, keras, layers, tf
-from tf_lottery import Plan, Ticket, export, find_ticket
+from tf_lottery import Plan, Ticket, TicketError, export, find_ticket
 from tf_lottery.pruning.copying import copy_model
 from tf_lottery.pruning.wrap import unwrap, wrap
 from tf_lottery.training.trainer import Trainer
@@ -190,3 +190,24 @@ def test_an_inner_lookup_is_exported(file, tmp_path):
         assert np.allclose(next(iter(outputs.values())), wanted, atol=1e-6)
     else:
         assert np.array_equal(keras.models.load_model(tmp_path / file)(WORDS), wanted)
+
+
+def looked_up(words):
+    lookup = layers.StringLookup(vocabulary=words, name="words")
+    inner = [keras.Input((1,), dtype=tf.string), lookup, layers.Embedding(5, 4)]
+    return compiled(keras.Sequential([*inner, layers.Flatten(), layers.Dense(CLASSES)]))
+
+
+def test_a_ticket_is_not_applied_to_a_model_of_other_words(tmp_path):
+    data = WORDS, LABELS
+    model = looked_up(["red", "blue", "green"])
+    ticket = find_ticket(model, data, 1, validation_data=data, verbose=0, epochs=2)
+    ticket.save(tmp_path / "t.safetensors")
+    ticket = Ticket.load(tmp_path / "t.safetensors")
+    other = looked_up(["blue", "red", "green"])
+    for use in (ticket.apply, lambda model: export.strip(ticket, model=model)):
+        with pytest.raises(TicketError, match="'words' with another vocabulary"):
+            use(other)
+    again = ticket.apply(looked_up(["red", "blue", "green"]), "best")
+    wanted = ticket.model("best").predict(WORDS, verbose=0)
+    assert np.array_equal(again.predict(WORDS, verbose=0), wanted)

@@ -1,11 +1,14 @@
 """The model that the weights of a ticket go into: rebuilt, given, or remembered."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.pruning.adapted import is_adapted
+from tf_lottery.pruning.holding import adapted_in, with_adapted
 from tf_lottery.pruning.rebuild import other_weights, rebuild
 from tf_lottery.pruning.wrap import wrappers
 
@@ -40,8 +43,8 @@ def basis(
     return model
 
 
-def check_model(model: Any) -> None:
-    """Raises unless it is a plain, built tf_keras model.
+def check_model(ticket: Ticket, model: Any) -> None:
+    """Raises unless it is a plain, built tf_keras model, with the ticket's words.
 
     Raises:
         TypeError, ValueError: What it is, and what to do.
@@ -65,6 +68,23 @@ def check_model(model: Any) -> None:
             "the model that was searched, another build of it, or "
             "`tf_lottery.export.strip(model)`."
         )
+    _check_words(ticket, model)
+
+
+def _check_words(ticket: Ticket, model: Any) -> None:
+    """Raises if lookups have other words, or other bins, than in the search."""
+    if ticket.architecture is None or not is_adapted(model):
+        return
+    mine = json.loads(json.dumps(list(adapted_in(with_adapted(model)))))
+    theirs = json.loads(json.dumps(list(adapted_in(ticket.architecture["config"]))))
+    for (name, what, value), (*_, wanted) in zip(mine, theirs, strict=False):
+        if value != wanted:
+            raise TicketError(
+                "A model must have the words and bins that the ticket was found with, "
+                f"in their order. Received: {name!r} with another {what}. Adapt it to "
+                "the data of the search, or give it the words that it has in "
+                "`ticket.model()`."
+            )
 
 
 def check_fits(ticket: Ticket, model: Any) -> None:
@@ -74,7 +94,7 @@ def check_fits(ticket: Ticket, model: Any) -> None:
         TicketError: A weight that one of them lacks.
         TypeError, ValueError: See `check_model`.
     """
-    check_model(model)
+    check_model(ticket, model)
     if other := next(other_weights(ticket, model), ""):
         raise TicketError(
             f"This ticket was found on another model: they differ in {other!r}. Pass a "

@@ -12,7 +12,6 @@ from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning.adapted import is_adapted
 from tf_lottery.pruning.attributes import plain_attributes
-from tf_lottery.pruning.copying import copy_model
 from tf_lottery.pruning.fitting import basis, check_model
 from tf_lottery.pruning.holding import with_adapted
 from tf_lottery.pruning.layers import finalize
@@ -36,9 +35,7 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
             if is_adapted(model):  # which is in no configuration until copied
-                copied = copy_model(model)
-                config = keras.saving.serialize_keras_object(copied)["config"]
-                described["config"] = with_adapted(config, copied)
+                described["config"] = with_adapted(model)
             if described.get("compile_config"):
                 # What it was compiled with may be a name, and not what was set since.
                 optimizer = model.optimizer if optimizer is None else optimizer
@@ -93,7 +90,7 @@ def model(
 def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     """See `Ticket.apply`."""
     values = chosen(ticket, weights)
-    check_model(model)
+    check_model(ticket, model)
     seed = ticket.plan.seed if ticket.plan else 0
     wrapped = wrap(model, seed, masked=ticket.masks)
     live = Live(wrapped)
