@@ -20,8 +20,10 @@ from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.sizes import Size, size
+from tf_lottery.pruning.adapted import adapted_inside
 from tf_lottery.pruning.by_name import not_found
-from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.copying import copied_by_config
+from tf_lottery.pruning.layers import named_layers, named_weights
 
 LAYOUTS = ("packed", "dense")
 
@@ -110,6 +112,7 @@ def keras_file(
         raise ValueError(f"`path` must end in .keras. Received: {str(path)!r}.")
     job = Job(source, path, Options.of("keras", options))
     compaction = job.compacted(compact, drop_inputs)
+    _check_holders(compaction.model)
 
     load = functools.partial(_load_keras, options=job.options)
 
@@ -171,6 +174,21 @@ def _load_keras(path: Path, options: Options) -> Any:
             safe_mode=options.safe_mode,
             compile=False,
         )
+
+
+def _check_holders(model: Any) -> None:
+    """Raises if the file would lack what a layer inside another was adapted to."""
+    for path, layer in named_layers(model).items():
+        adapted = adapted_inside(layer)
+        if adapted and adapted_inside(copied_by_config("layer", layer)) != adapted:
+            raise ExportError(
+                "A .keras file holds the configuration of a layer, which must have the "
+                f"words and bins of layers inside it. Received: {path!r} "
+                f"({type(layer).__name__}), whose `get_config()` lacks those of "
+                f"{', '.join(repr(name.rstrip('/')) for name in adapted)}. Make such a "
+                'layer one of the model, or export it with format="saved_model", '
+                'layout="dense".'
+            )
 
 
 def _loading(model: Any) -> list[str]:
