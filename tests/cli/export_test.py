@@ -231,3 +231,31 @@ def test_classes_of_ones_own_come_from_the_recipe_wherever_they_were(tmp_path):
         run("export", tmp_path / "run", *output)
     run("export", tmp_path / "run", *output, f"--recipe={tmp_path / 'mine.py'}")
     assert (tmp_path / "a.keras").exists()
+
+
+HALVED = """
+from tests.export.given_model_test import halved
+from tests.models import arrays
+from tf_lottery import Plan
+
+PLAN = Plan(rounds=1, epochs=1, batch_size=16)
+
+
+def model():
+    return halved()
+
+
+def dataset(seed):
+    return arrays()
+"""
+
+
+def test_the_model_of_a_recipe_is_used_where_the_ticket_is_not_enough(tmp_path):
+    (tmp_path / "own.py").write_text(HALVED)
+    run("find", tmp_path / "own.py", f"--run_dir={tmp_path / 'run'}", "--verbose=0")
+    with pytest.raises(SystemExit, match="--recipe"):
+        run("export", tmp_path / "run")
+    run("export", tmp_path / "run", f"--recipe={tmp_path / 'own.py'}")
+    assert (
+        card(tmp_path / "run" / "ticket_saved_model")["check"]["max_difference"] < 1e-5
+    )

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.models import CLASSES, FEATURES, arrays, compiled, keras, layers, tf
-from tf_lottery import Plan, Ticket, export, find_ticket
+from tf_lottery import Plan, Ticket, TicketError, export, find_ticket
+from tf_lottery.core.errors import ExportError
 from tf_lottery.pruning.copying import copy_model
 from tf_lottery.pruning.wrap import unwrap, wrap
 from tf_lottery.training.trainer import Trainer
@@ -197,3 +198,73 @@ def test_an_inner_layer_that_was_not_adapted_is_refused():
     model = compiled(keras.Sequential([keras.Input((1,), dtype=tf.string), *inner]))
     with pytest.raises(ValueError, match=r"'holder/words', which was not adapted"):
         Trainer(model, (WORDS, LABELS), Plan())
+
+
+def looked_up(words):
+    lookup = layers.StringLookup(vocabulary=words, name="words")
+    inner = [keras.Input((1,), dtype=tf.string), lookup, layers.Embedding(5, 4)]
+    return compiled(keras.Sequential([*inner, layers.Flatten(), layers.Dense(CLASSES)]))
+
+
+def test_a_ticket_is_not_applied_to_a_model_of_other_words(tmp_path):
+    data = WORDS, LABELS
+    model = looked_up(["red", "blue", "green"])
+    ticket = find_ticket(model, data, 1, validation_data=data, verbose=0, epochs=2)
+    ticket.save(tmp_path / "t.safetensors")
+    ticket = Ticket.load(tmp_path / "t.safetensors")
+    other = looked_up(["blue", "red", "green"])
+    for use in (ticket.apply, lambda model: export.strip(ticket, model=model)):
+        with pytest.raises(TicketError, match="'words' with another vocabulary"):
+            use(other)
+    again = ticket.apply(looked_up(["red", "blue", "green"]), "best")
+    wanted = ticket.model("best").predict(WORDS, verbose=0)
+    assert np.array_equal(again.predict(WORDS, verbose=0), wanted)
+
+
+@registered
+class Embedded(layers.Layer):
+    """Holds a lookup whose words change no shape."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.words = layers.StringLookup(name="words")
+        self.table = layers.Embedding(8, 4, name="table")
+        self.flat = layers.Flatten(name="flat")
+
+    def call(self, x):
+        return self.flat(self.table(self.words(x)))
+
+
+@registered
+class Binned(layers.Layer):
+    """Holds a discretization, which is no table."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.bins = layers.Discretization(num_bins=3, output_mode="one_hot")
+        self.dense = layers.Dense(6, name="dense")
+
+    def call(self, x):
+        return self.dense(self.bins(x))
+
+
+@pytest.mark.parametrize("kind", [Texts, Embedded, Binned])
+def test_exports_of_a_layer_that_holds_an_adapted_one(kind, tmp_path):
+    x = np.linspace(0, 1, 4)[:, None].astype(np.float32) if kind is Binned else WORDS
+    layer = kind(name="own")
+    (layer.bins if kind is Binned else layer.words).adapt(x)
+    inputs = keras.Input((1,), dtype=tf.string if x is WORDS else tf.float32)
+    model = compiled(keras.Model(inputs, layers.Dense(CLASSES)(layer(inputs))))
+    ticket = find_ticket(model, (x, LABELS), 1, validation_data=(x, LABELS), verbose=0)
+    quiet = {"latency_runs": 0, "verbose": 0}
+    named = f"'own' \\({kind.__name__}\\)"
+    with pytest.raises(ExportError, match=rf"{named}, whose .*saved_model"):
+        ticket.export(tmp_path / "t.keras", **quiet)
+    if kind is not Embedded:  # TFLite has a table of words
+        with pytest.raises(ExportError, match=rf"{named}.*saved_model"):
+            ticket.export(tmp_path / "t.tflite", **quiet)
+    if kind is not Binned:
+        with pytest.raises(ExportError, match=rf"{named}.*dense"):
+            ticket.export(tmp_path / "packed", **quiet)
+    card = ticket.export(tmp_path / "dense", layout="dense", **quiet)
+    assert card.check["max_difference"] == 0

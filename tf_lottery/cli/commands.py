@@ -1,6 +1,7 @@
 """What the commands do. TensorFlow is imported by `find`, `sweep` and `export`."""
 
 import dataclasses
+import functools
 import importlib
 import json
 import shutil
@@ -130,13 +131,13 @@ def export(arguments: Any) -> None:
     with quiet():
         importlib.import_module("tf_lottery.export")
     path = _existing(arguments.path)
-    ticket, recipe = _ticket(path, arguments.round)
+    ticket, facts = _ticket(path, arguments.round)
     given = {name: getattr(arguments, name) for name in flags.EXPORT}
     if arguments.recipe:
         code = load_recipe(arguments.recipe)
-        ticket = _with_data(ticket, code)
+        ticket = _with_recipe(ticket, code, facts.get("dtype_policy"))
         given["custom_objects"] = objects_of(code)
-    elif recipe:
+    elif recipe := facts.get("recipe"):
         print(
             f"Without data: the search was of the recipe {recipe!r}. It is code, so it "
             "is only run if you pass it as `--recipe`. Do so if you trust it."
@@ -169,33 +170,36 @@ def _existing(name: str) -> Path:
     return path
 
 
-def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
-    """The ticket of a file or a run directory, and the recipe that it is of."""
+def _ticket(path: Path, round: int | None) -> tuple[Ticket, Mapping[str, Any]]:
+    """The ticket of a file or a run directory, and what is known of its search."""
     if not path.is_dir():
         if round is not None:
             raise ValueError(f"`--round` needs a run directory. Received: {path}.")
-        return Ticket.load(path), None
+        return Ticket.load(path), {}
     from tf_lottery.search.find import chosen
 
-    history, recipe = _finished(path), Store(path).facts().get("recipe")
+    history, facts = _finished(path), Store(path).facts()
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
     if round is None:
-        return chosen(history), recipe
+        return chosen(history), facts
     if not 0 <= round < len(history):
         raise ValueError(
             f"`--round` must be a finished round, 0 to {len(history) - 1}. "
             f"Received: {round}."
         )
-    return dataclasses.replace(history[round].trained, history=history), recipe
+    return dataclasses.replace(history[round].trained, history=history), facts
 
 
-def _with_data(ticket: Ticket, recipe: ModuleType) -> Ticket:
+def _with_recipe(ticket: Ticket, recipe: ModuleType, policy: str | None) -> Ticket:
+    """The ticket with the data of a recipe, and its model, made if it is needed."""
     from tf_lottery.training.data import resolve
+    from tf_lottery.training.models import called
 
     plan = ticket.plan or Plan()
     data = resolve(recipe.dataset, None, None, plan)
-    return dataclasses.replace(ticket, data=data)
+    make = functools.partial(called, model_of(recipe, plan, policy), plan.seed, None)
+    return dataclasses.replace(ticket, data=data, origin=make)
 
 
 def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:

@@ -216,11 +216,17 @@ class Archive(Mapping[str, Array]):
                 raise TicketError(f"{self.path} must be a regular file, and is not.")
             with open(self.path, "rb") as file:
                 yield file
+        except TicketError:
+            raise
         except FileNotFoundError as error:
+            if name:
+                raise TicketError(
+                    f"{self.path} must be there as long as a ticket of it is used: its "
+                    "arrays are read when they are needed. It was moved or removed. Put "
+                    "the directory back, or load the ticket from where it is now."
+                ) from error
             if self.path.is_symlink():
                 raise TicketError(f"{self.path} is a link to nothing.") from error
-            raise
-        except TicketError:
             raise
         except OSError as error:
             raise TicketError(

@@ -23,7 +23,7 @@ from tf_lottery.export import runtime
 from tf_lottery.export.compare import difference
 from tf_lottery.export.sample import Sample
 from tf_lottery.export.serving import SIGNATURE, serving
-from tf_lottery.pruning.adapted import is_adapted
+from tf_lottery.pruning.adapted import adapted_layers, is_adapted
 from tf_lottery.pruning.layers import named_weights
 
 QUANTIZE = (None, "float16", "dynamic", "int8")
@@ -137,9 +137,19 @@ def _explained(error: Exception, model: Any, batch_size: int | None) -> str:
     if missing:
         return (
             f"TFLite must have every operator of the model. It lacks, for these types, "
-            f"{', '.join(missing)}. {_instead(model)}"
+            f"{', '.join(missing)}.{_preprocessing(model)} {_instead(model)}"
         )
     return f"TFLite cannot hold this model: {_line(error)}"
+
+
+def _preprocessing(model: Any) -> str:
+    layers = adapted_layers(model)
+    if not layers:
+        return ""
+    return (
+        f" These may be of {', '.join(layers)}: search a model without such layers, "
+        "whose inputs are what they compute, or keep them."
+    )
 
 
 def _instead(model: Any) -> str:

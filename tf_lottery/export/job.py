@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import keras, tf
+from tf_lottery._keras import tf
 from tf_lottery.core import io
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.telling import telling_line
@@ -23,6 +23,7 @@ from tf_lottery.export.runtime import Loaded
 from tf_lottery.export.sizes import Size, sha256, size
 from tf_lottery.export.source import Source, resolve
 from tf_lottery.export.stored import StoredTensor
+from tf_lottery.pruning.by_name import by_name
 from tf_lottery.pruning.layers import named_weights
 
 EXACT = 1e-5  # what another order of adding may make
@@ -80,7 +81,11 @@ class Job:
             )
         with self._custom_objects():
             self.source: Source = resolve(
-                source, options.weights, options.custom_objects, options.safe_mode
+                source,
+                options.weights,
+                options.custom_objects,
+                options.safe_mode,
+                options.model,
             )
             self._was_in_half = in_float32 and self.source.in_half
             if self._was_in_half:
@@ -202,7 +207,7 @@ class Job:
             )
 
     def _custom_objects(self) -> Any:
-        return keras.saving.custom_object_scope(dict(self.options.custom_objects or {}))
+        return by_name(self.options.custom_objects)
 
     def _sample(
         self, other_data: Any, input_shape: Sequence[int] | None

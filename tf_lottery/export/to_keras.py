@@ -1,6 +1,7 @@
 """Exports that TensorFlow runs: SavedModels, packed or dense, and `.keras` files."""
 
 import contextlib
+import dataclasses
 import functools
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +20,10 @@ from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.sizes import Size, size
-from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.adapted import adapted_inside
+from tf_lottery.pruning.by_name import not_found
+from tf_lottery.pruning.copying import copied_by_config
+from tf_lottery.pruning.layers import named_layers, named_weights
 
 LAYOUTS = ("packed", "dense")
 
@@ -45,7 +49,7 @@ def saved_model(
         compact: Whether to remove dead and constant units first, see `compact`.
         drop_inputs: With `compact`, whether to drop inputs that no weight uses.
         **options: See `Options`: weights, data, latency_runs, overwrite,
-            custom_objects, safe_mode, verbose.
+            custom_objects, safe_mode, model, verbose.
 
     Returns:
         The card, also written beside the directory as JSON and Markdown.
@@ -108,13 +112,15 @@ def keras_file(
         raise ValueError(f"`path` must end in .keras. Received: {str(path)!r}.")
     job = Job(source, path, Options.of("keras", options))
     compaction = job.compacted(compact, drop_inputs)
+    _check_holders(compaction.model)
 
     load = functools.partial(_load_keras, options=job.options)
 
     def read(written: Path) -> Exported:
         loaded = load(written)
         tensors = stored.of_model(named_weights(loaded))
-        return _exported(runtime.keras_model(loaded), tensors, compaction.model)
+        exported = _exported(runtime.keras_model(loaded), tensors, compaction.model)
+        return dataclasses.replace(exported, notes=_loading(compaction.model))
 
     with tempfile.TemporaryDirectory() as directory:
         dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
@@ -164,10 +170,41 @@ def _load_keras(path: Path, options: Options) -> Any:
     with _explained("read back"):
         return keras.models.load_model(
             str(path),
-            custom_objects=dict(options.custom_objects or {}),
+            custom_objects={**not_found(), **(options.custom_objects or {})},
             safe_mode=options.safe_mode,
             compile=False,
         )
+
+
+def _check_holders(model: Any) -> None:
+    """Raises if the file would lack what a layer inside another was adapted to."""
+    for path, layer in named_layers(model).items():
+        adapted = adapted_inside(layer)
+        if adapted and adapted_inside(copied_by_config("layer", layer)) != adapted:
+            raise ExportError(
+                "A .keras file holds the configuration of a layer, which must have the "
+                f"words and bins of layers inside it. Received: {path!r} "
+                f"({type(layer).__name__}), whose `get_config()` lacks those of "
+                f"{', '.join(repr(name.rstrip('/')) for name in adapted)}. Make such a "
+                'layer one of the model, or export it with format="saved_model", '
+                'layout="dense".'
+            )
+
+
+def _loading(model: Any) -> list[str]:
+    """How a file of the model is loaded, where that takes more than its path."""
+    used = {type(part).__name__ for part in model._flatten_layers()}
+    needed = ", ".join(
+        f'"{name}": {found.__module__.split(".")[0]}.layers.{name}'
+        for name, found in not_found().items()
+        if name in used
+    )
+    if not needed:
+        return []
+    return [
+        "Keras does not find all of its layers by their names: load this file with "
+        f"`custom_objects={{{needed}}}`."
+    ]
 
 
 @contextlib.contextmanager
@@ -177,5 +214,7 @@ def _explained(what: str) -> Iterator[None]:
     except Exception as error:  # layers raise whatever they like
         raise ExportError(
             f"Keras must be able to {what} a .keras file of this model, and cannot: "
-            f'{error} Export it with format="saved_model".'
+            f"{' '.join(str(error).split())[:300]} Pass classes and functions of your "
+            'own as `custom_objects={"Name": Name}`, or export it with '
+            'format="saved_model".'
         ) from error

@@ -25,8 +25,16 @@ def adapted_of(layer: Any) -> dict[str, Any]:
 
 def is_adapted(model: Any) -> bool:
     """Whether a layer of the model, or one inside it, was adapted to words or bins."""
-    layers = named_layers(model).values()
-    return any(adapted_of(part) for layer in layers for part in layer._flatten_layers())
+    return bool(adapted_layers(model))
+
+
+def adapted_layers(model: Any) -> list[str]:
+    """Layers that were adapted to words or bins, or hold such: "'path' (class)"."""
+    return [
+        f"{path!r} ({type(layer).__name__})"
+        for path, layer in named_layers(model).items()
+        if any(map(adapted_of, layer._flatten_layers()))
+    ]
 
 
 def adapted_inside(layer: Any) -> dict[str, dict[str, Any]]:

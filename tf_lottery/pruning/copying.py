@@ -21,6 +21,7 @@ from tf_lottery.pruning.adapted import (
     check_adapted,
 )
 from tf_lottery.pruning.attributes import NOT_OWN, own_attributes
+from tf_lottery.pruning.by_name import by_name
 from tf_lottery.pruning.differing import refuse_failing
 from tf_lottery.pruning.layers import (
     finalize,
@@ -238,7 +239,8 @@ def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
         ValueError: A class that cannot be made from its configuration.
     """
     try:
-        return made_of(type(original), original.get_config() | changes)
+        with by_name():
+            return made_of(type(original), original.get_config() | changes)
     except Exception as error:  # its class may raise whatever it likes
         raise ValueError(
             f"Every {kind} must be able to be copied by `from_config(get_config())`. "

@@ -3,11 +3,12 @@
 The configuration of such a layer lacks what the layers inside it were adapted to.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.pruning.adapted import adapt_inside, adapted_inside
+from tf_lottery.pruning.copying import copy_model
 
 
 @keras.saving.register_keras_serializable("tf_lottery")
@@ -26,7 +27,28 @@ class WithAdapted:
         return layer
 
 
-def with_adapted(config: Any, model: Any) -> Any:
+def with_adapted(model: Any) -> Any:
+    """The configuration of a model, with all words and bins of its layers."""
+    copied = copy_model(model)  # the layers of which have them as arguments
+    config = keras.saving.serialize_keras_object(copied)["config"]
+    return _with_holders(config, copied)
+
+
+def adapted_in(config: Any, name: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Words and bins in a configuration: the layer's name, what they are, and they."""
+    if isinstance(config, Mapping):
+        name = config["name"] if isinstance(config.get("name"), str) else name
+        for key, value in config.items():
+            if key in ("vocabulary", "idf_weights", "bin_boundaries"):
+                yield name, key, value
+            else:
+                yield from adapted_in(value, name)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from adapted_in(value, name)
+
+
+def _with_holders(config: Any, model: Any) -> Any:
     """The configuration of a model, in which layers that hold adapted ones say so.
 
     Args:
@@ -44,7 +66,7 @@ def with_adapted(config: Any, model: Any) -> Any:
 
 def _described(entry: Mapping[str, Any], layer: Any) -> Mapping[str, Any]:
     if isinstance(layer, keras.Model):
-        return {**entry, "config": with_adapted(entry["config"], layer)}
+        return {**entry, "config": _with_holders(entry["config"], layer)}
     if layer is None or not (adapted := adapted_inside(layer)):
         return entry
     whole = ("module", "class_name", "config", "registered_name")

@@ -211,8 +211,8 @@ def _check_names(
     else:
         return
     raise TicketError(
-        f"This ticket was found on another model: {differs}. Layers must have the same "
-        "names: give them names, or use `ticket.model()`."
+        f"This ticket was found on another model: {differs}. The model must have the "
+        "same layers, of the same names."
     )
 
 

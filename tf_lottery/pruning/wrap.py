@@ -33,15 +33,20 @@ _HALF = ("float16", "bfloat16")
 
 
 def wrap(
-    model: Any, seed: int = 0, strategy: Any = None, asked: Collection[str] = ()
+    model: Any,
+    seed: int = 0,
+    strategy: Any = None,
+    asked: Collection[str] = (),
+    masked: Collection[str] = (),
 ) -> Any:
     """An uncompiled, masked copy of a built model; the masks are all ones.
 
     The copy has the model's weights. Its random layers (Dropout) draw from
     generators that are variables, seeded by `seed`, so that their state can be
     saved: tf_keras' default generator cannot be resumed. The copy is made in the
-    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates` or
-    paths of masks, see `asked_for`.
+    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates`, see
+    `asked_for`; `masked` are paths of weights that get a mask in any case, frozen or
+    not, since a ticket has one for them.
 
     Raises:
         ValueError: A layer that cannot be copied, or is inside two others.
@@ -51,11 +56,13 @@ def wrap(
         copied = copy_model(model, seed)
         trainable = graph_weights(copied)
         ids = depthwise(copied, asked)
+        weights = named_weights(copied)
+        held = {id(weights[path]) for path in masked if path in weights}
 
         def wrapped_layer(layer: Any) -> Any:
-            weights = prunable_weights(layer, ids)
             # A layer in a frozen model is trainable only by its own flag.
-            pruned = [weight for weight in weights if id(weight) in trainable]
+            found = trainable.intersection(map(id, prunable_weights(layer, ids)))
+            pruned = [w for w in layer.weights if id(w) in found | held]
             return wrap_layer(layer, pruned) if pruned else layer
 
         copier = Copier(wrapped_layer, shares=True)

@@ -18,6 +18,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.search.controlled import check_controls
 from tf_lottery.search.facts import describe
+from tf_lottery.search.file_alone import warn_if_more_is_needed
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.names import TICKET
@@ -271,7 +272,7 @@ def _search(
         history = collected(trainings, plan, monitor, facts["maximize"])
         ticket = chosen(history)
         ticket.save(store.path / TICKET, overwrite=True)
-    ticket = dataclasses.replace(ticket, data=trainer.data)
+    ticket = dataclasses.replace(ticket, data=trainer.data, origin=trainer.origin)
     return ticket, store.path / TICKET
 
 
@@ -319,11 +320,7 @@ def _introduce(
             )
     if trainer.skipped:
         progress.say(f"Not pruned, as no kernel: {', '.join(trainer.skipped)}")
-    if trainer.architecture is None:
-        progress.say(
-            "The model, its loss or metrics cannot be written to a file: "
-            "`ticket.model()` will not work, `ticket.apply(model)` will."
-        )
+    warn_if_more_is_needed(trainer)
     if trainer.data_note:
         progress.say(trainer.data_note)
     if shared and trainer.unknown:

@@ -123,6 +123,11 @@ class Trainer:
         return self._stream.data
 
     @property
+    def origin(self) -> Any:
+        """The model that is searched, as it was passed or returned, and built."""
+        return self._source.model
+
+    @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps an epoch."""
         return self._stream.feed.steps_per_epoch
