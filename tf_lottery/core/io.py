@@ -222,7 +222,7 @@ class Archive(Mapping[str, Array]):
             if name:
                 raise TicketError(
                     f"{self.path} must be there as long as a ticket of it is used: its "
-                    "arrays are read when they are needed. It was moved or removed. Put "
+                    "arrays are read when needed. It was moved or removed. Put "
                     "the directory back, or load the ticket from where it is now."
                 ) from error
             if self.path.is_symlink():
