@@ -38,6 +38,7 @@ class Live:
             for path, weight in self.weights.items()
             if weight.ref() in by_weight
         }
+        self._decided: Mapping[str, Any] = {}
         self.variables = dict(self.weights)
         self.variables |= generators(model) | recurrent_states(model)
         # Each replica has its own, such as BatchNorm's statistics.
@@ -108,6 +109,7 @@ class Live:
             RuntimeError: A variable that does not hold what was assigned.
         """
         self._check(state, masks)
+        self._decided = masks
         for path, variables in self._masks.items():
             for variable in variables:
                 _assign(path, variable, masks[path].astype(variable.dtype.name))
@@ -115,15 +117,25 @@ class Live:
             _assign(name, self.variables[name], self._masked(name, state[name], masks))
 
     def leaking(self) -> list[str]:
-        """The paths of weights that are pruned, but not zero."""
+        """The paths of weights that are pruned by the masks assigned, but not zero."""
         return [
             path
-            for path, masks in self._masks.items()
+            for path, mask in self._decided.items()
             if any(
-                tf.reduce_any((mask == 0) & (weight != 0))
-                for mask, weight in zip(
-                    _parts(masks[0]), _parts(self.weights[path]), strict=True
-                )
+                tf.reduce_any(tf.convert_to_tensor(~mask) & (weight != 0))
+                for weight in _parts(self.weights[path])
+            )
+        ]
+
+    def changed_masks(self) -> list[str]:
+        """The paths of weights whose mask variables are not the masks assigned."""
+        return [
+            path
+            for path, mask in self._decided.items()
+            if any(
+                tf.reduce_any(part != tf.cast(mask, part.dtype))
+                for variable in self._masks[path]
+                for part in _parts(variable)
             )
         ]
 

@@ -1,6 +1,6 @@
 """What can go wrong in a training, each as one error with round and step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -64,4 +64,31 @@ def check_state(state: State, start: State, what: str, step: int) -> None:
             f"{', '.join(map(repr, names[:3]))}{more} became NaN or infinite in {what} "
             f"by step {step:,}. Lower the learning rate, or look at the data and at "
             f"callbacks that change weights. {KEPT}"
+        )
+
+
+def check_masks(
+    changed: Sequence[str], leaking: Sequence[str], what: str, step: int
+) -> None:
+    """Raises if masks are not the decided ones, or pruned weights are not zero.
+
+    Args:
+        changed: The weights whose mask variables have changed.
+        leaking: The weights that are pruned, but not zero.
+        what: What is trained, in words.
+        step: The step of the training.
+    """
+    if changed:
+        raise RuntimeError(
+            "Masks must stay as they were decided. Received: other masks of "
+            f"{', '.join(map(repr, changed))} in {what} at step {step:,}. A callback "
+            "or a training step changed the variables that hold them. Change weights "
+            f"only, by `model.set_weights` or `weight.assign`. {KEPT}"
+        )
+    if leaking:
+        raise RuntimeError(
+            f"Pruned weights of {', '.join(map(repr, leaking))} became nonzero in "
+            f"{what} by step {step:,}. A callback or a training step changed weights "
+            "by an operation that does not respect masks, such as a scatter update. "
+            f"Use `weight.assign` or `model.set_weights`, which do. {KEPT}"
         )
