@@ -116,6 +116,19 @@ def test_one_callback_needs_no_list():
     assert len(counter.logs) == 2
 
 
+@pytest.mark.parametrize("callbacks", [None, lambda *training: None])
+def test_none_means_no_callbacks(callbacks):
+    search = {"callbacks": callbacks, "validation_data": arrays(32, 1), "verbose": 0}
+    assert find_ticket(compiled(tiny()), arrays(), 1, **search).masks
+
+
+def test_a_function_may_return_one_callback():
+    counter = Events(of_batches=False)
+    trainer = trainer_of(compiled(tiny()), callbacks=lambda *training: counter)
+    trainer.train(trainer.dense())
+    assert len(counter.logs) == 2
+
+
 def test_checkpoints_of_keras_hold_pruned_weights_as_zeros(tmp_path):
     """ModelCheckpoint before tfmot's callback saves them unmasked (issue 206)."""
     saver = keras.callbacks.ModelCheckpoint(

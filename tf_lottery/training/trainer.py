@@ -30,7 +30,7 @@ from tf_lottery.training.searched import searched
 from tf_lottery.training.stream import Stream
 from tf_lottery.training.workers import Workers
 
-Callbacks = Sequence[Any] | Callable[[int, int, str | None], Sequence[Any]]
+Callbacks = Sequence[Any] | Callable[[int, int, str | None], Sequence[Any] | None]
 
 
 class Trainer:
@@ -71,14 +71,13 @@ class Trainer:
         test_data: Any = None,
         class_weight: Mapping[int, float] | None = None,
         validation_split: float | None = None,
-        callbacks: Callbacks = (),
+        callbacks: Callbacks | None = (),
         allow_early_stop: bool = False,
         strategy: Any = None,
     ) -> None:
         checks.check_is_plan(plan)
         self.plan = self._plan = plan  # of this replicate, and of the search
-        single = isinstance(callbacks, keras.callbacks.Callback)
-        self._callbacks: Callbacks = [callbacks] if single else callbacks
+        self._callbacks = callbacks if callable(callbacks) else _listed(callbacks)
         checks.check_callbacks(self._callbacks)
         self._allow_early_stop = allow_early_stop
         self.number = 0
@@ -104,11 +103,12 @@ class Trainer:
         model = models.built(model, spec, plan.seed)
         self._source = Source(given, model, spec, strategy)
         self._compile(model, stream)
-        self._check()
         # Keras' own code reaches no variable of the model that was passed.
-        if shareable.own_code(self.model, self.architecture):
-            for step in self._loop.traced():
-                proof.check_captures(step, model, self._live.known(self.model))
+        own_code = shareable.own_code(self.model, self.architecture)
+        traced = list(self._loop.traced()) if own_code else []
+        self._check(have_traced=len(traced) == 1 + len(stream.evaluated))
+        for step in traced:
+            proof.check_captures(step, model, self._live.known(self.model))
         self.unknown = shareable.unknown(
             self.model, self.architecture, self._callbacks, dataset, stream.data.train
         )
@@ -142,7 +142,7 @@ class Trainer:
         # What a model adds by `add_metric` may be of any direction.
         ordered = [name for name in names if name in compiled and name not in losses]
         ordered += losses
-        ordered += [name for name in names if name not in ordered]
+        ordered += [name for name in [*names, "loss"] if name not in ordered]
         recorded = self._loop.names.recorded(dict.fromkeys(ordered))
         return [f"val_{n}" if self.has_validation else n for n in recorded]
 
@@ -400,8 +400,8 @@ class Trainer:
         self._live = Live(self.model)
         self._initial = self._live.read()
 
-    def _check(self) -> None:
-        self._stream.check(self.model)
+    def _check(self, have_traced: bool) -> None:
+        self._stream.check(self.model, have_traced)
         if self.has_validation:
             check_loss(self.model)
         checks.check_plan(self.plan, self.steps_per_epoch, self.monitors)
@@ -409,7 +409,12 @@ class Trainer:
             self._source.check(self._initial)
 
     def _callbacks_of(self, round: int, control: str | None) -> list[Any]:
-        chosen = self._callbacks
-        if callable(chosen):
-            chosen = chosen(round, self.number, control)
-        return list(chosen)
+        if callable(self._callbacks):
+            return _listed(self._callbacks(round, self.number, control))
+        return self._callbacks
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    """Callbacks as a list: one needs none, None means none."""
+    single = isinstance(callbacks, keras.callbacks.Callback)
+    return [callbacks] if single else list(callbacks or ())
