@@ -5,6 +5,7 @@ the model, its layers or their weights by a closure. In a copy of the model it m
 reach those of the copy.
 """
 
+import dis
 import functools
 import types
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from tf_lottery._keras import tf
 Replace = Callable[[Any], Any]
 
 _MISSING = object()
+_READS = ("LOAD_GLOBAL", "LOAD_NAME")
 
 
 def rebound(value: Any, replace: Replace) -> Any:
@@ -116,9 +118,10 @@ class _Rebinding:
 
 
 def _names(code: types.CodeType) -> set[str]:
-    """The global names that code may read, that of functions in it too."""
+    """The global names that code reads, that of functions in it too."""
     inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
-    return set(code.co_names).union(*map(_names, inner))
+    read = (i.argval for i in dis.get_instructions(code) if i.opname in _READS)
+    return set(read).union(*map(_names, inner))
 
 
 def _content(cell: Any) -> Any:

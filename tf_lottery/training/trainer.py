@@ -19,6 +19,7 @@ from tf_lottery.pruning import proof
 from tf_lottery.pruning.live import Live
 from tf_lottery.training import arrays, checks, feeding, models, shareable
 from tf_lottery.training import strategy as strategies
+from tf_lottery.training.check_callbacks import check_callbacks, check_use_no_other
 from tf_lottery.training.check_data import check_batch, check_loss
 from tf_lottery.training.data import Data, Given
 from tf_lottery.training.draw import Source
@@ -78,7 +79,7 @@ class Trainer:
         checks.check_is_plan(plan)
         self.plan = self._plan = plan  # of this replicate, and of the search
         self._callbacks = callbacks if callable(callbacks) else _listed(callbacks)
-        checks.check_callbacks(self._callbacks)
+        check_callbacks(self._callbacks)
         self._allow_early_stop = allow_early_stop
         self.number = 0
         self.trained: list[int] = []
@@ -100,6 +101,9 @@ class Trainer:
         self.data_facts = stream.facts
         check_batch(stream.feed.example_spec, "dataset")
         spec = arrays.unpacked(stream.feed.example_spec)
+        self._passed = [model]
+        if not callable(self._callbacks):
+            check_use_no_other(self._callbacks, self._passed)
         model = models.built(model, spec, plan.seed)
         self._source = Source(given, model, spec, strategy)
         self._compile(model, stream)
@@ -409,9 +413,11 @@ class Trainer:
             self._source.check(self._initial)
 
     def _callbacks_of(self, round: int, control: str | None) -> list[Any]:
-        if callable(self._callbacks):
-            return _listed(self._callbacks(round, self.number, control))
-        return self._callbacks
+        if not callable(self._callbacks):
+            return self._callbacks
+        chosen = _listed(self._callbacks(round, self.number, control))
+        check_use_no_other(chosen, self._passed)
+        return chosen
 
 
 def _listed(callbacks: Any) -> list[Any]:
