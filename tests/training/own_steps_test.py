@@ -65,6 +65,20 @@ def test_figures_are_those_of_the_users_steps(arguments):
     assert trainer.monitors[0] == f"val_{'accuracy' if arguments else 'loss'}"
 
 
+class Silent(Distiller):
+    """Its evaluation returns no loss."""
+
+    def test_step(self, data):
+        return {"seen": super().test_step(data)["loss"]}
+
+
+def test_steps_must_return_a_loss():
+    trainer = trainer_of(made(Silent), validation=batches(32, seed=1))
+    message = "must return `val_loss`. Received: 'loss', 'val_seen' in round 0 at step"
+    with pytest.raises(RuntimeError, match=message):
+        trainer.train(trainer.dense())
+
+
 class Noisy(keras.Model):
     """Adds noise to all weights after each step."""
 

@@ -46,7 +46,13 @@ def check_pass(name: str, batches: int, first: int, what: str, step: int) -> Non
 
 
 def check_number(name: str, logs: Mapping[str, float], what: str, step: int) -> None:
-    """Raises unless the value is a finite number."""
+    """Raises unless the value is there and a finite number."""
+    if name not in logs:
+        raise RuntimeError(
+            f"The model's steps must return `{name}`. Received: "
+            f"{', '.join(map(repr, logs)) or 'nothing'} in {what} at step {step:,}. "
+            "Let `train_step` and `test_step` return it, or choose another `monitor`."
+        )
     if is_finite(logs[name]):
         return
     became = "NaN" if np.isnan(logs[name]) else "infinite"
