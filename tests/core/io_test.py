@@ -214,6 +214,13 @@ def test_asking_whether_an_array_is_there_reads_none(unreadable):
     assert "nothing" not in archive.group("state")
 
 
+def test_what_is_said_of_an_array_needs_no_reading_of_it(unreadable):
+    archive = io.Archive(unreadable)
+    entries = archive.entries
+    assert entries.keys() == set(archive)
+    assert all(len(entry.sha256) == 64 for entry in entries.values())
+
+
 def test_reading_is_linear_in_the_number_of_arrays(path):
     arrays = {f"layer_{n}/kernel": np.float32([n, 0, 1]) for n in range(3_000)}
     masks = Masks({name: np.array([True, False, True]) for name in arrays})

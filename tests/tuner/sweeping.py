@@ -37,6 +37,7 @@ class SweptTrainer(FakeTrainer):
     has_validation = True
     data_facts: ClassVar[dict] = {"dataset": {"batches": 9}}
     architecture: ClassVar[dict] = {"model": "fake"}
+    values: ClassVar[dict] = {}
     skipped: ClassVar[list] = []
     data_note = ""
     auto_shard_policies: ClassVar[dict] = {}

@@ -7,17 +7,19 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
-from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of
+from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
+from tf_lottery.search.gaps import gaps
 from tf_lottery.search.names import EXPORTS, TICKET
 from tf_lottery.search.store import Store
 from tf_lottery.search.verify import verify as verify_run
@@ -62,7 +64,7 @@ def find(arguments: Any) -> None:
         return
     history = Store(run_dir).history()
     if arguments.verbose:
-        _print_table(history)
+        _print_table(history, run_dir)
     _write_report(history, run_dir)
     if arguments.export:
         _export_found(ticket, run_dir / EXPORTS[arguments.export], arguments.verbose)
@@ -101,7 +103,7 @@ def show(arguments: Any) -> None:
     """Prints a run directory or a ticket file."""
     path = _existing(arguments.path)
     if path.is_dir():
-        _print_table(_finished(path))
+        _print_table(_finished(path), path)
     else:
         print(Ticket.load(path).summary())
 
@@ -111,7 +113,7 @@ def report(arguments: Any) -> None:
     run_dir = Path(arguments.run_dir)
     history = _finished(run_dir)
     compared = _compared(history, arguments.compare, run_dir)
-    _print_table(history)
+    _print_table(history, run_dir)
     _write_report(history, run_dir, compared)
     if arguments.tensorboard:
         try:
@@ -129,8 +131,11 @@ def export(arguments: Any) -> None:
         importlib.import_module("tf_lottery.export")
     path = _existing(arguments.path)
     ticket, recipe = _ticket(path, arguments.round)
+    given = {name: getattr(arguments, name) for name in flags.EXPORT}
     if arguments.recipe:
-        ticket = _with_data(ticket, arguments.recipe)
+        code = load_recipe(arguments.recipe)
+        ticket = _with_data(ticket, code)
+        given["custom_objects"] = objects_of(code)
     elif recipe:
         print(
             f"Without data: the search was of the recipe {recipe!r}. It is code, so it "
@@ -138,7 +143,6 @@ def export(arguments: Any) -> None:
         )
     run_dir = path if path.is_dir() else path.parent
     default = run_dir / EXPORTS[arguments.format or "saved_model"]
-    given = {name: getattr(arguments, name) for name in flags.EXPORT}
     ticket.export(
         arguments.output or default,
         arguments.format,
@@ -186,12 +190,12 @@ def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
     return dataclasses.replace(history[round].trained, history=history), recipe
 
 
-def _with_data(ticket: Ticket, recipe: str) -> Ticket:
+def _with_data(ticket: Ticket, recipe: ModuleType) -> Ticket:
     from tf_lottery.training.data import resolve
 
     plan = ticket.plan or Plan()
-    dataset = load_recipe(recipe).dataset
-    return dataclasses.replace(ticket, data=resolve(dataset, None, None, plan))
+    data = resolve(recipe.dataset, None, None, plan)
+    return dataclasses.replace(ticket, data=data)
 
 
 def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
@@ -213,9 +217,13 @@ def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
 
 
 def _finished(run_dir: Path) -> History:
-    history = Store(run_dir).history()
+    store = Store(run_dir)
+    history = store.history()
     if not len(history):
-        raise ValueError(f"{run_dir} holds no finished round yet.")
+        missing = gaps(store, history.plan)
+        raise ValueError(
+            missing[0] if missing else f"{run_dir} holds no finished round yet."
+        )
     return history
 
 
@@ -278,10 +286,12 @@ def _compared(
     return reports.compared(named)
 
 
-def _print_table(history: History) -> None:
+def _print_table(history: History, run_dir: Path) -> None:
     print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
     if left := unfinished(history):
         print(left)
+    for missing in gaps(Store(run_dir), history.plan):
+        print(missing)
     print(history.verdict().reason)
 
 

@@ -23,6 +23,7 @@ from tf_lottery.export.runtime import Loaded
 from tf_lottery.export.sizes import Size, sha256, size
 from tf_lottery.export.source import Source, resolve
 from tf_lottery.export.stored import StoredTensor
+from tf_lottery.pruning.layers import named_weights
 
 EXACT = 1e-5  # what another order of adding may make
 _FASTER = 0.95  # of the dense file's time; what is slower is not faster
@@ -188,7 +189,7 @@ class Job:
 
     def _check_sparsity(self, tensors: Sequence[StoredTensor]) -> None:
         """Raises if a file holds more weights than the ticket."""
-        weights = [w.numpy() for w in self.source.model.weights]
+        weights = [w.numpy() for w in named_weights(self.source.model).values()]
         kept = sum(np.count_nonzero(w) for w in weights if w.ndim > 1)
         # Scales and shifts of BatchNorm may have become constants of more axes.
         others = sum(w.size for w in weights if w.ndim <= 1)

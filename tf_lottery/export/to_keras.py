@@ -72,7 +72,8 @@ def saved_model(
         if layout == "packed":
             tensors = read_packed(written, model)
         else:
-            variables = tf.saved_model.load(str(written)).variables
+            loaded = tf.saved_model.load(str(written)).variables
+            variables = [v for v in loaded if v is not None]  # a lookup's vocabulary
             tensors = stored.of_model({v.name.split(":")[0]: v for v in variables})
         return _exported(runtime.saved_model(written, model), tensors, model)
 

@@ -29,14 +29,14 @@ def plain_attributes(model: Any) -> dict[str, Any]:
     """What was set on a model of one's own class and is a number, a flag or text."""
     if type(model) in (keras.Sequential, keras.src.engine.functional.Functional):
         return {}
-    own = vars(model).keys() - vars(_plain_model()).keys() - NOT_OWN
+    own = vars(model).keys() - vars(plain_model()).keys() - NOT_OWN
     values = {name: vars(model)[name] for name in sorted(own)}
     plain = (bool, int, float, str)
     return {name: value for name, value in values.items() if isinstance(value, plain)}
 
 
 @functools.cache
-def _plain_model() -> Any:
+def plain_model() -> Any:
     """One of Keras' own, for what Keras sets on it."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile()

@@ -15,6 +15,7 @@ from tf_lottery.pruning.adapted import is_adapted
 from tf_lottery.pruning.attributes import plain_attributes
 from tf_lottery.pruning.copying import copy_model
 from tf_lottery.pruning.foreign import check_modules
+from tf_lottery.pruning.holding import with_adapted
 from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import compile_like, copied_metrics, wrap
@@ -42,8 +43,9 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
             if is_adapted(model):  # which is in no configuration until copied
-                copied = keras.saving.serialize_keras_object(copy_model(model))
-                described["config"] = copied["config"]
+                copied = copy_model(model)
+                config = keras.saving.serialize_keras_object(copied)["config"]
+                described["config"] = with_adapted(config, copied)
             if described.get("compile_config"):
                 # What it was compiled with may be a name, and not what was set since.
                 optimizer = model.optimizer if optimizer is None else optimizer
@@ -153,8 +155,9 @@ def rebuild(
         raise TicketError(
             "Keras must be able to make the model from its configuration, and cannot: "
             f"{_in_short(error)} Pass classes and functions of your own as "
-            '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
-            "of a file that you trust, or use `ticket.apply(model)`."
+            '`custom_objects={"Name": Name}` (on the command line, a file with them as '
+            "`--recipe`), and `safe_mode=False` for Lambda layers of a file that you "
+            "trust, or use `ticket.apply(model)`."
         ) from error
 
 

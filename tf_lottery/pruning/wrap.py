@@ -13,10 +13,10 @@ from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, tf
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.adapted import adapted_of
 from tf_lottery.pruning.attributes import BESIDE
 from tf_lottery.pruning.copying import (
     Copier,
+    adapted_copy,
     copied_by_config,
     copy_model,
 )
@@ -78,8 +78,7 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
         changes = _in_float32(inner.get_config()) if in_float32 else {}
-        changes |= adapted_of(inner)
-        return copied_by_config("layer", inner, **changes)
+        return adapted_copy(inner, changes)
 
     copier = Copier(copy, "float32" if in_float32 else None)
     copied = copier.of(model)
@@ -119,8 +118,7 @@ def redraw(model: Any) -> Any:
     """
 
     def draw_layer(layer: Any) -> Any:
-        changes = _without_seeds(layer.get_config()) | adapted_of(layer)
-        return copied_by_config("layer", layer, **changes)
+        return adapted_copy(layer, _without_seeds(layer.get_config()))
 
     return Copier(draw_layer).of(model)
 
@@ -144,6 +142,8 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
             config["optimizer"] = optimizers.copy(source.optimizer)
         config |= copied_metrics(source)
         keras.Model.compile(model, **config | changes)
+    if not config["loss"] and source.loss:  # its class sets it after Keras' `compile`
+        model.loss = source.loss
     hold_masks(model)
 
 

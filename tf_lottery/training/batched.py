@@ -5,6 +5,7 @@ pass as the rows of arrays are. A function of the seed can be called again for e
 pass. A generator that was passed as it is can be read once, in its own order.
 """
 
+import functools
 import inspect
 import itertools
 import threading
@@ -171,7 +172,10 @@ class Generated:
         def make(step: int) -> Any:
             offset = step % length if length else step
             found = self._again()
-            rest = lambda: map(_standard, itertools.islice(found, offset, None))  # noqa: E731
+            # Here, where a signal is seen between two batches.
+            for _ in itertools.islice(found, offset):
+                pass
+            rest = functools.partial(map, _standard, found)
             return shared_by_batch(weigh(_dataset(rest, self.first)))
 
         spec = make(0).element_spec

@@ -11,6 +11,10 @@ from typing import Any
 from tf_lottery._keras import keras, tf
 from tf_lottery.training import arrays
 
+_NUMBER_THEM = (
+    "Number the classes from 0, such as by `names, y = np.unique(y, "
+    "return_inverse=True)`."
+)
 _OWN_LOSS = ("test_step", "compute_loss")
 
 
@@ -71,8 +75,18 @@ def check_fits(
             f"Keras says: {str(error).strip().splitlines()[-1].strip()}"
         ) from error
     if not has_own_loss(model):
+        _check_numbers(sample_weight, f"The sample weights of `{name}` must be numbers")
         for target, output, loss in targets(model, y):
+            if kind := kind_of(loss):
+                what = f"The targets of `{name}` must be numbers, as the loss is {kind}"
+                _check_numbers(target, what, _NUMBER_THEM)
             _check_sparse(target, output, loss, name)
+
+
+def _check_numbers(part: Any, what: str, advice: str = "Convert them.") -> None:
+    """Raises of strings, at which a loss of Keras fails only when it is computed."""
+    if any(each.dtype == tf.string for each in _flat(part) if each is not None):
+        raise ValueError(f"{what}. Received: strings. {advice}")
 
 
 def check_can_be_shared(model: Any, spec: Any, name: str) -> None:
@@ -106,7 +120,8 @@ def check_loss(model: Any) -> None:
         raise ValueError(
             "`validation_data` needs a loss, whose minimum a search looks for. "
             "Received: a model that is compiled without one, and has no `test_step` "
-            "or `compute_loss` of its own. Keras would report 0."
+            "or `compute_loss` of its own. Keras would report 0. Pass the loss to "
+            "Keras' `compile(loss=...)`, or write a `test_step` that returns it."
         )
 
 

@@ -11,7 +11,8 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.rates import matches
 from tf_lottery.core.warn import warn
-from tf_lottery.pruning.copying import FUNCTIONS
+from tf_lottery.pruning import adapted
+from tf_lottery.pruning.copying import FUNCTIONS, OPTIMIZERS
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.naming import own_names
 from tf_lottery.pruning.wrap import wrappers
@@ -51,6 +52,13 @@ def check_model(model: Any) -> None:
         raise ValueError(
             "The model must be compiled, so that `find_ticket` knows its loss and "
             "optimizer. Call `model.compile(...)` first."
+        )
+    if not isinstance(model.optimizer, OPTIMIZERS):
+        raise ValueError(
+            "The model's optimizer must be a tf_keras optimizer. Received: "
+            f"{model.optimizer!r} ({type(model.optimizer).__name__}), which the "
+            "`compile` of its class set. Set `self.optimizer = "
+            "keras.optimizers.get(optimizer)` there."
         )
     if _calls_otherwise(model):
         raise ValueError(
@@ -118,11 +126,25 @@ def check_keras(model: Any) -> None:
 
 
 def check_is_plan(plan: Any) -> None:
-    """Raises unless it is a plan: labels may have come in its place, as in `fit`."""
+    """Raises unless it is a plan."""
     if not isinstance(plan, Plan):
         raise TypeError(
-            "`plan` must be a tf_lottery.Plan. Received: "
-            f"{type(plan).__name__}. Pass arrays as one argument: `(x, y)`."
+            f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
+        )
+
+
+def check_adapted(model: Any) -> None:
+    """Raises if a layer was not adapted that must be; warns of a normalization."""
+    if paths := adapted.forgotten(model):
+        raise ValueError(
+            "A preprocessing layer must know its words or bins before the model is "
+            f"trained. Received: {', '.join(map(repr, paths))}, which was not adapted. "
+            "Call `layer.adapt(data)` first."
+        )
+    for path in adapted.as_made(model):
+        warn(
+            f"The layer {path!r} normalizes nothing, as it was not adapted: its mean "
+            "is 0 and its variance 1. Call `layer.adapt(data)` first."
         )
 
 

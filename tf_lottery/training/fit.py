@@ -96,7 +96,8 @@ class Fit:
         except tf.errors.OpError as error:
             if self._workers.count > 1 and isinstance(error, LOST):
                 raise  # another worker ended
-            raise trouble.failure(error, self._what, self._run.step) from error
+            due = self._loop.due
+            raise trouble.failure(error, self._what, self._run.step, due) from error
 
     def _trained(
         self, callbacks: list[Any], report: Report | None, allow_early_stop: bool

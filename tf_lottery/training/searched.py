@@ -59,6 +59,7 @@ def searched(
     Raises:
         ValueError: A model that cannot be copied, or from which nothing can be pruned.
     """
+    checks.check_adapted(model)
     seed = derive(plan.seed, "generators")
     copied = masked_copy(model, seed, strategy, asked=plan.layer_rates)
     with strategy.scope():

@@ -14,7 +14,7 @@ from tf_lottery._keras import tf
 from tf_lottery.core.plan import Plan
 from tf_lottery.training import data, feeding, repeatable
 from tf_lottery.training.arrays import unpacked
-from tf_lottery.training.batched import Indexed
+from tf_lottery.training.batched import Batched, Indexed
 from tf_lottery.training.check_data import check_can_be_shared, check_fits
 from tf_lottery.training.check_values import check_values
 
@@ -51,10 +51,17 @@ class Stream:
         self.evaluated = feeding.evaluated(self.data, plan, static)
 
     def inputs(self) -> Any:
-        """The inputs of the first batch of arrays; None of data whose order counts."""
-        if not data.is_arrays(self.data.train):
+        """The inputs of the first batch, if it can be read at no cost; else None."""
+        train = self.data.train
+        if data.is_arrays(train):
+            batch = next(iter(self.feed.make(0)))
+        elif isinstance(train, Batched):
+            batch = train.first
+        elif repeatable.leaves_no_trace(train):
+            batch = next(iter(train.take(1)))
+        else:
             return None
-        inputs, _, _ = unpacked(next(iter(self.feed.make(0))))
+        inputs, _, _ = unpacked(batch)
         return inputs
 
     def of(self, plan: Plan) -> "Stream":

@@ -11,16 +11,18 @@ from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning import proof
+from tf_lottery.pruning.fixed import fixed_values
 from tf_lottery.pruning.live import Live
 from tf_lottery.training import arrays, checks, feeding, models, shareable
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.check_callbacks import check_callbacks, check_use_no_other
-from tf_lottery.training.check_data import check_batch, check_loss
+from tf_lottery.training.check_data import check_batch, check_loss, has_own
 from tf_lottery.training.data import Data, Given
 from tf_lottery.training.draw import Source
 from tf_lottery.training.fit import Fit, Report
@@ -62,6 +64,7 @@ class Trainer:
         ```
     """
 
+    @data_are_one_argument
     def __init__(
         self,
         model: Any,
@@ -107,12 +110,7 @@ class Trainer:
         model = models.built(model, spec, plan.seed)
         self._source = Source(given, model, spec, strategy)
         self._compile(model, stream)
-        # Keras' own code reaches no variable of the model that was passed.
-        own_code = shareable.own_code(self.model, self.architecture)
-        traced = list(self._loop.traced()) if own_code else []
-        self._check(have_traced=len(traced) == 1 + len(stream.evaluated))
-        for step in traced:
-            proof.check_captures(step, model, self._live.known(self.model))
+        self._trace_and_check(model)
         self.unknown = shareable.unknown(
             self.model, self.architecture, self._callbacks, dataset, stream.data.train
         )
@@ -398,13 +396,34 @@ class Trainer:
         how = self._callbacks, stream.inputs()
         found = searched(model, self.plan, self.strategy, last_step, *how)
         self.model, self.architecture = found.model, found.architecture
+        self.values = fixed_values(model)
         self.skipped, self._stream = found.skipped, stream
         groups = found.group, found.given
         self._loop = Loop(self.model, stream.feed, stream.evaluated, *groups)
         self._live = Live(self.model)
         self._initial = self._live.read()
 
-    def _check(self, have_traced: bool) -> None:
+    def _trace_and_check(self, model: Any) -> None:
+        # A step of the user makes its metrics when it is traced, see `check_fits`.
+        own_step, have_traced = has_own(self.model, "train_step"), False
+        traced: list[Any] = []
+        if not own_step:
+            self._check()
+        # Keras' own code reaches no variable of the model that was passed.
+        if shareable.own_code(self.model, self.architecture):
+            try:
+                traced = list(self._loop.traced())
+            except Exception:
+                self._check()  # says more than Keras does
+                raise
+            have_traced = len(traced) == 1 + len(self._stream.evaluated)
+        if own_step:
+            self._check(have_traced)
+        for step in traced:
+            known = self._live.known(self.model)
+            proof.check_captures(step, model, known, self.model)
+
+    def _check(self, have_traced: bool = False) -> None:
         self._stream.check(self.model, have_traced)
         if self.has_validation:
             check_loss(self.model)
