@@ -13,9 +13,10 @@ from tests.models import (
     tf,
     tiny,
 )
-from tests.training.trainings import trainer_of
+from tests.training.trainings import overwrite, trainer_of
 from tf_lottery import find_ticket
 from tf_lottery.core.plan import Plan
+from tf_lottery.pruning.wrap import mask_variables
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training.run import Checkpoint
 from tf_lottery.training.trainer import Trainer
@@ -52,7 +53,7 @@ class Poison(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 0:
-            self.model.get_layer(index=-1).layer.bias.assign([np.nan] * 3)
+            self.model.get_layer(index=-1).bias.assign([np.nan] * 3)
 
 
 @pytest.mark.parametrize("where", ["loss", "val_loss"])
@@ -231,16 +232,44 @@ def test_an_error_names_replicate_and_control():
         searched(**plan)
 
 
-@pytest.mark.parametrize("epochs", [1, 2])
-def test_weights_that_are_changed_behind_the_optimizer_are_an_error(epochs):
-    class Revive(keras.callbacks.Callback):
+def broken_by(break_, epochs=1):
+    """Trains with a callback that breaks something at the ends of round 1's epochs."""
+
+    class Breaks(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            kernel = self.model.get_layer(index=-1).layer.kernel
-            kernel.assign(np.ones(kernel.shape))
+            break_(self.model)
 
     def callbacks(round, replicate, control):
-        return [Revive()] if round == 1 else []
+        return [Breaks()] if round == 1 else []
 
     trainer = trainer_of(compiled(tiny()), callbacks=callbacks, epochs=epochs)
+    list(run_rounds(trainer, trainer.plan))
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_weights_that_are_changed_behind_the_masks_are_an_error(epochs):
     with pytest.raises(RuntimeError, match="'logits/kernel' became nonzero in round 1"):
-        list(run_rounds(trainer, trainer.plan))
+        broken_by(lambda model: overwrite(model.layers[-1].kernel, 1.0), epochs)
+
+
+def test_masks_that_are_changed_are_an_error():
+    def spoil(model):
+        for masks in mask_variables(model).values():
+            masks[0].assign(masks[0] * 0.5)
+
+    message = r"other masks of 'hidden/kernel', 'logits/kernel' in round 1 at step 6"
+    with pytest.raises(RuntimeError, match=message):
+        broken_by(spoil)
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (lambda model: model.compile("sgd", "mse"), "`model.compile`"),
+        (lambda model: model.fit(*arrays(), verbose=0), "`model.fit`"),
+        (lambda model: model.train_on_batch(*arrays()), "round 1 must end at step 6"),
+    ],
+)
+def test_a_callback_that_compiles_or_trains_is_an_error(train, message):
+    with pytest.raises(RuntimeError, match=message):
+        broken_by(train)

@@ -17,8 +17,10 @@ _KERAS_OWN = {
     "tensorflow_git_version",
     "tensorflow_version",
 }
+# Where a masked copy keeps tfmot's wrappers.
+BESIDE = "_lottery_wrappers"
 # What the copy of a model does by itself, so that it is not carried over.
-_OUR_OWN = {"compile"}
+_OUR_OWN = {"compile", "fit", "load_weights", BESIDE}
 # No attribute of the user's.
 NOT_OWN = _KERAS_OWN | _OUR_OWN
 

@@ -6,6 +6,7 @@ reach those of the copy.
 """
 
 import collections
+import dis
 import functools
 import types
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from tf_lottery.pruning.objects import (
 Replace = Callable[[Any], Any]
 
 _MISSING = object()
+_READS = ("LOAD_GLOBAL", "LOAD_NAME")
 _CONTAINERS = Mapping, list, tuple, set, frozenset, collections.deque
 
 
@@ -159,9 +161,10 @@ class Rebinding:
 
 
 def _names(code: types.CodeType) -> set[str]:
-    """The global names that code may read, that of functions in it too."""
+    """The global names that code reads, that of functions in it too."""
     inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
-    return set(code.co_names).union(*map(_names, inner))
+    read = (i.argval for i in dis.get_instructions(code) if i.opname in _READS)
+    return set(read).union(*map(_names, inner))
 
 
 def _content(cell: Any) -> Any:

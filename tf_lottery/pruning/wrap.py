@@ -3,7 +3,8 @@
 What tfmot does in a step that a lottery ticket does not need (counting, asking
 the schedule, sorting, masking all weights anew, averaging them over replicas)
 is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
-`prune_scope` and `PruningSummaries` work.
+`prune_scope` and `PruningSummaries` work. A search trains a copy with the wrappers
+beside it instead, see `masked`.
 """
 
 import functools
@@ -12,6 +13,7 @@ from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, tf
 from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.attributes import BESIDE
 from tf_lottery.pruning.copying import (
     Copier,
     adapted_copy,
@@ -51,7 +53,7 @@ def wrap(
     Raises:
         ValueError: A layer that cannot be copied, or is inside two others.
     """
-    _check_sharing(model)
+    check_sharing(model)
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
         trainable = graph_weights(copied)
@@ -101,9 +103,9 @@ def computes_in_half(layer: Any) -> bool:
 
 
 def wrappers(model: Any) -> list[Any]:
-    """Every pruning wrapper, those in nested models included."""
-    found: list[Any] = pruning_wrapper.collect_prunable_layers(model)
-    return found
+    """Every pruning wrapper: in the model, in nested ones, beside a masked copy."""
+    beside = getattr(model, BESIDE, {})
+    return [*pruning_wrapper.collect_prunable_layers(model), *beside.values()]
 
 
 def mask_variables(model: Any) -> dict[Any, list[Any]]:
@@ -153,7 +155,7 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
     hold_masks(model)
 
 
-def _check_sharing(model: Any) -> None:
+def check_sharing(model: Any) -> None:
     """Raises if a layer is in two layers, whose copies would not share its weights."""
     owners: dict[int, str] = {}
     for path, layer in named_layers(model).items():

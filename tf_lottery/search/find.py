@@ -66,7 +66,7 @@ def find_ticket(
     run_dir: PathLike | None = None,
     share_with: PathLike | None = None,
     overwrite: bool = False,
-    callbacks: Callbacks = (),
+    callbacks: Callbacks | None = (),
     allow_early_stop: bool = False,
     strategy: Any = None,
     verbose: int = 1,

@@ -28,17 +28,21 @@ def check_batch(spec: Any, name: str) -> None:
         )
 
 
-def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
+def check_fits(
+    model: Any, spec: Any, name: str, *, is_batched: bool, traced: bool = False
+) -> None:
     """Raises unless a batch of that spec fits the compiled model.
 
     The loss is traced on the specs, which also creates the metrics. Nothing is
-    computed.
+    computed. A training step of the user makes its metrics itself, when it is traced:
+    Keras would report those that the step does not use in place of what it returns.
 
     Args:
         model: The compiled model.
         spec: The element spec of a batch.
         name: What to call the data.
         is_batched: Whether the user batched the data, as opposed to arrays.
+        traced: Whether the model's steps were traced before.
     """
     check_batch(spec, name)
     x, y, sample_weight = arrays.unpacked(spec)
@@ -48,6 +52,8 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
         _check_needs_no_targets(model, name, is_batched)
     for part, what in ((y, "targets"), (sample_weight, "sample weights")):
         _check_names(part, output_names(model), f"The {what} of `{name}`", "outputs")
+    if traced and has_own(model, "train_step"):
+        return
     outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
 
     def evaluate(y: Any, outputs: Any, sample_weight: Any) -> Any:
@@ -165,7 +171,7 @@ def output_names(model: Any) -> list[str]:
     """The names by which targets may be given; keys of a returned dict are, too."""
     outputs = model._nested_outputs
     own = [str(name) for name in outputs] if isinstance(outputs, dict) else []
-    return [*model.output_names, *own]
+    return list(dict.fromkeys([*model.output_names, *own]))
 
 
 def input_names(model: Any) -> list[str]:

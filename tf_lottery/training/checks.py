@@ -1,6 +1,5 @@
 """What must hold of a model and its data before anything is trained."""
 
-import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -146,26 +145,6 @@ def check_is_plan(plan: Any) -> None:
         raise TypeError(
             f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
         )
-
-
-def check_callbacks(callbacks: Any) -> None:
-    """Raises unless they are Keras callbacks, or a function that returns them."""
-    if callable(callbacks):
-        try:
-            inspect.signature(callbacks).bind(0, 0, None)
-        except TypeError as error:
-            raise TypeError(
-                "A function of callbacks must take (round, replicate, control). "
-                f"Received: one that cannot: {error}."
-            ) from error
-        return
-    for callback in callbacks:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise TypeError(
-                "`callbacks` must be tf_keras callbacks, or a function that returns "
-                f"them. Received: {type(callback).__name__} "
-                f"of {type(callback).__module__}."
-            )
 
 
 def check_adapted(model: Any) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import keras, tf
-from tf_lottery.core.kept import kept
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.spoiled import is_finite
@@ -121,7 +120,11 @@ class Fit:
         )
         counted = int(self._model._train_counter.numpy())
         if counted != run.step:
-            raise RuntimeError(f"{counted} steps were taken where {run.step} were due.")
+            raise RuntimeError(
+                f"The training of {self._what} must end at step {run.step}. Received: "
+                f"{counted}, as the model counted. Does a callback train the model, "
+                "for example by `train_on_batch`? Only the search may take steps."
+            )
         averaged = optimizers.finalize(self._model)
         listed.on_train_end()
         if run.step < self._last_step and not allow_early_stop:
@@ -236,13 +239,8 @@ class Fit:
         return ends or step % self._evaluate_every == 0
 
     def _check_masked(self) -> None:
-        if leaks := self._live.leaking():
-            raise RuntimeError(
-                f"Pruned weights of {', '.join(map(repr, leaks))} became nonzero in "
-                f"{self._what} by step {self._run.step}. Does a custom train step or a "
-                "callback change weights without the model's optimizer?"
-                f"{kept()}"
-            )
+        live, step = self._live, self._run.step
+        trouble.check_masks(live.changed_masks(), live.leaking(), self._what, step)
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
         found = self._loop.evaluate(name, callbacks)

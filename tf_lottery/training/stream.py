@@ -120,8 +120,12 @@ class Stream:
         """What the form of the data means for repeating and resuming."""
         return repeatable.note(self.data.train, self.counted)
 
-    def check(self, model: Any) -> None:
+    def check(self, model: Any, have_traced: bool = False) -> None:
         """Raises unless all data fit the compiled model.
+
+        Args:
+            model: The compiled model.
+            have_traced: Whether its steps of training and evaluation were traced.
 
         Raises:
             TypeError, ValueError: Data that it cannot be trained or evaluated on.
@@ -131,7 +135,8 @@ class Stream:
         for name, dataset in self.evaluated.items():
             parts[data.ARGUMENTS[name]] = sources[name], dataset.element_spec
         for name, (part, spec) in parts.items():
-            check_fits(model, spec, name, is_batched=not data.is_arrays(part))
+            is_batched = not data.is_arrays(part)
+            check_fits(model, spec, name, is_batched=is_batched, traced=have_traced)
             if not isinstance(part, tf.data.Dataset):
                 check_can_be_shared(model, spec, name)
         for name, (part, _) in parts.items():

@@ -1,7 +1,7 @@
 """What can go wrong in a training, each as one error with round and step."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -59,7 +59,13 @@ def check_pass(name: str, batches: int, first: int, what: str, step: int) -> Non
 
 
 def check_number(name: str, logs: Mapping[str, float], what: str, step: int) -> None:
-    """Raises unless the value is a finite number."""
+    """Raises unless the value is there and a finite number."""
+    if name not in logs:
+        raise RuntimeError(
+            f"The model's steps must return `{name}`. Received: "
+            f"{', '.join(map(repr, logs)) or 'nothing'} in {what} at step {step:,}. "
+            "Let `train_step` and `test_step` return it, or choose another `monitor`."
+        )
     if is_finite(logs[name]):
         return
     became = "NaN" if np.isnan(logs[name]) else "infinite"
@@ -77,4 +83,31 @@ def check_state(state: State, start: State, what: str, step: int) -> None:
             f"{', '.join(map(repr, names[:3]))}{more} became NaN or infinite in {what} "
             f"by step {step:,}. Lower the learning rate, or look at the data and at "
             f"callbacks that change weights.{kept()}"
+        )
+
+
+def check_masks(
+    changed: Sequence[str], leaking: Sequence[str], what: str, step: int
+) -> None:
+    """Raises if masks are not the decided ones, or pruned weights are not zero.
+
+    Args:
+        changed: The weights whose mask variables have changed.
+        leaking: The weights that are pruned, but not zero.
+        what: What is trained, in words.
+        step: The step of the training.
+    """
+    if changed:
+        raise RuntimeError(
+            "Masks must stay as they were decided. Received: other masks of "
+            f"{', '.join(map(repr, changed))} in {what} at step {step:,}. A callback "
+            "or a training step changed the variables that hold them. Change weights "
+            f"only, by `model.set_weights` or `weight.assign`.{kept()}"
+        )
+    if leaking:
+        raise RuntimeError(
+            f"Pruned weights of {', '.join(map(repr, leaking))} became nonzero in "
+            f"{what} by step {step:,}. A callback or a training step changed weights "
+            "by an operation that does not respect masks, such as a scatter update. "
+            f"Use `weight.assign` or `model.set_weights`, which do.{kept()}"
         )
