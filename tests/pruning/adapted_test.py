@@ -258,8 +258,9 @@ def test_exports_of_a_layer_that_holds_an_adapted_one(kind, tmp_path):
     ticket = find_ticket(model, (x, LABELS), 1, validation_data=(x, LABELS), verbose=0)
     quiet = {"latency_runs": 0, "verbose": 0}
     named = f"'own' \\({kind.__name__}\\)"
-    with pytest.raises(ExportError, match=rf"{named}, whose .*saved_model"):
-        ticket.export(tmp_path / "t.keras", **quiet)
+    if kind is not Embedded:  # Keras writes the words of a layer inside a layer
+        with pytest.raises(ExportError, match=rf"{named}, whose .*saved_model"):
+            ticket.export(tmp_path / "t.keras", **quiet)
     if kind is not Embedded:  # TFLite has a table of words
         with pytest.raises(ExportError, match=rf"{named}.*saved_model"):
             ticket.export(tmp_path / "t.tflite", **quiet)

@@ -37,7 +37,7 @@ HOLDS = {
     "'on_epoch_end' uses the model that": lambda made: ByGlobalName(),
     "'held' uses the model": ByAttribute,
     "'held' uses the layer 'hidden'": lambda made: ByAttribute([made.layers[0]]),
-    "'held' uses the weight 'hidden/bias:0'": lambda made: ByAttribute(
+    "'held' uses the weight 'hidden/bias'": lambda made: ByAttribute(
         {"bias": made.layers[0].bias}
     ),
     "'held' uses the optimizer": lambda made: ByAttribute(made.optimizer),

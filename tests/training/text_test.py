@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.models import CLASSES, arrays, compiled, keras, tf, tiny
-from tf_lottery import TicketError, find_ticket
+from tf_lottery import Ticket, TicketError, find_ticket
 from tf_lottery.core.plan import Plan
 from tf_lottery.training.trainer import Trainer
 
@@ -213,8 +213,9 @@ def test_functions_of_a_text_are_named_in_a_ticket_and_exported(file, tmp_path):
     ticket = find_ticket(
         classifier(own_words()), data, rounds=1, verbose=0, validation_data=data
     )
+    ticket.save(tmp_path / "ticket.safetensors")
     with pytest.raises(TicketError, match=r"lowered.*custom_objects"):
-        ticket.model()
+        Ticket.load(tmp_path / "ticket.safetensors").model()
     functions = {"lowered": lowered, "parted": parted}
     made = ticket.model("best", custom_objects=functions)
     assert made.get_layer("words")._split is parted

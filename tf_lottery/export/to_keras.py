@@ -112,7 +112,6 @@ def keras_file(
         raise ValueError(f"`path` must end in .keras. Received: {str(path)!r}.")
     job = Job(source, path, Options.of("keras", options))
     compaction = job.compacted(compact, drop_inputs)
-    _check_holders(compaction.model)
 
     load = functools.partial(_load_keras, options=job.options)
 
@@ -122,7 +121,7 @@ def keras_file(
         exported = _exported(runtime.keras_model(loaded), tensors, compaction.model)
         return dataclasses.replace(exported, notes=_loading(compaction.model))
 
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, _naming_holders(compaction.model):
         dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
         return job.finish(
             lambda to: _save_keras(compaction.model, to),
@@ -176,19 +175,27 @@ def _load_keras(path: Path, options: Options) -> Any:
         )
 
 
-def _check_holders(model: Any) -> None:
-    """Raises if the file would lack what a layer inside another was adapted to."""
-    for path, layer in named_layers(model).items():
-        adapted = adapted_inside(layer)
-        if adapted and adapted_inside(copied_by_config("layer", layer)) != adapted:
-            raise ExportError(
-                "A .keras file holds the configuration of a layer, which must have the "
-                f"words and bins of layers inside it. Received: {path!r} "
-                f"({type(layer).__name__}), whose `get_config()` lacks those of "
-                f"{', '.join(repr(name.rstrip('/')) for name in adapted)}. Make such a "
-                'layer one of the model, or export it with format="saved_model", '
-                'layout="dense".'
-            )
+@contextlib.contextmanager
+def _naming_holders(model: Any) -> Iterator[None]:
+    """Names the layers that Keras may not write whole, if the file is not the model.
+
+    Keras writes words of layers inside a layer, but neither their weights nor bins.
+    """
+    try:
+        yield
+    except ExportError as error:
+        for path, layer in named_layers(model).items():
+            adapted = adapted_inside(layer)
+            if adapted and adapted_inside(copied_by_config("layer", layer)) != adapted:
+                raise ExportError(
+                    "A .keras file holds the configuration of a layer, which must have "
+                    f"what layers inside it were adapted to. Received: {path!r} "
+                    f"({type(layer).__name__}), whose `get_config()` lacks that of "
+                    f"{', '.join(repr(name.rstrip('/')) for name in adapted)}. Make "
+                    "such a layer one of the model, or export it with "
+                    'format="saved_model", layout="dense".'
+                ) from error
+        raise
 
 
 def _loading(model: Any) -> list[str]:

@@ -17,6 +17,7 @@ from tf_lottery.pruning.layers import (
     depthwise,
     graph_weights,
     named_layers,
+    named_weights,
     prunable_weights,
 )
 from tf_lottery.pruning.wrap import check_sharing, mask_variables
@@ -48,7 +49,8 @@ def masked_copy(
         # set in its way, nor a container that it looks into.
         object.__setattr__(copied, BESIDE, types.MappingProxyType(beside))
         masks = mask_variables(copied)
-        masked = [weight for weight in copied.weights if weight.ref() in masks]
+        weights = named_weights(copied).values()
+        masked = [weight for weight in weights if weight.ref() in masks]
         for weight in masked:
             guard(weight, masks[weight.ref()][0])
     _mask_what_is_loaded(copied, masked)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tf_lottery._keras import keras
+from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.rebinding import rebound
 
 # What Keras sets on a callback, also in a `fit` before the search.
@@ -44,9 +45,8 @@ def check_use_no_other(callbacks: Sequence[Any], models: Sequence[Any]) -> None:
     for model in models:
         for layer in model._flatten_layers():
             parts[id(layer)] = f"the layer {layer.name!r} of the model"
-        if model.built:
-            for weight in model.weights:
-                parts[id(weight)] = f"the weight {weight.name!r} of the model"
+        for path, weight in named_weights(model).items():
+            parts[id(weight)] = f"the weight {path!r} of the model"
         parts[id(model.optimizer)] = "the optimizer of the model"
         parts[id(model)] = "the model"
     for callback in callbacks:
