@@ -41,7 +41,8 @@ class SweptTrainer(FakeTrainer):
     skipped: ClassVar[list] = []
     data_note = ""
     auto_shard_policies: ClassVar[dict] = {}
-    data = None
+    data = origin = None
+    file_lacks = ""
     steps_per_epoch = 10
     strategy = SimpleNamespace(num_replicas_in_sync=1)
     workers = SimpleNamespace(

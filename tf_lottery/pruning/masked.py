@@ -49,8 +49,7 @@ def masked_copy(
         # set in its way, nor a container that it looks into.
         object.__setattr__(copied, BESIDE, types.MappingProxyType(beside))
         masks = mask_variables(copied)
-        weights = named_weights(copied).values()
-        masked = [weight for weight in weights if weight.ref() in masks]
+        masked = [w for w in named_weights(copied).values() if w.ref() in masks]
         for weight in masked:
             guard(weight, masks[weight.ref()][0])
     _mask_what_is_loaded(copied, masked)

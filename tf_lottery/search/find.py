@@ -18,7 +18,6 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.search.controlled import check_controls
 from tf_lottery.search.facts import describe
-from tf_lottery.search.file_alone import warn_if_more_is_needed
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.names import TICKET
@@ -320,7 +319,11 @@ def _introduce(
             )
     if trainer.skipped:
         progress.say(f"Not pruned, as no kernel: {', '.join(trainer.skipped)}")
-    warn_if_more_is_needed(trainer)
+    if lacks := trainer.file_lacks:
+        warn(
+            "The ticket of this search can be used in this process, but from its file "
+            f"alone its model cannot be made, so keep the code of the model. {lacks}"
+        )
     if trainer.data_note:
         progress.say(trainer.data_note)
     if shared and trainer.unknown:

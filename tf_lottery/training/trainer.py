@@ -19,7 +19,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning import proof
 from tf_lottery.pruning.fixed import fixed_values
 from tf_lottery.pruning.live import Live
-from tf_lottery.training import arrays, checks, feeding, models, shareable
+from tf_lottery.training import arrays, checks, feeding, file_alone, models, shareable
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.check_callbacks import check_callbacks, check_use_no_other
 from tf_lottery.training.check_data import (
@@ -124,6 +124,11 @@ class Trainer:
     def data(self) -> Data:
         """The data of the plan's seed."""
         return self._stream.data
+
+    @property
+    def file_lacks(self) -> str:
+        """Why no model can be made of a ticket's file alone; empty if one can."""
+        return file_alone.lacks(self.dense(), self.plan.seed)
 
     @property
     def origin(self) -> Any:
