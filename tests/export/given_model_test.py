@@ -65,6 +65,19 @@ def test_the_ticket_of_a_search_remembers_its_model(found, answers):
     assert not made.get_layer(index=1).layer.kernel.numpy()[~mask].any()
 
 
+def test_what_happens_to_the_model_later_does_not_change_the_ticket():
+    model = halved()
+    ticket = find_ticket(model, arrays(), 1, validation_data=TEST, epochs=2, verbose=0)
+    answers = ticket.model("best").predict(X, verbose=0)
+    model.layers[-1].activation = keras.activations.sigmoid
+    model.layers[-1].trainable = False
+    model.compile("sgd", "mse")
+    made = ticket.model("best")
+    assert np.array_equal(made.predict(X, verbose=0), answers)
+    assert len(made.trainable_weights) == 4
+    assert made.loss != "mse"
+
+
 def test_what_a_ticket_remembers_is_not_pickled(found):
     assert pickle.loads(pickle.dumps(found)).origin is None
 

@@ -137,8 +137,8 @@ class Twice(layers.Layer):
 def test_layers_that_are_not_registered_are_given(tmp_path):
     model = keras.Sequential([keras.Input((8,)), Twice(), layers.Dense(3)])
     found = search(model, rounds=1, epochs=1)
-    with pytest.raises(ExportError, match=r"read back.*Twice.*custom_objects"):
-        exported(found, tmp_path, "keras")
+    _, card = exported(found, tmp_path, "keras")
+    assert '"Twice": ' in card.notes[-1]
     found = dataclasses.replace(found, origin=None)
     refused(found, tmp_path, r"Twice.*custom_objects", TicketError)
     for format in ("packed", "keras"):

@@ -1,9 +1,12 @@
 """Callbacks must act on the model that is trained, not on the one that was passed."""
 
+import warnings
+
 import pytest
 
+from tests.fakes import Killed
 from tests.models import arrays, compiled, keras, tiny
-from tests.training.trainings import trainer_of
+from tests.training.trainings import Kill, trainer_of
 from tf_lottery import find_ticket
 
 model = None  # as in a notebook
@@ -18,6 +21,13 @@ class ByGlobalName(keras.callbacks.Callback):
 class ByAttribute(keras.callbacks.Callback):
     def __init__(self, held):
         super().__init__()
+        self.held = held
+
+
+class Holder:
+    """An object of the user's."""
+
+    def __init__(self, held):
         self.held = held
 
 
@@ -40,6 +50,7 @@ HOLDS = {
     "'held' uses the weight 'hidden/bias'": lambda made: ByAttribute(
         {"bias": made.layers[0].bias}
     ),
+    "'held.held' uses the model": lambda made: ByAttribute(Holder(made)),
     "'held' uses the optimizer": lambda made: ByAttribute(made.optimizer),
 }
 
@@ -74,3 +85,30 @@ def test_other_callbacks_are_not_also_after_a_fit(monkeypatch, tmp_path):
     made.fit(*arrays(), verbose=0, callbacks=callbacks)
     trainer = trainer_of(made, callbacks=callbacks)
     trainer.train(trainer.dense())
+
+
+def test_a_backup_of_keras_is_refused(tmp_path):
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(ValueError, match=r"BackupAndRestore.*`run_dir`"):
+        find_ticket(compiled(tiny()), arrays(), 1, callbacks=[backup], verbose=0)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_resumed_training_says_that_callbacks_begin_anew(
+    counts, tmp_path, always_written
+):
+    callback = keras.callbacks.EarlyStopping("loss", patience=9)
+    kept = callback if counts else keras.callbacks.TerminateOnNaN()
+
+    def search(*more):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            data, options = arrays(), {"epochs": 3, "run_dir": tmp_path, "verbose": 0}
+            find_ticket(compiled(tiny()), data, 1, callbacks=[kept, *more], **options)
+        return [str(each.message) for each in said]
+
+    with pytest.raises(Killed):
+        search(Kill("on_epoch_begin", 2))
+    lost = [text for text in search() if "begin anew" in text]
+    assert len(lost) == counts
+    assert all("what EarlyStopping counted" in text for text in lost)

@@ -72,11 +72,22 @@ class Silent(Distiller):
         return {"seen": super().test_step(data)["loss"]}
 
 
-def test_steps_must_return_a_loss():
-    trainer = trainer_of(made(Silent), validation=batches(32, seed=1))
-    message = "must return `val_loss`. Received: 'loss', 'val_seen' in round 0 at step"
-    with pytest.raises(RuntimeError, match=message):
-        trainer.train(trainer.dense())
+class Mute(Distiller):
+    """Its training returns the losses of its parts."""
+
+    def train_step(self, data):
+        return {"d_loss": super().train_step(data)["loss"], "g_loss": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(Silent, "`test_step`.*Received: 'seen'"), (Mute, "`train_step`.*'d_loss', 'g_l")],
+)
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_steps_must_return_a_loss(kind, said, run_eagerly):
+    model = made(kind, run_eagerly=run_eagerly)
+    with pytest.raises(ValueError, match=said):
+        trainer_of(model, validation=batches(32, seed=1))
 
 
 class Noisy(keras.Model):

@@ -109,3 +109,32 @@ def test_states_hold_no_attributes_that_did_not_change():
     trainer = trainer_of(compiled(with_state()), rewind_to="1ep", rounds=1)
     for each in run_rounds(trainer, trainer.plan):
         assert not [name for name in each.ticket.state if name.startswith("setting:")]
+
+
+class Adds(keras.callbacks.Callback):
+    """Sets an attribute that the layer did not have."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen.append(getattr(self.model.get_layer("drop"), "level", None))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.get_layer("drop").level = 7
+
+
+def test_an_attribute_that_a_callback_adds_is_taken_away_for_the_next_round():
+    callback = Adds()
+    find_ticket(
+        annealed(),
+        arrays(),
+        1,
+        epochs=2,
+        validation_data=arrays(32, seed=1),
+        monitor="val_loss",
+        callbacks=[callback],
+        verbose=0,
+    )
+    assert callback.seen == [None, 7, None, 7]

@@ -317,3 +317,25 @@ def test_weights_that_a_callback_loads_are_masked(name, tmp_path):
     for path, mask in last.ticket.masks.items():
         loaded = np.where(mask, last.ticket.state[path], 0)
         assert (last.outcome.weights[path] == loaded).all()
+
+
+def test_final_figures_are_those_of_the_final_weights(validation):
+    """Keras gives the best weights back when the training has ended."""
+    stop = keras.callbacks.EarlyStopping(
+        "val_loss", patience=3, restore_best_weights=True, mode="max"
+    )
+    ticket = find_ticket(
+        compiled(tiny()),
+        batches(),
+        1,
+        epochs=6,
+        validation_data=validation,
+        callbacks=[stop],
+        allow_early_stop=True,
+        verbose=0,
+    )
+    found, model = ticket.history[0].outcome, compiled(tiny())
+    for path, weight in named_weights(model).items():
+        weight.assign(found.weights[path])
+    loss = model.evaluate(*validation, verbose=0)[0]
+    assert found.metrics["final_val_loss"] == pytest.approx(loss, rel=1e-5)

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.sizes import Size, size
 from tf_lottery.pruning.adapted import adapted_inside
-from tf_lottery.pruning.by_name import not_found
+from tf_lottery.pruning.by_name import not_found, own_classes
 from tf_lottery.pruning.copying import copied_by_config
 from tf_lottery.pruning.layers import named_layers, named_weights
 
@@ -113,7 +113,8 @@ def keras_file(
     job = Job(source, path, Options.of("keras", options))
     compaction = job.compacted(compact, drop_inputs)
 
-    load = functools.partial(_load_keras, options=job.options)
+    own = own_classes(compaction.model) | dict(job.options.custom_objects or {})
+    load = functools.partial(_load_keras, own, job.options)
 
     def read(written: Path) -> Exported:
         loaded = load(written)
@@ -165,11 +166,11 @@ def _save_keras(model: Any, path: Path) -> None:
         model.save(str(path), save_format="keras")
 
 
-def _load_keras(path: Path, options: Options) -> Any:
+def _load_keras(own: Mapping[str, Any], options: Options, path: Path) -> Any:
     with _explained("read back"):
         return keras.models.load_model(
             str(path),
-            custom_objects={**not_found(), **(options.custom_objects or {})},
+            custom_objects={**not_found(), **own},
             safe_mode=options.safe_mode,
             compile=False,
         )
@@ -201,16 +202,21 @@ def _naming_holders(model: Any) -> Iterator[None]:
 def _loading(model: Any) -> list[str]:
     """How a file of the model is loaded, where that takes more than its path."""
     used = {type(part).__name__ for part in model._flatten_layers()}
-    needed = ", ".join(
+    needed = [
         f'"{name}": {found.__module__.split(".")[0]}.layers.{name}'
         for name, found in not_found().items()
         if name in used
-    )
+    ]
+    needed += [
+        f'"{name}": {kind.__module__}.{kind.__qualname__}'
+        for name, kind in own_classes(model).items()
+        if keras.saving.get_registered_name(kind) == name  # it is not registered
+    ]
     if not needed:
         return []
     return [
-        "Keras does not find all of its layers by their names: load this file with "
-        f"`custom_objects={{{needed}}}`."
+        "Keras does not find all layers by their names: load this file with "
+        f"`custom_objects={{{', '.join(needed)}}}`."
     ]
 
 
@@ -219,9 +225,10 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # layers raise whatever they like
+        said = " ".join(str(error).split())[:300].rstrip(".")
         raise ExportError(
             f"Keras must be able to {what} a .keras file of this model, and cannot: "
-            f"{' '.join(str(error).split())[:300]} Pass classes and functions of your "
+            f"{said}. Pass classes and functions of your "
             'own as `custom_objects={"Name": Name}`, or export it with '
             'format="saved_model".'
         ) from error

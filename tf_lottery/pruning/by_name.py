@@ -24,6 +24,17 @@ def not_found() -> Mapping[str, Any]:
     }
 
 
+def own_classes(model: Any) -> dict[str, type]:
+    """The classes of a model's layers that are not of Keras, by name."""
+    kinds = {type(part) for part in model._flatten_layers()}
+    of_keras = ("keras", "tf_keras", "tensorflow_model_optimization")
+    return {
+        kind.__name__: kind
+        for kind in kinds
+        if kind.__module__.partition(".")[0] not in of_keras
+    }
+
+
 def by_name(custom_objects: Mapping[str, Any] | None = None) -> Any:
     """A scope in which Keras finds its own layers, and others, by their names."""
     return keras.saving.custom_object_scope({**not_found(), **(custom_objects or {})})

@@ -36,9 +36,21 @@ def check_modules(description: Any, custom_objects: Mapping[str, Any]) -> None:
                 "The model of a ticket must be made of layers of Keras, or of modules "
                 f"that your program has imported. Received: the module {name!r}. If "
                 "you trust the file, import that module first, or pass "
-                "`custom_objects` (on the command line, a file that has them as "
+                "`custom_objects` (on the command line, a recipe that has them as "
                 "`--recipe`), or `safe_mode=False`."
             )
+
+
+def not_of_keras(description: Any, custom_objects: Mapping[str, Any]) -> list[str]:
+    """The classes and functions that Keras cannot find by itself, in words."""
+    return sorted(
+        {
+            f"{objects[1]!r} of {name!r}"
+            for name, objects in _modules(description)
+            if name.partition(".")[0] not in _KNOWN
+            and not any(_is_registered(each, custom_objects) for each in objects)
+        }
+    )
 
 
 def _modules(part: Any) -> Iterator[tuple[str, list[Any]]]:

@@ -8,7 +8,7 @@ from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning.by_name import by_name
-from tf_lottery.pruning.foreign import check_modules
+from tf_lottery.pruning.foreign import check_modules, not_of_keras
 from tf_lottery.pruning.layers import named_weights
 
 WITH_MODEL = (
@@ -46,11 +46,12 @@ def rebuild(
                 safe_mode=safe_mode,
             )
     except Exception as error:  # layers raise whatever they like
+        own = ", ".join(not_of_keras(ticket.architecture, custom_objects or {}))
         raise TicketError(
             "Keras must be able to make the model from its configuration, and cannot: "
-            f"{_in_short(error)} Pass classes and functions of your own as "
+            f"{f'it does not know {own}.' if own else _in_short(error)} Pass classes and functions of your own as "
             '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
-            "of a file that you trust (on the command line, a file with them as "
+            "of a file that you trust (on the command line, a recipe with them as "
             f"`--recipe`). Or, with the model itself, use {WITH_MODEL}."
         ) from error
     if other := next(other_weights(ticket, made), ""):

@@ -51,8 +51,7 @@ class Settings:
             if owner not in self._owners:
                 continue  # of another optimizer, or of none
             if name not in wanted:
-                if hasattr(type(self._owners[owner]), attribute):  # which was its value
-                    delattr(self._owners[owner], attribute)
+                delattr(self._owners[owner], attribute)
             elif not _same(now.get(name, _MISSING), wanted[name]):
                 setattr(self._owners[owner], attribute, wanted[name])
 

@@ -155,6 +155,14 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
     hold_masks(model)
 
 
+def compiled_copy(model: Any) -> Any:
+    """A copy of a compiled model, without masks, that shares nothing with it."""
+    with model.distribute_strategy.scope():
+        copied = copy_model(model)
+    compile_like(copied, model)
+    return copied
+
+
 def check_sharing(model: Any) -> None:
     """Raises if a layer is in two layers, whose copies would not share its weights."""
     owners: dict[int, str] = {}

@@ -6,11 +6,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tf_lottery._keras import keras
+from tf_lottery.core.warn import warn
 from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.objects import is_own_object
 from tf_lottery.pruning.rebinding import rebound
+from tf_lottery.training.run import Checkpoint
 
 # What Keras sets on a callback, also in a `fit` before the search.
 _SET_BY_KERAS = ("model", "params", "validation_data")
+_COUNT_NOTHING = (
+    keras.callbacks.CSVLogger,
+    keras.callbacks.LearningRateScheduler,
+    keras.callbacks.TensorBoard,
+    keras.callbacks.TerminateOnNaN,
+)
 _KERAS = ("tf_keras.", "keras.", "tensorflow_model_optimization.")
 
 
@@ -31,6 +40,12 @@ def check_callbacks(callbacks: Any) -> None:
                 "`callbacks` must be tf_keras callbacks, or a function that returns "
                 f"them. Received: {type(callback).__name__} "
                 f"of {type(callback).__module__}."
+            )
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            raise ValueError(
+                "A search continues by its run directory. Received: BackupAndRestore "
+                "in `callbacks`, which would put weights of one training into "
+                "another. Leave it out, and pass `run_dir`."
             )
 
 
@@ -54,6 +69,18 @@ def check_use_no_other(callbacks: Sequence[Any], models: Sequence[Any]) -> None:
             _check_value(callback, name, value, parts)
 
 
+def warn_of_lost_counts(callbacks: Sequence[Any], checkpoint: Checkpoint) -> None:
+    """Warns of what no checkpoint holds: how far callbacks had counted."""
+    kinds = (type(each) for each in callbacks if not isinstance(each, _COUNT_NOTHING))
+    if names := ", ".join(sorted({kind.__name__ for kind in kinds})):
+        warn(
+            f"A training goes on from step {checkpoint.step}, and its callbacks begin "
+            f"anew: what {names} counted before the stop is lost, and the training may "
+            "end in another way than without the stop. To train it again from its "
+            f"start, remove {checkpoint.path}."
+        )
+
+
 def _check_value(callback: Any, name: str, value: Any, parts: Any) -> None:
     def refuse(part: Any) -> None:
         if part is not None and id(part) in parts:
@@ -72,6 +99,8 @@ def _values(callback: Any) -> Iterator[tuple[str, Any]]:
     for name, value in vars(callback).items():
         if name not in _SET_BY_KERAS:
             yield name, value
+            if is_own_object(value):
+                yield from ((f"{name}.{n}", part) for n, part in vars(value).items())
     for kind in type(callback).__mro__:
         if not f"{kind.__module__}.".startswith((*_KERAS, "builtins.")):
             for name, value in vars(kind).items():

@@ -5,7 +5,7 @@ targets against outputs and losses. Nothing is computed.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tf_lottery._keras import keras, tf
@@ -124,6 +124,21 @@ def check_loss(model: Any) -> None:
             "or `compute_loss` of its own. Keras would report 0. Pass the loss to "
             "Keras' `compile(loss=...)`, or write a `test_step` that returns it."
         )
+
+
+def check_logs(returned: Sequence[Any]) -> None:
+    """Raises unless the traced steps of training and evaluation return a loss.
+
+    Args:
+        returned: What each step returns, that of training first.
+    """
+    for number, logs in enumerate(returned):
+        if isinstance(logs, Mapping) and "loss" not in logs:
+            raise ValueError(
+                f"A `{'test_step' if number else 'train_step'}` must return a dict with "
+                f"'loss', which a search watches. Received: {', '.join(map(repr, logs))}"
+                ". Add it, for example as the sum of the losses that are returned."
+            )
 
 
 def check_evaluate(model: Any) -> None:

@@ -126,7 +126,9 @@ class Fit:
                 "for example by `train_on_batch`? Only the search may take steps."
             )
         averaged = optimizers.finalize(self._model)
-        listed.on_train_end()
+        before = self._live.read_weights()
+        listed.on_train_end()  # which may give the best weights back
+        changed = self._workers.share_json(not self._holds(before))
         if run.step < self._last_step and not allow_early_stop:
             raise RuntimeError(
                 f"A callback stopped the training of {self._what} at "
@@ -135,7 +137,7 @@ class Fit:
                 "`allow_early_stop=True` to stop all the same."
             )
         self._live.average()
-        if averaged or run.curves.get("step", [])[-1:] != [run.step]:
+        if averaged or changed or run.curves.get("step", [])[-1:] != [run.step]:
             self._validate(self._names.shown(run.logs), listed)
         return self._outcome()
 

@@ -6,6 +6,7 @@ variables, assigned between trainings; nothing is traced again.
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,12 +20,18 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning import proof
 from tf_lottery.pruning.fixed import fixed_values
 from tf_lottery.pruning.live import Live
+from tf_lottery.pruning.wrap import compiled_copy
 from tf_lottery.training import arrays, checks, feeding, file_alone, models, shareable
 from tf_lottery.training import strategy as strategies
-from tf_lottery.training.check_callbacks import check_callbacks, check_use_no_other
+from tf_lottery.training.check_callbacks import (
+    check_callbacks,
+    check_use_no_other,
+    warn_of_lost_counts,
+)
 from tf_lottery.training.check_data import (
     check_batch,
     check_evaluate,
+    check_logs,
     check_loss,
     has_own,
 )
@@ -125,15 +132,15 @@ class Trainer:
         """The data of the plan's seed."""
         return self._stream.data
 
-    @property
+    @functools.cached_property
     def file_lacks(self) -> str:
         """Why no model can be made of a ticket's file alone; empty if one can."""
         return file_alone.lacks(self.dense(), self.plan.seed)
 
-    @property
+    @functools.cached_property
     def origin(self) -> Any:
-        """The model that is searched, as it was passed or returned, and built."""
-        return self._source.model
+        """A copy of the model where no file is enough to make it; else None."""
+        return compiled_copy(self._source.model) if self.file_lacks else None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -272,6 +279,8 @@ class Trainer:
                 became nonzero.
         """
         found = checkpoint.load() if checkpoint else None
+        if checkpoint and found and found[0].step < self.steps:
+            warn_of_lost_counts(self._callbacks_of(ticket.round, control), checkpoint)
         run, state = found or (Run(ticket.step), ticket.state)
         done = run.step  # all of it, if only its outcome was not written
         if run.step < self.steps:
@@ -434,6 +443,8 @@ class Trainer:
             have_traced = len(traced) == 1 + len(self._stream.evaluated)
         if own_step:
             self._check(have_traced)
+        if have_traced:
+            check_logs([step.structured_outputs for step in traced])
         for step in traced:
             known = self._live.known(self.model)
             proof.check_captures(step, model, known, self.model)

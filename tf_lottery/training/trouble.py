@@ -64,7 +64,7 @@ def check_number(name: str, logs: Mapping[str, float], what: str, step: int) -> 
         raise RuntimeError(
             f"The model's steps must return `{name}`. Received: "
             f"{', '.join(map(repr, logs)) or 'nothing'} in {what} at step {step:,}. "
-            "Let `train_step` and `test_step` return it, or choose another `monitor`."
+            "Let `train_step` and `test_step` return a dict with 'loss'."
         )
     if is_finite(logs[name]):
         return

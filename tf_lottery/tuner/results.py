@@ -58,8 +58,12 @@ class Results:
 
     def _ended(self, status: str) -> list[Any]:
         """Keras Tuner's trials that ended so, best first."""
-        best = self._oracle.get_best_trials(_ALL)
-        return [trial for trial in best if trial.status == status]
+        best = [t for t in self._oracle.get_best_trials(_ALL) if t.status == status]
+        places: dict[Any, int] = {}
+        for place, trial in enumerate(best):
+            places.setdefault(trial.score, place)
+        # Of equal scores the first trial: Keras Tuner lists them as they were loaded.
+        return sorted(best, key=lambda trial: (places[trial.score], trial.trial_id))
 
     def _history(self, trial: Any) -> History:
         return load_history(self._run_dir(trial.trial_id))
