@@ -47,9 +47,10 @@ def rebuild(
             )
     except Exception as error:  # layers raise whatever they like
         own = ", ".join(not_of_keras(ticket.architecture, custom_objects or {}))
+        why = f"it does not know {own}." if own else _in_short(error)
         raise TicketError(
             "Keras must be able to make the model from its configuration, and cannot: "
-            f"{f'it does not know {own}.' if own else _in_short(error)} Pass classes and functions of your own as "
+            f"{why} Pass classes and functions of your own as "
             '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
             "of a file that you trust (on the command line, a recipe with them as "
             f"`--recipe`). Or, with the model itself, use {WITH_MODEL}."

@@ -134,10 +134,11 @@ def check_logs(returned: Sequence[Any]) -> None:
     """
     for number, logs in enumerate(returned):
         if isinstance(logs, Mapping) and "loss" not in logs:
+            step = "test_step" if number else "train_step"
             raise ValueError(
-                f"A `{'test_step' if number else 'train_step'}` must return a dict with "
-                f"'loss', which a search watches. Received: {', '.join(map(repr, logs))}"
-                ". Add it, for example as the sum of the losses that are returned."
+                f"A `{step}` must return a dict with 'loss', which a search watches. "
+                f"Received: {', '.join(map(repr, logs))}. Add it, for example as the "
+                "sum of the losses that are returned."
             )
 
 
