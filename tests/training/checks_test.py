@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.models import FEATURES, arrays, batches, compiled, keras, layers, tf, tiny
-from tf_lottery import PlanMismatchError, TicketError, find_ticket
+from tf_lottery import Plan, PlanMismatchError, TicketError, Trainer, find_ticket
 from tf_lottery.training.loop import Loop
 
 
@@ -314,3 +314,37 @@ def test_two_searches_in_one_directory(run_dir):
 
     with filelock.FileLock(run_dir / ".lock"):
         refused(ValueError, "in use", "run_dir", run_dir=run_dir)
+
+
+class Centralized(keras.optimizers.Adam):
+    """Subtracts the mean of each gradient."""
+
+    def apply_gradients(self, grads_and_vars, *args, **kwargs):
+        pairs = [(g - tf.reduce_mean(g), v) for g, v in grads_and_vars]
+        return super().apply_gradients(pairs, *args, **kwargs)
+
+
+class CentralizedSteps(keras.optimizers.SGD):
+    """The same in each step."""
+
+    def update_step(self, gradient, variable):
+        super().update_step(gradient - tf.reduce_mean(gradient), variable)
+
+
+class Renamed(keras.optimizers.SGD):
+    """Does nothing of its own."""
+
+
+@pytest.mark.parametrize("kind", [Centralized, CentralizedSteps])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_optimizer_that_moves_weights_without_gradients_is_refused(kind, scaled):
+    optimizer = kind(0.1)
+    if scaled:
+        optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer)
+    message = rf"zero, as those of pruned weights are.*{kind.__name__}"
+    with pytest.raises(ValueError, match=message):
+        find_ticket(compiled(tiny(), optimizer), arrays(), 1, verbose=0)
+
+
+def test_an_optimizer_of_ones_own_that_leaves_them_is_taken():
+    Trainer(compiled(tiny(), Renamed(0.1)), arrays(), Plan())

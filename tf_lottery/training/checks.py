@@ -12,6 +12,7 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.rates import matches
 from tf_lottery.core.warn import warn
 from tf_lottery.pruning import adapted
+from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.copying import FUNCTIONS, OPTIMIZERS
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.naming import own_names
@@ -215,6 +216,27 @@ def check_constraints(weights: Mapping[str, Any]) -> None:
                 "weights. Leave it out, or leave the layer alone with "
                 f"layer_rates={{{path!r}: 0}}."
             )
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """Raises if an optimizer of the user's moves a weight whose gradient is zero.
+
+    Args:
+        optimizer: The one of a compiled model; a copy of it takes a step.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if type(inner).__module__.startswith("tf_keras."):
+        return
+    weight = tf.Variable([[1.0, 0.0], [2.0, 0.0]])
+    gradient = tf.constant([[0.5, 0.0], [0.25, 0.0]])
+    optimizers.copy(inner).apply_gradients([(gradient, weight)])
+    if weight.numpy()[:, 1].any():
+        raise ValueError(
+            "An optimizer must leave a weight at zero whose gradient is zero, as those "
+            f"of pruned weights are. Received: {type(inner).__name__}, which does not, "
+            "as one that subtracts the mean of a gradient. Change gradients in the "
+            "`train_step` of the model, before the optimizer has them."
+        )
 
 
 def check_plan(plan: Plan, steps_per_epoch: int, monitors: Sequence[str]) -> None:

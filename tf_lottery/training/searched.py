@@ -66,6 +66,7 @@ def searched(
         proof.prove(copied, model, lambda: seeded(seed), inputs)
     _check_pruned(copied, model, plan)
     checks.warn_of_not_rewound(copied)
+    checks.check_optimizer(model.optimizer)
     with strategy.scope():
         optimizer = models.optimizer(model, plan, last_step)
     architecture = describe(model, optimizer)
