@@ -457,25 +457,3 @@ def test_plain_attributes_are_compared_and_own_code_is_not_shared(tmp_path):
     with pytest.raises(PlanMismatchError, match="another model"):
         find_ticket(model, arrays(), rounds=1, run_dir=tmp_path, verbose=0)
     assert "Marked" in trainer(model).unknown
-
-
-class Scaled(layers.Layer):
-    """Takes no negative numbers, and its configuration lacks the factor."""
-
-    def __init__(self, factor=1.0, **kwargs):
-        super().__init__(**kwargs)
-        self.factor = tf.constant(factor)
-
-    def call(self, x):
-        with tf.control_dependencies([tf.debugging.assert_non_negative(x)]):
-            return x * self.factor
-
-    def get_config(self):
-        return super().get_config()
-
-
-def test_a_copy_is_compared_on_the_data_that_it_will_see():
-    inner = [keras.Input((FEATURES,)), Scaled(100.0), layers.Dense(CLASSES)]
-    x, y = arrays()
-    with pytest.raises(ValueError, match="outputs and losses"):
-        trainer(compiled(keras.Sequential(inner)), (np.abs(x), y))

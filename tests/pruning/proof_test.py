@@ -63,13 +63,21 @@ def dataset():
 @pytest.mark.parametrize(
     "data",
     [
+        positive,
         dataset,
         Batches,
         lambda: generated,
         endless,
         lambda: lambda seed: dataset(),
     ],
-    ids=["dataset", "Sequence", "function", "generator", "function of a dataset"],
+    ids=[
+        "arrays",
+        "dataset",
+        "Sequence",
+        "function",
+        "generator",
+        "function of a dataset",
+    ],
 )
 def test_a_copy_is_compared_on_the_first_batch_of_any_data(data):
     plan = Plan(rounds=1, steps_per_epoch=6 if data is endless else None)

@@ -7,12 +7,12 @@ import shutil
 import pytest
 
 from tests.fakes import FakeTrainer
+from tests.search.refusing import fails
 from tests.search.searching import PLAN, search
 from tf_lottery.core.errors import TicketError
 from tf_lottery.search.find import chosen
 from tf_lottery.search.names import TICKET
 from tf_lottery.search.store import Store, load_history
-from tf_lottery.search.verify import verify
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
 
@@ -22,17 +22,6 @@ class Other(FakeTrainer):
 
     def draw(self, seed):
         return {name: array + 1 for name, array in super().draw(seed).items()}
-
-
-def resumed(run):
-    search(run, FakeTrainer(PLAN))
-
-
-def fails(run, message):
-    for act in (load_history, lambda path: list(verify(path)), resumed):
-        with pytest.raises(TicketError, match=message) as error:
-            act(run)
-        assert "\n" not in str(error.value)
 
 
 def returned(path, trainer):

@@ -12,6 +12,7 @@ import pytest
 from tests.fakes import FakeTrainer
 from tests.search.contents import contents
 from tests.search.forging import edited, edited_plan
+from tests.search.refusing import fails, resumed
 from tests.search.searching import PLAN, SMALL, search
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
@@ -41,18 +42,6 @@ def finished(tmp_path_factory, whole):
 @pytest.fixture
 def run(tmp_path, finished):
     return shutil.copytree(finished, tmp_path / "run")
-
-
-def resumed(run):
-    search(run, FakeTrainer(PLAN))
-
-
-def fails(run, message):
-    """Reading, checking and going on name what is wrong."""
-    for act in (load_history, lambda path: list(verify(path)), resumed):
-        with pytest.raises(TicketError, match=message) as error:
-            act(run)
-        assert "\n" not in str(error.value)
 
 
 def swap(one, other):

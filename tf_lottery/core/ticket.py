@@ -59,8 +59,9 @@ class Ticket:
             dense network's, its best step no later, its density at most 0.5, and
             rewound. Its controls do not enter; `reason` has them.
         reason: The verdict in words.
-        data, origin: The `Data` and the model of its search; None for a ticket read
-            from a file, unpickled or deep-copied.
+        data: The `Data` of its search.
+        origin: A copy of the model of its search, where no file is enough to make it.
+            Both are None for a ticket read from a file, unpickled or deep-copied.
 
     Example:
         >>> masks = Masks({"dense/kernel": [[True, False]]})

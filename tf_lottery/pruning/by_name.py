@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery._keras import keras
+from tf_lottery.core.packages import is_known
 
 
 @functools.cache
@@ -27,12 +28,7 @@ def not_found() -> Mapping[str, Any]:
 def own_classes(model: Any) -> dict[str, type]:
     """The classes of a model's layers that are not of Keras, by name."""
     kinds = {type(part) for part in model._flatten_layers()}
-    of_keras = ("keras", "tf_keras", "tensorflow_model_optimization")
-    return {
-        kind.__name__: kind
-        for kind in kinds
-        if kind.__module__.partition(".")[0] not in of_keras
-    }
+    return {kind.__name__: kind for kind in kinds if not is_known(kind.__module__)}
 
 
 def by_name(custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -10,12 +10,7 @@ from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.core.errors import TicketError
-
-# Serialised layers, losses, optimizers and initialisers are of these.
-_KNOWN = (
-    *("builtins", "keras", "tf_keras", "tensorflow", "tf_lottery"),
-    "tensorflow_model_optimization",
-)
+from tf_lottery.core.packages import is_known
 
 
 def check_modules(description: Any, custom_objects: Mapping[str, Any]) -> None:
@@ -29,7 +24,7 @@ def check_modules(description: Any, custom_objects: Mapping[str, Any]) -> None:
     """
     for name, objects in _modules(description):
         root = name.partition(".")[0]
-        if root in _KNOWN or any(_is_registered(o, custom_objects) for o in objects):
+        if is_known(name) or any(_is_registered(o, custom_objects) for o in objects):
             continue
         if name not in sys.modules or root in sys.stdlib_module_names:
             raise TicketError(
@@ -47,7 +42,7 @@ def not_of_keras(description: Any, custom_objects: Mapping[str, Any]) -> list[st
         {
             f"{objects[1]!r} of {name!r}"
             for name, objects in _modules(description)
-            if name.partition(".")[0] not in _KNOWN
+            if not is_known(name)
             and not any(_is_registered(each, custom_objects) for each in objects)
         }
     )

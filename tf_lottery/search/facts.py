@@ -14,13 +14,10 @@ from typing import Any
 import tf_lottery
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.naming import stable_names
+from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.warn import warn
 
-_KERAS = (
-    *("builtins", "keras", "tf_keras", "tensorflow", "tf_lottery"),
-    "tensorflow_model_optimization",
-)
 # Begins a name that is stable already, so that it is not taken for one of Keras'.
 _NEW = "="
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
@@ -149,7 +146,7 @@ def _is_foreign(values: Mapping[str, Any]) -> bool:
     """Whether it is a serialized object of a class that is not of Keras."""
     module, name = values.get("module", ""), values.get("class_name")
     is_object = isinstance(name, str) and isinstance(values.get("config"), Mapping)
-    is_of_keras = isinstance(module, str) and module.partition(".")[0] in _KERAS
+    is_of_keras = isinstance(module, str) and is_known(module)
     return is_object and module != "" and not is_of_keras
 
 

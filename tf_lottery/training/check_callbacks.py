@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tf_lottery._keras import keras
+from tf_lottery.core.packages import is_known
 from tf_lottery.core.warn import warn
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.objects import is_own_object
@@ -20,7 +21,6 @@ _COUNT_NOTHING = (
     keras.callbacks.TensorBoard,
     keras.callbacks.TerminateOnNaN,
 )
-_KERAS = ("tf_keras.", "keras.", "tensorflow_model_optimization.")
 
 
 def check_callbacks(callbacks: Any) -> None:
@@ -102,7 +102,7 @@ def _values(callback: Any) -> Iterator[tuple[str, Any]]:
             if is_own_object(value):
                 yield from ((f"{name}.{n}", part) for n, part in vars(value).items())
     for kind in type(callback).__mro__:
-        if not f"{kind.__module__}.".startswith((*_KERAS, "builtins.")):
+        if not is_known(kind.__module__):
             for name, value in vars(kind).items():
                 if isinstance(value, types.FunctionType):
                     yield name, value

@@ -5,7 +5,7 @@ targets against outputs and losses. Nothing is computed.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tf_lottery._keras import keras, tf
@@ -188,6 +188,13 @@ def output_names(model: Any) -> list[str]:
     outputs = model._nested_outputs
     own = [str(name) for name in outputs] if isinstance(outputs, dict) else []
     return list(dict.fromkeys([*model.output_names, *own]))
+
+
+def by_input(model: Any, x: Any) -> Iterator[tuple[str, Any, Any]]:
+    """For each input of a model its name, its tensor, and what of the data it takes."""
+    names = input_names(model)
+    parts = [x[key] for key in names] if isinstance(x, Mapping) else tf.nest.flatten(x)
+    yield from zip(names, model.inputs, parts, strict=False)
 
 
 def input_names(model: Any) -> list[str]:

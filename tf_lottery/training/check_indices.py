@@ -1,14 +1,14 @@
 """Whether indices are those of an `Embedding` that takes an input as it is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import keras, tf
+from tf_lottery._keras import keras
 from tf_lottery.pruning.layers import without_wrapper
 from tf_lottery.training.arrays import flat_values
-from tf_lottery.training.check_data import input_names
+from tf_lottery.training.check_data import by_input
 
 
 def check_indices(model: Any, x: Any, name: str) -> None:
@@ -35,9 +35,7 @@ def check_indices(model: Any, x: Any, name: str) -> None:
 
 
 def _indices(model: Any, x: Any) -> Iterator[tuple[str, Any, Any]]:
-    names = input_names(model)
-    parts = [x[key] for key in names] if isinstance(x, Mapping) else tf.nest.flatten(x)
-    for key, tensor, part in zip(names, model.inputs, parts, strict=False):
+    for key, tensor, part in by_input(model, x):
         values = flat_values(part)
         if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
             continue

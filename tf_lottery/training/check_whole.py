@@ -1,6 +1,6 @@
 """Whether numbers for integer inputs are whole: Keras cuts fractions off in silence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from tf_lottery._keras import tf
 from tf_lottery.core.warn import warn
 from tf_lottery.training.arrays import flat_values
-from tf_lottery.training.check_data import input_names
+from tf_lottery.training.check_data import by_input
 
 
 def check_whole(model: Any, x: Any, name: str) -> None:
@@ -33,9 +33,7 @@ def check_whole(model: Any, x: Any, name: str) -> None:
 
 
 def _floats_for_integers(model: Any, x: Any) -> Iterator[tuple[str, Any, Any]]:
-    names = input_names(model)
-    parts = [x[key] for key in names] if isinstance(x, Mapping) else tf.nest.flatten(x)
-    for key, tensor, part in zip(names, model.inputs, parts, strict=False):
+    for key, tensor, part in by_input(model, x):
         if tensor.dtype.is_integer and tf.as_dtype(part.dtype).is_floating:
             yield key, tensor.dtype, part
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.rates import matches
 from tf_lottery.core.warn import warn
@@ -225,7 +226,7 @@ def check_optimizer(optimizer: Any) -> None:
         optimizer: The one of a compiled model; a copy of it takes a step.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if type(inner).__module__.startswith("tf_keras."):
+    if is_known(type(inner).__module__):
         return
     weight = tf.Variable([[1.0, 0.0], [2.0, 0.0]])
     gradient = tf.constant([[0.5, 0.0], [0.25, 0.0]])

@@ -279,8 +279,6 @@ class Trainer:
                 became nonzero.
         """
         found = checkpoint.load() if checkpoint else None
-        if checkpoint and found and found[0].step < self.steps:
-            warn_of_lost_counts(self._callbacks_of(ticket.round, control), checkpoint)
         run, state = found or (Run(ticket.step), ticket.state)
         done = run.step  # all of it, if only its outcome was not written
         if run.step < self.steps:
@@ -383,6 +381,8 @@ class Trainer:
         with self.strategy.scope():
             self._stream.feed.forward(skipped)
             callbacks = self._callbacks_of(ticket.round, control)
+            if checkpoint and ticket.step < run.step < self.steps:
+                warn_of_lost_counts(callbacks, checkpoint)
             return fit.train(callbacks, report, self._allow_early_stop)
 
     def searching(self, plan: Plan) -> "Trainer":
