@@ -94,7 +94,7 @@ def test_a_backup_of_keras_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("counts", [True, False])
-def test_a_resumed_training_says_that_callbacks_begin_anew(
+def test_a_resumed_training_says_that_callbacks_start_again(
     counts, tmp_path, always_written
 ):
     callback = keras.callbacks.EarlyStopping("loss", patience=9)
@@ -109,6 +109,6 @@ def test_a_resumed_training_says_that_callbacks_begin_anew(
 
     with pytest.raises(Killed):
         search(Kill("on_epoch_begin", 2))
-    lost = [text for text in search() if "begin anew" in text]
+    lost = [text for text in search() if "callbacks start again" in text]
     assert len(lost) == counts
-    assert all("what EarlyStopping counted" in text for text in lost)
+    assert all("EarlyStopping lost what they counted" in text for text in lost)

@@ -16,7 +16,7 @@ class WithAdapted:
     """Stands for a layer in a description; what is made of it is the layer itself."""
 
     def get_config(self) -> dict[str, Any]:
-        """None: there is no object of this class, see `from_config`."""
+        """Empty: no object of this class is ever made, see `from_config`."""
         return {}
 
     @classmethod

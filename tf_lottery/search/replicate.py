@@ -297,8 +297,8 @@ class Replicate:
         """The digest of what a ticket is made from.
 
         The dense ticket of a later replicate is made from its seed alone. It has the
-        digest of the dense training of replicate 0, so that replicates of different
-        searches are told apart.
+        digest of the dense training of replicate 0, so that a replicate of another
+        search is found.
         """
         if control is not None:
             if not self.has_ticket(round):

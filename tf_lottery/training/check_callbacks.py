@@ -74,10 +74,10 @@ def warn_of_lost_counts(callbacks: Sequence[Any], checkpoint: Checkpoint) -> Non
     kinds = (type(each) for each in callbacks if not isinstance(each, _COUNT_NOTHING))
     if names := ", ".join(sorted({kind.__name__ for kind in kinds})):
         warn(
-            f"A training goes on from step {checkpoint.step}, and its callbacks begin "
-            f"anew: what {names} counted before the stop is lost, and the training may "
-            "end in another way than without the stop. To train it again from its "
-            f"start, remove {checkpoint.path}."
+            f"A training continues at step {checkpoint.step}, and its callbacks start "
+            f"again: {names} lost what they counted before the stop. So the training "
+            "may differ from one without a stop. To train it again from its start, "
+            f"remove {checkpoint.path}."
         )
 
 
