@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tf_lottery.core.algebra import union as union
     from tf_lottery.core.controls import Context as Context
     from tf_lottery.core.errors import ExportError as ExportError
+    from tf_lottery.core.errors import InvariantError as InvariantError
     from tf_lottery.core.errors import PlanMismatchError as PlanMismatchError
     from tf_lottery.core.errors import TicketError as TicketError
     from tf_lottery.core.masks import Masks as Masks
@@ -63,6 +64,7 @@ _NAMES = {
     "Data": "tf_lottery.training.data",
     "ExportError": "tf_lottery.core.errors",
     "History": "tf_lottery.core.records",
+    "InvariantError": "tf_lottery.core.errors",
     "LotterySchedule": "tf_lottery.pruning.schedule",
     "LotteryTuner": "tf_lottery.tuner.lottery_tuner",
     "Masks": "tf_lottery.core.masks",

@@ -143,6 +143,11 @@ def test_a_score_exactly_the_tolerance_below_matches():
 # Scores that are no numbers.
 
 
+def test_a_score_a_thousandth_of_the_tolerance_too_low_does_not_match():
+    plan = Plan(tolerance=0.02)
+    assert chosen((0.5, 0.9 - 0.02001, 90), plan=plan) == (1, False)
+
+
 def test_a_nan_score_never_matches():
     assert chosen((0.5, 0.91, 90), (0.4, np.nan, 90)) == (1, True)
 

@@ -19,6 +19,7 @@ from tf_lottery.core.records import History
 from tf_lottery.core.spread import Spread
 
 MAX_DENSITY = 0.5
+_EPSILON = 2.0**-22  # twice that of float32: a quotient, and its difference
 
 
 @dataclass(frozen=True)
@@ -194,8 +195,9 @@ def _matches(history: History, validation: Difference) -> bool:
     loss, tolerance = (-gain if history.maximize else gain), history.plan.tolerance
     # Scores are float32: a loss of exactly the tolerance may come out above it, and
     # so may equal means of scores that are not equal.
-    noise = 1e-7 * abs(validation.theirs.mean) if len(validation) > 1 else 0.0
-    return loss <= 1.001 * tolerance + noise
+    is_exact = tolerance == 0 and len(validation) == 1
+    noise = 0.0 if is_exact else _EPSILON * abs(validation.theirs.mean)
+    return loss <= tolerance + noise
 
 
 def _contradicts(history: History, each: Difference) -> bool:

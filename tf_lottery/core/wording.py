@@ -195,9 +195,7 @@ def _by(figure: Difference, spread: Spread) -> str:
 
 def _amount(figure: Difference, value: float) -> str:
     text = _number(figure)(value)
-    if not figure.is_in_points:
-        return text
-    return f"{text} point{'s' if float(text) > 1 else ''}"
+    return f"{text} points" if figure.is_in_points else text
 
 
 def _interval(figure: Difference, interval: tuple[float, float]) -> str:

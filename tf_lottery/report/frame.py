@@ -92,11 +92,6 @@ def lines_of(searches: Searches) -> list[Line]:
     ]
 
 
-def line_of(lines: Iterable[Line], kind: str) -> Line | None:
-    """The first line of a kind."""
-    return next((line for line in lines if line.kind == kind), None)
-
-
 def first(searches: Searches) -> History:
     """The first history: the one whose plan and monitor count."""
     return next(iter(_by_name(searches).values()))[0]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import keras, tf
+from tf_lottery.core.errors import InvariantError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.spoiled import is_finite
@@ -119,7 +120,9 @@ class Fit:
         )
         counted = int(self._model._train_counter.numpy())
         if counted != run.step:
-            raise RuntimeError(f"{counted} steps were taken where {run.step} were due.")
+            raise InvariantError(
+                f"{counted} steps were taken where {run.step} were due."
+            )
         averaged = optimizers.finalize(self._model)
         listed.on_train_end()
         if run.step < self._last_step and not allow_early_stop:
