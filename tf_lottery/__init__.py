@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from tf_lottery.tuner.objectives import lottery_objective as lottery_objective
     from tf_lottery.tuner.space import choices_of as choices_of
     from tf_lottery.tuner.space import lottery_space as lottery_space
+    from tf_lottery.verdict.judge import judge as judge
+    from tf_lottery.verdict.judge import smallest_winning as smallest_winning
 
 _MODULES = {
     "controls": "tf_lottery.core.controls",
@@ -84,6 +86,7 @@ _NAMES = {
     "gradient": "tf_lottery.training.gradient",
     "instability": "tf_lottery.search.instability",
     "intersection": "tf_lottery.core.algebra",
+    "judge": "tf_lottery.verdict.judge",
     "load_history": "tf_lottery.search.store",
     "lottery_objective": "tf_lottery.tuner.objectives",
     "lottery_space": "tf_lottery.tuner.space",
@@ -91,6 +94,7 @@ _NAMES = {
     "overlap": "tf_lottery.core.algebra",
     "prune": "tf_lottery.core.prune",
     "run_rounds": "tf_lottery.search.rounds",
+    "smallest_winning": "tf_lottery.verdict.judge",
     "transfer": "tf_lottery.pruning.transfer",
     "union": "tf_lottery.core.algebra",
 }

@@ -21,6 +21,7 @@ from tf_lottery.report.table import unfinished
 from tf_lottery.search.names import EXPORTS, TICKET
 from tf_lottery.search.store import Store
 from tf_lottery.search.verify import verify as verify_run
+from tf_lottery.verdict.judge import judge
 
 _COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
 _SWEEP = {
@@ -282,7 +283,7 @@ def _print_table(history: History) -> None:
     print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
     if left := unfinished(history):
         print(left)
-    print(history.verdict().reason)
+    print(judge(history).reason)
 
 
 def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:

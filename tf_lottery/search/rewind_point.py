@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.io import PathLike
-from tf_lottery.core.monitor import is_fraction
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.search.find import search
@@ -25,6 +24,7 @@ from tf_lottery.search.instability import (
     instability,
 )
 from tf_lottery.training.trainer import Trainer
+from tf_lottery.verdict.monitor import is_fraction
 
 # What a walk along the steps chooses itself, or has no use for.
 _NOT_PLAIN = {

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tf_lottery.core import wording
-from tf_lottery.core.difference import Difference, against_dense, differences, known
-from tf_lottery.core.monitor import test_name
-from tf_lottery.core.records import History
-from tf_lottery.core.spread import Spread
+from tf_lottery.core.records import History, Round
+from tf_lottery.verdict import wording
+from tf_lottery.verdict.difference import Difference, against_dense, differences, known
+from tf_lottery.verdict.monitor import test_name
+from tf_lottery.verdict.spread import Spread
 
 MAX_DENSITY = 0.5
 _EPSILON = 2.0**-22  # twice that of float32: a quotient, and its difference
@@ -144,6 +144,14 @@ def judge(history: History) -> Verdict:
     return Verdict(
         rounds, chosen.number, _replicate(history, chosen.number), chosen.wins, reason
     )
+
+
+def smallest_winning(history: History) -> Round | None:
+    """The sparsest winning round, of the replicate where it scored best."""
+    verdict = judge(history)
+    if not verdict.won:
+        return None
+    return history.replicates[verdict.replicate][verdict.chosen]
 
 
 def _judged(history: History, number: int) -> RoundVerdict:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.fakes import history, replicated
 from tf_lottery.core.plan import Plan
+from tf_lottery.verdict.judge import judge
 
 DENSE = (1.0, 0.9, 0.88, 3000)
 BETTER = (0.0021, 0.0028, 0.0014, 0.0019, 0.0023)
@@ -19,7 +20,7 @@ def searches(gains, steps=3000, validation=0.91, **options):
 
 
 def said(*args, **options):
-    return searches(*args, **options).verdict().rounds[1].sentence()
+    return judge(searches(*args, **options)).rounds[1].sentence()
 
 
 def controlled(name, gains, over, steps=3000):
@@ -75,14 +76,14 @@ def test_steps_are_told_where_they_are_resolved():
         ", minimum validation loss 1.5x earlier (1 replicate: no interval)."
     )
     rows = [[DENSE, (0.4, 0.91, 0.88 + g, 2000 + i)] for i, g in enumerate(BETTER)]
-    sentence = replicated(*rows).verdict().rounds[1].sentence()
+    sentence = judge(replicated(*rows)).rounds[1].sentence()
     assert "in 5 of 5 replicates, minimum validation loss 1.5x earlier." in sentence
 
 
 def test_steps_are_not_told_of_tickets_that_were_not_rewound():
     rows = [[DENSE, (0.4, 0.91, 0.88 + g, 2000 + i)] for i, g in enumerate(BETTER)]
     plan = Plan(retrain="fine_tune")
-    sentence = replicated(*rows, plan=plan).verdict().rounds[1].sentence()
+    sentence = judge(replicated(*rows, plan=plan)).rounds[1].sentence()
     assert "beats dense by 0.21 points" in sentence
     assert "earlier" not in sentence
 
@@ -124,7 +125,7 @@ def test_controls_in_some_replicates_are_counted():
 
 def test_without_test_data_it_says_that_the_same_figures_chose():
     rows = [(1.0, 0.90, 100), (0.4, 0.92, 100)]
-    assert history(rows).verdict().rounds[1].sentence() == (
+    assert judge(history(rows)).rounds[1].sentence() == (
         "Without test data, by the figures that chose the ticket (val_accuracy): "
         "+2.00 points against dense (1 replicate: no interval)."
     )
@@ -133,11 +134,11 @@ def test_without_test_data_it_says_that_the_same_figures_chose():
 def test_a_loss_has_no_points():
     rows = [(1.0, 0.25, 100), (0.4, 0.2, 100)]
     searches = history(rows, monitor="val_loss", maximize=False)
-    assert "(val_loss): -0.05 against dense" in searches.verdict().rounds[1].sentence()
+    assert "(val_loss): -0.05 against dense" in judge(searches).rounds[1].sentence()
 
 
 def test_the_reason_has_the_claims_of_replicates_and_controls():
-    several = searches(BETTER).verdict()
+    several = judge(searches(BETTER))
     assert several.reason == (
         "A winning ticket: 3.6% of the weights, val_accuracy 0.9100 (dense 0.9000), "
         "minimum validation loss is at step 3,000 (dense 3,000); "
@@ -145,8 +146,8 @@ def test_the_reason_has_the_claims_of_replicates_and_controls():
         f"{several.rounds[1].sentence()}"
     )
     one = searches(BETTER[:1], controls=controlled("reinit", BETTER[:1], BETTER[:1]))
-    assert "+0.21 points against reinit" in one.verdict().reason
+    assert "+0.21 points against reinit" in judge(one).reason
 
 
 def test_the_dense_network_has_nothing_to_claim():
-    assert searches(BETTER).verdict().rounds[0].sentence() == ""
+    assert judge(searches(BETTER)).rounds[0].sentence() == ""

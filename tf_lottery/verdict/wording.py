@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tf_lottery.core.difference import STEP, Difference
-from tf_lottery.core.spread import CONFIDENCE, Spread
+from tf_lottery.verdict.difference import STEP, Difference
+from tf_lottery.verdict.spread import CONFIDENCE, Spread
 
 if TYPE_CHECKING:
-    from tf_lottery.core.verdict import RoundVerdict
+    from tf_lottery.verdict.judge import RoundVerdict
 
 # What a ticket and its control do not share.
 _CHANGED = {
