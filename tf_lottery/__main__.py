@@ -1,5 +1,5 @@
 """`python -m tf_lottery` is the command `tf_lottery`."""
 
-from tf_lottery.cli.main import run
+from tf_lottery.cli.entry import run
 
 run()

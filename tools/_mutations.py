@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 
 from tf_lottery.search.names import METRICS, OUTCOME, PLAN, TICKET
@@ -75,21 +76,11 @@ def edited_record_with_its_digest(run, draw):
 
 def edited_header(run, draw):
     """An edit of what an archive says, with the digest of its header left."""
-    path = _file(run, draw, (TICKET, OUTCOME))
-    header, content, data = _parts(path)
-    what = _edit(content, draw)
-    header["__metadata__"]["tf_lottery"] = json.dumps(content)
-    _write(path, json.dumps(header).encode(), data)
-    return f"{path}: {what}"
+    return _with_edited_header(run, draw, _write)
 
 
 def edited_header_with_its_digest(run, draw):
-    path = _file(run, draw, (TICKET, OUTCOME))
-    header, content, data = _parts(path)
-    what = _edit(content, draw)
-    header["__metadata__"]["tf_lottery"] = json.dumps(content)
-    _write_sealed(path, header, data)
-    return f"{path}: {what}"
+    return _with_edited_header(run, draw, _write_sealed)
 
 
 def array_of_another_file(run, draw):
@@ -186,6 +177,139 @@ def sparse_file(run, draw):
     return f"{path} ends in terabytes of nothing"
 
 
+def link_to_another_file(run, draw):
+    """The file of another round in its place, by a link."""
+    name = str(draw.choice([TICKET, OUTCOME, METRICS]))
+    source, target = _file(run, draw, (name,)), _file(run, draw, (name,))
+    if source == target:
+        return None
+    target.unlink()
+    kind = str(draw.choice(["symlink", "hard link"]))
+    if kind == "symlink":
+        target.symlink_to(source)
+    else:
+        os.link(source, target)
+    return f"{target} is a {kind} to {source}"
+
+
+def directory_is_something_else(run, draw):
+    path = _directory(run, draw)
+    shutil.rmtree(path)
+    kind = str(draw.choice(["file", "pipe", "itself", "nothing", "/dev", "parent"]))
+    if kind == "file":
+        path.write_text("x")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        targets = {"itself": path, "nothing": "gone", "parent": path.parent}
+        path.symlink_to(targets.get(kind, kind))
+    return f"{path} is {kind}"
+
+
+def part_of_another_search(run, draw):
+    """A file or directory of a search with the same plan, other weights and data."""
+    other = run.with_name("other")
+    kind = str(draw.choice(["replicate_*", "**/round_*", "**/draw_*", "**/*.s*", "*"]))
+    paths = sorted(path for path in other.glob(kind) if path.name != ".lock")
+    source = paths[int(draw.integers(len(paths)))]
+    target = run / source.relative_to(other)
+    if source.is_dir():
+        shutil.rmtree(target)
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+    return f"{target} is of another search"
+
+
+def permission_denied(run, draw):
+    """Nobody may read it; a superuser still can."""
+    path = _file(run, draw) if draw.random() < 0.5 else _directory(run, draw)
+    if os.geteuid() == 0:
+        return None
+    path.chmod(0)
+    return f"{path} may not be read"
+
+
+def edited_json(run, draw):
+    """JSON that parsers take differently, or not at all."""
+    path = _file(run, draw, (PLAN, METRICS))
+    text = path.read_text()
+    name, changed = _ODD_JSON[int(draw.integers(len(_ODD_JSON)))]
+    path.write_bytes(changed(text))
+    return f"{path}: {name}"
+
+
+def something_more(run, draw):
+    """An unknown file or directory, or a whole run directory inside of this one."""
+    places = [run, *(path for path in sorted(run.rglob("*")) if path.is_dir())]
+    place = places[int(draw.integers(len(places)))]
+    name = str(
+        draw.choice(["x", "round_99", "draw_7", "replicate_9", ".tf_lottery_1", "con"])
+    )
+    path = place / name
+    if path.exists():
+        return None
+    kind = str(draw.choice(["file", "directory", "pipe", "run directory", "itself"]))
+    if kind == "file":
+        path.write_bytes(draw.bytes(100))
+    elif kind == "directory":
+        (path / "inside").mkdir(parents=True)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "itself":
+        path.symlink_to(run)
+    else:
+        shutil.copytree(run.with_name("whole"), path)
+    return f"{path}: a {kind} more"
+
+
+def ticket_alone(run, draw):
+    """The file that was returned, which `Ticket.load` reads alone."""
+    mutate = (bit_flip, truncation, zero_page, appended_bytes, sparse_file)
+    alone = run / "alone"
+    alone.mkdir()
+    (run / TICKET).rename(alone / TICKET)
+    what = mutate[int(draw.integers(len(mutate)))](alone, draw)
+    (alone / TICKET).rename(run / TICKET)
+    alone.rmdir()
+    return what
+
+
+def _twice(text):
+    """The first key a second time, with another value."""
+    return text.replace("{", '{"plan": {}, "outcome": 1, "search": "x", ', 1).encode()
+
+
+def _last_twice(text):
+    head, _, tail = text.rpartition("}")
+    return f'{head}, "maximize": false, "key": "x"}}{tail}'.encode()
+
+
+def _number(value):
+    return lambda text: re.sub(r"\d+\.\d+", value, text, count=1).encode()
+
+
+_ODD_JSON = (
+    ("keys twice, at the start", _twice),
+    ("keys twice, at the end", _last_twice),
+    ("not a number", _number("NaN")),
+    ("infinity", _number("-Infinity")),
+    ("a number too large", _number("1e400")),
+    ("a huge integer", _number("9" * 4000)),
+    ("a huger integer", _number("9" * 10**6)),
+    ("deep lists", _number("[" * 10**5 + "]" * 10**5)),
+    ("deep objects", _number('{"a":' * 10**5 + "1" + "}" * 10**5)),
+    ("a number in text", _number('"0.5"')),
+    ("wrong Unicode", lambda text: text.encode()[:-3] + b"\xff\xfe}\n"),
+    ("half a surrogate", lambda text: text.encode().replace(b'":', b'\\ud800":', 1)),
+    ("UTF-16", lambda text: text.encode("utf-16")),
+    ("a byte-order mark", lambda text: text.encode("utf-8-sig")),
+    ("other line ends", lambda text: text.replace("\n", "\r\n").encode()),
+    ("a null byte", lambda text: text.replace("}", "\0}", 1).encode()),
+    ("two documents", lambda text: (text + text).encode()),
+    ("nothing", lambda text: b""),
+)
+
 _KINDS = (
     *(bit_flip, truncation, zero_page, appended_bytes),
     *(edited_record, edited_record_with_its_digest),
@@ -193,6 +317,8 @@ _KINDS = (
     *(array_of_another_file, files_swapped, file_copied),
     *(trainings_swapped, directories_swapped),
     *(file_deleted, directory_deleted, directory_renamed, endless_file, sparse_file),
+    *(link_to_another_file, directory_is_something_else, part_of_another_search),
+    *(permission_denied, edited_json, something_more, ticket_alone),
 )
 KINDS = {mutation.__name__: mutation for mutation in _KINDS}
 
@@ -259,12 +385,25 @@ def _parts(path):
     )
 
 
-def _write(path, text, data):
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+def _with_edited_header(run, draw, write):
+    path = _file(run, draw, (TICKET, OUTCOME))
+    header, content, data = _parts(path)
+    what = _edit(content, draw)
+    header["__metadata__"]["tf_lottery"] = json.dumps(content)
+    write(path, header, data)
+    return f"{path}: {what}"
+
+
+def _write(path, header, data):
+    _write_bytes(path, json.dumps(header).encode(), data)
 
 
 def _write_sealed(path, header, data):
     header["__metadata__"] = {**header["__metadata__"], "sha256": "0" * 64}
     text = json.dumps(header).encode()
     digest = hashlib.sha256(text).hexdigest().encode()
-    _write(path, text.replace(b"0" * 64, digest, 1), data)
+    _write_bytes(path, text.replace(b"0" * 64, digest, 1), data)
+
+
+def _write_bytes(path, text, data):
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)

@@ -1,7 +1,11 @@
 """`tf_lottery export`, and `find --export`, on a small recipe."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -186,3 +190,72 @@ def test_a_mistake_is_one_line_and_changes_nothing(run_dir, arguments, message):
 def test_a_round_of_a_ticket_file_is_a_mistake(run_dir):
     with pytest.raises(SystemExit, match="needs a run directory"):
         run("export", run_dir / "ticket.safetensors", "--round=1")
+
+
+OWN = """
+from tests.models import CLASSES, FEATURES, arrays, compiled, keras
+from tf_lottery import Data, Plan
+
+PLAN = Plan(rounds=1, epochs=1, batch_size=16)
+
+
+class Doubled(keras.layers.Dense):
+    def call(self, inputs):
+        return 2 * super().call(inputs)
+
+
+def model():
+    hidden, logits = Doubled(5, name="hidden"), keras.layers.Dense(CLASSES)
+    return compiled(keras.Sequential([keras.Input((FEATURES,)), hidden, logits]))
+
+
+def dataset(seed):
+    return Data(arrays(), arrays(32, 1))
+"""
+
+
+def test_classes_of_ones_own_come_from_the_recipe_wherever_they_were(tmp_path):
+    """A ticket of a script names `__main__`, where the command has no such class."""
+    (tmp_path / "script.py").write_text(
+        f"{OWN}\nimport tf_lottery\ndata = dataset(0)\n"
+        "tf_lottery.find_ticket(model(), data.train, 1, "
+        f"validation_data=data.validation, run_dir={str(tmp_path / 'run')!r})\n"
+    )
+    (tmp_path / "mine.py").write_text(OWN)
+    python = [sys.executable, tmp_path / "script.py"]
+    root = Path(__file__).parents[2]
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    subprocess.run(python, check=True, capture_output=True, cwd=root, env=env)
+    output = [f"--output={tmp_path / 'a.keras'}", "--latency_runs=0", "--verbose=0"]
+    with pytest.raises(SystemExit, match=r"Doubled.*`--recipe`"):
+        run("export", tmp_path / "run", *output)
+    run("export", tmp_path / "run", *output, f"--recipe={tmp_path / 'mine.py'}")
+    assert (tmp_path / "a.keras").exists()
+
+
+HALVED = """
+from tests.export.given_model_test import halved
+from tests.models import arrays
+from tf_lottery import Plan
+
+PLAN = Plan(rounds=1, epochs=1, batch_size=16)
+
+
+def model():
+    return halved()
+
+
+def dataset(seed):
+    return arrays()
+"""
+
+
+def test_the_model_of_a_recipe_is_used_where_the_ticket_is_not_enough(tmp_path):
+    (tmp_path / "own.py").write_text(HALVED)
+    run("find", tmp_path / "own.py", f"--run_dir={tmp_path / 'run'}", "--verbose=0")
+    with pytest.raises(SystemExit, match="--recipe"):
+        run("export", tmp_path / "run")
+    run("export", tmp_path / "run", f"--recipe={tmp_path / 'own.py'}")
+    assert (
+        card(tmp_path / "run" / "ticket_saved_model")["check"]["max_difference"] < 1e-5
+    )

@@ -158,8 +158,16 @@ def test_a_header_as_long_as_it_may_be_is_read(path):
         lambda path: os.symlink("/dev/zero", path),
         lambda path: os.symlink("/dev/stdin", path),
         lambda path: os.symlink(path, path),
+        lambda path: os.symlink(f"{path}_gone", path),
     ],
-    ids=["pipe", "directory", "endless device", "terminal", "link to itself"],
+    ids=[
+        "pipe",
+        "directory",
+        "endless device",
+        "terminal",
+        "link to itself",
+        "link to nothing",
+    ],
 )
 def test_only_regular_files_are_opened(path, make):
     make(path)

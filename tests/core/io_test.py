@@ -214,14 +214,21 @@ def test_asking_whether_an_array_is_there_reads_none(unreadable):
     assert "nothing" not in archive.group("state")
 
 
+def test_what_is_said_of_an_array_needs_no_reading_of_it(unreadable):
+    archive = io.Archive(unreadable)
+    entries = archive.entries
+    assert entries.keys() == set(archive)
+    assert all(len(entry.sha256) == 64 for entry in entries.values())
+
+
 def test_reading_is_linear_in_the_number_of_arrays(path):
     arrays = {f"layer_{n}/kernel": np.float32([n, 0, 1]) for n in range(3_000)}
     masks = Masks({name: np.array([True, False, True]) for name in arrays})
-    started = time.perf_counter()
+    started = time.process_time()
     archive = io.save(path, {"state": arrays}, {}, masks)
     assert archive.masks == masks
     assert all(is_same(archive[f"state/{n}"], a) for n, a in arrays.items())
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_no_file_stays_open(saved):

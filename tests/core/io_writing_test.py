@@ -147,7 +147,7 @@ def test_an_error_of_another_file_is_not_blamed_on_the_one_that_is_written(
 ):
     group = io.Archive(saved).group("state")
     saved.rename(tmp_path / "elsewhere")
-    with pytest.raises(FileNotFoundError, match=r"file\.safetensors") as caught:
+    with pytest.raises(TicketError, match=r"file\.safetensors must be") as caught:
         io.save(tmp_path / "other", {"state": group}, {})
     assert "cannot be written" not in str(caught.value)
     saved.mkdir()

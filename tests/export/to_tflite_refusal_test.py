@@ -210,3 +210,20 @@ def test_a_function_of_examples_is_no_representative_data(model, tmp_path):
 def test_an_option_of_another_format_is_named(model, tmp_path):
     with pytest.raises(TypeError, match="layout"):
         export.tflite(model, tmp_path / "a.tflite", layout="packed")
+
+
+@pytest.mark.parametrize("mode", ["tf_idf", "multi_hot"])
+def test_words_are_not_for_tflite_and_the_way_out_that_is_named_works(tmp_path, mode):
+    texts = np.array([["a good film"], ["a bad film"]] * 8)
+    words = layers.TextVectorization(20, output_mode=mode, pad_to_max_tokens=True)
+    words.adapt(texts)
+    network = keras.Sequential(
+        [keras.Input((1,), dtype="string"), words, layers.Dense(3)]
+    )
+    network.compile("sgd", "mse")
+    said = 'lacks.*Bincount.*Export it with format="saved_model", layout="dense"'
+    more = {"data": texts, **QUIET}
+    with pytest.raises(ExportError, match=said) as caught:
+        export.tflite(network, tmp_path / "words.tflite", **more)
+    assert "\n" not in str(caught.value)
+    export.saved_model(network, tmp_path / "words", layout="dense", **more)

@@ -8,16 +8,20 @@ from tests.models import compiled, keras, tiny
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.pruning.restore import describe, rebuild
+from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.rebuild import rebuild
+from tf_lottery.pruning.restore import describe
 
 EVIL = "raise SystemExit('it ran')"
 
 
 def ticket_of(module, name="Mine"):
     """A ticket of a model whose class is of a module."""
-    described = dict(describe(compiled(tiny())))
+    model = compiled(tiny())
+    described = dict(describe(model))
     described |= {"module": module, "class_name": name, "registered_name": name}
-    return Ticket(Masks({}), {}, architecture=described)
+    state = {path: weight.numpy() for path, weight in named_weights(model).items()}
+    return Ticket(Masks({}), state, architecture=described)
 
 
 @pytest.mark.parametrize("module", ["evil_module", "os", "subprocess", "this"])

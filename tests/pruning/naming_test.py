@@ -8,6 +8,7 @@ from tf_lottery.export import strip
 from tf_lottery.pruning.copying import copy_model
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.wrap import unwrap, wrap
+from tf_lottery.search.facts import describe
 from tf_lottery.training.trainer import Trainer
 
 
@@ -134,6 +135,84 @@ def test_a_rate_for_a_counted_name_that_is_another_layers_position_is_refused():
         Trainer(model, arrays(), Plan(layer_rates={"dense_1": 0.1}))
     rates = {"dense": 0.1}
     assert Trainer(model, arrays(), Plan(layer_rates=rates)).plan.layer_rates == rates
+
+
+def test_layers_that_were_made_between_others_have_the_same_paths_in_each_build():
+    def build():
+        first = layers.Dense(5)
+        keras.Sequential([keras.Input((FEATURES,)), layers.Dense(4), layers.Dense(4)])
+        model = keras.Sequential([keras.Input((FEATURES,)), first, layers.Dense(3)])
+        return list(named_weights(model))
+
+    assert build()[::2] == build()[::2] == ["dense/kernel", "dense_1/kernel"]
+
+
+@keras.saving.register_keras_serializable("naming_test")
+class Late(layers.Layer):
+    """One part is made with the layer, the other one when it is built."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first = layers.Dense(FEATURES)
+
+    def build(self, shape):
+        self.second = layers.Dense(FEATURES)
+        super().build(shape)
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+def test_parts_that_are_made_when_a_layer_is_built_have_their_places():
+    def build():
+        blocks = [Late() for _ in range(3)]
+        return keras.Sequential([keras.Input((FEATURES,)), *blocks, layers.Dense(3)])
+
+    paths = list(named_weights(build()))
+    assert "late_2/dense_1/kernel" in paths
+    for model in (build(), copy_model(build()), keras.models.clone_model(build())):
+        model(arrays()[0][:2])
+        assert list(named_weights(model)) == paths
+
+
+@keras.saving.register_keras_serializable("naming_test")
+class Ranged(layers.Layer):
+    """Calls a weight by its own name, as layers of quantization do."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(name=f"{self.name}_min", shape=())
+
+    def call(self, x):
+        return x - self.kernel
+
+
+def test_a_weight_that_is_called_after_its_layer_has_one_name_in_all_builds():
+    def build():
+        model = keras.Sequential([keras.Input((FEATURES,)), Ranged(), Ranged()])
+        return list(named_weights(model))
+
+    assert build() == build() == ["ranged/ranged_min", "ranged_1/ranged_min"]
+
+
+@pytest.mark.parametrize("between", [0, 1])
+def test_a_nested_model_whose_layers_were_made_last_first_is_the_same_model(between):
+    def build():
+        nested = [layers.Dense(3), layers.Dense(5)][::-1]
+        inner = keras.Sequential([keras.Input((FEATURES,)), *nested])
+        layers.Dense(1) if between else None
+        outer = [layers.Dense(4), layers.Dense(6)][::-1]
+        return compiled(keras.Sequential([keras.Input((FEATURES,)), inner, *outer]))
+
+    found = [Trainer(build(), arrays(), Plan()).architecture for _ in range(3)]
+    keras.backend.clear_session()
+    found.append(Trainer(build(), arrays(), Plan()).architecture)
+    assert len({describe(Plan(), each, {})["architecture"] for each in found}) == 1
+
+
+def test_numbers_that_say_sizes_were_given():
+    model = dense(("dense_5", "dense_3"))
+    assert "dense_5/kernel" in named_weights(model)
+    assert "dense_5/kernel" in named_weights(copy_model(model))
 
 
 def test_named_layers_keep_their_names():

@@ -166,7 +166,7 @@ def test_a_model_that_is_not_compiled_gives_a_ticket_to_apply(ticket):
     moved = transfer(ticket, with_state(), weights=True)
     assert not any(name.startswith("optimizer:") for name in moved.state)
     assert moved.apply(with_state()).optimizer is None
-    with pytest.raises(TicketError, match="no architecture"):
+    with pytest.raises(TicketError, match="must hold its architecture"):
         moved.model()
 
 

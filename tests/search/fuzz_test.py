@@ -8,7 +8,14 @@ TOOL = Path(__file__).parents[2] / "tools" / "fuzz_run_dir"
 
 
 def test_damage_is_found_or_changes_nothing():
-    command = [sys.executable, TOOL, "--mutations=144", "--seed=16"]
+    command = [sys.executable, TOOL, "--mutations=150", "--seed=16"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     assert "0 silent, 0 traceback, 0 slow, 0 large" in done.stdout
+
+
+def test_the_table_says_on_which_machine_it_was_made():
+    command = [sys.executable, TOOL, "--mutations=1", "--table"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "cores, " in done.stdout.splitlines()[-1]
+    assert " GiB of memory, " in done.stdout.splitlines()[-1]

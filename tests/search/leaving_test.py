@@ -12,7 +12,9 @@ import time
 import pytest
 
 from tests.fakes import FakeTrainer
+from tests.models import arrays, compiled, keras, tiny
 from tests.search.searching import SMALL, search
+from tf_lottery import find_ticket
 from tf_lottery.core import io
 from tf_lottery.core.plan import Plan
 from tf_lottery.search import leaving
@@ -96,14 +98,35 @@ def test_signals_are_left_alone_in_other_threads_and_among_workers(monkeypatch):
     assert seen == [handlers()] * 2
 
 
-def test_a_signal_that_tensorflow_made_an_error_of_ends_the_process_too(capsys):
-    with pytest.raises(Ended), Leaving(HOW):
+@pytest.mark.parametrize(
+    "number, ends", [(signal.SIGTERM, Ended), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_signal_that_tensorflow_made_an_error_of_ends_the_process_too(
+    capsys, number, ends
+):
+    with pytest.raises(ends), Leaving(HOW):
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
             time.sleep(10)
-        except Ended as error:
+        except BaseException as error:
             raise RuntimeError("UnknownError") from error
     assert capsys.readouterr().err == f"Stopped. {HOW}\n"
+
+
+def test_a_signal_whose_exception_gets_lost_ends_the_training_all_the_same(capsys):
+    class Lossy(keras.callbacks.Callback):
+        """Python discards what a finalizer raises."""
+
+        def on_epoch_begin(self, epoch, logs=None):
+            with contextlib.suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        find_ticket(compiled(tiny()), arrays(), 1, verbose=0, callbacks=[Lossy()])
+    printed = capsys.readouterr().err
+    assert printed.startswith("Stopped in round 0 at step 1. Its temporary directory")
+    assert find_ticket(compiled(tiny()), arrays(), 1, verbose=0)
 
 
 def test_other_errors_pass_as_they_are(capsys):
@@ -135,6 +158,33 @@ def test_a_search_that_a_signal_ends_goes_on_where_it_was(
         search(tmp_path / "run", FakeTrainer(SMALL))
     assert not list(tmp_path.rglob(f"{io.TEMPORARY}*"))
     assert search(tmp_path / "run", FakeTrainer(SMALL))  # the lock is free
+
+
+class Slow(keras.utils.Sequence):
+    """Batches of Python code, of which the third one sends a signal."""
+
+    def __init__(self, pause):
+        self.pause, self.count, self.sent = pause, 0, 0.0
+
+    def __len__(self):
+        return 60
+
+    def __getitem__(self, index):
+        time.sleep(self.pause)
+        self.count += 1
+        if self.count == 4:  # the first is looked at before
+            self.sent = time.monotonic()
+            os.kill(os.getpid(), signal.SIGTERM)
+        return arrays(16)
+
+
+@pytest.mark.parametrize("of", ["dataset", "validation_data"])
+def test_slow_data_of_python_code_do_not_hold_a_signal_up(of):
+    slow = Slow(0.3)
+    data = {"dataset": (arrays(16)), "validation_data": arrays(16)} | {of: slow}
+    with pytest.raises(Ended):
+        find_ticket(compiled(tiny()), rounds=1, verbose=0, **data)
+    assert time.monotonic() - slow.sent < 4
 
 
 RECIPE = """
@@ -236,3 +286,26 @@ def test_a_program_ends_within_seconds_and_says_how_to_go_on(tmp_path, number):
     traceback = printed[printed.find("Traceback") :].splitlines()
     assert ("Traceback" in printed) == (number == signal.SIGINT)
     assert len(traceback) < 20
+
+
+LOADING = """
+import builtins, os, signal
+
+plain = builtins.__import__
+
+def loading(name, *rest):
+    if name == "numpy":
+        os.kill(os.getpid(), signal.SIGINT)
+    return plain(name, *rest)
+
+builtins.__import__ = loading
+from tf_lottery.cli.entry import run
+run()
+"""
+
+
+def test_ctrl_c_while_the_command_loads_is_one_line(tmp_path):
+    victim = process(tmp_path, "-c", LOADING, pause=0)
+    _, errors = victim.communicate()
+    assert victim.returncode == 128 + signal.SIGINT
+    assert errors == "Stopped. Nothing was begun.\n"

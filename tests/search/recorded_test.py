@@ -130,9 +130,7 @@ def test_arrays_come_from_the_directory_and_not_from_memory(tmp_path):
         assert isinstance(round.ticket.state, io.Group)
 
 
-def test_initial_weights_come_from_the_directory_and_others_are_reported(
-    tmp_path, capsys
-):
+def test_initial_weights_come_from_the_directory_and_others_are_a_warning(tmp_path):
     class OtherWeights(FakeTrainer):
         def dense(self):
             ticket = super().dense()
@@ -144,9 +142,8 @@ def test_initial_weights_come_from_the_directory_and_others_are_reported(
 
     plan = Plan(rounds=1)
     expected = search(tmp_path, FakeTrainer(plan))
-    capsys.readouterr()
-    rounds = search(tmp_path, OtherWeights(plan), verbose=2)
-    assert "initial weights are those of the run directory" in capsys.readouterr().out
+    with pytest.warns(UserWarning, match=r"in its run directory\. .* are not used"):
+        rounds = search(tmp_path, OtherWeights(plan), verbose=0)
     assert rounds[1].ticket.masks == expected[1].ticket.masks
 
 

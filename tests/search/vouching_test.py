@@ -238,21 +238,21 @@ def test_counts_of_a_plan_are_bounded_by_what_is_on_disk(run, numbers):
 
     edited_plan(run, **numbers)
     (run / TICKET).unlink()
-    started = time.perf_counter()
+    started = time.process_time()
     history = load_history(run)
     assert len(history.trainings()) == 14
     assert table(history)
     assert unfinished(history).startswith("14 of ")
     assert list(verify(run))
     assert Store(run).left(history.plan) == history.plan.count() - 14
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_round_of_any_number_is_counted_at_once():
     plan, shapes = Plan(pruning_rate=0.5), {"k": (1000, 1000)}
-    started = time.perf_counter()
+    started = time.process_time()
     assert plan.kept_at(10**9, shapes) == plan.kept_at(100, shapes)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -316,12 +316,13 @@ from tests.search.searching import search
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.store import load_history
 from tf_lottery.search.verify import verify
+from tf_lottery.verdict.judge import judge
 import mine
 search({str(tmp_path / "run")!r}, FakeTrainer(Plan(rounds=2, criterion=mine.scores)))
 del sys.modules["mine"]
 pathlib.Path({str(tmp_path / "ran")!r}).unlink()
 run = {str(tmp_path / "run")!r}
-load_history(run).verdict()
+judge(load_history(run))
 print(*verify(run), sep="\\n")
 assert "mine" not in sys.modules
 print(*verify(run, run_code=True), sep="\\n")

@@ -25,7 +25,7 @@ from tests.training.forms import (
 from tf_lottery import Data
 from tf_lottery.core.plan import Plan
 from tf_lottery.export import sample
-from tf_lottery.training import feeding
+from tf_lottery.training import batched, feeding
 from tf_lottery.training.data import Given, first_batches, resolve
 from tf_lottery.training.stream import Stream
 
@@ -108,6 +108,14 @@ def test_batches_of_other_sizes_and_lengths_are_taken():
 def test_datasets_of_unknown_length_are_counted():
     stream = Stream(Given(unknown()), Plan(), False)
     assert stream.counted == stream.feed.steps_per_epoch == STEPS
+
+
+@pytest.mark.parametrize("bound", [{"_LONG": 2}, {"_SECONDS": 0.0, "_LONG": 3}])
+def test_a_long_count_is_said(bound, monkeypatch):
+    for name, value in bound.items():
+        monkeypatch.setattr(batched, name, value)
+    with pytest.warns(UserWarning, match=r"so far.*endless.*`steps_per_epoch`"):
+        assert batched.count(range(30)) == 30
 
 
 def test_steps_per_epoch_saves_counting():

@@ -78,9 +78,8 @@ def test_keys_of_targets_are_held_against_the_outputs(as_dict):
     model, size = two_outputs(as_dict), X[:, :1]
     check(model, (X, {"kind": Y, "size": size}))
     check(model, (X, {"kind": Y}))  # as Keras: the other output is not trained
-    refused(
-        model, (X, {"knid": Y, "size": size}), "targets of .*Did you write 'knid' for"
-    )
+    message = "targets of .* outputs: 'kind', 'size'. Rec.*Did you write 'knid' for"
+    refused(model, (X, {"knid": Y, "size": size}), message)
     weights = {"kind": np.ones(EXAMPLES), "sizes": np.ones(EXAMPLES)}
     refused(
         model,
@@ -266,3 +265,24 @@ def test_validation_without_a_loss_is_refused():
     Trainer(model, arrays(), Plan(rounds=1))
     with pytest.raises(ValueError, match="needs a loss"):
         Trainer(model, arrays(), Plan(rounds=1), validation_data=arrays())
+
+
+def test_one_target_in_a_list_is_one_error():
+    model = classifier()
+    model.compile("sgd", SPARSE(from_logits=True), metrics=["accuracy"])
+    refused(model, (X, [Y]), r"targets of `dataset`.*Pass y itself, not a list")
+    check(classifier(), (X, [Y]))  # which fit takes where it has no metrics
+
+
+class Evaluating(keras.Model):
+    def evaluate(self, *args, **kwargs):
+        return super().evaluate(*args, **kwargs)["loss"]
+
+
+def test_an_evaluate_of_ones_own_is_refused_where_it_would_be_used():
+    x = keras.Input((FEATURES,), name="features")
+    model = Evaluating(x, layers.Dense(CLASSES, name="logits")(x))
+    model.compile("sgd", SPARSE(from_logits=True))
+    Trainer(model, (X, Y), Plan())
+    with pytest.raises(ValueError, match=r"Evaluating, which has an `evaluate`.*_step"):
+        Trainer(model, (X, Y), Plan(), validation_data=(X, Y))

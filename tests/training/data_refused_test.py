@@ -1,5 +1,6 @@
 """Data that no search can use, and passes of another length: what is said."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -19,7 +20,7 @@ from tests.training.forms import (
     generated,
     unknown,
 )
-from tf_lottery import find_ticket, one_shot
+from tf_lottery import LotteryTuner, find_rewind_point, find_ticket, one_shot
 from tf_lottery.core.plan import Plan
 from tf_lottery.training import feeding
 from tf_lottery.training.data import Given
@@ -76,12 +77,17 @@ def test_a_pass_of_another_length_is_one_error(data, said, plan):
 # What is refused, and said.
 
 
+def sized(size=6):
+    yield from itertools.islice(generated(0), size)
+
+
 @pytest.mark.parametrize(
     "data, error, said",
     [
         (generated(0), ValueError, "Pass a function of the seed that returns a gen"),
         (lambda: arrays(), TypeError, r"Write `def dataset\(seed\):`"),
         (endless, TypeError, r"`endless`, which cannot .* Write `def endless\(seed"),
+        (sized, TypeError, r"`sized`, .*first parameter is 'size=6'.*`def sized\(seed"),
         (lambda seed: iter(()), ValueError, "at least one batch"),
         (Sequence(0), ValueError, "at least one batch"),
         (Changing, TypeError, r"Pass an object of it, `Changing\(\.\.\.\)`"),
@@ -90,6 +96,7 @@ def test_a_pass_of_another_length_is_one_error(data, said, plan):
         "generator",
         "no argument",
         "generator function",
+        "default",
         "empty",
         "no batches",
         "class",
@@ -105,12 +112,42 @@ def test_a_generator_is_no_validation_data():
         Trainer(compiled(tiny()), arrays(), Plan(), validation_data=generated(0))
 
 
-@pytest.mark.parametrize("search", [find_ticket, one_shot])
-def test_labels_as_a_second_argument_are_refused(search):
-    with pytest.raises(TypeError, match=r"Pass `\(x, y\)`, not x and y"):
-        search(compiled(tiny()), *arrays(), verbose=0)
-    with pytest.raises(TypeError, match=r"`\(x, y\)`"):
-        Trainer(compiled(tiny()), *arrays())
+def every(*arguments, **named):
+    """The calls that take data, with what was passed to them."""
+    calls = (find_ticket, one_shot, Trainer, find_rewind_point, LotteryTuner.search)
+    return [functools.partial(call, *arguments, **named) for call in calls]
+
+
+X, Y = arrays()
+
+
+@pytest.mark.parametrize("call", range(5))
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((None, X, Y), {}),
+        ((None, X, Y, 1), {}),
+        ((None, X, Y), {"rounds": 1, "sparsity": 0.5, "plan": Plan()}),
+        ((None, X, Y, Y), {"epochs": 1}),
+        ((None, X), {"y": Y}),
+        ((None,), {"x": X, "y": Y}),
+        ((None, (X, Y)), {"sample_weight": Y}),
+        ((None, X, Y.tolist()), {"rounds": 1}),
+        ((None, X, tf.constant(Y)), {"rounds": 1}),
+    ],
+)
+def test_data_as_several_arguments_get_one_sentence(call, arguments, named):
+    with pytest.raises(TypeError, match=r"Data must be one argument.*`\(x, y\)`"):
+        every(*arguments, **named)[call]()
+
+
+def test_other_wrong_arguments_are_pythons_own_errors():
+    with pytest.raises(TypeError, match="positional"):
+        find_ticket(None, (X, Y), 1, 2)
+    with pytest.raises(TypeError, match="multiple values"):
+        find_ticket(None, (X, Y), 1, rounds=2)
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        find_ticket(None, (X, Y), shuffle=True)
 
 
 def test_refused_arrays_are_not_printed():

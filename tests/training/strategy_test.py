@@ -325,7 +325,7 @@ def test_a_mask_that_differs_on_one_replica_stops_the_search():
 def test_a_pruned_weight_that_comes_back_on_one_replica_is_found():
     class Spoil(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            kernel = self.model.get_layer("prune_low_magnitude_hidden").layer.kernel
+            kernel = self.model.get_layer("hidden").kernel
             kernel.values[1].assign(tf.ones_like(kernel.values[1]))
 
     with pytest.raises(RuntimeError, match="'hidden/kernel' became nonzero in round 1"):

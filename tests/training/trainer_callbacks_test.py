@@ -1,10 +1,10 @@
 """Callbacks live in a training as in Keras' `fit`, and may be of one round."""
 
+import numpy as np
 import pytest
 
 from tests.models import (
     FEATURES,
-    STEPS,
     arrays,
     batches,
     compiled,
@@ -15,8 +15,9 @@ from tests.models import (
 )
 from tests.training.trainings import trainer_of
 from tf_lottery import find_ticket
+from tf_lottery.pruning.layers import named_weights
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training import loop
+from tf_lottery.training import pace
 from tf_lottery.training.loop import Loop
 
 slow = pytest.mark.slow
@@ -114,6 +115,19 @@ def test_one_callback_needs_no_list():
     assert len(counter.logs) == 2
 
 
+@pytest.mark.parametrize("callbacks", [None, lambda *training: None])
+def test_none_means_no_callbacks(callbacks):
+    search = {"callbacks": callbacks, "validation_data": arrays(32, 1), "verbose": 0}
+    assert find_ticket(compiled(tiny()), arrays(), 1, **search).masks
+
+
+def test_a_function_may_return_one_callback():
+    counter = Events(of_batches=False)
+    trainer = trainer_of(compiled(tiny()), callbacks=lambda *training: counter)
+    trainer.train(trainer.dense())
+    assert len(counter.logs) == 2
+
+
 def test_checkpoints_of_keras_hold_pruned_weights_as_zeros(tmp_path):
     """ModelCheckpoint before tfmot's callback saves them unmasked (issue 206)."""
     saver = keras.callbacks.ModelCheckpoint(
@@ -138,11 +152,13 @@ def test_slow_steps_are_taken_in_small_groups_so_that_a_signal_is_seen(monkeypat
         trainer = trainer_of(compiled(with_state()), validation=batches(32, 1))
         return trainer.train(trainer.dense())
 
-    undisturbed = trained()
     monkeypatch.setattr(Loop, "_group_of", noted)
-    monkeypatch.setattr(loop, "_SECONDS", 0.0)  # as if each step took very long
+    undisturbed = trained()
+    assert max(sizes) > 1
+    sizes.clear()
+    monkeypatch.setattr(pace, "_SECONDS", 0.0)  # as if each step took very long
     paced = trained()
-    assert sizes[0] == STEPS and set(sizes[1:]) == {1}
+    assert set(sizes) == {1}
     assert equal(paced.weights, undisturbed.weights)
     assert paced.curves == undisturbed.curves
 
@@ -209,3 +225,95 @@ def test_callbacks_see_the_models_names_and_records_those_that_stay():
         assert callback.names == {*made.history.history, "round"}
     assert rows[0] == rows[1] >= {"val_dense_auc", "val_dense_1_auc_1", "dense_1_mae"}
     assert seen[0] != seen[1]
+
+
+class ChangesWeights(keras.callbacks.Callback):
+    """Changes all weights after each epoch, as clipping, decay or noise do."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.set_weights([self.change(w) for w in self.model.get_weights()])
+
+
+CHANGES = {
+    "clipping": lambda w: np.clip(w, -0.2, 0.2),
+    "decay": lambda w: 0.9 * w,
+    "noise": lambda w: w + np.linspace(0.01, 0.02, w.size).reshape(w.shape),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_callback_that_sets_all_weights_does_what_it_does_in_fit(change):
+    model, callback = compiled(tiny()), ChangesWeights(CHANGES[change])
+    trainer = trainer_of(model, validation=batches(32, 1), callbacks=[callback])
+    rounds = list(run_rounds(trainer, trainer.plan))
+    model.fit(batches(), epochs=2, verbose=0, callbacks=[callback])
+    for path, weight in named_weights(model).items():
+        assert (rounds[0].outcome.weights[path] == weight.numpy()).all()
+    for each in rounds:
+        for path, mask in each.ticket.masks.items():
+            assert not each.outcome.weights[path][~mask].any()
+            for held in trainer._live._masks[path]:
+                assert set(np.unique(held)) <= {0.0, 1.0}
+
+
+class SeesModel(keras.callbacks.Callback):
+    """Notes what can be seen of the model, and saves it in every way."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.seen = path, []
+
+    def on_train_begin(self, logs=None):
+        model, lines = self.model, []
+        model.summary(print_fn=lambda line, **_: lines.append(line))
+        hidden = keras.Model(model.inputs, model.get_layer("hidden").output)
+        for name in ("m.keras", "m.h5", "saved_model"):
+            model.save(f"{self.path}/{name}")
+        for name in ("w.h5", "w.weights.h5", "checkpoint"):
+            model.save_weights(f"{self.path}/{name}")
+            model.load_weights(f"{self.path}/{name}")
+        self.seen.append(
+            [
+                lines[1:],
+                [layer.name for layer in model.layers],
+                [w.name for w in model.weights],
+                [w.name for w in model.trainable_weights],
+                [w.name for w in model.non_trainable_weights],
+                [w.tolist() for w in model.get_weights()],
+                hidden(arrays()[0]).numpy().tolist(),
+                model.count_params(),
+            ]
+        )
+
+
+def test_a_callback_sees_the_users_model(tmp_path):
+    model, callback = compiled(with_state()), SeesModel(tmp_path)
+    trainer = trainer_of(model, callbacks=[callback])
+    trainer.train(trainer.dense())
+    ours = keras.models.load_model(tmp_path / "m.keras")
+    loaded = [keras.models.load_model(tmp_path / n) for n in ("m.h5", "saved_model")]
+    for name in ("w.h5", "w.weights.h5", "checkpoint"):
+        loaded.append(keras.models.clone_model(model))
+        loaded[-1].load_weights(tmp_path / name)
+    model.fit(batches(), epochs=1, verbose=0, callbacks=[callback])
+    assert callback.seen[0] == callback.seen[1]
+    for each in (ours, *loaded):
+        assert [w.tolist() for w in each.get_weights()] == callback.seen[0][5]
+
+
+@pytest.mark.parametrize("name", ["denser.h5", "denser"])
+def test_weights_that_a_callback_loads_are_masked(name, tmp_path):
+    class Loads(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.load_weights(f"{tmp_path}/{name}")
+
+    tiny().save_weights(f"{tmp_path}/{name}")
+    trainer = trainer_of(compiled(tiny()), callbacks=[Loads()])
+    *_, last = run_rounds(trainer, trainer.plan)
+    for path, mask in last.ticket.masks.items():
+        loaded = np.where(mask, last.ticket.state[path], 0)
+        assert (last.outcome.weights[path] == loaded).all()

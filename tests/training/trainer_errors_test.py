@@ -5,6 +5,7 @@ import pytest
 
 from tests.models import (
     STEPS,
+    Watch,
     arrays,
     batches,
     compiled,
@@ -12,9 +13,10 @@ from tests.models import (
     tf,
     tiny,
 )
-from tests.training.trainings import trainer_of
+from tests.training.trainings import overwrite, trainer_of
 from tf_lottery import find_ticket
 from tf_lottery.core.plan import Plan
+from tf_lottery.pruning.wrap import mask_variables
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training.run import Checkpoint
 from tf_lottery.training.trainer import Trainer
@@ -51,7 +53,7 @@ class Poison(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 0:
-            self.model.get_layer(index=-1).layer.bias.assign([np.nan] * 3)
+            self.model.get_layer(index=-1).bias.assign([np.nan] * 3)
 
 
 @pytest.mark.parametrize("where", ["loss", "val_loss"])
@@ -148,7 +150,7 @@ class Passes:
 
 
 CHANGES = {
-    "raises": "round 1 failed after step 0 with .*KeyError: 'the file is gone'",
+    "raises": "round 1 failed in steps? [12].* with .*KeyError: 'the file is gone'",
     "shrinks": r"promised, 6. Received: 2 in a pass of round 1, at step 2",
     "is empty": r"promised, 6. Received: 0 in a pass of round 1, at step 0",
 }
@@ -159,9 +161,29 @@ def test_data_that_fail_in_a_later_round_are_one_error_with_round_and_step(chang
     data = Passes(2, change).dataset()
     with pytest.raises(RuntimeError, match=CHANGES[change]) as failed:
         searched(data.apply(tf.data.experimental.assert_cardinality(STEPS)))
-    assert "run directory keeps the rounds that are finished" in str(failed.value)
+    assert "Nothing is kept: pass `run_dir` to" in str(failed.value)
     assert "\n" not in str(failed.value) and "Detected at" not in str(failed.value)
     assert isinstance(failed.value.__cause__, tf.errors.OpError)
+
+
+@pytest.mark.parametrize("group, where", [(1, "step 3"), (3, "steps 1 to 3")])
+def test_the_steps_that_failed_are_named(group, where):
+    """Of a group nobody knows which of its steps it was."""
+    model = compiled(tiny(), steps_per_execution=group)
+    data = Passes(1, "raises").dataset()
+    promise = tf.data.experimental.assert_cardinality(STEPS)
+    trainer = trainer_of(model, data.apply(promise), callbacks=[Watch()])
+    with pytest.raises(RuntimeError, match=f"failed in {where} with") as failed:
+        trainer.train(trainer.dense())
+    assert "kept" not in str(failed.value)  # there is no search
+
+
+def test_an_error_says_where_what_is_finished_is_kept(tmp_path):
+    data = Passes(2, "raises").dataset()
+    data = data.apply(tf.data.experimental.assert_cardinality(STEPS))
+    said = f"What is finished is kept in '{tmp_path}/run'."
+    with pytest.raises(RuntimeError, match=said):
+        searched(data, run_dir=tmp_path / "run")
 
 
 def test_data_that_end_in_an_eager_training_are_the_same_error():
@@ -210,16 +232,44 @@ def test_an_error_names_replicate_and_control():
         searched(**plan)
 
 
-@pytest.mark.parametrize("epochs", [1, 2])
-def test_weights_that_are_changed_behind_the_optimizer_are_an_error(epochs):
-    class Revive(keras.callbacks.Callback):
+def broken_by(break_, epochs=1):
+    """Trains with a callback that breaks something at the ends of round 1's epochs."""
+
+    class Breaks(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            kernel = self.model.get_layer(index=-1).layer.kernel
-            kernel.assign(np.ones(kernel.shape))
+            break_(self.model)
 
     def callbacks(round, replicate, control):
-        return [Revive()] if round == 1 else []
+        return [Breaks()] if round == 1 else []
 
     trainer = trainer_of(compiled(tiny()), callbacks=callbacks, epochs=epochs)
+    list(run_rounds(trainer, trainer.plan))
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_weights_that_are_changed_behind_the_masks_are_an_error(epochs):
     with pytest.raises(RuntimeError, match="'logits/kernel' became nonzero in round 1"):
-        list(run_rounds(trainer, trainer.plan))
+        broken_by(lambda model: overwrite(model.layers[-1].kernel, 1.0), epochs)
+
+
+def test_masks_that_are_changed_are_an_error():
+    def spoil(model):
+        for masks in mask_variables(model).values():
+            masks[0].assign(masks[0] * 0.5)
+
+    message = r"other masks of 'hidden/kernel', 'logits/kernel' in round 1 at step 6"
+    with pytest.raises(RuntimeError, match=message):
+        broken_by(spoil)
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (lambda model: model.compile("sgd", "mse"), "`model.compile`"),
+        (lambda model: model.fit(*arrays(), verbose=0), "`model.fit`"),
+        (lambda model: model.train_on_batch(*arrays()), "round 1 must end at step 6"),
+    ],
+)
+def test_a_callback_that_compiles_or_trains_is_an_error(train, message):
+    with pytest.raises(RuntimeError, match=message):
+        broken_by(train)

@@ -42,6 +42,12 @@ def trainer_of(model, data=None, validation=None, callbacks=(), **plan):
     )
 
 
+def overwrite(variable, value):
+    """Sets a variable as an operation does that does not respect masks."""
+    value = tf.constant(value, variable.dtype, variable.shape)
+    tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
+
+
 def weights_of(model):
     return {w.name.split(":")[0]: w.numpy() for w in model.weights}
 

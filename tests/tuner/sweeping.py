@@ -37,10 +37,12 @@ class SweptTrainer(FakeTrainer):
     has_validation = True
     data_facts: ClassVar[dict] = {"dataset": {"batches": 9}}
     architecture: ClassVar[dict] = {"model": "fake"}
+    values: ClassVar[dict] = {}
     skipped: ClassVar[list] = []
     data_note = ""
     auto_shard_policies: ClassVar[dict] = {}
-    data = None
+    data = origin = None
+    file_lacks = ""
     steps_per_epoch = 10
     strategy = SimpleNamespace(num_replicas_in_sync=1)
     workers = SimpleNamespace(

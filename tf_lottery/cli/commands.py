@@ -1,23 +1,26 @@
 """What the commands do. TensorFlow is imported by `find`, `sweep` and `export`."""
 
 import dataclasses
+import functools
 import importlib
 import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
-from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of
+from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
+from tf_lottery.search.gaps import gaps
 from tf_lottery.search.names import EXPORTS, TICKET
 from tf_lottery.search.store import Store
 from tf_lottery.search.verify import verify as verify_run
@@ -63,7 +66,7 @@ def find(arguments: Any) -> None:
         return
     history = Store(run_dir).history()
     if arguments.verbose:
-        _print_table(history)
+        _print_table(history, run_dir)
     _write_report(history, run_dir)
     if arguments.export:
         _export_found(ticket, run_dir / EXPORTS[arguments.export], arguments.verbose)
@@ -102,7 +105,7 @@ def show(arguments: Any) -> None:
     """Prints a run directory or a ticket file."""
     path = _existing(arguments.path)
     if path.is_dir():
-        _print_table(_finished(path))
+        _print_table(_finished(path), path)
     else:
         print(Ticket.load(path).summary())
 
@@ -112,7 +115,7 @@ def report(arguments: Any) -> None:
     run_dir = Path(arguments.run_dir)
     history = _finished(run_dir)
     compared = _compared(history, arguments.compare, run_dir)
-    _print_table(history)
+    _print_table(history, run_dir)
     _write_report(history, run_dir, compared)
     if arguments.tensorboard:
         try:
@@ -129,17 +132,19 @@ def export(arguments: Any) -> None:
     with quiet():
         importlib.import_module("tf_lottery.export")
     path = _existing(arguments.path)
-    ticket, recipe = _ticket(path, arguments.round)
+    ticket, facts = _ticket(path, arguments.round)
+    given = {name: getattr(arguments, name) for name in flags.EXPORT}
     if arguments.recipe:
-        ticket = _with_data(ticket, arguments.recipe)
-    elif recipe:
+        code = load_recipe(arguments.recipe)
+        ticket = _with_recipe(ticket, code, facts.get("dtype_policy"))
+        given["custom_objects"] = objects_of(code)
+    elif recipe := facts.get("recipe"):
         print(
             f"Without data: the search was of the recipe {recipe!r}. It is code, so it "
             "is only run if you pass it as `--recipe`. Do so if you trust it."
         )
     run_dir = path if path.is_dir() else path.parent
     default = run_dir / EXPORTS[arguments.format or "saved_model"]
-    given = {name: getattr(arguments, name) for name in flags.EXPORT}
     ticket.export(
         arguments.output or default,
         arguments.format,
@@ -166,33 +171,36 @@ def _existing(name: str) -> Path:
     return path
 
 
-def _ticket(path: Path, round: int | None) -> tuple[Ticket, str | None]:
-    """The ticket of a file or a run directory, and the recipe that it is of."""
+def _ticket(path: Path, round: int | None) -> tuple[Ticket, Mapping[str, Any]]:
+    """The ticket of a file or a run directory, and what is known of its search."""
     if not path.is_dir():
         if round is not None:
             raise ValueError(f"`--round` needs a run directory. Received: {path}.")
-        return Ticket.load(path), None
+        return Ticket.load(path), {}
     from tf_lottery.search.find import chosen
 
-    history, recipe = _finished(path), Store(path).facts().get("recipe")
+    history, facts = _finished(path), Store(path).facts()
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
     if round is None:
-        return chosen(history), recipe
+        return chosen(history), facts
     if not 0 <= round < len(history):
         raise ValueError(
             f"`--round` must be a finished round, 0 to {len(history) - 1}. "
             f"Received: {round}."
         )
-    return dataclasses.replace(history[round].trained, history=history), recipe
+    return dataclasses.replace(history[round].trained, history=history), facts
 
 
-def _with_data(ticket: Ticket, recipe: str) -> Ticket:
+def _with_recipe(ticket: Ticket, recipe: ModuleType, policy: str | None) -> Ticket:
+    """The ticket with the data of a recipe, and its model, made if it is needed."""
     from tf_lottery.training.data import resolve
+    from tf_lottery.training.models import called
 
     plan = ticket.plan or Plan()
-    dataset = load_recipe(recipe).dataset
-    return dataclasses.replace(ticket, data=resolve(dataset, None, None, plan))
+    data = resolve(recipe.dataset, None, None, plan)
+    make = functools.partial(called, model_of(recipe, plan, policy), plan.seed, None)
+    return dataclasses.replace(ticket, data=data, origin=make)
 
 
 def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
@@ -214,9 +222,13 @@ def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
 
 
 def _finished(run_dir: Path) -> History:
-    history = Store(run_dir).history()
+    store = Store(run_dir)
+    history = store.history()
     if not len(history):
-        raise ValueError(f"{run_dir} holds no finished round yet.")
+        missing = gaps(store, history.plan)
+        raise ValueError(
+            missing[0] if missing else f"{run_dir} holds no finished round yet."
+        )
     return history
 
 
@@ -279,10 +291,12 @@ def _compared(
     return reports.compared(named)
 
 
-def _print_table(history: History) -> None:
+def _print_table(history: History, run_dir: Path) -> None:
     print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
     if left := unfinished(history):
         print(left)
+    for missing in gaps(Store(run_dir), history.plan):
+        print(missing)
     print(judge(history).reason)
 
 

@@ -221,7 +221,8 @@ def _add_export(commands: Any) -> None:
     )
     parser.add_argument(
         "--recipe",
-        help="a Python file, on whose data the file is checked; default: no data",
+        help="a Python file, which is run: on its data the file is checked, and it "
+        "has the model's classes that are not of Keras; default: no data",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the file that is there"

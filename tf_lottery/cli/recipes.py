@@ -46,6 +46,12 @@ def load_recipe(path: str) -> ModuleType:
     return recipe
 
 
+def objects_of(recipe: ModuleType) -> dict[str, Any]:
+    """The classes and functions of a recipe, by which a ticket's model may be named."""
+    found = {name: part for name, part in vars(recipe).items() if callable(part)}
+    return {name: part for name, part in found.items() if name not in _PARTS}
+
+
 def model_of(
     recipe: ModuleType, plan: Plan, dtype_policy: str | None = None
 ) -> Callable[[], Any]:

@@ -4,6 +4,7 @@ from collections import ChainMap
 
 from tf_lottery.core import criteria
 from tf_lottery.core.errors import InvariantError
+from tf_lottery.core.kept import kept
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.named import name_of
 from tf_lottery.core.plan import Plan
@@ -37,20 +38,19 @@ def _pruned(ticket: Ticket, outcome: Outcome, plan: Plan) -> Masks:
     if isinstance(plan.criterion, str):
         return _masks(ticket, criterion(ticket, outcome), plan)
     where = f"after round {ticket.round}, at step {outcome.last_step:,}"
-    kept = "A run directory keeps the rounds that are finished."
     try:
         scores = criterion(ticket, outcome)
     except Exception as error:
         raise RuntimeError(
             f"The criterion {name_of(criterion)!r} failed {where}, with "
-            f"{telling_line(error)}. {kept}"
+            f"{telling_line(error)}.{kept()}"
         ) from error
     try:
         return _masks(ticket, scores, plan)
     except Exception as error:
         raise ValueError(
             f"The criterion {name_of(criterion)!r} must return scores that can be "
-            f"ranked. Received {where}: {telling_line(error)}. {kept}"
+            f"ranked. Received {where}: {telling_line(error)}.{kept()}"
         ) from error
 
 

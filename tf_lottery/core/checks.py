@@ -31,15 +31,6 @@ def check_fraction(name: str, value: object) -> None:
         )
 
 
-def check_no_labels(name: str, value: object) -> None:
-    """Raises if labels came in the place of a number, as `fit(x, y)` takes them."""
-    if not isinstance(value, str) and hasattr(value, "__len__"):
-        raise TypeError(
-            f"Data must be one argument. Received: {type(value).__name__} as `{name}`. "
-            "Pass `(x, y)`, not x and y."
-        )
-
-
 def is_fraction(rate: object) -> bool:
     """Whether a value is a number from 0 to below 1."""
     return is_number(rate) and 0 <= rate < 1

@@ -145,6 +145,7 @@ class Archive(Mapping[str, Array]):
         path: The file.
         header: Plain values.
         digest: Of the header and of all arrays.
+        entries: How each array is stored, with its checksum, by name.
 
     Raises:
         TicketError: The file is damaged, or not one of ours.
@@ -163,7 +164,7 @@ class Archive(Mapping[str, Array]):
             self.header, self._spans, self.digest = layout.read(file)
             known = self.header["format"] <= FORMAT
             entries = self.header.pop("arrays").items() if known else ()
-            self._entries = {name: Entry(*entry) for name, entry in entries}
+            self.entries = {name: Entry(*entry) for name, entry in entries}
         if not known:
             raise TicketError(
                 f"{self.path} has format {self.header['format']}, and this tf_lottery "
@@ -183,7 +184,7 @@ class Archive(Mapping[str, Array]):
         return Masks(group)
 
     def __getitem__(self, name: str) -> Array:
-        entry = self._entries[name]
+        entry = self.entries[name]
         with self._reading(name) as file:
             start, stop = self._spans[name]
             mask = self._mask(name) if entry.encoding == "survivors" else None
@@ -203,7 +204,7 @@ class Archive(Mapping[str, Array]):
         return self[of]
 
     def _check_is_mask(self, name: str) -> None:
-        if self._entries[name].encoding != "bits":
+        if self.entries[name].encoding != "bits":
             raise TicketError(f"{self.path} is damaged: {name!r} is not a mask.")
 
     @contextlib.contextmanager
@@ -215,7 +216,17 @@ class Archive(Mapping[str, Array]):
                 raise TicketError(f"{self.path} must be a regular file, and is not.")
             with open(self.path, "rb") as file:
                 yield file
-        except (FileNotFoundError, TicketError):
+        except TicketError:
+            raise
+        except FileNotFoundError as error:
+            if name:
+                raise TicketError(
+                    f"{self.path} must be there as long as a ticket of it is used: its "
+                    "arrays are read when needed. It was moved or removed. Put "
+                    "the directory back, or load the ticket from where it is now."
+                ) from error
+            if self.path.is_symlink():
+                raise TicketError(f"{self.path} is a link to nothing.") from error
             raise
         except OSError as error:
             raise TicketError(
@@ -227,13 +238,13 @@ class Archive(Mapping[str, Array]):
             raise TicketError(f"{self.path} is damaged{where}: {error}.") from error
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return name in self.entries
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return iter(self.entries)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
 
 class Group(Mapping[str, Array]):
@@ -247,6 +258,11 @@ class Group(Mapping[str, Array]):
         self._names = {
             n[len(name) + 1 :]: n for n in archive if n.startswith(f"{name}/")
         }
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """How each array is stored, with its checksum, by path."""
+        return {path: self._archive.entries[n] for path, n in self._names.items()}
 
     def __getitem__(self, path: str) -> Array:
         return self._archive[self._names[path]]

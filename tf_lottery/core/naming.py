@@ -16,14 +16,17 @@ _MODELS = ("Functional", "Sequential", "Model")
 def stable_names(
     things: Iterable[tuple[str, Sequence[str]]],
     counts: Mapping[str, int] | None = None,
+    sizes: Iterable[Collection[int]] = (),
 ) -> list[str]:
     """The names of neighbours, equal in every copy.
 
     Args:
         things: Name and classes of each: its own, and those whose names it may have.
         counts: How many things there are that Keras counts together, neighbours and
-            what is inside them, by their name without a number. Names whose numbers
-            lie further apart, like `dense_300` and `dense_100`, were given.
+            what is inside them, by their name without a number.
+        sizes: The whole numbers that each thing is made with, such as its units. Names
+            whose numbers are sizes and lie further apart than the counts, like
+            `dense_300` and `dense_100` of so many units, were given.
 
     Example:
         >>> dense = ["Dense"]
@@ -32,7 +35,7 @@ def stable_names(
     """
     bases = [(name, counted_base(name, classes)) for name, classes in things]
     if counts is not None:
-        given = _too_far_apart(bases, counts)
+        given = _too_far_apart(bases, counts) & _say_sizes(bases, sizes)
         bases = [(name, None if base in given else base) for name, base in bases]
     taken = {name for name, base in bases if base is None}
     names: list[str] = []
@@ -49,13 +52,27 @@ def _too_far_apart(
     numbers: dict[str, list[int]] = {}
     for name, base in bases:
         if base is not None:
-            number = name.removeprefix(base).lstrip("_")
-            numbers.setdefault(base, []).append(int(number or 0))
+            numbers.setdefault(base, []).append(_number(name, base))
     return {
         base
         for base, found in numbers.items()
         if max(found) - min(found) >= max(counts.get(base, 0), len(found))
     }
+
+
+def _say_sizes(
+    bases: Sequence[tuple[str, str | None]], sizes: Iterable[Collection[int]]
+) -> set[str]:
+    """The counted names of which each ends in a size of its thing."""
+    pairs = list(zip(bases, sizes, strict=True))
+    others = {
+        base for (name, base), of in pairs if base and _number(name, base) not in of
+    }
+    return {base for (_, base), _ in pairs if base} - others
+
+
+def _number(name: str, base: str) -> int:
+    return int(name.removeprefix(base).lstrip("_") or 0)
 
 
 def counted_base(name: str, classes: Iterable[str]) -> str | None:

@@ -59,8 +59,8 @@ class Ticket:
             dense network's, its best step no later, its density at most 0.5, and
             rewound. Its controls do not enter; `reason` has them.
         reason: The verdict in words.
-        data: The `Data` of its search; None for a ticket read from a file, unpickled
-            or deep-copied.
+        data, origin: The `Data` and the model of its search; None for a ticket read
+            from a file, unpickled or deep-copied.
 
     Example:
         >>> masks = Masks({"dense/kernel": [[True, False]]})
@@ -81,10 +81,11 @@ class Ticket:
     won: bool = False
     reason: str = ""
     data: Any = None
+    origin: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Datasets cannot be pickled; arrays travel, wherever they are read from.
-        return {**self.__dict__, "data": None}
+        # These cannot be pickled; arrays travel, wherever they are read from.
+        return {**self.__dict__, "data": None, "origin": None}
 
     def __copy__(self) -> "Ticket":
         return dataclasses.replace(self)

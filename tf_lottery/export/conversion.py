@@ -23,6 +23,8 @@ from tf_lottery.export import runtime
 from tf_lottery.export.compare import difference
 from tf_lottery.export.sample import Sample
 from tf_lottery.export.serving import SIGNATURE, serving
+from tf_lottery.pruning.adapted import adapted_layers, is_adapted
+from tf_lottery.pruning.layers import named_weights
 
 QUANTIZE = (None, "float16", "dynamic", "int8")
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
@@ -50,7 +52,8 @@ def convert(
     Raises:
         ExportError: What the converter cannot do, in its words.
     """
-    size = sum(w.shape.num_elements() * w.dtype.size for w in model.weights)
+    weights = named_weights(model).values()
+    size = sum(int(tf.size(w)) * w.dtype.size for w in weights)
     if size >= LIMIT:
         raise ExportError(
             f"The converter takes networks below {LIMIT:,} bytes of weights. Received: "
@@ -76,7 +79,7 @@ def convert(
         try:
             content: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its parts raise
-            raise ExportError(_explained(error, batch_size)) from error
+            raise ExportError(_explained(error, model, batch_size)) from error
     return content
 
 
@@ -123,7 +126,7 @@ def _rows(model: Any, sample: Sample) -> Iterator[dict[str, NDArray[Any]]]:
         }
 
 
-def _explained(error: Exception, batch_size: int | None) -> str:
+def _explained(error: Exception, model: Any, batch_size: int | None) -> str:
     text = str(error)
     if "TensorList" in text and batch_size is None:
         return (
@@ -134,9 +137,25 @@ def _explained(error: Exception, batch_size: int | None) -> str:
     if missing:
         return (
             f"TFLite must have every operator of the model. It lacks, for these types, "
-            f'{", ".join(missing)}. Export it with format="saved_model".'
+            f"{', '.join(missing)}.{_preprocessing(model)} {_instead(model)}"
         )
     return f"TFLite cannot hold this model: {_line(error)}"
+
+
+def _preprocessing(model: Any) -> str:
+    layers = adapted_layers(model)
+    if not layers:
+        return ""
+    return (
+        f" These may be of {', '.join(layers)}: search a model without such layers, "
+        "whose inputs are what they compute, or keep them."
+    )
+
+
+def _instead(model: Any) -> str:
+    # A packed SavedModel holds no lookup table.
+    more = ', layout="dense"' if is_adapted(model) else ""
+    return f'Export it with format="saved_model"{more}.'
 
 
 def _line(error: Exception) -> str:

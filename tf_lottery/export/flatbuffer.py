@@ -106,6 +106,8 @@ class TFLiteFile:
         if name not in _UNITS:
             return 0
         weights = graph.tensors[operator.inputs[1]]
+        if weights.shape is None or not len(weights.shape):
+            return None  # quantized as the model runs, in a shape that is not written
         constant = self._stored(weights)
         # What an operator made, such as DENSIFY, holds its zeros.
         multiplied = constant.stored if constant else math.prod(map(int, weights.shape))

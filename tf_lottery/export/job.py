@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import keras, tf
+from tf_lottery._keras import tf
 from tf_lottery.core import io
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.telling import telling_line
@@ -23,6 +23,8 @@ from tf_lottery.export.runtime import Loaded
 from tf_lottery.export.sizes import Size, sha256, size
 from tf_lottery.export.source import Source, resolve
 from tf_lottery.export.stored import StoredTensor
+from tf_lottery.pruning.by_name import by_name
+from tf_lottery.pruning.layers import named_weights
 
 EXACT = 1e-5  # what another order of adding may make
 _FASTER = 0.95  # of the dense file's time; what is slower is not faster
@@ -79,7 +81,11 @@ class Job:
             )
         with self._custom_objects():
             self.source: Source = resolve(
-                source, options.weights, options.custom_objects, options.safe_mode
+                source,
+                options.weights,
+                options.custom_objects,
+                options.safe_mode,
+                options.model,
             )
             self._was_in_half = in_float32 and self.source.in_half
             if self._was_in_half:
@@ -188,7 +194,7 @@ class Job:
 
     def _check_sparsity(self, tensors: Sequence[StoredTensor]) -> None:
         """Raises if a file holds more weights than the ticket."""
-        weights = [w.numpy() for w in self.source.model.weights]
+        weights = [w.numpy() for w in named_weights(self.source.model).values()]
         kept = sum(np.count_nonzero(w) for w in weights if w.ndim > 1)
         # Scales and shifts of BatchNorm may have become constants of more axes.
         others = sum(w.size for w in weights if w.ndim <= 1)
@@ -201,7 +207,7 @@ class Job:
             )
 
     def _custom_objects(self) -> Any:
-        return keras.saving.custom_object_scope(dict(self.options.custom_objects or {}))
+        return by_name(self.options.custom_objects)
 
     def _sample(
         self, other_data: Any, input_shape: Sequence[int] | None

@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.export.graph import Call, interpret, is_functional
+from tf_lottery.pruning.layers import own_weights
 
 layers = keras.layers
 _AT_OUTPUTS = (
@@ -40,7 +41,8 @@ def macs(model: Any) -> Macs:
     def count(call: Call) -> Any:
         nonlocal everything, nonzero
         positions = _positions(call)
-        matrices = [w.numpy() for w in call.layer.weights if len(w.shape) > 1]
+        weights = own_weights(call.layer).values()
+        matrices = [w.numpy() for w in weights if len(w.shape) > 1]
         if positions is not None:
             everything += positions * sum(matrix.size for matrix in matrices)
             nonzero += positions * sum(map(np.count_nonzero, matrices))

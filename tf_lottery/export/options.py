@@ -19,6 +19,8 @@ class Options:
         latency_runs: How many interleaved pairs of measurements; 0 measures nothing.
         overwrite: Whether to replace what is there.
         custom_objects, safe_mode: See `Ticket.model`.
+        model: What the ticket's weights go into, a model like that of its search, where
+            Keras cannot make one from the ticket's file.
         verbose: Whether to print the card.
     """
 
@@ -28,6 +30,7 @@ class Options:
     overwrite: bool = False
     custom_objects: Mapping[str, Any] | None = None
     safe_mode: bool = True
+    model: Any = None
     verbose: int = 1
 
     @classmethod

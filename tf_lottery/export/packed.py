@@ -20,6 +20,7 @@ from tf_lottery.core.errors import ExportError
 from tf_lottery.core.io import PathLike, bits
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored
+from tf_lottery.pruning.adapted import adapted_layers
 from tf_lottery.pruning.layers import named_weights
 
 Array = NDArray[Any]
@@ -44,10 +45,12 @@ def save_packed(model: Any, path: PathLike) -> None:
     }
     captures = function.captured_inputs
     if any(c.dtype == tf.resource and id(c) not in handles for c in captures):
+        layers = adapted_layers(model)
+        found = f", as {', '.join(layers)} may do" if layers else ""
         raise ExportError(
             "A packed SavedModel holds weights only, and this model uses something "
-            "else, such as a lookup table or the state of a stateful layer. Export it "
-            'with layout="dense".'
+            f"else, such as a lookup table or the state of a stateful layer{found}. "
+            'Export it with layout="dense".'
         )
     function.set_external_captures([handles.get(id(c), c) for c in captures])
     root.serve = _calling(function)
@@ -64,7 +67,7 @@ def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
     reader = tf.train.load_checkpoint(str(Path(path, "variables", "variables")))
     masks, values, found = b"", dict[str, Array](), []
     for name, weight in named_weights(model).items():
-        shape, dtype = tuple(weight.shape), weight.dtype.name
+        shape, dtype = weight.numpy().shape, weight.dtype.name
         if not weight.dtype.is_floating:
             continue
         masks = masks or reader.get_tensor(f"mask/{_VALUE}").tobytes()

@@ -14,6 +14,7 @@ from tf_lottery.core.records import State
 from tf_lottery.core.ticket import Ticket, masked
 from tf_lottery.export.graph import is_functional
 from tf_lottery.pruning import restore
+from tf_lottery.pruning.fitting import basis
 from tf_lottery.pruning.layers import finalize, named_layers, named_weights
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import computes_in_half, unwrap, wrappers
@@ -61,6 +62,7 @@ def resolve(
     weights: str,
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
+    model: Any = None,
 ) -> Source:
     """The source of an export, from a ticket or a model.
 
@@ -69,14 +71,23 @@ def resolve(
             a plain Keras model, whose zeros are taken as they are.
         weights: "best", "final" or "initial"; a model has but its own.
         custom_objects, safe_mode: See `Ticket.model`.
+        model: What the weights of a ticket go into; default: a model that is made
+            from the ticket, see `pruning.fitting.basis`.
 
     Raises:
         ExportError: A pruned weight that is not zero, or a weight that is not finite.
-        TicketError: The ticket holds no such weights, or no architecture.
+        TicketError: The ticket holds no such weights, or does not fit the model.
         TypeError: Neither a ticket nor a model.
     """
     if isinstance(source, Ticket):
-        return _of_ticket(source, weights, custom_objects, safe_mode)
+        restore.chosen(source, weights)  # raises before anything is built
+        like = basis(source, model, custom_objects=custom_objects, safe_mode=safe_mode)
+        return _of_ticket(source, weights, like)
+    if model is not None:
+        raise ValueError(
+            "`model` is what the weights of a ticket go into. Received: `model`, and "
+            f"no ticket but a {type(source).__name__}, which is exported as it is."
+        )
     if isinstance(source, keras.Model):
         return _of_model(source)
     raise TypeError(
@@ -91,6 +102,7 @@ def strip(
     *,
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
+    model: Any = None,
 ) -> Any:
     """A plain Keras model without anything of tfmot, its pruned weights at zero.
 
@@ -101,6 +113,8 @@ def strip(
         source: A ticket, or a model of `ticket.model()`.
         weights: "best" (minimum validation loss), "final" or "initial".
         custom_objects, safe_mode: See `Ticket.model`.
+        model: What the ticket's weights go into, a model like that of its search, where
+            Keras cannot make one from the ticket's file.
 
     Returns:
         An uncompiled model.
@@ -114,32 +128,19 @@ def strip(
         model.save("ticket.keras")
         ```
     """
-    return resolve(source, weights, custom_objects, safe_mode).model
+    return resolve(source, weights, custom_objects, safe_mode, model).model
 
 
-def _of_ticket(
-    ticket: Ticket,
-    weights: str,
-    custom_objects: Mapping[str, Any] | None,
-    safe_mode: bool,
-) -> Source:
+def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
+    """The source of a ticket's weights in models that are like another."""
     values = restore.chosen(ticket, weights)
-    if ticket.architecture is None:
-        raise ExportError(
-            "A ticket must hold its architecture to be exported, and Keras could not "
-            "describe a part of this one's model or of how it is compiled. Export "
-            f"`ticket.apply(model, {weights!r})`, with the model itself."
-        )
     _check(values, ticket.masks)
-    rebuilt = restore.rebuild(
-        ticket, custom_objects=custom_objects, safe_mode=safe_mode
-    )
-    model = unwrap(rebuilt)
+    model = unwrap(like)
     _assign(model, values)
     history = ticket.history
     trained = history is not None and weights != "initial"
     if history is not None and trained:
-        dense = unwrap(rebuilt)
+        dense = unwrap(like)
         _assign(dense, restore.outcome_weights(history[0].outcome, weights))
     else:
         dense = _filled(model, ticket.masks)
@@ -215,15 +216,6 @@ def _check(values: State, masks: Masks) -> None:
 
 def _assign(model: Any, values: State) -> None:
     for path, weight in named_weights(model).items():
-        # A layer that was adapted has a variable of unknown size.
-        if path not in values or not weight.shape.is_compatible_with(
-            values[path].shape
-        ):
-            raise ExportError(
-                "The model cannot be rebuilt from its configuration as it was: it has "
-                f"no weight {path!r} of shape {tuple(weight.shape)} in the ticket. "
-                'Export `ticket.apply(model, "best")` with the model itself.'
-            )
         weight.assign(values[path])
     finalize(model)
 

@@ -54,8 +54,10 @@ def stored(
 
 def of_model(weights: Any) -> list[StoredTensor]:
     """The matrices of a model that was read from a file, by their names."""
+    # Not the shapes of the variables, which may be open.
+    arrays = {name: weight.numpy() for name, weight in weights.items()}
     return [
-        stored(name, tuple(weight.shape), "dense", weight.numpy())
-        for name, weight in weights.items()
-        if len(weight.shape) > 1
+        stored(name, array.shape, "dense", array)
+        for name, array in arrays.items()
+        if array.ndim > 1
     ]

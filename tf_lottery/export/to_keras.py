@@ -1,6 +1,7 @@
 """Exports that TensorFlow runs: SavedModels, packed or dense, and `.keras` files."""
 
 import contextlib
+import dataclasses
 import functools
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,7 +20,10 @@ from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.sizes import Size, size
-from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.adapted import adapted_inside
+from tf_lottery.pruning.by_name import not_found
+from tf_lottery.pruning.copying import copied_by_config
+from tf_lottery.pruning.layers import named_layers, named_weights
 
 LAYOUTS = ("packed", "dense")
 
@@ -45,7 +49,7 @@ def saved_model(
         compact: Whether to remove dead and constant units first, see `compact`.
         drop_inputs: With `compact`, whether to drop inputs that no weight uses.
         **options: See `Options`: weights, data, latency_runs, overwrite,
-            custom_objects, safe_mode, verbose.
+            custom_objects, safe_mode, model, verbose.
 
     Returns:
         The card, also written beside the directory as JSON and Markdown.
@@ -72,7 +76,8 @@ def saved_model(
         if layout == "packed":
             tensors = read_packed(written, model)
         else:
-            variables = tf.saved_model.load(str(written)).variables
+            loaded = tf.saved_model.load(str(written)).variables
+            variables = [v for v in loaded if v is not None]  # a lookup's vocabulary
             tensors = stored.of_model({v.name.split(":")[0]: v for v in variables})
         return _exported(runtime.saved_model(written, model), tensors, model)
 
@@ -113,9 +118,10 @@ def keras_file(
     def read(written: Path) -> Exported:
         loaded = load(written)
         tensors = stored.of_model(named_weights(loaded))
-        return _exported(runtime.keras_model(loaded), tensors, compaction.model)
+        exported = _exported(runtime.keras_model(loaded), tensors, compaction.model)
+        return dataclasses.replace(exported, notes=_loading(compaction.model))
 
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, _naming_holders(compaction.model):
         dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
         return job.finish(
             lambda to: _save_keras(compaction.model, to),
@@ -163,10 +169,49 @@ def _load_keras(path: Path, options: Options) -> Any:
     with _explained("read back"):
         return keras.models.load_model(
             str(path),
-            custom_objects=dict(options.custom_objects or {}),
+            custom_objects={**not_found(), **(options.custom_objects or {})},
             safe_mode=options.safe_mode,
             compile=False,
         )
+
+
+@contextlib.contextmanager
+def _naming_holders(model: Any) -> Iterator[None]:
+    """Names the layers that Keras may not write whole, if the file is not the model.
+
+    Keras writes words of layers inside a layer, but neither their weights nor bins.
+    """
+    try:
+        yield
+    except ExportError as error:
+        for path, layer in named_layers(model).items():
+            adapted = adapted_inside(layer)
+            if adapted and adapted_inside(copied_by_config("layer", layer)) != adapted:
+                raise ExportError(
+                    "A .keras file holds the configuration of a layer, which must have "
+                    f"what layers inside it were adapted to. Received: {path!r} "
+                    f"({type(layer).__name__}), whose `get_config()` lacks that of "
+                    f"{', '.join(repr(name.rstrip('/')) for name in adapted)}. Make "
+                    "such a layer one of the model, or export it with "
+                    'format="saved_model", layout="dense".'
+                ) from error
+        raise
+
+
+def _loading(model: Any) -> list[str]:
+    """How a file of the model is loaded, where that takes more than its path."""
+    used = {type(part).__name__ for part in model._flatten_layers()}
+    needed = ", ".join(
+        f'"{name}": {found.__module__.split(".")[0]}.layers.{name}'
+        for name, found in not_found().items()
+        if name in used
+    )
+    if not needed:
+        return []
+    return [
+        "Keras does not find all of its layers by their names: load this file with "
+        f"`custom_objects={{{needed}}}`."
+    ]
 
 
 @contextlib.contextmanager
@@ -176,5 +221,7 @@ def _explained(what: str) -> Iterator[None]:
     except Exception as error:  # layers raise whatever they like
         raise ExportError(
             f"Keras must be able to {what} a .keras file of this model, and cannot: "
-            f'{error} Export it with format="saved_model".'
+            f"{' '.join(str(error).split())[:300]} Pass classes and functions of your "
+            'own as `custom_objects={"Name": Name}`, or export it with '
+            'format="saved_model".'
         ) from error

@@ -68,7 +68,7 @@ def tflite(
             0.002) or, where weights are quantized, of their spread over the examples
             (dynamic 0.05, int8 0.1).
         **options: See `Options`: weights, data, latency_runs, overwrite,
-            custom_objects, safe_mode, verbose.
+            custom_objects, safe_mode, model, verbose.
 
     Returns:
         The card, also written beside the file as JSON and Markdown. It says what was

@@ -17,8 +17,10 @@ _KERAS_OWN = {
     "tensorflow_git_version",
     "tensorflow_version",
 }
+# Where a masked copy keeps tfmot's wrappers.
+BESIDE = "_lottery_wrappers"
 # What the copy of a model does by itself, so that it is not carried over.
-_OUR_OWN = {"compile"}
+_OUR_OWN = {"compile", "fit", "load_weights", BESIDE}
 # No attribute of the user's.
 NOT_OWN = _KERAS_OWN | _OUR_OWN
 
@@ -27,14 +29,14 @@ def plain_attributes(model: Any) -> dict[str, Any]:
     """What was set on a model of one's own class and is a number, a flag or text."""
     if type(model) in (keras.Sequential, keras.src.engine.functional.Functional):
         return {}
-    own = vars(model).keys() - vars(_plain_model()).keys() - NOT_OWN
+    own = vars(model).keys() - vars(plain_model()).keys() - NOT_OWN
     values = {name: vars(model)[name] for name in sorted(own)}
     plain = (bool, int, float, str)
     return {name: value for name, value in values.items() if isinstance(value, plain)}
 
 
 @functools.cache
-def _plain_model() -> Any:
+def plain_model() -> Any:
     """One of Keras' own, for what Keras sets on it."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile()

@@ -9,28 +9,36 @@ import contextlib
 import functools
 import random
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-
-import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.adapted import adapted_of
+from tf_lottery.pruning.adapted import (
+    adapt_inside,
+    adapted_inside,
+    adapted_of,
+    check_adapted,
+)
 from tf_lottery.pruning.attributes import NOT_OWN, own_attributes
+from tf_lottery.pruning.by_name import by_name
+from tf_lottery.pruning.differing import refuse_failing
 from tf_lottery.pruning.layers import (
     finalize,
     named_weights,
     own_weights,
     without_wrapper,
 )
+from tf_lottery.pruning.objects import copied_state
 from tf_lottery.pruning.parts import set_flags
-from tf_lottery.pruning.rebinding import rebound
-from tf_lottery.pruning.states import recurrent_states
+from tf_lottery.pruning.rebinding import Rebinding, rebound
+from tf_lottery.pruning.references import made_of
+from tf_lottery.pruning.states import own_generators, recurrent_states
+from tf_lottery.pruning.unbuilt import build_held
 
 CopyLayer = Callable[[Any], Any]
 
-_OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
+OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
 FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 
 
@@ -66,8 +74,10 @@ class Copier:
         self, copy_layer: CopyLayer, policy: str | None = None, *, shares: bool = False
     ) -> None:
         self._copy_layer = copy_layer
-        self._replace = self._found if shares else self._found_or_copied
+        replace = self._found if shares else self._found_or_copied
+        self._held = Rebinding(replace, copies=True)
         self._policy = policy
+        self._raised: Exception | None = None
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # alive, so that no id is used twice
 
@@ -75,7 +85,11 @@ class Copier:
         """The copy of a layer or a model, made when it is first asked for."""
         if id(layer) not in self._copies:
             nested = isinstance(layer, keras.Model)
-            copied = self._model(layer) if nested else self._copy_layer(layer)
+            try:
+                copied = self._model(layer) if nested else self._copy_layer(layer)
+            except Exception as error:
+                self._raised = error
+                raise
             self._remember(layer, copied)
         return self._copies[id(layer)]
 
@@ -98,9 +112,13 @@ class Copier:
             copied = without_wrapper(self._copies[id(original)])
             if copied is not original and isinstance(original, keras.layers.Layer):
                 _build_alike(copied, original)
+                if not isinstance(original, keras.Model):
+                    check_adapted(copied, without_wrapper(original))
                 set_flags(copied, original)
             self._pair_variables(original)
         for original in list(self._originals):
+            if isinstance(original, keras.Model) and not plain:
+                build_held(self._copies[id(original)])
             copied = without_wrapper(self._copies[id(original)])
             if isinstance(original, keras.layers.Lambda):
                 copied.function = rebound(original.function, self._found)
@@ -110,12 +128,20 @@ class Copier:
     def _model(self, model: Any) -> Any:
         _check_constants(model)
         with _policy(self._policy or model.dtype_policy):
-            cloned = keras.models.clone_model(model, clone_function=self.of)
+            cloned = self._cloned(model)
         # Not `trainable`: that would set the flags of the layers inside, too.
         cloned._trainable = model._trainable
         if model.built:  # losses and metrics may be given by the names of the outputs
             cloned.output_names = list(model.output_names)
         return cloned
+
+    def _cloned(self, model: Any) -> Any:
+        try:
+            return keras.models.clone_model(model, clone_function=self.of)
+        except Exception as error:  # layers raise whatever they like
+            if error is self._raised:  # it says itself what cannot be copied
+                raise
+            refuse_failing(model, error)
 
     def _remember(self, original: Any, copied: Any) -> None:
         self._copies[id(original)] = copied
@@ -130,7 +156,7 @@ class Copier:
         for name, value in own_attributes(original, copied):
             if isinstance(value, FUNCTIONS):
                 continue
-            mine = rebound(value, self._replace)
+            mine = self._held.of(value)
             if id(mine) in in_graph:  # Keras would list it a second time
                 object.__setattr__(copied, name, mine)
             else:
@@ -164,13 +190,9 @@ class Copier:
             copied = self._whole(value)
         elif isinstance(value, keras.layers.Layer):
             copied = self._whole_layer(value)
-        elif isinstance(value, _OPTIMIZERS):
+        elif isinstance(value, OPTIMIZERS):
             copied = optimizers.copy(value)
-        elif isinstance(value, tf.Variable):
-            copied = tf.Variable(value.numpy(), value.trainable, name=value.name[:-2])
-        elif isinstance(value, np.ndarray):
-            copied = value.copy()
-        else:
+        elif (copied := copied_state(value, self._found_or_copied)) is None:
             return None
         if id(value) not in self._copies:
             self._remember(value, copied)
@@ -178,7 +200,9 @@ class Copier:
 
     def _whole(self, model: Any) -> Any:
         """The copy of a model that is an attribute, with its weights."""
-        if not getattr(model, "_is_graph_network", False):
+        if not isinstance(model, keras.Sequential) and not getattr(
+            model, "_is_graph_network", False
+        ):
             raise ValueError(
                 "A model that is an attribute of the model must be Sequential or "
                 f"functional to be copied. Received: {model.name!r} "
@@ -197,20 +221,15 @@ class Copier:
 
 
 def copy_layer(layer: Any) -> Any:
-    """A copy of a layer from its configuration, with what it was adapted to.
+    """A copy of a layer from its configuration, with what it was adapted to."""
+    return adapted_copy(layer, {})
 
-    Raises:
-        ValueError: A layer that holds an adapted one, of which it says nothing.
-    """
-    for part in layer._flatten_layers(include_self=False):
-        if adapted_of(part) and not adapted_of(layer):
-            raise ValueError(
-                "An adapted preprocessing layer must be a layer of the model, not part "
-                "of another one, whose configuration lacks it. Received: "
-                f"{part.name!r} ({type(part).__name__}) inside {layer.name!r} "
-                f"({type(layer).__name__})."
-            )
-    return copied_by_config("layer", layer, **adapted_of(layer))
+
+def adapted_copy(layer: Any, changes: Mapping[str, Any]) -> Any:
+    """A copy of a layer from its configuration, of which some is changed."""
+    copied = copied_by_config("layer", layer, **{**changes, **adapted_of(layer)})
+    adapt_inside(copied, adapted_inside(layer))
+    return copied
 
 
 def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
@@ -220,12 +239,22 @@ def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
         ValueError: A class that cannot be made from its configuration.
     """
     try:
-        return type(original).from_config(original.get_config() | changes)
-    except (NotImplementedError, TypeError, ValueError, KeyError) as error:
+        with by_name():
+            return made_of(type(original), original.get_config() | changes)
+    except Exception as error:  # its class may raise whatever it likes
         raise ValueError(
             f"Every {kind} must be able to be copied by `from_config(get_config())`. "
-            f"Received: {original.name!r} ({type(original).__name__}): {error}"
+            f"Received: {original.name!r} ({type(original).__name__}), which fails "
+            f"with {_raised_by_class(error)}"
         ) from error
+
+
+def _raised_by_class(error: Exception) -> str:
+    """The error of a class itself, around which Keras writes the configuration."""
+    inner = error.__context__
+    if inner is not None and "Exception encountered: " in str(error):
+        return f"{type(inner).__name__}: {inner}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _build_alike(copied: Any, original: Any) -> None:
@@ -246,9 +275,10 @@ def assign_by_path(copied: Any, model: Any) -> None:
     check_paths(mine, theirs, model)
     for path, weight in theirs.items():
         mine[path].assign(weight.numpy())
-    states = recurrent_states(copied)
-    for name, state in recurrent_states(model).items():
-        states[name].assign(state.numpy())
+    states = recurrent_states(copied) | own_generators(copied)
+    for name, state in (recurrent_states(model) | own_generators(model)).items():
+        if name in states:
+            states[name].assign(state.numpy())
     finalize(copied)
 
 
@@ -264,8 +294,8 @@ def check_paths(mine: Any, theirs: Any, model: Any) -> None:
         raise ValueError(
             "A copy of the model must have the same weights. Received: "
             f"{model.name!r} ({type(model).__name__}), whose copy differs in "
-            f"{', '.join(map(repr, wrong[:5]))}. Does a layer make other weights than "
-            "its `get_config()` says? Then complete its `get_config()`."
+            f"{', '.join(map(repr, wrong[:5]))}. Keras copies a layer by its "
+            "`get_config()`: it may lack what decides which weights the layer makes."
         )
 
 

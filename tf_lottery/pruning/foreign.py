@@ -36,7 +36,8 @@ def check_modules(description: Any, custom_objects: Mapping[str, Any]) -> None:
                 "The model of a ticket must be made of layers of Keras, or of modules "
                 f"that your program has imported. Received: the module {name!r}. If "
                 "you trust the file, import that module first, or pass "
-                "`custom_objects`, or `safe_mode=False`."
+                "`custom_objects` (on the command line, a file that has them as "
+                "`--recipe`), or `safe_mode=False`."
             )
 
 

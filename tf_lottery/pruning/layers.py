@@ -12,7 +12,7 @@ from typing import Any
 
 from tf_lottery._keras import keras, prune_registry, pruning_wrapper, tf
 from tf_lottery.core.naming import unique
-from tf_lottery.pruning.naming import Names, layer_names, parts
+from tf_lottery.pruning.naming import Names, layer_names, parts, weight_name
 
 Wrapper = pruning_wrapper.PruneLowMagnitude
 
@@ -47,10 +47,16 @@ def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
     for wrapper in pruning_wrapper.collect_prunable_layers(model):
         seen.update(map(id, wrapper.weights))  # masks
     # Of the model itself, or of a list of layers.
-    for weight in model.weights if model.built else ():
+    for weight in _existing(model) if model.built else ():
         if isinstance(weight, tf.Variable) and id(weight) not in seen:
             weights[unique(_last_name(weight), weights)] = weight
     return weights
+
+
+def has_unbuilt(model: Any) -> bool:
+    """Whether a model holds a Sequential without an input shape that was not called."""
+    parts = model._flatten_layers(include_self=False)
+    return any(isinstance(p, keras.Sequential) and not p.built for p in parts)
 
 
 def graph_weights(model: Any) -> set[int]:
@@ -72,20 +78,19 @@ def own_weights(layer: Any, names: Names = layer_names) -> dict[str, Any]:
     where in a program a part was built.
     """
     # Not the handler that lookup layers list among their weights.
-    own = {id(weight) for weight in layer.weights if isinstance(weight, tf.Variable)}
+    own = {id(weight) for weight in _existing(layer) if isinstance(weight, tf.Variable)}
     own -= _counters(layer)
-    prefixes: dict[int, str] = {}
-    found: dict[int, Any] = {}
+    found: dict[int, tuple[str, Any, Any]] = {}
     for prefix, part in parts(layer, names=names):
         for weight in (*part._trainable_weights, *part._non_trainable_weights):
             # Wrappers list weights of their layer as theirs, once these are built.
-            known = prefixes.get(id(weight), "")
+            known = found.get(id(weight), ("",))[0]
             if id(weight) in own and prefix.count("/") >= known.count("/"):
-                prefixes[id(weight)], found[id(weight)] = prefix, weight
+                found[id(weight)] = prefix, part, weight
     weights: dict[str, Any] = {}
-    for number, weight in found.items():
-        weights[unique(f"{prefixes[number]}{_last_name(weight)}", weights)] = weight
-    for weight in layer.weights:  # in a `tf.Module` of the layer
+    for prefix, part, weight in found.values():
+        weights[unique(f"{prefix}{weight_name(weight, part)}", weights)] = weight
+    for weight in _existing(layer):  # in a `tf.Module` of the layer
         if id(weight) in own and id(weight) not in found:
             weights[unique(_last_name(weight), weights)] = weight
     return weights
@@ -155,6 +160,17 @@ def skipped_layers(model: Any) -> list[str]:
     ]
 
 
+def _existing(layer: Any) -> list[Any]:
+    """All weights so far: Keras refuses to list them if some are not made yet."""
+    if not has_unbuilt(layer):
+        return list(layer.weights)
+    return [
+        weight
+        for part in layer._flatten_layers()
+        for weight in (*part._trainable_weights, *part._non_trainable_weights)
+    ]
+
+
 def _counters(layer: Any) -> set[int]:
     """What preprocessing layers counted while they were adapted.
 
@@ -191,8 +207,9 @@ def finalize(model: Any) -> None:
     `Normalization` computes with a copy of its adapted mean and variance.
     """
     for layer in named_layers(model).values():
-        if hasattr(layer, "finalize_state"):
-            layer.finalize_state()
+        for part in layer._flatten_layers():
+            if hasattr(part, "finalize_state"):
+                part.finalize_state()
 
 
 def _walk(model: Any, prefix: str, names: Names) -> Iterator[tuple[str, Any]]:

@@ -1,10 +1,12 @@
 """The variables of a wrapped model by name, and how tickets get in and out.
 
 Names are those of a ticket's state: weight paths, `random:` generators, `state:` of
-stateful recurrent layers and `optimizer:` variables. Assign between fits, never inside
+stateful recurrent layers, `optimizer:` variables, and `setting:` attributes that are no
+variables, if they changed. Assign between fits, never inside
 a training step.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +20,7 @@ from tf_lottery.core.records import State
 from tf_lottery.core.ticket import masked
 from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning.layers import named_weights
+from tf_lottery.pruning.settings import Settings, is_setting
 from tf_lottery.pruning.states import generators, recurrent_states
 from tf_lottery.pruning.wrap import mask_variables
 
@@ -38,6 +41,7 @@ class Live:
             for path, weight in self.weights.items()
             if weight.ref() in by_weight
         }
+        self._decided: Mapping[str, Any] = {}
         self.variables = dict(self.weights)
         self.variables |= generators(model) | recurrent_states(model)
         # Each replica has its own, such as BatchNorm's statistics.
@@ -49,6 +53,7 @@ class Live:
         self._slots: dict[str, tuple[str, Any]] = {}
         if getattr(model, "optimizer", None) is not None:
             self._add_optimizer(model.optimizer)
+        self._settings = Settings(model)
 
     def known(self, model: Any) -> list[Any]:
         """All that is rewound, or that Keras resets: nothing else may change."""
@@ -86,11 +91,12 @@ class Live:
 
     def read(self) -> State:
         """A copy of everything; an array of one value takes no memory."""
-        return {name: compact(_array(v)) for name, v in self.variables.items()}
+        values = {name: compact(_array(v)) for name, v in self.variables.items()}
+        return values | self._settings.changed()
 
     def view(self) -> State:
         """Everything, read when it is asked for; it changes with the next step."""
-        return _View(self.variables)
+        return _View(self.variables | self._settings.changed())
 
     def view_weights(self) -> State:
         """The weights and non-trainable variables, read when they are asked for."""
@@ -103,27 +109,42 @@ class Live:
     def assign(self, state: State, masks: Masks) -> None:
         """Sets variables and masks; pruned weights become +0.0, their slots neutral.
 
+        A state of all variables sets the settings, too.
+
         Raises:
             TicketError: A state or masks of another model.
             InvariantError: A variable that does not hold what was assigned.
         """
         self._check(state, masks)
+        self._decided = masks
         for path, variables in self._masks.items():
             for variable in variables:
                 _assign(path, variable, masks[path].astype(variable.dtype.name))
-        for name in state:
+        for name in itertools.filterfalse(is_setting, state):
             _assign(name, self.variables[name], self._masked(name, state[name], masks))
+        if self.variables.keys() <= state.keys():
+            self._settings.assign(state)
 
     def leaking(self) -> list[str]:
-        """The paths of weights that are pruned, but not zero."""
+        """The paths of weights that are pruned by the masks assigned, but not zero."""
         return [
             path
-            for path, masks in self._masks.items()
+            for path, mask in self._decided.items()
             if any(
-                tf.reduce_any((mask == 0) & (weight != 0))
-                for mask, weight in zip(
-                    _parts(masks[0]), _parts(self.weights[path]), strict=True
-                )
+                tf.reduce_any(tf.convert_to_tensor(~mask) & (weight != 0))
+                for weight in _parts(self.weights[path])
+            )
+        ]
+
+    def changed_masks(self) -> list[str]:
+        """The paths of weights whose mask variables are not the masks assigned."""
+        return [
+            path
+            for path, mask in self._decided.items()
+            if any(
+                tf.reduce_any(part != tf.cast(mask, part.dtype))
+                for variable in self._masks[path]
+                for part in _parts(variable)
             )
         ]
 
@@ -145,7 +166,8 @@ class Live:
 
     def _check(self, state: Mapping[str, Any], masks: Masks) -> None:
         _check_names("masks", masks, needed=self._masks, known=self._masks)
-        _check_names("values", state, needed=self.weights, known=self.variables)
+        known = {*self.variables, *filter(is_setting, state)}
+        _check_names("values", state, needed=self.weights, known=known)
         for path, shape in self.shapes.items():
             if masks[path].shape != shape:
                 raise TicketError(
@@ -211,8 +233,8 @@ def _check_names(
     else:
         return
     raise TicketError(
-        f"This ticket was found on another model: {differs}. Layers must have the same "
-        "names: give them names, or use `ticket.model()`."
+        f"This ticket was found on another model: {differs}. The model must have the "
+        "same layers, of the same names."
     )
 
 

@@ -19,7 +19,7 @@ def layer_names(layers: Iterable[Any]) -> list[str]:
     bases = (naming.counted_base(part.name, _classes(part)) for part in inside)
     counts = collections.Counter(base for base in bases if base is not None)
     things = ((layer.name, _classes(layer)) for layer in listed)
-    return naming.stable_names(things, counts)
+    return naming.stable_names(things, counts, map(_sizes, listed))
 
 
 def own_names(layers: Iterable[Any]) -> list[str]:
@@ -35,6 +35,24 @@ def parts(
     inside = list(layer._flatten_layers(recursive=False, include_self=False))
     for name, part in zip(names(inside), inside, strict=True):
         yield from parts(part, f"{prefix}{name}/", names)
+
+
+def weight_name(weight: Any, layer: Any) -> str:
+    """The last part of a weight's name, equal in copies of its layer.
+
+    Some layers, as those of quantization, call a weight by their own name.
+    """
+    name = str(weight.name.split(":")[0].split("/")[-1])
+    base = naming.counted_base(layer.name, _classes(layer))
+    if base and name.startswith(f"{layer.name}_"):
+        return base + name.removeprefix(layer.name)
+    return name
+
+
+def _sizes(layer: Any) -> set[int]:
+    """The whole numbers that a layer was made with, as far as it shows them."""
+    shown = (value for name, value in vars(layer).items() if name[0] != "_")
+    return {value for value in shown if type(value) is int}
 
 
 def _classes(layer: Any) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from tf_lottery._keras import keras, tf
 from tf_lottery.core.naming import unique
+from tf_lottery.pruning.guard import exempt
 
 _HELD = "_lottery_held"
 
@@ -49,7 +50,8 @@ def hold(optimizer: Any, masks: Mapping[Any, Any], trainable: Iterable[Any]) -> 
 
     def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
         masked = [(_mask(g, masks.get(v.ref())), v) for g, v in grads_and_vars]
-        return apply(masked, *args, **kwargs)
+        with exempt():
+            return apply(masked, *args, **kwargs)
 
     created = _build(optimizer, list(trainable))
     optimizer.apply_gradients = apply_gradients

@@ -26,8 +26,9 @@ def set_flags(copied: Any, original: Any) -> None:
                 "A copy of the model must have the same settings. Received: "
                 f"{path.rstrip('/') or original.name!r} ({type(part).__name__}) in "
                 f"{original.name!r}, whose {name} is {theirs[name]} and "
-                f"{ours.get(name)} in a copy. Complete the `get_config()` of "
-                f"{type(original).__name__}."
+                f"{ours.get(name)} in a copy. The `get_config()` of "
+                f"{type(original).__name__} lacks it, or it was changed after the "
+                "layer was made: pass it when the layer is made."
             )
 
 

@@ -5,13 +5,22 @@ bit for bit, and reads none of its variables.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import tf
+from tf_lottery._keras import keras, tf
+from tf_lottery.core.warn import warn
 from tf_lottery.pruning.copying import check_paths
+from tf_lottery.pruning.differing import (
+    check_added_losses,
+    first_differing,
+    in_words,
+    refuse_differing,
+    refuse_failing,
+)
 from tf_lottery.pruning.layers import named_layers, named_weights
 
 Seeded = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -55,17 +64,20 @@ def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
     for path, weight in mine.items():
         if id(weight) in shared:
             _refuse(path, "which is the weight of the model itself")
-    inputs = _inputs(model) if inputs is None else _first(inputs, model)
+    check_added_losses(copied, model)
     _check_outputs(copied, model, seeded, inputs)
 
 
-def check_captures(function: Any, model: Any, known: Iterable[Any]) -> None:
+def check_captures(
+    function: Any, model: Any, known: Iterable[Any], copied: Any
+) -> None:
     """Raises if a traced function reads a variable that no ticket would have.
 
     Args:
         function: A concrete function of the copy: its training step.
         model: The original, of which it must read none.
         known: The variables that are rewound, or reset.
+        copied: The copy.
     """
     handles = {
         id(part.handle): path
@@ -77,14 +89,31 @@ def check_captures(function: Any, model: Any, known: Iterable[Any]) -> None:
             _refuse(path, "which a function reaches by a closure or a global name")
     rewound = {id(part.handle) for each in known for part in _parts(each)}
     other = [v for v in function.variables if id(v.handle) not in rewound]
+    for name, optimizer in _other_optimizers(copied):
+        if {id(v.handle) for v in other} & {id(v.handle) for v in optimizer.variables}:
+            raise ValueError(
+                "A model must be trained by one optimizer, `self.optimizer`, which is "
+                f"rewound and masks pruned weights. Received: {name!r} "
+                f"({type(optimizer).__name__}), a second optimizer that the training "
+                "step uses. If it is the only one, set `self.optimizer` to it."
+            )
     if other:
         names = sorted({variable.name.split(":")[0] for variable in other})
         raise ValueError(
             "All variables of a training step must belong to the model, so that they "
             f"are rewound with it. Received: {', '.join(map(repr, names[:5]))}, which "
-            "are variables of a function, or of a second optimizer. Make a variable an "
-            "attribute of the model, and compile the model with its optimizer."
+            "are variables of a function, or of an object that Keras does not track. "
+            "Make each an attribute of the model."
         )
+
+
+def _other_optimizers(model: Any) -> Iterator[tuple[str, Any]]:
+    """The optimizers that attributes hold besides the model's, by their names."""
+    for name, value in vars(model).items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            new = isinstance(each, keras.optimizers.Optimizer)
+            if new and each is not model.optimizer:
+                yield name, each
 
 
 def _parts(variable: Any) -> list[Any]:
@@ -101,27 +130,66 @@ def _refuse(path: str, how: str) -> None:
     )
 
 
-def _check_outputs(copied: Any, model: Any, seeded: Seeded, inputs: Any) -> None:
-    def compute(each: Any) -> list[Any]:
+def _check_outputs(copied: Any, model: Any, seeded: Seeded, given: Any) -> None:
+    def compute(each: Any, inputs: Any) -> list[list[Any]]:
         with _unchanged(each), seeded():
             outputs = tf.nest.flatten(each(inputs, training=False))
             losses = map(tf.convert_to_tensor, each.losses)
-            return [_dense(tensor) for tensor in (*outputs, *losses)]
+            return [list(map(_dense, found)) for found in (outputs, losses)]
 
+    def equal(some: list[Any], others: list[Any]) -> bool:
+        return _all_equal(some, others, tolerance)
+
+    inputs, wanted = _computed(model, compute, given)
+    if wanted is None:
+        return
+    again = compute(model, inputs)
+    pairs = list(zip(again, wanted, strict=True))
+    if not all(_all_equal(*pair, _ROUNDING) for pair in pairs):
+        _warn_not_compared("it draws at random where it is not trained, too")
+        return
+    repeats = all(_all_equal(*pair, 0.0) for pair in pairs)
+    tolerance = 0.0 if repeats else _ROUNDING
     try:
-        wanted, again = compute(model), compute(model)
-    except (ValueError, TypeError, tf.errors.OpError):
-        return  # it checks its inputs, and takes none that are drawn by chance
-    if not _all_equal(again, wanted, _ROUNDING):
-        return  # it draws by chance where it is not trained, too
-    repeats = _all_equal(again, wanted, 0.0)
-    if not _all_equal(compute(copied), wanted, 0.0 if repeats else _ROUNDING):
-        raise ValueError(
-            "A copy of the model must give the model's outputs and losses. Received: "
-            f"{model.name!r} ({type(model).__name__}), whose copy gives others. Does a "
-            "layer hold something that its `get_config()` does not say, or was one "
-            "changed after it was made? Complete its `get_config()`."
-        )
+        outputs, losses = compute(copied, inputs)
+    except Exception as error:  # layers raise whatever they like
+        refuse_failing(model, error)
+    if not equal(outputs, wanted[0]):
+        layer = first_differing(copied, model, _dense_equal(equal), inputs)
+        refuse_differing(model, layer, losses_only=False)
+    if not equal(losses, wanted[1]):
+        refuse_differing(model, None, losses_only=True)
+
+
+def _computed(model: Any, compute: Any, given: Any) -> tuple[Any, Any]:
+    """Inputs that the model takes, and what it computes of them; else None."""
+    error: Exception | None = None
+    drawn = functools.partial(_inputs, model)
+    first = functools.partial(_first, given, model)
+    for make in (drawn,) if given is None else (first, drawn):
+        try:
+            inputs = make()
+            return inputs, compute(model, inputs)
+        except (ValueError, TypeError, LookupError, tf.errors.OpError) as raised:
+            error = error or raised
+    assert error is not None
+    said = in_words(error)
+    _warn_not_compared(f"it takes no inputs that are drawn at random ({said})")
+    return None, None
+
+
+def _warn_not_compared(why: str) -> None:
+    warn(
+        "The copy of the model that is searched could not be compared with the model "
+        f"before training: {why}. Check that every layer's `get_config()` is complete, "
+        "or pass arrays, whose first rows are used for the comparison."
+    )
+
+
+def _dense_equal(equal: Any) -> Any:
+    return lambda some, others: equal(
+        list(map(_dense, some)), list(map(_dense, others))
+    )
 
 
 def _first(inputs: Any, model: Any) -> Any:

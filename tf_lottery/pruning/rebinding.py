@@ -5,17 +5,27 @@ the model, its layers or their weights by a closure. In a copy of the model it m
 reach those of the copy.
 """
 
+import collections
+import dis
 import functools
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tf_lottery._keras import tf
+from tf_lottery.pruning.objects import (
+    is_own_object,
+    like_mapping,
+    like_sequence,
+    shell,
+)
 
 # From an object to what stands for it in the copy; None: the object itself.
 Replace = Callable[[Any], Any]
 
 _MISSING = object()
+_READS = ("LOAD_GLOBAL", "LOAD_NAME")
+_CONTAINERS = Mapping, list, tuple, set, frozenset, collections.deque
 
 
 def rebound(value: Any, replace: Replace) -> Any:
@@ -28,30 +38,65 @@ def rebound(value: Any, replace: Replace) -> Any:
         ValueError: A function that reaches what is replaced by a global name, or that
             `tf.function` has wrapped.
     """
-    return _Rebinding(replace).of(value)
+    return Rebinding(replace).of(value)
 
 
-class _Rebinding:
-    def __init__(self, replace: Replace) -> None:
+class Rebinding:
+    """See `rebound`; what is asked for twice is made once.
+
+    Args:
+        replace: From an object to what stands for it.
+        copies: Whether lists, dictionaries and objects of the user's classes are copied
+            also where they hold nothing that is replaced.
+    """
+
+    def __init__(self, replace: Replace, *, copies: bool = False) -> None:
         self._replace = replace
+        self._copies = copies
         self._done: dict[int, Any] = {}
+        self._alive: list[Any] = []  # so that no id is used twice
 
     def of(self, value: Any) -> Any:
+        """What stands for a value in the copy."""
         if (found := self._replace(value)) is not None:
             return found
         if id(value) not in self._done:
+            self._alive.append(value)
             self._done[id(value)] = value  # of a function that holds itself
             self._done[id(value)] = self._inside(value)
         return self._done[id(value)]
 
     def _inside(self, value: Any) -> Any:
+        if isinstance(value, _CONTAINERS):
+            return self._container(value)
+        if self._copies:
+            return self._object(value) if is_own_object(value) else self._plain(value)
+        return self._callable(value)
+
+    def _container(self, value: Any) -> Any:
+        copies = self._copies and not isinstance(value, tuple | frozenset)
         if isinstance(value, Mapping):
             parts = {key: self.of(part) for key, part in value.items()}
-            return dict(parts) if _differs(value.values(), parts.values()) else value
-        if isinstance(value, list | tuple | set | frozenset):
-            listed = list(value)
-            items = [self.of(part) for part in listed]
-            return _like(value, items) if _differs(listed, items) else value
+            differs = copies or _differs(value.values(), parts.values())
+            return like_mapping(value, parts) if differs else value
+        listed = list(value)
+        items = [self.of(part) for part in listed]
+        differs = copies or _differs(listed, items)
+        return like_sequence(value, items) if differs else value
+
+    def _object(self, value: Any) -> Any:
+        copied = shell(value)
+        if copied is not value:
+            self._done[id(value)] = copied  # before its parts, which may hold it
+            for name, part in list(vars(value).items()):
+                object.__setattr__(copied, name, self.of(part))
+        return copied
+
+    def _plain(self, value: Any) -> Any:
+        """Functions in attributes, which share what else they hold."""
+        return Rebinding(self._replace).of(value)
+
+    def _callable(self, value: Any) -> Any:
         if isinstance(value, types.MethodType):
             owner, function = self.of(value.__self__), self.of(value.__func__)
             changed = _differs((value.__self__, value.__func__), (owner, function))
@@ -116,9 +161,10 @@ class _Rebinding:
 
 
 def _names(code: types.CodeType) -> set[str]:
-    """The global names that code may read, that of functions in it too."""
+    """The global names that code reads, that of functions in it too."""
     inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
-    return set(code.co_names).union(*map(_names, inner))
+    read = (i.argval for i in dis.get_instructions(code) if i.opname in _READS)
+    return set(read).union(*map(_names, inner))
 
 
 def _content(cell: Any) -> Any:
@@ -130,11 +176,3 @@ def _content(cell: Any) -> Any:
 
 def _differs(before: Any, after: Any) -> bool:
     return any(a is not b for a, b in zip(before, after, strict=True))
-
-
-def _like(value: Any, items: list[Any]) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*items)
-    if isinstance(value, list):  # also one that Keras tracks
-        return items
-    return type(value)(items)

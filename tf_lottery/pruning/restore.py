@@ -1,6 +1,5 @@
 """Live Keras models of tickets."""
 
-import copy
 import json
 import warnings
 from collections.abc import Mapping
@@ -13,18 +12,12 @@ from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning.adapted import is_adapted
 from tf_lottery.pruning.attributes import plain_attributes
-from tf_lottery.pruning.copying import copy_model
-from tf_lottery.pruning.foreign import check_modules
+from tf_lottery.pruning.fitting import basis, check_model
+from tf_lottery.pruning.holding import with_adapted
 from tf_lottery.pruning.layers import finalize
 from tf_lottery.pruning.live import Live
 from tf_lottery.pruning.wrap import compile_like, copied_metrics, wrap
 
-# Keras does not find all of its own by their names, such as SpectralNormalization.
-_LAYERS = {
-    name: found
-    for name, found in vars(keras.layers).items()
-    if isinstance(found, type) and issubclass(found, keras.layers.Layer)
-}
 WEIGHTS = ("initial", "best", "final")
 
 
@@ -42,8 +35,7 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
             if is_adapted(model):  # which is in no configuration until copied
-                copied = keras.saving.serialize_keras_object(copy_model(model))
-                described["config"] = copied["config"]
+                described["config"] = with_adapted(model)
             if described.get("compile_config"):
                 # What it was compiled with may be a name, and not what was set since.
                 optimizer = model.optimizer if optimizer is None else optimizer
@@ -87,26 +79,20 @@ def model(
 ) -> Any:
     """See `Ticket.model`."""
     chosen(ticket, weights)  # raises before anything is built
-    rebuilt = rebuild(ticket, custom_objects=custom_objects, safe_mode=safe_mode)
-    try:
-        restored = apply(ticket, rebuilt, weights)
-        if weights == "initial":
-            live = Live(restored)
-            live.assign(ticket.state, _with_frozen(ticket, live))
-    except ValueError as error:
-        raise TicketError(
-            "The model cannot be rebuilt from its configuration as it was; Keras "
-            "splits a layer that is shared between an outer and a nested model. Use "
-            "`ticket.apply(model)` with the model itself."
-        ) from error
+    found = basis(ticket, custom_objects=custom_objects, safe_mode=safe_mode)
+    restored = apply(ticket, found, weights)
+    if weights == "initial":
+        live = Live(restored)
+        live.assign(ticket.state, _with_frozen(ticket, live))
     return restored
 
 
 def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     """See `Ticket.apply`."""
     values = chosen(ticket, weights)
+    check_model(ticket, model)
     seed = ticket.plan.seed if ticket.plan else 0
-    wrapped = wrap(model, seed, asked=ticket.masks)
+    wrapped = wrap(model, seed, masked=ticket.masks)
     live = Live(wrapped)
     live.assign(values, _with_frozen(ticket, live))
     finalize(wrapped)
@@ -126,43 +112,6 @@ def _with_frozen(ticket: Ticket, live: Live) -> Masks:
     return Masks(
         {**Masks.full({path: shapes[path] for path in missing}), **ticket.masks}
     )
-
-
-def rebuild(
-    ticket: Ticket,
-    *,
-    custom_objects: Mapping[str, Any] | None = None,
-    safe_mode: bool = True,
-) -> Any:
-    """The model of a ticket's search from its configuration, freshly initialised."""
-    if ticket.architecture is None:
-        raise TicketError(
-            "This ticket holds no architecture. Use `ticket.apply(model)` instead."
-        )
-    if safe_mode:
-        check_modules(ticket.architecture, custom_objects or {})
-    # Some layers take keys out of what they are made from.
-    architecture = copy.deepcopy(dict(ticket.architecture))
-    try:
-        return keras.saving.deserialize_keras_object(
-            architecture,
-            custom_objects={**_LAYERS, **(custom_objects or {})},
-            safe_mode=safe_mode,
-        )
-    except Exception as error:  # layers raise whatever they like
-        raise TicketError(
-            "Keras must be able to make the model from its configuration, and cannot: "
-            f"{_in_short(error)} Pass classes and functions of your own as "
-            '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
-            "of a file that you trust, or use `ticket.apply(model)`."
-        ) from error
-
-
-def _in_short(error: Exception) -> str:
-    """What an error says, without the configuration that Keras adds."""
-    said = str(error).split("Full object config")[0].split("using config=")[0]
-    text = " ".join(said.split()) or type(error).__name__
-    return f"{text[:300].rstrip('.')}."
 
 
 def chosen(ticket: Ticket, weights: str) -> State:

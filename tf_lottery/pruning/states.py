@@ -1,11 +1,12 @@
 """What layers keep besides weights: random generators, and states between batches."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tf_lottery._keras import tf
+from tf_lottery._keras import keras, tf
 from tf_lottery.core.naming import unique
 from tf_lottery.pruning.layers import named_layers
+from tf_lottery.pruning.objects import is_drawn_from, is_own_object
 
 
 def generators(model: Any) -> dict[str, Any]:
@@ -16,6 +17,26 @@ def generators(model: Any) -> dict[str, Any]:
         state = getattr(getattr(generator, "_generator", None), "state", None)
         if state is not None:
             found[unique(f"random:{path}", found)] = state
+    return found | own_generators(model)
+
+
+def own_generators(model: Any) -> dict[str, Any]:
+    """The states of each `tf.random.Generator` that is an attribute of the user's."""
+    found: dict[str, Any] = {}
+    for place, each in _held(model):
+        if isinstance(each, tf.random.Generator):
+            found[unique(f"random:{place}", found)] = each.state
+    return found
+
+
+def not_rewound(model: Any) -> dict[str, Any]:
+    """Generators and iterators of Python that attributes hold, by their names."""
+    found: dict[str, Any] = {}
+    for place, value in _held(model):
+        parts = vars(value).values() if is_own_object(value) else ()
+        for each in (value, *parts):
+            if is_drawn_from(each):
+                found[unique(place, found)] = each
     return found
 
 
@@ -29,8 +50,35 @@ def recurrent_states(model: Any) -> dict[str, Any]:
     return found
 
 
+def _held(model: Any) -> Iterator[tuple[str, Any]]:
+    """What attributes of models and layers hold, each once, with its place."""
+    seen: set[int] = set()
+    for path, part in (*_models(model), *_parts_of_layers(model)):
+        own = {name: v for name, v in vars(part).items() if name[:6] != "_self_"}
+        for name, value in sorted(own.items()):
+            for each in _items(value):
+                if id(each) not in seen:
+                    seen.add(id(each))
+                    yield f"{path}/{name}" if path else name, each
+
+
 def _parts_of_layers(model: Any) -> Iterator[tuple[str, Any]]:
     """The layers inside each layer and itself, with the layer's path."""
     for path, layer in named_layers(model).items():
         for part in layer._flatten_layers():
             yield path, part
+
+
+def _models(model: Any) -> Iterator[tuple[str, Any]]:
+    """The model and those inside it; their own attributes need no path."""
+    for part in model._flatten_layers():
+        if isinstance(part, keras.Model):
+            yield "", part
+
+
+def _items(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple | Mapping):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _items(part)
+    else:
+        yield value

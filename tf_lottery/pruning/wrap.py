@@ -3,7 +3,8 @@
 What tfmot does in a step that a lottery ticket does not need (counting, asking
 the schedule, sorting, masking all weights anew, averaging them over replicas)
 is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
-`prune_scope` and `PruningSummaries` work.
+`prune_scope` and `PruningSummaries` work. A search trains a copy with the wrappers
+beside it instead, see `masked`.
 """
 
 import functools
@@ -12,9 +13,10 @@ from typing import Any
 
 from tf_lottery._keras import keras, pruning_wrapper, tf
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.adapted import adapted_of
+from tf_lottery.pruning.attributes import BESIDE
 from tf_lottery.pruning.copying import (
     Copier,
+    adapted_copy,
     copied_by_config,
     copy_model,
 )
@@ -33,29 +35,36 @@ _HALF = ("float16", "bfloat16")
 
 
 def wrap(
-    model: Any, seed: int = 0, strategy: Any = None, asked: Collection[str] = ()
+    model: Any,
+    seed: int = 0,
+    strategy: Any = None,
+    asked: Collection[str] = (),
+    masked: Collection[str] = (),
 ) -> Any:
     """An uncompiled, masked copy of a built model; the masks are all ones.
 
     The copy has the model's weights. Its random layers (Dropout) draw from
     generators that are variables, seeded by `seed`, so that their state can be
     saved: tf_keras' default generator cannot be resumed. The copy is made in the
-    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates` or
-    paths of masks, see `asked_for`.
+    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates`, see
+    `asked_for`; `masked` are paths of weights that get a mask in any case, frozen or
+    not, since a ticket has one for them.
 
     Raises:
         ValueError: A layer that cannot be copied, or is inside two others.
     """
-    _check_sharing(model)
+    check_sharing(model)
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
         trainable = graph_weights(copied)
         ids = depthwise(copied, asked)
+        weights = named_weights(copied)
+        held = {id(weights[path]) for path in masked if path in weights}
 
         def wrapped_layer(layer: Any) -> Any:
-            weights = prunable_weights(layer, ids)
             # A layer in a frozen model is trainable only by its own flag.
-            pruned = [weight for weight in weights if id(weight) in trainable]
+            found = trainable.intersection(map(id, prunable_weights(layer, ids)))
+            pruned = [w for w in layer.weights if id(w) in found | held]
             return wrap_layer(layer, pruned) if pruned else layer
 
         copier = Copier(wrapped_layer, shares=True)
@@ -76,8 +85,7 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
         changes = _in_float32(inner.get_config()) if in_float32 else {}
-        changes |= adapted_of(inner)
-        return copied_by_config("layer", inner, **changes)
+        return adapted_copy(inner, changes)
 
     copier = Copier(copy, "float32" if in_float32 else None)
     copied = copier.of(model)
@@ -95,9 +103,9 @@ def computes_in_half(layer: Any) -> bool:
 
 
 def wrappers(model: Any) -> list[Any]:
-    """Every pruning wrapper, those in nested models included."""
-    found: list[Any] = pruning_wrapper.collect_prunable_layers(model)
-    return found
+    """Every pruning wrapper: in the model, in nested ones, beside a masked copy."""
+    beside = getattr(model, BESIDE, {})
+    return [*pruning_wrapper.collect_prunable_layers(model), *beside.values()]
 
 
 def mask_variables(model: Any) -> dict[Any, list[Any]]:
@@ -117,8 +125,7 @@ def redraw(model: Any) -> Any:
     """
 
     def draw_layer(layer: Any) -> Any:
-        changes = _without_seeds(layer.get_config()) | adapted_of(layer)
-        return copied_by_config("layer", layer, **changes)
+        return adapted_copy(layer, _without_seeds(layer.get_config()))
 
     return Copier(draw_layer).of(model)
 
@@ -141,11 +148,14 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
         if "optimizer" not in changes:
             config["optimizer"] = optimizers.copy(source.optimizer)
         config |= copied_metrics(source)
+        config["loss_weights"] = _copied_loss_weights(model, source)
         keras.Model.compile(model, **config | changes)
+    if not config["loss"] and source.loss:  # its class sets it after Keras' `compile`
+        model.loss = source.loss
     hold_masks(model)
 
 
-def _check_sharing(model: Any) -> None:
+def check_sharing(model: Any) -> None:
     """Raises if a layer is in two layers, whose copies would not share its weights."""
     owners: dict[int, str] = {}
     for path, layer in named_layers(model).items():
@@ -185,6 +195,29 @@ def copied_metrics(model: Any) -> dict[str, Any]:
         "metrics": tf.nest.map_structure(copied, config["metrics"]),
         "weighted_metrics": tf.nest.map_structure(weighted, config["weighted_metrics"]),
     }
+
+
+def _copied_loss_weights(model: Any, source: Any) -> Any:
+    """The loss weights of a model, where variables are those of a copy."""
+    given = source._compile_config.config["loss_weights"]
+    if not any(isinstance(each, tf.Variable) for each in tf.nest.flatten(given)):
+        return given
+    paths = {id(weight): path for path, weight in named_weights(source).items()}
+    mine = named_weights(model)
+
+    def copied(weight: Any) -> Any:
+        if not isinstance(weight, tf.Variable):
+            return weight
+        if id(weight) not in paths:
+            raise ValueError(
+                "A variable in `loss_weights` must be an attribute of the model, so "
+                f"that it is copied and rewound. Received: {weight.name!r}, which is "
+                "none. Make it by `tf.Variable(..., trainable=False)`, set it as in "
+                "`model.alpha = alpha`, and let callbacks change `self.model.alpha`."
+            )
+        return mine[paths[id(weight)]]
+
+    return tf.nest.map_structure(copied, given)
 
 
 def hold_masks(model: Any) -> None:

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,14 @@ import tf_lottery
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.naming import stable_names
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.warn import warn
 
+_KERAS = (
+    *("builtins", "keras", "tf_keras", "tensorflow", "tf_lottery"),
+    "tensorflow_model_optimization",
+)
+# Begins a name that is stable already, so that it is not taken for one of Keras'.
+_NEW = "="
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
@@ -23,17 +30,28 @@ def describe(
     plan: Plan,
     architecture: Mapping[str, Any] | None,
     data: Mapping[str, Mapping[str, Any]],
+    values: Mapping[str, str] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """What `plan.json` holds: the plan, hashes of model and data, and versions."""
+    """What `plan.json` holds: the plan, hashes of model and data, and versions.
+
+    Args:
+        plan: How much is trained, and how.
+        architecture: The model, see `pruning.restore.describe`.
+        data: What is known of the data.
+        values: Digests of values that no training changes, see `pruning.fixed`.
+        **more: Further entries.
+    """
     model = _stable(_without_own_name(architecture or {}))
     compiled = model.pop("compile_config", None)
     return {
         "plan": plan.to_json(),
         "fingerprint": plan.fingerprint,
-        "architecture": _digest(model),
+        "architecture": _digest([model, values] if values else model),
+        "values": dict(values or {}),
+        "modules": dict(sorted(_modules(architecture))),
         "layers": {
-            _name(layer) or layer["class_name"]: _digest(layer)
+            (_name(layer) or layer["class_name"]).removeprefix(_NEW): _digest(layer)
             for layer in model.get("config", {}).get("layers", ())
         },
         "compile_config": {
@@ -93,7 +111,8 @@ def _stable(values: Any) -> Any:
     """A serialized model as every copy of it is serialized.
 
     Names that Keras counted become positions, see `core.naming`. The bytecode of a
-    lambda changes with its line in the file, and is left out.
+    lambda changes with its line in the file, and is left out. So is the module of a
+    class that is not of Keras: a class that moves stays the same.
     """
     if isinstance(values, list | tuple):
         return _renamed_each([_stable(value) for value in values])
@@ -101,11 +120,37 @@ def _stable(values: Any) -> Any:
         return values
     if values.get("class_name") == "__lambda__":
         return "lambda"
-    parts = {key: _renamed_each([_stable(value)])[0] for key, value in values.items()}
+    kept = values.keys() - ({"module"} if _is_foreign(values) else set())
+    parts = {
+        key: _renamed_each([_stable(value)])[0]
+        for key, value in values.items()
+        if key in kept
+    }
     layers = values.get("layers")
     if isinstance(layers, list | tuple) and all(map(_is_object, layers)):
         return _renamed(parts, _names_of(layers))
     return parts
+
+
+def _modules(values: Any) -> Iterator[tuple[str, str]]:
+    """The classes that are not of Keras, and their modules."""
+    if isinstance(values, Mapping):
+        if _is_foreign(values):
+            # Keras names no module for a class of the program that runs.
+            yield values["class_name"], values["module"] or "__main__"
+        for value in values.values():
+            yield from _modules(value)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _modules(value)
+
+
+def _is_foreign(values: Mapping[str, Any]) -> bool:
+    """Whether it is a serialized object of a class that is not of Keras."""
+    module, name = values.get("module", ""), values.get("class_name")
+    is_object = isinstance(name, str) and isinstance(values.get("config"), Mapping)
+    is_of_keras = isinstance(module, str) and module.partition(".")[0] in _KERAS
+    return is_object and module != "" and not is_of_keras
 
 
 def _renamed_each(values: list[Any]) -> list[Any]:
@@ -120,7 +165,7 @@ def _names_of(things: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     named = [(name, _classes(thing)) for thing in things if (name := _name(thing))]
     # Keras calls a hidden input after its first layer, and no weight after it.
     return {
-        name: "input" if classes[0] == "InputLayer" else new
+        name: "input" if classes[0] == "InputLayer" else f"{_NEW}{new}"
         for (name, classes), new in zip(named, stable_names(named), strict=True)
     }
 
@@ -163,6 +208,16 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> N
             f"{path} holds another search: {differs}. Pass `overwrite=True` "
             "(`--overwrite`) to start anew, or another `run_dir`."
         )
+    there, here = (each.get("modules", {}) for each in (theirs, ours))
+    for name in sorted(there.keys() & here.keys()):
+        if there[name] != here[name]:
+            warn(
+                f"{path} was begun with the class {name!r} of the module "
+                f"{there[name]!r}, and here it is of {here[name]!r}. They are taken "
+                "for one class that was moved, as the models have equal "
+                "configurations. Code is not compared: if they are two classes, pass "
+                "another `run_dir`."
+            )
 
 
 def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
@@ -170,10 +225,16 @@ def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     plans = [Plan.from_json(plan) for plan in (there, here)]
     for name in plans[0].differences(plans[1]):
         return f"of another plan, `{name}` {_unequal(there[name], here[name])}"
+    values = [each.get("values", {}) for each in (theirs, ours)]
+    if names := sorted({name for name, _ in values[0].items() ^ values[1].items()}):
+        return (
+            "of another model, with other values that training reads and never changes "
+            f"(such as a teacher's), in {', '.join(map(repr, names[:3]))}"
+        )
     if theirs["architecture"] != ours["architecture"]:
         layers = theirs["layers"].items() ^ ours["layers"].items()
-        names = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
-        return f"of another model, it differs in {names} (names of layers count)"
+        said = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
+        return f"of another model, it differs in {said} (names of layers count)"
     there, here = theirs["compile_config"], ours["compile_config"]
     differs = sorted(name for name in there | here if there.get(name) != here.get(name))
     if differs:

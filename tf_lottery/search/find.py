@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.checks import check_fraction, check_no_labels
+from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.kept import keeping
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 from tf_lottery.core.steps import Length
@@ -16,7 +18,7 @@ from tf_lottery.core.warn import warn
 from tf_lottery.search.controlled import check_controls
 from tf_lottery.search.facts import describe
 from tf_lottery.search.identity import Identity
-from tf_lottery.search.leaving import Leaving
+from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.names import TICKET
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected, run_replicates
@@ -27,10 +29,11 @@ from tf_lottery.training.trainer import Callbacks, Trainer
 from tf_lottery.verdict.judge import judge
 from tf_lottery.verdict.monitor import maximizes
 
-# These facts may differ from worker to worker.
+# They may differ from worker to worker.
 _OF_ONE = ("devices", "machine")
 
 
+@data_are_one_argument
 def find_ticket(
     model: Any,
     dataset: Any,
@@ -63,7 +66,7 @@ def find_ticket(
     run_dir: PathLike | None = None,
     share_with: PathLike | None = None,
     overwrite: bool = False,
-    callbacks: Callbacks = (),
+    callbacks: Callbacks | None = (),
     allow_early_stop: bool = False,
     strategy: Any = None,
     verbose: int = 1,
@@ -137,7 +140,6 @@ def find_ticket(
 
     Reference: Frankle & Carbin, arXiv 1803.03635, strategy 1.
     """
-    check_no_labels("rounds", rounds)
     plan = Plan(
         rounds=rounds,
         epochs=epochs,
@@ -161,7 +163,7 @@ def find_ticket(
         control_replicates=control_replicates,
         replicates=replicates,
     )
-    with Leaving(_goes_on("find_ticket", run_dir)):
+    with Leaving(goes_on("find_ticket", run_dir)):
         trainer = Trainer(
             model,
             dataset,
@@ -190,6 +192,7 @@ def find_ticket(
     return ticket
 
 
+@data_are_one_argument
 def one_shot(
     model: Any, dataset: Any, sparsity: float = 0.8, **arguments: Any
 ) -> Ticket:
@@ -200,9 +203,8 @@ def one_shot(
         sparsity: The fraction of the weights to remove.
         **arguments: Those of `find_ticket`, but `rounds` and `pruning_rate`.
     """
-    check_no_labels("sparsity", sparsity)
     check_fraction("sparsity", sparsity)
-    with Leaving(_goes_on("one_shot", arguments.get("run_dir"))):
+    with Leaving(goes_on("one_shot", arguments.get("run_dir"))):
         return find_ticket(model, dataset, 1, pruning_rate=sparsity, **arguments)
 
 
@@ -224,19 +226,20 @@ def search(
     `above` stands above the bars. `more` is for `plan.json`: the path of the recipe,
     which says where the data are, and the options of the command.
     """
-    workers = trainer.workers
-    plan = trainer.plan
+    workers, plan = trainer.workers, trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
     facts = describe(
         plan,
         trainer.architecture,
         trainer.data_facts,
+        values=trainer.values,
         monitor=monitor,
         maximize=maximizes(monitor, plan),
         devices=strategies.in_words(trainer.strategy),
         **more,
     )
-    with Leaving(_goes_on("search", run_dir)), workers.together():
+    leaving = Leaving(goes_on("search", run_dir))
+    with leaving, keeping(run_dir), workers.together():
         workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
@@ -246,13 +249,6 @@ def search(
         if workers.count > 1:
             workers.end(path.read_bytes())
         return ticket
-
-
-def _goes_on(call: str, run_dir: PathLike | None) -> str:
-    """How a search that is left goes on, in words."""
-    if run_dir is None:
-        return "Its temporary directory is gone: pass `run_dir` to be able to continue."
-    return f"Call {call} with the same run_dir, {str(run_dir)!r}, to continue."
 
 
 def _search(
@@ -276,7 +272,7 @@ def _search(
         history = collected(trainings, plan, monitor, facts["maximize"])
         ticket = chosen(history)
         ticket.save(store.path / TICKET, overwrite=True)
-    ticket = dataclasses.replace(ticket, data=trainer.data)
+    ticket = dataclasses.replace(ticket, data=trainer.data, origin=trainer.origin)
     return ticket, store.path / TICKET
 
 
@@ -324,10 +320,10 @@ def _introduce(
             )
     if trainer.skipped:
         progress.say(f"Not pruned, as no kernel: {', '.join(trainer.skipped)}")
-    if trainer.architecture is None:
-        progress.say(
-            "The model, its loss or metrics cannot be written to a file: "
-            "`ticket.model()` will not work, `ticket.apply(model)` will."
+    if lacks := trainer.file_lacks:
+        warn(
+            "The ticket of this search can be used in this process, but from its file "
+            f"alone its model cannot be made, so keep the code of the model. {lacks}"
         )
     if trainer.data_note:
         progress.say(trainer.data_note)

@@ -19,6 +19,7 @@ import numpy as np
 
 from tf_lottery.core.checks import check_count, is_number
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.kept import keeping
 from tf_lottery.core.records import Outcome, Weights
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.core.ticket import Ticket
@@ -128,11 +129,11 @@ def instability(
     """
     step = check(trainer, ticket, k, copies, points)
     start = dataclasses.replace(ticket, step=step, state=trainer.state_at(ticket, step))
+    lasting = None if trainer.unknown else run_dir
     with (
+        keeping(lasting),
         tempfile.TemporaryDirectory("_tf_lottery") as temporary,
-        _locked(
-            Path(temporary if run_dir is None or trainer.unknown else run_dir)
-        ) as root,
+        _locked(Path(temporary if lasting is None else lasting)) as root,
     ):
         trained = [
             _trained(trainer.reordered(number), start, root, verbose).weights
@@ -189,7 +190,11 @@ def _trained(trainer: Trainer, start: Ticket, root: Path, verbose: int) -> Outco
     devices = strategies.in_words(trainer.strategy)
     identity = Identity(
         describe(
-            trainer.plan, trainer.architecture, trainer.data_facts, devices=devices
+            trainer.plan,
+            trainer.architecture,
+            trainer.data_facts,
+            values=trainer.values,
+            devices=devices,
         )
     )
     state = with_generators(start.state, trainer.plan.seed)

@@ -11,8 +11,17 @@ import signal
 import sys
 import threading
 from types import FrameType, TracebackType
+from typing import Any
 
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+from tf_lottery.core import stopping
+from tf_lottery.core.io import PathLike
+
+# The signals that are taken, from those who have not taken them otherwise.
+_SIGNALS: dict[signal.Signals, Any] = {
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+}
 _inside = contextvars.ContextVar("_inside", default=False)
 
 
@@ -40,8 +49,8 @@ class Leaving:
         main = threading.current_thread() is threading.main_thread()
         if self._token is None or not main or "TF_CONFIG" in os.environ:
             return
-        for number in _SIGNALS:
-            if signal.getsignal(number) is signal.SIG_DFL:
+        for number, default in _SIGNALS.items():
+            if signal.getsignal(number) is default:
                 signal.signal(number, self._end)
                 self._taken.append(number)
 
@@ -54,8 +63,10 @@ class Leaving:
         if self._token is None:
             return
         _inside.reset(self._token)
+        if self._taken:
+            stopping.forget()
         for number in self._taken:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _SIGNALS[number])
         # TensorFlow makes its own error of one that is raised in its callbacks.
         is_signal = error is not None and self._signal
         if is_signal or isinstance(error, KeyboardInterrupt):
@@ -64,13 +75,23 @@ class Leaving:
             begin = "\n" * sys.stderr.isatty()  # after the "^C" of a terminal
             print(f"{begin}{line}", file=sys.stderr, flush=True)
             # Without the frames of TensorFlow and of the search.
-            if is_signal:
+            if is_signal and self._signal != signal.SIGINT:
                 raise Ended(128 + self._signal) from None
             raise KeyboardInterrupt from None
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._signal = number
-        raise Ended(128 + number)
+        is_key = number == signal.SIGINT
+        error = KeyboardInterrupt() if is_key else Ended(128 + number)
+        stopping.ask(error)
+        raise error
+
+
+def goes_on(call: str, run_dir: PathLike | None) -> str:
+    """How a search that is left goes on, in words."""
+    if run_dir is None:
+        return "Its temporary directory is gone: pass `run_dir` to be able to continue."
+    return f"Call {call} with the same run_dir, {str(run_dir)!r}, to continue."
 
 
 def note(error: BaseException, what: str, step: int) -> None:

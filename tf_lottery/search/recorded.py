@@ -10,6 +10,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, Round, State
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
 from tf_lottery.search.identity import Identity
 from tf_lottery.search.names import CHECKPOINT
 from tf_lottery.search.progress import Progress
@@ -59,10 +60,13 @@ class Recorded:
             self._store.save_ticket(passed)
             stored = self._store.dense(plan)
             assert stored is not None
-        elif not _equal(stored, passed):
-            self._progress.say(
-                "The initial weights are those of the run directory, and the values of "
-                "the optimizer; the model that was passed has others."
+        elif names := _differing(stored, passed):
+            warn(
+                "The search continues from the initial weights, and the values of the "
+                "optimizer, in its run directory. The model that was passed has others "
+                f"in {', '.join(map(repr, names[:3]))}{', ...' if names[3:] else ''}, "
+                "which are not used. To start from these, pass another `run_dir`, or "
+                "`overwrite=True`."
             )
         self._trainer.start_from(stored)
         return stored
@@ -244,11 +248,17 @@ def _named(ticket: Ticket, control: str | None) -> str:
     return f"{control or 'round'} {ticket.round}"
 
 
-def _equal(stored: Ticket, passed: Ticket) -> bool:
+def _differing(stored: Ticket, passed: Ticket) -> list[str]:
+    """The names of what two dense tickets start from differently."""
     if stored.masks != passed.masks:
         raise TicketError("The run directory holds a ticket of another model.")
+    one, other = stored.state, passed.state
     # Random generators are of the seed, which the plan has.
-    names = [name for name in passed.state if not name.startswith("random:")]
-    return stored.state.keys() == passed.state.keys() and all(
-        np.array_equal(stored.state[name], passed.state[name]) for name in names
-    )
+    names = [name for name in {**other, **one} if not name.startswith("random:")]
+    return [
+        name
+        for name in names
+        if name not in one
+        or name not in other
+        or not np.array_equal(one[name], other[name])
+    ]

@@ -46,6 +46,8 @@ def clear(path: Path) -> None:
     replicates = list(_named(path, "replicate"))
     if not replicates and not (path / PLAN).exists():
         return
+    for name in (PLAN, TICKET):  # before the trainings, which others may read now
+        _remove(path / name)
     for replicate in replicates:
         _clear_replicate(replicate)
     for name in _OURS:

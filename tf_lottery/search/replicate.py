@@ -29,7 +29,7 @@ from tf_lottery.search.names import (
     directory_name,
     numbered,
 )
-from tf_lottery.search.sealed import digest_of_arrays
+from tf_lottery.search.sealed import digest_of_arrays, missing
 from tf_lottery.search.shared import link
 from tf_lottery.search.training_files import Place, TrainingFiles
 
@@ -200,7 +200,10 @@ class Replicate:
                 f"{files.directory} holds the outcome of other masks than those that "
                 "follow from the rounds before. Remove it to train it again."
             )
-        if archive.header["follows"] != self._origin(ticket.round, control):
+        follows, origin = archive.header["follows"], self._origin(ticket.round, control)
+        if ticket.round == 0 and control is None:
+            self._check_beside(archive.path, follows, origin)
+        elif follows != origin:
             raise TicketError(
                 f"{archive.path} was made from another file than "
                 f"{self._before(ticket.round, control)}. Put back the files that the "
@@ -247,7 +250,8 @@ class Replicate:
     def _ticket(self, plan: Plan, before: Round | None) -> Ticket:
         if before is None:
             dense = self.dense(plan)
-            assert dense is not None
+            if dense is None:  # removed just now
+                raise missing(self._files(0).ticket_path)
             return dense
         number = before.number + 1
         archive = self._files(number).ticket()
@@ -272,15 +276,40 @@ class Replicate:
             return self._files(round).ticket_path
         return self.directory(round - 1) / OUTCOME
 
+    def _check_beside(
+        self, path: Path, follows: str | None, origin: str | None
+    ) -> None:
+        """Raises if this replicate was trained beside another replicate 0."""
+        if follows and origin and follows != origin:
+            raise TicketError(
+                f"{path} was written beside another {self._first().directory(0)} than "
+                "the one that is there: one of the two replicates is of another "
+                f"search. Put back the one that is wrong, or remove {self.path} to "
+                "train it again."
+            )
+
+    def _first(self) -> "Replicate":
+        """Replicate 0 of the same search."""
+        path = self.path.with_name(directory_name("replicate", 0))
+        return Replicate(path, 0, self._search, self._keep)
+
     def _origin(self, round: int, control: str | None) -> str | None:
-        """The digest of what a ticket is made from."""
+        """The digest of what a ticket is made from.
+
+        The dense ticket of a later replicate is made from its seed alone. It has the
+        digest of the dense training of replicate 0, so that replicates of different
+        searches are told apart.
+        """
         if control is not None:
             if not self.has_ticket(round):
                 return None  # of no search, see `instability`
             start: str = self._files(round).ticket().header["start"]
             return start
         if round == 0:
-            return None
+            first = self._first()
+            if self.number == 0 or not first.has_outcome(0):
+                return None
+            return digest_of_arrays(first._files(0).outcome_archive())
         return digest_of_arrays(self._files(round - 1).outcome_archive())
 
 

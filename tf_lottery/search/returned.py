@@ -1,6 +1,10 @@
-"""The ticket that a search returned, held against the training that it is of."""
+"""The ticket that a search returned, held against the training that it is of.
+
+`check_known` reads no weights, so that it is cheap; `check_returned` reads all.
+"""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.io import Group
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Outcome, Round, Weights
 from tf_lottery.core.ticket import Ticket
@@ -17,6 +22,39 @@ from tf_lottery.verdict.judge import judge
 # Of a later call; it changes nothing about what was trained before.
 _LATER = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
 _JUDGEMENT = ("monitor", "mode", "tolerance")
+_AGAIN = (
+    "Put back what the search wrote. If only this file is wrong, remove it: the same "
+    "call writes it again."
+)
+
+
+def check_known(path: Path, history: History) -> bool:
+    """Whether all trainings that the ticket in a file knows of are in the history.
+
+    Holds what is in both against each other: figures, masks, and the checksums of
+    the weights.
+
+    Raises:
+        TicketError: The file is damaged, or is of other trainings.
+    """
+    try:
+        ticket = Ticket.load(path)
+    except FileNotFoundError:
+        return True
+    except TicketError as error:
+        raise TicketError(f"{error} {_AGAIN}") from error
+    known = {_which(row): row for row in history.rows()}
+    there = [row for row in ticket.rows if _which(row) in known]
+    for row in there:
+        if digest(known[_which(row)]) != digest(row):
+            raise TicketError(
+                f"{path} has other figures of {_in_words(row)} than the search: it, or "
+                f"that training, is of another search. {_AGAIN}"
+            )
+    is_whole = len(there) == len(ticket.rows)
+    if is_whole:
+        _check_alike(path, ticket, history)
+    return is_whole
 
 
 def check_returned(path: Path, history: History) -> int:
@@ -30,8 +68,7 @@ def check_returned(path: Path, history: History) -> int:
         ticket.verify()
     except FileNotFoundError as error:
         raise TicketError(f"{path} is missing.") from error
-    rounds = [round for rounds in history.replicates for round in rounds]
-    of_number = [round for round in rounds if round.number == ticket.round]
+    of_number = _of_number(ticket, history)
     if not of_number:
         raise TicketError(f"{path} is of round {ticket.round}, which is not there.")
     found = [round for round in of_number if round.ticket.masks == ticket.masks]
@@ -44,6 +81,36 @@ def check_returned(path: Path, history: History) -> int:
     round = found[differing.index("")]
     _check_found_out(path, ticket, round, history)
     return ticket.round
+
+
+def _of_number(ticket: Ticket, history: History) -> list[Round]:
+    """The rounds of all replicates that have the number of a ticket's."""
+    rounds = itertools.chain(*history.replicates)
+    return [round for round in rounds if round.number == ticket.round]
+
+
+def _check_alike(path: Path, ticket: Ticket, history: History) -> None:
+    """Raises unless a ticket has masks and weights of a round, by their checksums."""
+    found = [r for r in _of_number(ticket, history) if r.ticket.masks == ticket.masks]
+    differing = [_with_other_checksums(ticket, round) for round in found]
+    if all(differing):  # also where none has its masks
+        what = differing[0] if differing else "masks"
+        raise TicketError(
+            f"{path} has other {what} than round {ticket.round}. {_AGAIN}"
+        )
+
+
+def _with_other_checksums(ticket: Ticket, round: Round) -> str:
+    for kind in ("weights", "best_weights") if ticket.outcome else ():
+        theirs = _checksums(getattr(round.outcome, kind))
+        if _checksums(getattr(ticket.outcome, kind)) != theirs:
+            return kind.replace("_", " ")
+    return ""
+
+
+def _checksums(weights: Weights) -> Any:
+    assert isinstance(weights, Group)  # of a file
+    return weights.entries
 
 
 def _differing(ticket: Ticket, round: Round) -> str:

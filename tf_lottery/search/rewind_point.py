@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.kept import keeping
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.search.find import search
@@ -61,6 +63,7 @@ class RewindPoint:
         return f"<RewindPoint: {self.reason}>"
 
 
+@data_are_one_argument
 def find_rewind_point(
     model: Any,
     dataset: Any,
@@ -130,7 +133,10 @@ def find_rewind_point(
     threshold = checked_threshold(threshold, base.monitor or trainer.monitors[0])
     tried: list[Instability] = []
     density = 1.0
-    with tempfile.TemporaryDirectory("_tf_lottery") as temporary:
+    with (
+        keeping(run_dir),
+        tempfile.TemporaryDirectory("_tf_lottery") as temporary,
+    ):
         root = Path(run_dir or temporary)
         for step in steps:
             own = trainer.searching(dataclasses.replace(base, rewind_to=step))

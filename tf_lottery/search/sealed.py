@@ -95,7 +95,7 @@ def digest_of(archive: io.Archive) -> str:
 
 def digest_of_arrays(archive: io.Archive) -> str:
     """A hash over the arrays of an archive, wherever it is."""
-    return digest(archive._entries)
+    return digest(archive.entries)
 
 
 def text_of(path: Path) -> str:

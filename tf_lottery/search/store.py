@@ -7,9 +7,9 @@ ticket.safetensors    the ticket that was returned
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import filelock
 
@@ -19,11 +19,14 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Round
 from tf_lottery.core.warn import warn
 from tf_lottery.search.facts import compare, search_digest
-from tf_lottery.search.names import PLAN, directory_name, numbered
+from tf_lottery.search.names import PLAN, TICKET, directory_name, numbered
 from tf_lottery.search.removing import clear, holds_training, remove_unfinished
 from tf_lottery.search.replicate import Replicate
+from tf_lottery.search.returned import check_known
 from tf_lottery.search.sealed import read_record, write_record
 
+_Read = TypeVar("_Read")
+_TRIES = 5
 _WHERE = ("versions", "devices", "machine")
 _FIELDS = fields.at_least(
     {
@@ -37,6 +40,7 @@ _FIELDS = fields.at_least(
     {
         **dict.fromkeys(("devices", "recipe"), fields.optional(fields.name)),
         **dict.fromkeys(("layers", "versions", "machine"), fields.mapping),
+        **dict.fromkeys(("values", "modules"), fields.each(fields.text)),
     },
 )
 
@@ -120,8 +124,41 @@ class Store:
         There may be more than the plan, of an earlier call, that it asks for no more.
 
         Raises:
-            TicketError: It is no run directory, or damaged.
+            TicketError: It is no run directory, or damaged, or the ticket that was
+                returned is of other trainings.
         """
+        return self.settled(self._history)
+
+    def settled(self, read: Callable[[], _Read]) -> _Read:
+        """What a function reads; again, if a search began or ended here meanwhile."""
+        for _ in range(_TRIES):
+            before = self._written()
+            try:
+                found = read()
+            except (TicketError, FileNotFoundError):
+                if before == self._written():
+                    raise
+            else:
+                if before == self._written():
+                    return found
+        return read()
+
+    def _written(self) -> list[tuple[int, int]]:
+        """What differs after a search wrote what it writes when it begins and ends."""
+        found = []
+        for name in (PLAN, TICKET):
+            with contextlib.suppress(OSError):
+                status = (self.path / name).stat()
+                found.append((status.st_ino, status.st_mtime_ns))
+        return found
+
+    def _history(self) -> History:
+        history = self.trainings()
+        check_known(self.path / TICKET, history)
+        return history
+
+    def trainings(self) -> History:
+        """As `history`, without a look at the ticket that was returned."""
         facts = self.facts()
         plan = Plan.from_json(facts["plan"])
         found: dict[int, tuple[Round, ...]] = {}
@@ -152,6 +189,19 @@ class Store:
         found = numbered(self.path, "replicate")
         return [number for number in found if number < plan.replicates]
 
+    def _check_returned(self) -> None:
+        """Raises if the ticket that was returned is of another search than this.
+
+        One of trainings that are missing is removed: they are done again, and so is
+        the ticket.
+        """
+        try:
+            history = self.trainings()
+        except TicketError:
+            return  # said, or mended, where the damaged training is read
+        if not check_known(self.path / TICKET, history):
+            (self.path / TICKET).unlink()
+
     def _make(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -169,6 +219,7 @@ class Store:
         if (self.path / PLAN).exists():
             found = self.facts()
             compare(found, facts, self.path)
+            self._check_returned()
             if self.left(Plan.from_json(facts["plan"])) == 0:
                 facts = {**facts, **{k: found.get(k) for k in _WHERE}}
             for name in ("versions", "devices"):

@@ -10,6 +10,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.named import name_of
 from tf_lottery.core.records import Round
+from tf_lottery.search.gaps import gaps
 from tf_lottery.search.names import TICKET
 from tf_lottery.search.returned import check_returned
 from tf_lottery.search.store import Store
@@ -31,9 +32,10 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
         TicketError: What does not hold, and where.
     """
     store = Store(path)
-    history = store.history()
+    history = store.trainings()
+    missing = gaps(store, history.plan)
     if not len(history):
-        raise TicketError(f"{path} holds no finished round.")
+        raise TicketError(missing[0] if missing else f"{path} holds no finished round.")
     criterion = history.plan.criterion
     foreign = "" if isinstance(criterion, str) or run_code else name_of(criterion)
     derived = equal = "derived again and equal"
@@ -66,6 +68,8 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
         _check_ticket(dataclasses.replace(control, ticket=ticket), directory)
     if history.controls:
         yield f"controls: {len(history.controls)}, whole"
+    if missing:
+        raise TicketError(missing[0])
     returned = store.path / TICKET
     if returned.exists() or returned.is_symlink():
         number = check_returned(returned, history)

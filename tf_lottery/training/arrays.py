@@ -122,6 +122,11 @@ def contents(arrays: Any) -> str:
     return digest.hexdigest()[:16]
 
 
+def flat_values(part: Any) -> Any:
+    """The numbers of an array, or of ragged or sparse rows."""
+    return np.asarray(getattr(part, "flat_values", getattr(part, "values", part)))
+
+
 def in_short(value: Any) -> str:
     """What a refused value is, never its contents."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
@@ -159,6 +164,11 @@ def _array(value: Any) -> Any:
     if hasattr(value, "to_numpy"):  # pandas: as Keras does, a series is a column
         value = value.to_numpy()
         value = value[:, None] if value.ndim == 1 else value
+    if value is None:
+        raise TypeError(
+            "Each output of a list must have targets. Received: None for one. Pass a "
+            "dict of the others by name."
+        )
     try:
         array = np.asarray(value)
     except ValueError as error:

@@ -5,9 +5,11 @@ pass as the rows of arrays are. A function of the seed can be called again for e
 pass. A generator that was passed as it is can be read once, in its own order.
 """
 
+import functools
 import inspect
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -24,7 +26,9 @@ _FUNCTION = (
     "Pass a function of the seed that returns a generator, `def dataset(seed):`, or a "
     "tf.data.Dataset."
 )
-_LONG = 100_000  # batches, after which counting is said to be endless perhaps
+# After so many batches or seconds, and ten times as many, counting is said.
+_LONG = 100_000
+_SECONDS = 5.0
 
 
 def is_sequence(value: Any) -> bool:
@@ -171,7 +175,10 @@ class Generated:
         def make(step: int) -> Any:
             offset = step % length if length else step
             found = self._again()
-            rest = lambda: map(_standard, itertools.islice(found, offset, None))  # noqa: E731
+            # Here, where a signal is seen between two batches.
+            for _ in itertools.islice(found, offset):
+                pass
+            rest = functools.partial(map, _standard, found)
             return shared_by_batch(weigh(_dataset(rest, self.first)))
 
         spec = make(0).element_spec
@@ -255,12 +262,15 @@ Batched = Indexed | Generated | Once
 
 def count(batches: Iterable[Any]) -> int:
     """How many batches there are."""
-    number = 0
+    number, began = 0, time.monotonic()
+    most, longest = _LONG, _SECONDS
     for number, _ in enumerate(batches, 1):
-        if number == _LONG:
+        if number >= most or time.monotonic() - began >= longest:
+            most, longest = 10 * most, 10 * longest
             warn(
-                f"`dataset` has more than {_LONG:,} batches, which are counted before "
-                "the first training. If it is endless, pass `steps_per_epoch`."
+                "The batches of `dataset` are counted before the first training: "
+                f"{number:,} so far. If it is endless, stop, and pass "
+                "`steps_per_epoch`."
             )
     return number
 

@@ -11,6 +11,11 @@ from typing import Any
 from tf_lottery._keras import keras, tf
 from tf_lottery.training import arrays
 
+_NUMBER_THEM = (
+    "Number the classes from 0, such as by `names, y = np.unique(y, "
+    "return_inverse=True)`."
+)
+_RAISED = ValueError, TypeError, KeyError, AttributeError
 _OWN_LOSS = ("test_step", "compute_loss")
 
 
@@ -23,17 +28,21 @@ def check_batch(spec: Any, name: str) -> None:
         )
 
 
-def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
+def check_fits(
+    model: Any, spec: Any, name: str, *, is_batched: bool, traced: bool = False
+) -> None:
     """Raises unless a batch of that spec fits the compiled model.
 
     The loss is traced on the specs, which also creates the metrics. Nothing is
-    computed.
+    computed. A training step of the user makes its metrics itself, when it is traced:
+    Keras would report those that the step does not use in place of what it returns.
 
     Args:
         model: The compiled model.
         spec: The element spec of a batch.
         name: What to call the data.
         is_batched: Whether the user batched the data, as opposed to arrays.
+        traced: Whether the model's steps were traced before.
     """
     check_batch(spec, name)
     x, y, sample_weight = arrays.unpacked(spec)
@@ -43,6 +52,8 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
         _check_needs_no_targets(model, name, is_batched)
     for part, what in ((y, "targets"), (sample_weight, "sample weights")):
         _check_names(part, output_names(model), f"The {what} of `{name}`", "outputs")
+    if traced and has_own(model, "train_step"):
+        return
     outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
 
     def evaluate(y: Any, outputs: Any, sample_weight: Any) -> Any:
@@ -55,7 +66,7 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
 
     try:
         on_replicas.get_concrete_function(y, outputs, sample_weight)
-    except (ValueError, TypeError, KeyError, tf.errors.InvalidArgumentError) as error:
+    except (*_RAISED, tf.errors.InvalidArgumentError) as error:
         if has_own_loss(model):
             return  # which may take other targets
         raise ValueError(
@@ -65,8 +76,18 @@ def check_fits(model: Any, spec: Any, name: str, *, is_batched: bool) -> None:
             f"Keras says: {str(error).strip().splitlines()[-1].strip()}"
         ) from error
     if not has_own_loss(model):
+        _check_numbers(sample_weight, f"The sample weights of `{name}` must be numbers")
         for target, output, loss in targets(model, y):
+            if kind := kind_of(loss):
+                what = f"The targets of `{name}` must be numbers, as the loss is {kind}"
+                _check_numbers(target, what, _NUMBER_THEM)
             _check_sparse(target, output, loss, name)
+
+
+def _check_numbers(part: Any, what: str, advice: str = "Convert them.") -> None:
+    """Raises of strings, at which a loss of Keras fails only when it is computed."""
+    if any(each.dtype == tf.string for each in _flat(part) if each is not None):
+        raise ValueError(f"{what}. Received: strings. {advice}")
 
 
 def check_can_be_shared(model: Any, spec: Any, name: str) -> None:
@@ -100,7 +121,18 @@ def check_loss(model: Any) -> None:
         raise ValueError(
             "`validation_data` needs a loss, whose minimum a search looks for. "
             "Received: a model that is compiled without one, and has no `test_step` "
-            "or `compute_loss` of its own. Keras would report 0."
+            "or `compute_loss` of its own. Keras would report 0. Pass the loss to "
+            "Keras' `compile(loss=...)`, or write a `test_step` that returns it."
+        )
+
+
+def check_evaluate(model: Any) -> None:
+    """Raises unless Keras' own `evaluate` computes metrics by their names."""
+    if has_own(model, "evaluate"):
+        raise ValueError(
+            "The model must be evaluated by Keras' `evaluate`: a search needs what it "
+            f"returns. Received: {type(model).__name__}, which has an `evaluate` of "
+            "its own. Write what it does as `test_step`, or give it another name."
         )
 
 
@@ -139,7 +171,7 @@ def output_names(model: Any) -> list[str]:
     """The names by which targets may be given; keys of a returned dict are, too."""
     outputs = model._nested_outputs
     own = [str(name) for name in outputs] if isinstance(outputs, dict) else []
-    return [*model.output_names, *own]
+    return list(dict.fromkeys([*model.output_names, *own]))
 
 
 def input_names(model: Any) -> list[str]:
@@ -252,6 +284,8 @@ def _check_called(model: Any, x: Any, name: str) -> None:
 
 
 def _hint(model: Any, y: Any) -> str:
+    if isinstance(y, list | tuple) and len(y) == 1:
+        return "Pass y itself, not a list that holds it. "
     for target, output, loss in targets(model, y):
         rank = target.shape.rank
         fewer = rank is not None and (

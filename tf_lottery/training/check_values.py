@@ -18,6 +18,8 @@ from tf_lottery.training.check_data import (
     kind_of,
     targets,
 )
+from tf_lottery.training.check_indices import check_indices
+from tf_lottery.training.check_whole import check_whole
 from tf_lottery.training.data import is_arrays
 
 _TRIED = 32  # rows
@@ -46,9 +48,14 @@ def check_values(model: Any, part: Any, name: str) -> None:
     elif _is_plain(part):
         x, y, weights = arrays.unpacked(next(part.as_numpy_iterator()))
     else:
+        x, _, _ = arrays.unpacked(part.element_spec)
+        if not has_own(model, "train_step"):
+            check_whole(model, x, name)
         return
     if not has_own(model, "train_step"):
         _check_inputs(model, x, name)
+        check_whole(model, x, name)
+        check_indices(model, x, name)
     _check_finite(weights, f"The sample weights of `{name}`")
     if has_own_loss(model):
         return
@@ -109,8 +116,7 @@ def _which(x: Any) -> str:
 
 def _finite(part: Any) -> str | None:
     """How many values are not finite, in words; None if all are."""
-    flat = getattr(part, "flat_values", getattr(part, "values", part))
-    array = np.asarray(flat)
+    array = arrays.flat_values(part)
     if array.dtype.kind not in "fc" or not array.size:
         return None
     if np.isfinite(array.min()) and np.isfinite(array.max()):  # without a copy

@@ -1,6 +1,5 @@
 """What must hold of a model and its data before anything is trained."""
 
-import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,9 +11,11 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.rates import matches
 from tf_lottery.core.warn import warn
-from tf_lottery.pruning.copying import FUNCTIONS
+from tf_lottery.pruning import adapted
+from tf_lottery.pruning.copying import FUNCTIONS, OPTIMIZERS
 from tf_lottery.pruning.layers import named_weights
 from tf_lottery.pruning.naming import own_names
+from tf_lottery.pruning.states import not_rewound
 from tf_lottery.pruning.wrap import wrappers
 
 _STEPS = ("apply_gradients", "minimize", "update_step", "compute_gradients")
@@ -52,6 +53,13 @@ def check_model(model: Any) -> None:
         raise ValueError(
             "The model must be compiled, so that `find_ticket` knows its loss and "
             "optimizer. Call `model.compile(...)` first."
+        )
+    if not isinstance(model.optimizer, OPTIMIZERS):
+        raise ValueError(
+            "The model's optimizer must be a tf_keras optimizer. Received: "
+            f"{model.optimizer!r} ({type(model.optimizer).__name__}), which the "
+            "`compile` of its class set. Set `self.optimizer = "
+            "keras.optimizers.get(optimizer)` there."
         )
     if _calls_otherwise(model):
         raise ValueError(
@@ -98,10 +106,23 @@ def warn_if_trained(model: Any, plan: Plan) -> None:
     steps = int(model.optimizer.iterations.numpy())
     if steps and plan.retrain != "fine_tune":
         warn(
-            f"The model was trained already, for {steps:,} steps: its tickets start "
-            "from its current weights, and from its optimizer as it is. To start from "
+            f"The model was trained already, for {steps:,} steps: a new search starts "
+            "from its current weights, and from its optimizer as it is; one that "
+            "continues, from those in its run directory. To start from "
             "an initialisation, pass a function that builds the model. To prune a "
             'trained network, pass retrain="fine_tune".'
+        )
+
+
+def warn_of_not_rewound(model: Any) -> None:
+    """Warns of attributes of a copy that draw on from training to training."""
+    if found := not_rewound(model):
+        names = ", ".join(f"{k!r} ({type(v).__name__})" for k, v in found.items())
+        warn(
+            "Only variables are rewound between trainings. Received: the attributes "
+            f"{names}, which go on from where the training before left them, so that "
+            "rounds do not start alike. Use a `tf.random.Generator`, or a `tf.Variable`"
+            " that counts."
         )
 
 
@@ -119,32 +140,26 @@ def check_keras(model: Any) -> None:
 
 
 def check_is_plan(plan: Any) -> None:
-    """Raises unless it is a plan: labels may have come in its place, as in `fit`."""
+    """Raises unless it is a plan."""
     if not isinstance(plan, Plan):
         raise TypeError(
-            "`plan` must be a tf_lottery.Plan. Received: "
-            f"{type(plan).__name__}. Pass arrays as one argument: `(x, y)`."
+            f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
         )
 
 
-def check_callbacks(callbacks: Any) -> None:
-    """Raises unless they are Keras callbacks, or a function that returns them."""
-    if callable(callbacks):
-        try:
-            inspect.signature(callbacks).bind(0, 0, None)
-        except TypeError as error:
-            raise TypeError(
-                "A function of callbacks must take (round, replicate, control). "
-                f"Received: one that cannot: {error}."
-            ) from error
-        return
-    for callback in callbacks:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise TypeError(
-                "`callbacks` must be tf_keras callbacks, or a function that returns "
-                f"them. Received: {type(callback).__name__} "
-                f"of {type(callback).__module__}."
-            )
+def check_adapted(model: Any) -> None:
+    """Raises if a layer was not adapted that must be; warns of a normalization."""
+    if paths := adapted.forgotten(model):
+        raise ValueError(
+            "A preprocessing layer must know its words or bins before the model is "
+            f"trained. Received: {', '.join(map(repr, paths))}, which was not adapted. "
+            "Call `layer.adapt(data)` first."
+        )
+    for path in adapted.as_made(model):
+        warn(
+            f"The layer {path!r} normalizes nothing, as it was not adapted: its mean "
+            "is 0 and its variance 1. Call `layer.adapt(data)` first."
+        )
 
 
 def check_prunable(masks: Masks, model: Any) -> None:

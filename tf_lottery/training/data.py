@@ -165,7 +165,9 @@ def _as_data(found: Any) -> Data:
 
 def _called(function: Any, seed: int) -> Any:
     try:
-        inspect.signature(function).bind(seed)
+        signature = inspect.signature(function)
+        signature.bind(seed)
+        _check_seed(next(iter(signature.parameters.values())))
     except TypeError as error:
         name = getattr(function, "__name__", type(function).__name__)
         if isinstance(function, type):
@@ -177,12 +179,18 @@ def _called(function: Any, seed: int) -> Any:
             name = "dataset"
         raise TypeError(
             "A function of the data must take the seed, and return the data. Received: "
-            f"`{name}`, which cannot take one argument ({error}). Write `def "
+            f"`{name}`, which cannot take it ({error}). Write `def "
             f"{name}(seed):`, and draw from the seed what is random."
         ) from error
     except ValueError:  # of some built-in functions nothing is known
         pass
     return function(seed)
+
+
+def _check_seed(first: inspect.Parameter) -> None:
+    """Raises of a parameter with a default that means something else, as a size."""
+    if first.default is not inspect.Parameter.empty and first.name != "seed":
+        raise TypeError(f"its first parameter is {str(first)!r}")
 
 
 def _part(part: Any, again: Callable[[], Any] | None = None) -> Any:

@@ -41,7 +41,7 @@ class Source:
 
     def __init__(self, given: Any, model: Any, spec: Any, strategy: Any) -> None:
         self._given = given
-        self._model = model
+        self.model = model
         self._spec = spec
         self._strategy = strategy
 
@@ -91,10 +91,10 @@ class Source:
         """What no initialiser draws: frozen weights, models that are attributes."""
         if self._is_function:
             return {}
-        trainable = {id(weight) for weight in self._model.trainable_weights}
+        trainable = {id(weight) for weight in self.model.trainable_weights}
         return {
             path: weight.numpy()
-            for path, weight in named_weights(self._model).items()
+            for path, weight in named_weights(self.model).items()
             if id(weight) not in trainable or path not in drawn
         }
 
@@ -138,7 +138,7 @@ class Source:
             return models.built(model, self._spec, seed)
         scope = self._strategy.scope() if self._strategy else contextlib.nullcontext()
         with seeded(derive(seed, "model")), scope:
-            return redraw(self._model)
+            return redraw(self.model)
 
 
 def _unlike(drawn: Mapping[str, Any], like: State) -> list[str]:

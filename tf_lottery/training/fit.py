@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import keras, tf
-from tf_lottery.core.errors import InvariantError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.spoiled import is_finite
@@ -97,7 +96,8 @@ class Fit:
         except tf.errors.OpError as error:
             if self._workers.count > 1 and isinstance(error, LOST):
                 raise  # another worker ended
-            raise trouble.failure(error, self._what, self._run.step) from error
+            due = self._loop.due
+            raise trouble.failure(error, self._what, self._run.step, due) from error
 
     def _trained(
         self, callbacks: list[Any], report: Report | None, allow_early_stop: bool
@@ -120,8 +120,10 @@ class Fit:
         )
         counted = int(self._model._train_counter.numpy())
         if counted != run.step:
-            raise InvariantError(
-                f"{counted} steps were taken where {run.step} were due."
+            raise RuntimeError(
+                f"The training of {self._what} must end at step {run.step}. Received: "
+                f"{counted}, as the model counted. Does a callback train the model, "
+                "for example by `train_on_batch`? Only the search may take steps."
             )
         averaged = optimizers.finalize(self._model)
         listed.on_train_end()
@@ -237,13 +239,8 @@ class Fit:
         return ends or step % self._evaluate_every == 0
 
     def _check_masked(self) -> None:
-        if leaks := self._live.leaking():
-            raise RuntimeError(
-                f"Pruned weights of {', '.join(map(repr, leaks))} became nonzero in "
-                f"{self._what} by step {self._run.step}. Does a custom train step or a "
-                "callback change weights without the model's optimizer? "
-                f"{trouble.KEPT}"
-            )
+        live, step = self._live, self._run.step
+        trouble.check_masks(live.changed_masks(), live.leaking(), self._what, step)
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
         found = self._loop.evaluate(name, callbacks)

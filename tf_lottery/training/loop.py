@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import keras, tf
+from tf_lottery.core import stopping
 from tf_lottery.pruning.states import recurrent_states
 from tf_lottery.training.feed import Feed
 from tf_lottery.training.metric_names import MetricNames
+from tf_lottery.training.pace import Pace
 from tf_lottery.training.passes import ENDED, check_end, ended_early
 
 # Grouped steps are bit-identical to single ones and save a third of the time.
 GROUP = 50
-_SECONDS = 2.0  # that a group may last: Python sees a signal at its end
 
 Logs = dict[str, float]
 
@@ -51,8 +52,10 @@ class Loop:
         self.feed = feed
         self.evaluated = evaluated
         self.counted: dict[str, int] = {}  # batches of each, once evaluated
-        self._group = self._most = group
+        self.due = 0  # steps that are being done
+        self._group = group
         self._given = given
+        self._paces: dict[str, Pace] = {}
         self._states = list(recurrent_states(model).values())
         # Metrics of several workers are whole on each; Keras would add them up.
         model.distribute_reduction_method = "first"
@@ -70,7 +73,8 @@ class Loop:
     def on(self, feed: Feed, evaluated: Mapping[str, Any]) -> "Loop":
         """The loop of the same compiled model on other data."""
         other = copy.copy(self)
-        other.feed, other.evaluated, other.counted = feed, evaluated, {}
+        other.feed, other.evaluated = feed, evaluated
+        other.counted, other._paces = {}, {}
         return other
 
     def run(
@@ -100,7 +104,9 @@ class Loop:
         batches: Any = None
         self.model.stop_training = False
         step, new_epoch = start, True
+        pace = self._pace("train")
         while step < stop and not self.model.stop_training:
+            stopping.check()
             epoch, offset = divmod(step, epoch_length)
             if new_epoch:
                 self.model.reset_metrics()
@@ -110,9 +116,10 @@ class Loop:
             ends = [stop, (epoch + 1) * epoch_length, next_look(step)]
             if pass_length:
                 ends.append((step // pass_length + 1) * pass_length)
-            size = min(*ends, step + self._most) - step
+            size = min(*ends, step + pace.size) - step
             callbacks.on_train_batch_begin(offset)
             began = time.monotonic()
+            self.due = size
             try:
                 with self._group_of(size):
                     logs = _numbers(self._train(batches))
@@ -121,7 +128,8 @@ class Loop:
                 if ended := ended_early(error, self.feed, done, what):
                     raise ended from error
                 raise
-            self._pace(size, time.monotonic() - began)
+            self.due = 0
+            pace.measured(size, time.monotonic() - began)
             step += size
             if pass_length and step % pass_length == 0:
                 check_end(batches, self.feed, step, what)
@@ -139,14 +147,19 @@ class Loop:
         """
         if name not in self.evaluated:
             return {}
+        stopping.check()
         dataset = self.evaluated[name]
         # Keras loses what a group counted in which batches of unknown number end.
-        size = self._most if int(dataset.cardinality()) > 0 else 1
+        pace, known = self._pace(name), int(dataset.cardinality()) > 0
+        size = pace.size if known else 1
         metrics = [v for metric in self.model.metrics for v in metric.variables]
         with _kept([*metrics, *self._states]):
             for state in self._states:
                 state.assign(tf.zeros_like(state))
+            began = time.monotonic()
             logs = _numbers(self._evaluated(dataset, size, callbacks))
+        batches = max(int(self.model._test_counter.numpy()), 1)
+        pace.measured(batches, time.monotonic() - began)
         return {f"{name}_{metric}": value for metric, value in logs.items()}
 
     def _evaluated(self, dataset: Any, size: int, callbacks: Any) -> Any:
@@ -190,12 +203,12 @@ class Loop:
         with contextlib.suppress(Exception):  # its own errors come when it is called
             yield tf.function(on_replicas).get_concrete_function(spec)
 
-    def _pace(self, size: int, seconds: float) -> None:
-        """Keeps groups so short that a signal is answered soon."""
+    def _pace(self, name: str) -> Pace:
+        """What keeps the groups of a kind short."""
         # Workers must agree on the size of a group, and measure different times.
-        if not self.model.distribute_strategy.extended._in_multi_worker_mode():
-            fitting = int(_SECONDS * size / max(seconds, 1e-9))
-            self._most = max(self._given, min(self._group, fitting))
+        alone = not self.model.distribute_strategy.extended._in_multi_worker_mode()
+        least = self._given if alone else self._group
+        return self._paces.setdefault(name, Pace(least, self._group))
 
     def traces(self) -> int:
         """How often the train function was traced."""

@@ -8,7 +8,8 @@ from tf_lottery._keras import keras
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.copying import Copier, copy_layer
+from tf_lottery.pruning.copying import Copier, copy_layer, copy_model
+from tf_lottery.pruning.layers import has_unbuilt, named_weights
 from tf_lottery.pruning.wrap import compile_like
 from tf_lottery.training.loop import GROUP, sees_batches
 from tf_lottery.training.seeds import seeded
@@ -30,7 +31,7 @@ def called(model: Any, seed: int, strategy: Any) -> Any:
 def built(model: Any, spec: Any, seed: int) -> Any:
     """The model, or a copy of an unbuilt one with the shapes of the data."""
     if model.built:
-        return model
+        return _with_built_parts(model, seed) if has_unbuilt(model) else model
     shape = getattr(spec[0], "shape", None)
     if shape is None or shape.rank is None:
         raise ValueError(
@@ -43,7 +44,19 @@ def built(model: Any, spec: Any, seed: int) -> Any:
         copier.complete()
         copy.build((None, *shape[1:]))
         compile_like(copy, model)
-    return copy
+    return _with_built_parts(copy, seed) if has_unbuilt(copy) else copy
+
+
+def _with_built_parts(model: Any, seed: int) -> Any:
+    """A compiled copy of a model that holds an unbuilt one."""
+    with model.distribute_strategy.scope():
+        copied = copy_model(model, seed)
+        compile_like(copied, model)
+        weights = named_weights(model), named_weights(copied)
+        optimizers.copy_values(
+            model.optimizer, weights[0], copied.optimizer, weights[1]
+        )
+    return copied
 
 
 def optimizer(model: Any, plan: Plan, last_step: int) -> Any:

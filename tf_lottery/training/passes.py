@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from tf_lottery._keras import tf
+from tf_lottery.core.kept import kept
 from tf_lottery.training.feed import Feed
-from tf_lottery.training.trouble import KEPT
 
 ENDED = (tf.errors.OutOfRangeError, tf.errors.FailedPreconditionError, StopIteration)
 _PROMISED = re.compile(r"expected to contain (\d+) elements but contained (.*?)elem")
@@ -28,7 +28,7 @@ def ended_early(error: Exception, feed: Feed, step: int, what: str) -> Exception
     if length is None:
         return RuntimeError(
             "`dataset` must have a batch for each step of all trainings. Received: "
-            f"one that ended in {what} at step {step:,}. {feed.advice} {KEPT}"
+            f"one that ended in {what} at step {step:,}. {feed.advice}{kept()}"
         )
     return _other_length(step % length, feed, step, what)
 
@@ -51,5 +51,5 @@ def _other_length(received: Any, feed: Feed, step: int, what: str) -> Exception:
     return RuntimeError(
         "`dataset` must have as many batches in each pass as were counted or promised, "
         f"{feed.pass_length}. Received: {received} in a pass of {what}, at step "
-        f"{step:,}. {feed.advice} {KEPT}"
+        f"{step:,}. {feed.advice}{kept()}"
     )

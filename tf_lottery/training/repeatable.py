@@ -44,6 +44,15 @@ def shuffles(dataset: Any) -> bool:
     return any(_seeds(part) for part in parts(dataset))
 
 
+def leaves_no_trace(dataset: Any) -> bool:
+    """Whether a batch of a dataset can be read without any effect on later batches.
+
+    Not if it shuffles, keeps what was read, or runs code that may have a state, such as
+    Python code.
+    """
+    return not shuffles(dataset) and not any(map(_has_state, parts(dataset)))
+
+
 def parts(dataset: Any) -> Iterator[Any]:
     """The dataset and those it is made of."""
     yield dataset
@@ -65,6 +74,15 @@ def _is_unseeded(dataset: Any) -> bool:
     if function is not None and any(map(_draws, function.graph.get_operations())):
         return True
     return bool(_seeds(dataset)) and not any(_seeds(dataset))
+
+
+def _has_state(dataset: Any) -> bool:
+    kind = type(dataset).__name__
+    if any(word in kind for word in ("Cache", "Snapshot", "Random", "Service")):
+        return True
+    function = getattr(getattr(dataset, "_map_func", None), "function", None)
+    operations = function.graph.get_operations() if function is not None else ()
+    return any(operation.op_def.is_stateful for operation in operations)
 
 
 def _draws(operation: Any) -> bool:

@@ -1,8 +1,9 @@
-"""The copy that is searched: wrapped, proved, compiled as the user's model is now."""
+"""The copy that is searched: masked, proved, compiled as the user's model is now."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
@@ -11,8 +12,9 @@ from tf_lottery.pruning import optimizer as optimizers
 from tf_lottery.pruning import proof
 from tf_lottery.pruning.layers import named_weights, skipped_layers
 from tf_lottery.pruning.live import Live
+from tf_lottery.pruning.masked import masked_copy
 from tf_lottery.pruning.restore import describe
-from tf_lottery.pruning.wrap import compile_like, wrap
+from tf_lottery.pruning.wrap import compile_like
 from tf_lottery.training import checks, models
 from tf_lottery.training.seeds import seeded
 
@@ -57,11 +59,13 @@ def searched(
     Raises:
         ValueError: A model that cannot be copied, or from which nothing can be pruned.
     """
+    checks.check_adapted(model)
     seed = derive(plan.seed, "generators")
-    copied = wrap(model, seed, strategy, asked=plan.layer_rates)
+    copied = masked_copy(model, seed, strategy, asked=plan.layer_rates)
     with strategy.scope():
         proof.prove(copied, model, lambda: seeded(seed), inputs)
     _check_pruned(copied, model, plan)
+    checks.warn_of_not_rewound(copied)
     with strategy.scope():
         optimizer = models.optimizer(model, plan, last_step)
     architecture = describe(model, optimizer)
@@ -69,9 +73,20 @@ def searched(
     compile_like(copied, model, optimizer=optimizer, steps_per_execution=group)
     given = int(model._steps_per_execution.numpy())
     copied._compile_config.config["steps_per_execution"] = given  # saved with a model
+    for name in ("compile", "fit"):
+        setattr(copied, name, functools.partial(_refuse, name))
     weights = named_weights(model), named_weights(copied)
     optimizers.copy_values(model.optimizer, weights[0], copied.optimizer, weights[1])
     return Searched(copied, architecture, group, given, skipped_layers(copied))
+
+
+def _refuse(name: str, *args: Any, **kwargs: Any) -> NoReturn:
+    """In place of a method that a callback must not call."""
+    raise RuntimeError(
+        "A callback must neither compile nor train the model: the search does both. "
+        f"Received: a call of `model.{name}`. Compile the model before the search; in "
+        "a callback assign to variables, such as `model.optimizer.learning_rate`."
+    )
 
 
 def _check_pruned(copied: Any, model: Any, plan: Plan) -> None:

@@ -14,7 +14,7 @@ from tf_lottery._keras import tf
 from tf_lottery.core.plan import Plan
 from tf_lottery.training import data, feeding, repeatable
 from tf_lottery.training.arrays import unpacked
-from tf_lottery.training.batched import Indexed
+from tf_lottery.training.batched import Batched, Indexed
 from tf_lottery.training.check_data import check_can_be_shared, check_fits
 from tf_lottery.training.check_values import check_values
 
@@ -51,10 +51,17 @@ class Stream:
         self.evaluated = feeding.evaluated(self.data, plan, static)
 
     def inputs(self) -> Any:
-        """The inputs of the first batch of arrays; None of data whose order counts."""
-        if not data.is_arrays(self.data.train):
+        """The inputs of the first batch, if it can be read at no cost; else None."""
+        train = self.data.train
+        if data.is_arrays(train):
+            batch = next(iter(self.feed.make(0)))
+        elif isinstance(train, Batched):
+            batch = train.first
+        elif repeatable.leaves_no_trace(train):
+            batch = next(iter(train.take(1)))
+        else:
             return None
-        inputs, _, _ = unpacked(next(iter(self.feed.make(0))))
+        inputs, _, _ = unpacked(batch)
         return inputs
 
     def of(self, plan: Plan) -> "Stream":
@@ -113,8 +120,12 @@ class Stream:
         """What the form of the data means for repeating and resuming."""
         return repeatable.note(self.data.train, self.counted)
 
-    def check(self, model: Any) -> None:
+    def check(self, model: Any, have_traced: bool = False) -> None:
         """Raises unless all data fit the compiled model.
+
+        Args:
+            model: The compiled model.
+            have_traced: Whether its steps of training and evaluation were traced.
 
         Raises:
             TypeError, ValueError: Data that it cannot be trained or evaluated on.
@@ -124,7 +135,8 @@ class Stream:
         for name, dataset in self.evaluated.items():
             parts[data.ARGUMENTS[name]] = sources[name], dataset.element_spec
         for name, (part, spec) in parts.items():
-            check_fits(model, spec, name, is_batched=not data.is_arrays(part))
+            is_batched = not data.is_arrays(part)
+            check_fits(model, spec, name, is_batched=is_batched, traced=have_traced)
             if not isinstance(part, tf.data.Dataset):
                 check_can_be_shared(model, spec, name)
         for name, (part, _) in parts.items():

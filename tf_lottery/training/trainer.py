@@ -11,15 +11,23 @@ from typing import Any
 
 from tf_lottery._keras import keras
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.pruning import proof
+from tf_lottery.pruning.fixed import fixed_values
 from tf_lottery.pruning.live import Live
-from tf_lottery.training import arrays, checks, feeding, models, shareable
+from tf_lottery.training import arrays, checks, feeding, file_alone, models, shareable
 from tf_lottery.training import strategy as strategies
-from tf_lottery.training.check_data import check_batch, check_loss
+from tf_lottery.training.check_callbacks import check_callbacks, check_use_no_other
+from tf_lottery.training.check_data import (
+    check_batch,
+    check_evaluate,
+    check_loss,
+    has_own,
+)
 from tf_lottery.training.data import Data, Given
 from tf_lottery.training.draw import Source
 from tf_lottery.training.fit import Fit, Report
@@ -30,7 +38,7 @@ from tf_lottery.training.searched import searched
 from tf_lottery.training.stream import Stream
 from tf_lottery.training.workers import Workers
 
-Callbacks = Sequence[Any] | Callable[[int, int, str | None], Sequence[Any]]
+Callbacks = Sequence[Any] | Callable[[int, int, str | None], Sequence[Any] | None]
 
 
 class Trainer:
@@ -61,6 +69,7 @@ class Trainer:
         ```
     """
 
+    @data_are_one_argument
     def __init__(
         self,
         model: Any,
@@ -71,15 +80,14 @@ class Trainer:
         test_data: Any = None,
         class_weight: Mapping[int, float] | None = None,
         validation_split: float | None = None,
-        callbacks: Callbacks = (),
+        callbacks: Callbacks | None = (),
         allow_early_stop: bool = False,
         strategy: Any = None,
     ) -> None:
         checks.check_is_plan(plan)
         self.plan = self._plan = plan  # of this replicate, and of the search
-        single = isinstance(callbacks, keras.callbacks.Callback)
-        self._callbacks: Callbacks = [callbacks] if single else callbacks
-        checks.check_callbacks(self._callbacks)
+        self._callbacks = callbacks if callable(callbacks) else _listed(callbacks)
+        check_callbacks(self._callbacks)
         self._allow_early_stop = allow_early_stop
         self.number = 0
         self.trained: list[int] = []
@@ -101,14 +109,13 @@ class Trainer:
         self.data_facts = stream.facts
         check_batch(stream.feed.example_spec, "dataset")
         spec = arrays.unpacked(stream.feed.example_spec)
+        self._passed = [model]
+        if not callable(self._callbacks):
+            check_use_no_other(self._callbacks, self._passed)
         model = models.built(model, spec, plan.seed)
         self._source = Source(given, model, spec, strategy)
         self._compile(model, stream)
-        self._check()
-        # Keras' own code reaches no variable of the model that was passed.
-        if shareable.own_code(self.model, self.architecture):
-            for step in self._loop.traced():
-                proof.check_captures(step, model, self._live.known(self.model))
+        self._trace_and_check(model)
         self.unknown = shareable.unknown(
             self.model, self.architecture, self._callbacks, dataset, stream.data.train
         )
@@ -117,6 +124,16 @@ class Trainer:
     def data(self) -> Data:
         """The data of the plan's seed."""
         return self._stream.data
+
+    @property
+    def file_lacks(self) -> str:
+        """Why no model can be made of a ticket's file alone; empty if one can."""
+        return file_alone.lacks(self.dense(), self.plan.seed)
+
+    @property
+    def origin(self) -> Any:
+        """The model that is searched, as it was passed or returned, and built."""
+        return self._source.model
 
     @property
     def steps_per_epoch(self) -> int:
@@ -142,7 +159,7 @@ class Trainer:
         # What a model adds by `add_metric` may be of any direction.
         ordered = [name for name in names if name in compiled and name not in losses]
         ordered += losses
-        ordered += [name for name in names if name not in ordered]
+        ordered += [name for name in [*names, "loss"] if name not in ordered]
         recorded = self._loop.names.recorded(dict.fromkeys(ordered))
         return [f"val_{n}" if self.has_validation else n for n in recorded]
 
@@ -394,14 +411,37 @@ class Trainer:
         how = self._callbacks, stream.inputs()
         found = searched(model, self.plan, self.strategy, last_step, *how)
         self.model, self.architecture = found.model, found.architecture
+        self.values = fixed_values(model)
         self.skipped, self._stream = found.skipped, stream
         groups = found.group, found.given
         self._loop = Loop(self.model, stream.feed, stream.evaluated, *groups)
         self._live = Live(self.model)
         self._initial = self._live.read()
 
-    def _check(self) -> None:
-        self._stream.check(self.model)
+    def _trace_and_check(self, model: Any) -> None:
+        # A step of the user makes its metrics when it is traced, see `check_fits`.
+        own_step, have_traced = has_own(self.model, "train_step"), False
+        traced: list[Any] = []
+        if not own_step:
+            self._check()
+        # Keras' own code reaches no variable of the model that was passed.
+        if shareable.own_code(self.model, self.architecture):
+            try:
+                traced = list(self._loop.traced())
+            except Exception:
+                self._check()  # says more than Keras does
+                raise
+            have_traced = len(traced) == 1 + len(self._stream.evaluated)
+        if own_step:
+            self._check(have_traced)
+        for step in traced:
+            known = self._live.known(self.model)
+            proof.check_captures(step, model, known, self.model)
+
+    def _check(self, have_traced: bool = False) -> None:
+        self._stream.check(self.model, have_traced)
+        if self._stream.evaluated:
+            check_evaluate(self.model)
         if self.has_validation:
             check_loss(self.model)
         checks.check_plan(self.plan, self.steps_per_epoch, self.monitors)
@@ -409,7 +449,14 @@ class Trainer:
             self._source.check(self._initial)
 
     def _callbacks_of(self, round: int, control: str | None) -> list[Any]:
-        chosen = self._callbacks
-        if callable(chosen):
-            chosen = chosen(round, self.number, control)
-        return list(chosen)
+        if not callable(self._callbacks):
+            return self._callbacks
+        chosen = _listed(self._callbacks(round, self.number, control))
+        check_use_no_other(chosen, self._passed)
+        return chosen
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    """Callbacks as a list: one needs none, None means none."""
+    single = isinstance(callbacks, keras.callbacks.Callback)
+    return [callbacks] if single else list(callbacks or ())

@@ -1,28 +1,41 @@
 """What can go wrong in a training, each as one error with round and step."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tf_lottery.core.kept import kept
 from tf_lottery.core.records import State
 from tf_lottery.core.spoiled import is_finite, not_finite
 from tf_lottery.core.telling import telling_line
 from tf_lottery.training.data import ARGUMENTS
 
-KEPT = "A run directory keeps the rounds that are finished."
+_INDEX = re.compile(r"indices\[.*\] = .* is not in \[0, ")
 
 
-def failure(error: Exception, what: str, step: int) -> Exception:
+def failure(error: Exception, what: str, step: int, due: int) -> Exception:
     """The error to raise for one of TensorFlow, where data or a step fail.
 
     Args:
         error: What was raised.
         what: What was trained, in words.
         step: The last step that is known to be done.
+        due: How many steps were being done; 0 if none.
     """
+    where = f"after step {step:,}"
+    if due:
+        last = f"s {step + 1:,} to {step + due:,}"
+        where = f"in step{last if due > 1 else f' {step + 1:,}'}"
+    said = telling_line(error)
+    advice = "Look at the data and at the model."
+    if _INDEX.search(said):
+        advice = (
+            "Number what indices stand for from 0, or give the `Embedding` that takes "
+            "them a larger `input_dim`."
+        )
     return RuntimeError(
-        f"The training of {what} failed after step {step:,} with "
-        f"{telling_line(error)}. Look at the data and at the model. {KEPT}"
+        f"The training of {what} failed {where} with {said}. {advice}{kept()}"
     )
 
 
@@ -41,18 +54,24 @@ def check_pass(name: str, batches: int, first: int, what: str, step: int) -> Non
     expected = "at least one batch" if not batches else f"{first} batches, as at first"
     raise RuntimeError(
         f"`{ARGUMENTS[name]}` must give {expected}. Received: {batches} batches in "
-        f"{what} at step {step:,}. {KEPT}"
+        f"{what} at step {step:,}.{kept()}"
     )
 
 
 def check_number(name: str, logs: Mapping[str, float], what: str, step: int) -> None:
-    """Raises unless the value is a finite number."""
+    """Raises unless the value is there and a finite number."""
+    if name not in logs:
+        raise RuntimeError(
+            f"The model's steps must return `{name}`. Received: "
+            f"{', '.join(map(repr, logs)) or 'nothing'} in {what} at step {step:,}. "
+            "Let `train_step` and `test_step` return it, or choose another `monitor`."
+        )
     if is_finite(logs[name]):
         return
     became = "NaN" if np.isnan(logs[name]) else "infinite"
     raise FloatingPointError(
         f"`{name}` became {became} in {what} by step {step:,}. Lower the learning "
-        f"rate, or look at the data. {KEPT}"
+        f"rate, or look at the data.{kept()}"
     )
 
 
@@ -63,5 +82,32 @@ def check_state(state: State, start: State, what: str, step: int) -> None:
         raise FloatingPointError(
             f"{', '.join(map(repr, names[:3]))}{more} became NaN or infinite in {what} "
             f"by step {step:,}. Lower the learning rate, or look at the data and at "
-            f"callbacks that change weights. {KEPT}"
+            f"callbacks that change weights.{kept()}"
+        )
+
+
+def check_masks(
+    changed: Sequence[str], leaking: Sequence[str], what: str, step: int
+) -> None:
+    """Raises if masks are not the decided ones, or pruned weights are not zero.
+
+    Args:
+        changed: The weights whose mask variables have changed.
+        leaking: The weights that are pruned, but not zero.
+        what: What is trained, in words.
+        step: The step of the training.
+    """
+    if changed:
+        raise RuntimeError(
+            "Masks must stay as they were decided. Received: other masks of "
+            f"{', '.join(map(repr, changed))} in {what} at step {step:,}. A callback "
+            "or a training step changed the variables that hold them. Change weights "
+            f"only, by `model.set_weights` or `weight.assign`.{kept()}"
+        )
+    if leaking:
+        raise RuntimeError(
+            f"Pruned weights of {', '.join(map(repr, leaking))} became nonzero in "
+            f"{what} by step {step:,}. A callback or a training step changed weights "
+            "by an operation that does not respect masks, such as a scatter update. "
+            f"Use `weight.assign` or `model.set_weights`, which do.{kept()}"
         )

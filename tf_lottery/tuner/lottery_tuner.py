@@ -15,6 +15,7 @@ from typing import Any
 import rich.console
 
 from tf_lottery.core.io import PathLike
+from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.sweep import Sweep, in_words
@@ -137,6 +138,7 @@ class LotteryTuner(keras_tuner.Tuner):
         own = self.oracle  # type: ignore[has-type]
         self._results = Results(own, Path(self.project_dir), self.run_dir)
 
+    @data_are_one_argument
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
         """Runs trials until the oracle has no more, or goes on with them.
 
@@ -298,7 +300,8 @@ class LotteryTuner(keras_tuner.Tuner):
         monitor = plan.monitor or trainer.monitors[0]
         objective = self.oracle.objective
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
-        found = describe(plan, trainer.architecture, trainer.data_facts)
+        model = trainer.architecture, trainer.data_facts
+        found = describe(plan, *model, values=trainer.values)
         names = {each.name: each.get_config() for each in space.space}
         sweep_file.write(
             Path(self.project_dir),

@@ -8,6 +8,7 @@ from typing import Any
 from tf_lottery._keras import keras
 from tf_lottery.core.plan import Plan
 from tf_lottery.pruning import optimizer as optimizers
+from tf_lottery.pruning.fixed import fixed_values
 from tf_lottery.pruning.layers import asked_for, named_weights
 from tf_lottery.pruning.restore import describe
 from tf_lottery.training.checks import check_keras, check_model
@@ -69,6 +70,6 @@ def _key(model: Any, plan: Plan) -> str:
     length = [plan.epochs, plan.steps] if fine_tunes else None
     feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]
     asked = sorted(asked_for(plan.layer_rates))
-    return json.dumps(
-        [describe(model), weights_digest(model), fine_tunes, length, feed, asked]
-    )
+    values = fixed_values(model) if getattr(model, "built", False) else {}
+    what = [describe(model), weights_digest(model), values]
+    return json.dumps([*what, fine_tunes, length, feed, asked])
