@@ -12,7 +12,7 @@ import pytest
 from tests.fakes import facts, replicated, written
 from tests.search.forging import edited_plan
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.spread import Spread
+from tf_lottery.verdict.spread import Spread
 
 TOOLS = Path(__file__).parents[1] / "tools"
 DENSITIES = [0.8**n for n in range(17)]

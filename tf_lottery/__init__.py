@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tf_lottery.core.algebra import union as union
     from tf_lottery.core.controls import Context as Context
     from tf_lottery.core.errors import ExportError as ExportError
+    from tf_lottery.core.errors import InvariantError as InvariantError
     from tf_lottery.core.errors import PlanMismatchError as PlanMismatchError
     from tf_lottery.core.errors import TicketError as TicketError
     from tf_lottery.core.masks import Masks as Masks
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from tf_lottery.tuner.objectives import lottery_objective as lottery_objective
     from tf_lottery.tuner.space import choices_of as choices_of
     from tf_lottery.tuner.space import lottery_space as lottery_space
+    from tf_lottery.verdict.judge import judge as judge
+    from tf_lottery.verdict.judge import smallest_winning as smallest_winning
 
 _MODULES = {
     "controls": "tf_lottery.core.controls",
@@ -63,6 +66,7 @@ _NAMES = {
     "Data": "tf_lottery.training.data",
     "ExportError": "tf_lottery.core.errors",
     "History": "tf_lottery.core.records",
+    "InvariantError": "tf_lottery.core.errors",
     "LotterySchedule": "tf_lottery.pruning.schedule",
     "LotteryTuner": "tf_lottery.tuner.lottery_tuner",
     "Masks": "tf_lottery.core.masks",
@@ -82,6 +86,7 @@ _NAMES = {
     "gradient": "tf_lottery.training.gradient",
     "instability": "tf_lottery.search.instability",
     "intersection": "tf_lottery.core.algebra",
+    "judge": "tf_lottery.verdict.judge",
     "load_history": "tf_lottery.search.store",
     "lottery_objective": "tf_lottery.tuner.objectives",
     "lottery_space": "tf_lottery.tuner.space",
@@ -89,6 +94,7 @@ _NAMES = {
     "overlap": "tf_lottery.core.algebra",
     "prune": "tf_lottery.core.prune",
     "run_rounds": "tf_lottery.search.rounds",
+    "smallest_winning": "tf_lottery.verdict.judge",
     "transfer": "tf_lottery.pruning.transfer",
     "union": "tf_lottery.core.algebra",
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from _figures import Figures, NotRunError, Values
 
-from tf_lottery.core.spread import CONFIDENCE, Spread
+from tf_lottery.verdict.spread import CONFIDENCE, Spread
 
 HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "not resolved", "not run"
 # A drop of less than 0.2 point is what "matching" means in arXiv 1912.05671.

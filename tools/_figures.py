@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tf_lottery.core.monitor import test_name
 from tf_lottery.core.records import History, Round
+from tf_lottery.verdict.monitor import test_name
 
 Values = dict[int, float]  # by replicate
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import types
 
 import numpy as np
@@ -17,6 +16,7 @@ from tf_lottery import Plan, Ticket
 from tf_lottery.cli import flags
 from tf_lottery.cli import main as cli
 from tf_lottery.core import io
+from tf_lottery.core.errors import InvariantError
 from tf_lottery.search.facts import describe
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.search.store import Store
@@ -42,17 +42,15 @@ def run_dir(tmp_path_factory):
 
 
 def test_help_answers_within_a_second_without_tensorflow():
-    code = "import sys; from tf_lottery.cli.main import parse\n"
+    code = "import sys, time; from tf_lottery.cli.main import parse\n"
     code += "try: parse(['tf_lottery', '--help'])\n"
-    code += "finally: print('tensorflow' in sys.modules, file=sys.stderr)"
-    times = []
-    for _ in range(3):
-        start = time.monotonic()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True)
-        times.append(time.monotonic() - start)
+    code += "finally: print('tensorflow' in sys.modules, time.process_time(), "
+    code += "file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
     assert b"verify" in done.stdout
-    assert done.stderr.split()[-1] == b"False"
-    assert min(times) < 1
+    imported, seconds = done.stderr.split()[-2:]
+    assert imported == b"False"
+    assert float(seconds) < 1  # of the processor, which others may use, too
 
 
 def test_show_report_and_verify_do_without_tensorflow(run_dir):
@@ -109,6 +107,17 @@ def test_a_path_that_is_no_search_is_one_line(command, tmp_path):
     with pytest.raises(SystemExit, match="no run directory") as stopped:
         run(command, tmp_path)
     assert "\n" not in str(stopped.value)
+
+
+def test_a_bug_of_ours_shows_its_traceback(tmp_path, monkeypatch):
+    from tf_lottery.cli import commands
+
+    def broken(arguments):
+        raise InvariantError("A removed weight came back in round 1.")
+
+    monkeypatch.setattr(commands, "show", broken)
+    with pytest.raises(InvariantError, match="came back"):
+        run("show", tmp_path)
 
 
 def test_debug_shows_the_traceback(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes import FakeTrainer, outcome
 from tf_lottery.core.advance import check_masks, prune_ticket, starting_point
+from tf_lottery.core.errors import InvariantError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
@@ -159,23 +160,23 @@ def test_masks_of_the_planned_size_pass():
 
 @pytest.mark.parametrize("masks", [kept(8, 7), kept(8, 9), FULL])
 def test_masks_of_another_size_are_an_error_that_says_both(masks):
-    with pytest.raises(RuntimeError, match=f"keeps {masks.kept} weights.* keeps 16"):
+    with pytest.raises(InvariantError, match=f"keeps {masks.kept} weights.* keeps 16"):
         check_masks(masks, FULL, 1, Plan())
 
 
 def test_masks_of_the_right_size_in_all_but_the_wrong_one_in_a_layer_are_an_error():
-    with pytest.raises(RuntimeError):
+    with pytest.raises(InvariantError):
         check_masks(kept(6, 10), FULL, 1, Plan())
 
 
 def test_a_weight_that_comes_back_is_an_error():
     before = Masks({"a": np.arange(10) > 0, "b": np.arange(10) > 0})
-    with pytest.raises(RuntimeError, match="came back in round 1"):
+    with pytest.raises(InvariantError, match="came back in round 1"):
         check_masks(kept(8, 8), before, 1, Plan())
 
 
 def test_a_ticket_that_does_not_fit_its_plan_cannot_be_advanced():
     ticket = dataclasses.replace(FakeTrainer(Plan()).dense(), round=4)
     trained = FakeTrainer(Plan()).train(ticket)
-    with pytest.raises(RuntimeError, match="Round 5 keeps"):
+    with pytest.raises(InvariantError, match="Round 5 keeps"):
         prune_ticket(ticket, trained, Plan())

@@ -223,7 +223,7 @@ def _bad_values():
     cases += [("block_size", (1, value)) for value in (*counts, None)]
     cases += [("rewind_to", value) for value in (-1, 1.5, None, True, "2 ep", "ep")]
     cases += [("tolerance", value) for value in (-0.1, float("nan"), None, "0.1")]
-    cases += [("seed", value) for value in (-1, 1.5, None, "0")]
+    cases += [("seed", value) for value in (-1, 1.5, None, "0", True)]
     return cases
 
 
@@ -278,6 +278,26 @@ def test_a_plan_cannot_be_changed():
     assert plan.layer_rates == {"logits": 0.1}
     with pytest.raises(AttributeError):
         plan.rounds = 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"rewind_to": "500it"}, {"rewind_to": 500}),
+        ({"rewind_to": "0ep"}, {}),
+        ({"rewind_to": "02ep"}, {"rewind_to": "2ep"}),
+        ({"batch_size": 32}, {}),
+    ],
+)
+def test_a_choice_written_in_another_way_is_the_same_plan(one, other):
+    first, second = Plan(**one), Plan(**other)
+    assert first.fingerprint == second.fingerprint
+    assert first.differences(second) == []
+
+
+def test_a_name_that_is_a_pattern_too_names_its_layer():
+    rates = Plan(layer_rates={"a[0]": 0.5}).rates({"a[0]/kernel": 1, "a0/kernel": 1})
+    assert rates == {"a[0]/kernel": 0.5, "a0/kernel": 0.5}
 
 
 # On disk.

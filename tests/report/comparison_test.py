@@ -7,10 +7,11 @@ import json
 import pytest
 
 from tests.fakes import replicated
-from tf_lottery.core.difference import STEP
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
 from tf_lottery.report.comparison import compare
+from tf_lottery.verdict.difference import STEP
+from tf_lottery.verdict.judge import judge
 
 PLAN = Plan(rounds=2)
 
@@ -120,7 +121,7 @@ def test_it_is_short_in_a_session():
     assert repr(compare(ITERATIVE, one_shot=HALF)) == (
         "<Comparison of iterative, one_shot>"
     )
-    assert repr(ITERATIVE.verdict()).startswith("<Verdict: A winning ticket: 25.0%")
+    assert repr(judge(ITERATIVE)).startswith("<Verdict: A winning ticket: 25.0%")
 
 
 def test_histories_of_one_name_differ_in_their_rates_alone():

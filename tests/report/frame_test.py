@@ -14,6 +14,7 @@ from tf_lottery.report.frame import (
     lines_of,
     score_name,
 )
+from tf_lottery.verdict.judge import judge
 
 # (density, validation, test, best step)
 TWO = replicated(
@@ -155,7 +156,7 @@ def test_curves_show_dense_chosen_between_and_last():
 
 def test_controls_are_compared_in_a_round_not_after_the_chosen_one():
     assert compared_round(history([(1.0, 0.9, 1)])) is None
-    assert TWO.verdict().chosen == 2
+    assert judge(TWO).chosen == 2
     assert compared_round(TWO) == 2
     reinit = [control for control in TWO.controls if control.control == "reinit"]
     assert compared_round(dataclasses.replace(TWO, controls=tuple(reinit))) == 1

@@ -10,6 +10,7 @@ from tests.fakes import history, replicated, round_of
 from tests.report.frame_test import TWO
 from tf_lottery import Plan, report
 from tf_lottery.core.records import History
+from tf_lottery.verdict.judge import judge
 
 FACTS = {
     "recipe": "recipes/lenet.py",
@@ -61,8 +62,8 @@ def page(history, path, facts=FACTS):
 
 def test_the_top_says_what_was_found(tmp_path):
     text = page(TWO, tmp_path).text
-    assert TWO.verdict().reason in text
-    assert text.index(TWO.verdict().reason) < text.index("Figures")
+    assert judge(TWO).reason in text
+    assert text.index(judge(TWO).reason) < text.index("Figures")
 
 
 def test_the_verdict_table_has_a_row_a_round(tmp_path):

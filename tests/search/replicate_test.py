@@ -18,6 +18,7 @@ from tf_lottery.core import io
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected
 from tf_lottery.search.store import Store
+from tf_lottery.verdict.judge import judge
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
 
@@ -89,7 +90,7 @@ def test_a_replicate_that_was_removed_keeps_its_place(tmp_path):
     assert [len(rounds) for rounds in history.replicates] == [3, 0, 3]
     assert {r.replicate for r in history.replicates[2]} == {2}
     assert {r.replicate for r in history.controls} == {0, 2}
-    assert history.verdict().rounds[1].replicates == 2
+    assert judge(history).rounds[1].replicates == 2
 
 
 def test_the_plan_of_a_replicate_is_one_search_of_its_seed():

@@ -305,12 +305,13 @@ from tests.search.searching import search
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.store import load_history
 from tf_lottery.search.verify import verify
+from tf_lottery.verdict.judge import judge
 import mine
 search({str(tmp_path / "run")!r}, FakeTrainer(Plan(rounds=2, criterion=mine.scores)))
 del sys.modules["mine"]
 pathlib.Path({str(tmp_path / "ran")!r}).unlink()
 run = {str(tmp_path / "run")!r}
-load_history(run).verdict()
+judge(load_history(run))
 print(*verify(run), sep="\\n")
 assert "mine" not in sys.modules
 print(*verify(run, run_code=True), sep="\\n")

@@ -24,6 +24,7 @@ from tf_lottery.search.gaps import gaps
 from tf_lottery.search.names import EXPORTS, TICKET
 from tf_lottery.search.store import Store
 from tf_lottery.search.verify import verify as verify_run
+from tf_lottery.verdict.judge import judge
 
 _COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
 _SWEEP = {
@@ -296,7 +297,7 @@ def _print_table(history: History, run_dir: Path) -> None:
         print(left)
     for missing in gaps(Store(run_dir), history.plan):
         print(missing)
-    print(history.verdict().reason)
+    print(judge(history).reason)
 
 
 def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:

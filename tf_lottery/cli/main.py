@@ -14,6 +14,7 @@ from absl.flags import argparse_flags
 from tf_lottery import __version__
 from tf_lottery.cli import flags as plan_flags
 from tf_lottery.cli.recipes import DTYPE_POLICIES
+from tf_lottery.core.errors import InvariantError
 
 FORMATS = ("saved_model", "keras", "tflite")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
@@ -52,7 +53,7 @@ def parse(argv: Sequence[str]) -> Any:
 
 
 def main(arguments: Any) -> None:
-    """Runs a command; a mistake of the user's ends in one line."""
+    """Runs a command. A mistake of the user ends in one line, a bug in a traceback."""
     from tf_lottery.search.leaving import Leaving
 
     if not flags.FLAGS["verbosity"].present:
@@ -71,7 +72,7 @@ def main(arguments: Any) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except _MISTAKES as error:
-        if arguments.debug:
+        if arguments.debug or isinstance(error, InvariantError):
             raise
         sys.exit(f"tf_lottery {arguments.command}: {error}")
 

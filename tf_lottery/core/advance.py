@@ -3,6 +3,7 @@
 from collections import ChainMap
 
 from tf_lottery.core import criteria
+from tf_lottery.core.errors import InvariantError
 from tf_lottery.core.kept import kept
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.named import name_of
@@ -20,8 +21,8 @@ def prune_ticket(ticket: Ticket, outcome: Outcome, plan: Plan) -> Ticket:
 
     Raises:
         ValueError: Scores that cannot be ranked.
-        RuntimeError: A criterion of the user's that fails; masks that are not nested,
-            or not of the planned size.
+        RuntimeError: A criterion of the user's that fails.
+        InvariantError: Masks that are not nested, or not of the planned size.
     """
     masks = _pruned(ticket, outcome, plan)
     number = ticket.round + 1
@@ -76,9 +77,9 @@ def starting_point(ticket: Ticket, outcome: Outcome, plan: Plan) -> tuple[int, S
 def check_masks(masks: Masks, before: Masks, round: int, plan: Plan) -> None:
     """Raises unless the masks are nested and exactly of the planned size."""
     if not masks.issubset(before):
-        raise RuntimeError(f"A removed weight came back in round {round}.")
+        raise InvariantError(f"A removed weight came back in round {round}.")
     if error := plan.miscount(round, masks):
-        raise RuntimeError(error)
+        raise InvariantError(error)
 
 
 def exhausted(before: Masks, after: Masks) -> str:

@@ -99,8 +99,9 @@ def shuffle(ticket: Ticket, context: Context) -> Ticket:
         ValueError: The weights that the ticket removes are not known any more,
             but 0: after learning rate rewinding, fine-tuning, or a file.
 
-    Reference: Frankle et al., "Pruning Neural Networks at Initialization",
-        arXiv 2009.08576.
+    References: Frankle et al., "Pruning Neural Networks at Initialization",
+        arXiv 2009.08576; Su et al., "Sanity-Checking Pruning Methods",
+        arXiv 2009.11094.
 
     Example:
         >>> masks = Masks({"k": [True, True, False, False, False]})

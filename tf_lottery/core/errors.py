@@ -1,4 +1,4 @@
-"""Three errors of our own; everything else is a ValueError or a TypeError."""
+"""The errors of our own; other bad input is a ValueError or a TypeError."""
 
 from tf_lottery.core.printable import printable
 
@@ -15,6 +15,13 @@ class TicketError(ValueError):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(printable(str(message)))
+
+
+class InvariantError(RuntimeError):
+    """An invariant of the search does not hold: a bug of tf_lottery.
+
+    The command line shows its traceback. Please report it.
+    """
 
 
 class ExportError(ValueError):

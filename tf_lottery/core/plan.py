@@ -26,11 +26,12 @@ from tf_lottery.core.plan_fields import check_fields
 from tf_lottery.core.prune import groups
 from tf_lottery.core.rates import check_rates, matches
 from tf_lottery.core.seeds import derive
-from tf_lottery.core.steps import Length, check_length, to_steps
+from tf_lottery.core.steps import Length, check_length, normalized, to_steps
 
 SCOPES = ("layerwise", "global")
 RETRAIN = ("rewind", "lr_rewind", "fine_tune")
 MODES = ("auto", "min", "max")
+BATCH_SIZE = 32  # of arrays, as in Keras
 # These say how much is trained, and judge it; no training depends on them.
 _EXTENT = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
 _JUDGEMENT = ("monitor", "mode", "tolerance")
@@ -146,6 +147,7 @@ class Plan:
                 '`rewind_to` only has a meaning with retrain="rewind". Received: '
                 f"rewind_to={self.rewind_to!r}, retrain={self.retrain!r}."
             )
+        object.__setattr__(self, "rewind_to", normalized(self.rewind_to))
         if not is_number(self.tolerance) or not 0 <= self.tolerance < math.inf:
             raise ValueError(
                 "`tolerance` must be a number >= 0, in units of the monitored score. "
@@ -155,7 +157,7 @@ class Plan:
         object.__setattr__(self, "controls", controls)
         rounds = checked_rounds(self.control_rounds, controls, self.rounds)
         object.__setattr__(self, "control_rounds", rounds)
-        if not isinstance(self.seed, int) or self.seed < 0:
+        if type(self.seed) is not int or self.seed < 0:
             raise ValueError(
                 f"`seed` must be an integer >= 0. Received: seed={self.seed!r}."
             )
@@ -222,7 +224,7 @@ class Plan:
         return {path: self._rate(path) for path in paths}
 
     def density_at(self, round: int, sizes: Mapping[str, int]) -> float:
-        """The density after `round` rounds, in closed form (PAPER: P_m).
+        """The density after `round` rounds, in closed form (the paper's P_m).
 
         Args:
             round: How many times weights were pruned; 0 is dense.
@@ -274,24 +276,13 @@ class Plan:
     def fingerprint(self) -> str:
         """A short hash over everything that training depends on."""
         # Not sorted: of the layer rates, the first that matches counts.
-        text = json.dumps(
-            {
-                name: value
-                for name, value in self.to_json().items()
-                if name not in (*_EXTENT, *_JUDGEMENT)
-            }
-        )
+        text = json.dumps(self._training())
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: "Plan") -> list[str]:
         """The names of the fields, of those training depends on, that differ."""
-        mine, theirs = self.to_json(), other.to_json()
-        return [
-            name
-            for name in mine
-            if json.dumps(mine[name]) != json.dumps(theirs[name])
-            and name not in (*_EXTENT, *_JUDGEMENT)
-        ]
+        mine, theirs = self._training(), other._training()
+        return [n for n in mine if json.dumps(mine[n]) != json.dumps(theirs[n])]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; a callable criterion as "module:name"."""
@@ -318,6 +309,15 @@ class Plan:
         values["criterion"] = function_of(values["criterion"])
         values["controls"] = tuple(map(function_of, values.get("controls", ())))
         return cls(**values)
+
+    def _training(self) -> dict[str, Any]:
+        """What training depends on, written so that equal choices are equal."""
+        values = self.to_json() | {"batch_size": self.batch_size or BATCH_SIZE}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in (*_EXTENT, *_JUDGEMENT)
+        }
 
     def _rate(self, path: str) -> float:
         keys = (key for key in self.layer_rates if matches(key, path))

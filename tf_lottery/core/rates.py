@@ -32,4 +32,5 @@ def matches(key: str, path: str) -> bool:
     """Whether a weight path, a path above it, or a pattern names the weight."""
     parts = path.split("/")
     above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
-    return any(fnmatch.fnmatchcase(name, key) for name in above)
+    # The name itself first: a layer may be called `a[0]`, which is a pattern, too.
+    return key in above or any(fnmatch.fnmatchcase(name, key) for name in above)

@@ -14,7 +14,6 @@ from tf_lottery.core.plan import Plan
 
 if TYPE_CHECKING:
     from tf_lottery.core.ticket import Ticket
-    from tf_lottery.core.verdict import Verdict
 
 Weights = Mapping[str, NDArray[Any]]
 State = Mapping[str, NDArray[Any]]
@@ -174,19 +173,6 @@ class History(Sequence[Round]):
     def trainings(self) -> tuple[Round, ...]:
         """Everything that was trained: the rounds of each replicate, and controls."""
         return (*itertools.chain(*self.replicates), *self.controls)
-
-    def verdict(self) -> "Verdict":
-        """Which ticket wins by the paper's definition, and what the figures carry."""
-        from tf_lottery.core.verdict import judge
-
-        return judge(self)
-
-    def smallest_winning(self) -> Round | None:
-        """The sparsest winning round, of the replicate where it scored best."""
-        verdict = self.verdict()
-        if not verdict.won:
-            return None
-        return self.replicates[verdict.replicate][verdict.chosen]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a training, see `Round.row`."""

@@ -16,6 +16,19 @@ def check_length(name: str, length: Length) -> None:
         )
 
 
+def normalized(length: Length) -> Length:
+    """The one way to write a length: steps as a number, epochs as "2ep".
+
+    Example:
+        >>> normalized("500it"), normalized("0ep"), normalized("02ep")
+        (500, 0, '2ep')
+    """
+    if isinstance(length, int):
+        return length
+    number, unit = int(length[:-2]), length[-2:]
+    return f"{number}ep" if number and unit == "ep" else number
+
+
 def to_steps(length: Length, steps_per_epoch: int) -> int:
     """The number of optimizer steps.
 

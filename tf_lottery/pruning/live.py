@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery._keras import tf
-from tf_lottery.core.errors import TicketError
+from tf_lottery.core.errors import InvariantError, TicketError
 from tf_lottery.core.io import bits, compact
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import State
@@ -113,7 +113,7 @@ class Live:
 
         Raises:
             TicketError: A state or masks of another model.
-            RuntimeError: A variable that does not hold what was assigned.
+            InvariantError: A variable that does not hold what was assigned.
         """
         self._check(state, masks)
         self._decided = masks
@@ -210,7 +210,7 @@ def _assign(name: str, variable: Any, value: Any) -> None:
             f"{np.shape(value)} there and {tuple(variable.shape)} here."
         ) from error
     if not all(_same_bits(part, value) for part in _parts(variable)):
-        raise RuntimeError(f"{name!r} does not hold what was assigned to it.")
+        raise InvariantError(f"{name!r} does not hold what was assigned to it.")
 
 
 def _same_bits(held: Any, assigned: Any) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tf_lottery.core.difference import STEP, Difference
-from tf_lottery.core.spread import Spread
-from tf_lottery.core.verdict import RoundVerdict
 from tf_lottery.report import formats
+from tf_lottery.verdict.difference import STEP, Difference
+from tf_lottery.verdict.judge import RoundVerdict
+from tf_lottery.verdict.spread import Spread
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

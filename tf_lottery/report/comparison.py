@@ -10,12 +10,9 @@ import rich.box
 import rich.console
 import rich.table
 
-from tf_lottery.core.difference import STEP, Difference
 from tf_lottery.core.io import PathLike, write_json
-from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
-from tf_lottery.core.spread import Spread
 from tf_lottery.report import formats
 from tf_lottery.report.files import figures_to_csv
 from tf_lottery.report.frame import (
@@ -28,6 +25,9 @@ from tf_lottery.report.frame import (
     score_name,
 )
 from tf_lottery.report.plots import plot
+from tf_lottery.verdict.difference import STEP, Difference
+from tf_lottery.verdict.monitor import maximizes
+from tf_lottery.verdict.spread import Spread
 
 # Densities that are planned equal differ by the rounding of a few rounds.
 _EQUAL = 0.01

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.records import History
-from tf_lottery.core.spread import Spread
 from tf_lottery.report import formats
 from tf_lottery.report.canvas import GREY, new_figure, save, styles, tidy, whole_numbers
 from tf_lottery.report.frame import (
@@ -17,6 +16,8 @@ from tf_lottery.report.frame import (
     curve_metrics,
     lines_of,
 )
+from tf_lottery.verdict.judge import judge
+from tf_lottery.verdict.spread import Spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +91,7 @@ def _set_range(axes: "Axes", shown: Sequence[tuple[float, Spread]]) -> None:
 def _by_round(
     history: History, drawn: Sequence[tuple[Line, Point]]
 ) -> list[dict[str, Any]]:
-    chosen = history.verdict().chosen
+    chosen = judge(history).chosen
     looks = []
     for number, (_, point) in enumerate(drawn):
         name = (

@@ -12,6 +12,7 @@ from tf_lottery.report.frame import (
     layer_rows,
     line_rows,
 )
+from tf_lottery.verdict.judge import judge
 
 
 def to_csv(history: History, path: PathLike) -> None:
@@ -46,7 +47,7 @@ def to_json(history: History, path: PathLike) -> None:
     summary = {
         "plan": history.plan.to_json(),
         "monitor": history.monitor,
-        "verdict": history.verdict().record(),
+        "verdict": judge(history).record(),
         "lines": list(line_rows(history)),
         "curves": list(curve_rows(history)),
         "layers": list(layer_rows(history)),

@@ -5,8 +5,8 @@ A difference of fractions is told in points, hundredths, as the verdict tells it
 
 import math
 
-from tf_lottery.core.difference import STEP, Difference
-from tf_lottery.core.spread import Spread
+from tf_lottery.verdict.difference import STEP, Difference
+from tf_lottery.verdict.spread import Spread
 
 
 def score(value: float) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tf_lottery.core.difference import STEP, known
-from tf_lottery.core.monitor import test_name
 from tf_lottery.core.records import History, Round
-from tf_lottery.core.spread import Spread
-from tf_lottery.core.verdict import controlled_round
+from tf_lottery.verdict.difference import STEP, known
+from tf_lottery.verdict.judge import controlled_round, judge
+from tf_lottery.verdict.monitor import test_name
+from tf_lottery.verdict.spread import Spread
 
 # A search; or several by name, of which each may be several histories.
 Searches = History | Mapping[str, History | Sequence[History]]
@@ -92,11 +92,6 @@ def lines_of(searches: Searches) -> list[Line]:
     ]
 
 
-def line_of(lines: Iterable[Line], kind: str) -> Line | None:
-    """The first line of a kind."""
-    return next((line for line in lines if line.kind == kind), None)
-
-
 def first(searches: Searches) -> History:
     """The first history: the one whose plan and monitor count."""
     return next(iter(_by_name(searches).values()))[0]
@@ -130,14 +125,14 @@ def curve_metrics(history: History) -> list[str]:
 
 def curve_rounds(history: History) -> list[int]:
     """The tickets whose learning curves are shown: dense, chosen, between, and last."""
-    verdict = history.verdict()
+    verdict = judge(history)
     last = len(verdict.rounds) - 1
     return sorted({0, (verdict.chosen + 1) // 2, verdict.chosen, max(last, 0)})
 
 
 def compared_round(history: History) -> int | None:
     """The round with controls that is nearest to the chosen one."""
-    return controlled_round(history, history.verdict().chosen)
+    return controlled_round(history, judge(history).chosen)
 
 
 def curve_lines(history: History) -> dict[str, list[tuple[Line, Point]]]:

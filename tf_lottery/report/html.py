@@ -7,13 +7,13 @@ from typing import Any
 
 from tf_lottery.core.io import PathLike, atomic
 from tf_lottery.core.records import History
-from tf_lottery.core.spread import CONFIDENCE
-from tf_lottery.core.verdict import MAX_DENSITY
 from tf_lottery.report import cells, reproduce, sections
 from tf_lottery.report.comparison import Comparison
 from tf_lottery.report.frame import score_name
 from tf_lottery.report.sweep import Sweep
 from tf_lottery.report.table import unfinished
+from tf_lottery.verdict.judge import MAX_DENSITY, judge
+from tf_lottery.verdict.spread import CONFIDENCE
 
 
 def to_html(
@@ -62,7 +62,7 @@ def _content(
     compared: Comparison | None,
     sweep: Sweep | None,
 ) -> dict[str, Any]:
-    verdict, score = history.verdict(), score_name(history)
+    verdict, score = judge(history), score_name(history)
     recipe = cells.as_typed(facts.get("recipe"))
     return {
         "name": Path(recipe).stem if recipe else "a search",

@@ -6,7 +6,6 @@ A line is a mean, its band goes from minimum to maximum over all that was traine
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_lottery.core.difference import STEP
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.records import History
 from tf_lottery.report.canvas import (
@@ -29,6 +28,8 @@ from tf_lottery.report.frame import (
     lines_of,
     score_name,
 )
+from tf_lottery.verdict.difference import STEP
+from tf_lottery.verdict.judge import judge
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,7 +143,7 @@ def _draw_final(axes: "Axes", line: Line, score: str) -> None:
 def _mark_choice(
     axes: "Axes", history: History, lines: Sequence[Line], metric: str, named: bool
 ) -> None:
-    verdict = history.verdict()
+    verdict = judge(history)
     tickets = next(line for line in lines if line.kind == TICKET)
     point = tickets.at(verdict.chosen)
     spread = point and point.spread(metric)

@@ -4,10 +4,8 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tf_lottery.core.difference import STEP
 from tf_lottery.core.duration import duration
 from tf_lottery.core.records import History
-from tf_lottery.core.verdict import RoundVerdict, Verdict
 from tf_lottery.report import cells, formats, reproduce
 from tf_lottery.report.comparison import Comparison
 from tf_lottery.report.curves import draw_curves
@@ -23,11 +21,13 @@ from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
 from tf_lottery.report.sweep import Sweep, in_words
 from tf_lottery.report.table import control_rows, gain_over
+from tf_lottery.verdict.difference import STEP
+from tf_lottery.verdict.judge import RoundVerdict, Verdict, judge
 
 
 def figures(history: History) -> list[dict[str, str]]:
     """The figures, with their captions."""
-    verdict, score = history.verdict(), score_name(history)
+    verdict, score = judge(history), score_name(history)
     chosen = verdict.rounds[verdict.chosen]
     kinds = [line.name for line in lines_of(history)]
     pooled = (
@@ -97,7 +97,7 @@ def round_row(round: RoundVerdict, verdict: Verdict, score: str) -> dict[str, An
 
 def controls(history: History, score: str) -> Iterator[dict[str, Any]]:
     """A row for each control of each round."""
-    rounds = history.verdict().rounds
+    rounds = judge(history).rounds
     for number, kind, scores, steps in control_rows(history):
         yield {
             "number": number,

@@ -13,10 +13,10 @@ import rich.table
 
 from tf_lottery.core.io import PathLike, write_json
 from tf_lottery.core.records import History
-from tf_lottery.core.verdict import RoundVerdict, Verdict
 from tf_lottery.report import formats
 from tf_lottery.report.canvas import ACCENT, GREY, density_axis, new_figure, save, tidy
 from tf_lottery.report.files import rows_to_csv
+from tf_lottery.verdict.judge import RoundVerdict, Verdict, judge
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ class Trial:
     verdict: Verdict = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "verdict", self.history.verdict())
+        object.__setattr__(self, "verdict", judge(self.history))
 
     @property
     def chosen(self) -> RoundVerdict:

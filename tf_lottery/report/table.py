@@ -8,13 +8,13 @@ import rich.box
 import rich.console
 import rich.table
 
-from tf_lottery.core.difference import STEP, Difference
 from tf_lottery.core.printable import printable
 from tf_lottery.core.records import History
-from tf_lottery.core.spread import Spread
-from tf_lottery.core.verdict import RoundVerdict
 from tf_lottery.report import formats
 from tf_lottery.report.frame import DENSE, TICKET, is_repeated, lines_of, score_name
+from tf_lottery.verdict.difference import STEP, Difference
+from tf_lottery.verdict.judge import RoundVerdict, judge
+from tf_lottery.verdict.spread import Spread
 
 
 def table(history: History, width: int = 88) -> str:
@@ -55,7 +55,7 @@ def gain_over(round: RoundVerdict, against: str, metric: str) -> Difference | No
 
 def _one_by_one(history: History) -> rich.table.Table:
     """The table of one replicate without controls: each number as it is."""
-    chosen = history.verdict().chosen
+    chosen = judge(history).chosen
     columns = _columns(history)
     view = rich.table.Table(box=rich.box.SIMPLE_HEAD)
     for name in columns:
@@ -68,7 +68,7 @@ def _one_by_one(history: History) -> rich.table.Table:
 
 
 def _rounds(history: History) -> rich.table.Table:
-    verdict, score = history.verdict(), score_name(history)
+    verdict, score = judge(history), score_name(history)
     view = _view()
     tested = score != history.monitor
     several = len(history.replicates) > 1
@@ -94,7 +94,7 @@ def _rounds(history: History) -> rich.table.Table:
 
 
 def _controls(history: History) -> rich.table.Table:
-    rounds, score = history.verdict().rounds, score_name(history)
+    rounds, score = judge(history).rounds, score_name(history)
     view = _view()
     gain = f"ticket's gain\non it{_unit(rounds, score)}"
     for name in ("round", "density", "control", "n", score, gain, "best\nstep"):

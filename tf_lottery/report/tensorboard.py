@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.difference import STEP
 from tf_lottery.core.io import PathLike, atomic
 from tf_lottery.core.records import History, Round
 from tf_lottery.report.frame import score_name
+from tf_lottery.verdict.difference import STEP
 
 # TensorBoard takes any file whose name holds "tfevents"; one name a run, so that
 # writing again replaces what was there.

@@ -9,7 +9,6 @@ from typing import Any
 from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.kept import keeping
-from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
@@ -27,6 +26,8 @@ from tf_lottery.search.shared import Shared
 from tf_lottery.search.store import Store
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.trainer import Callbacks, Trainer
+from tf_lottery.verdict.judge import judge
+from tf_lottery.verdict.monitor import maximizes
 
 # They may differ from worker to worker.
 _OF_ONE = ("devices", "machine")
@@ -290,7 +291,7 @@ def _received(content: bytes) -> Ticket:
 
 def chosen(history: History) -> Ticket:
     """The ticket that a search returns, with what the search found out about it."""
-    verdict = history.verdict()
+    verdict = judge(history)
     round = history.replicates[verdict.replicate][verdict.chosen]
     return dataclasses.replace(
         round.trained,

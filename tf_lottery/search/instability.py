@@ -20,7 +20,6 @@ import numpy as np
 from tf_lottery.core.checks import check_count, is_number
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.kept import keeping
-from tf_lottery.core.monitor import is_fraction, maximizes
 from tf_lottery.core.records import Outcome, Weights
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.core.ticket import Ticket
@@ -32,6 +31,7 @@ from tf_lottery.search.replicate import Replicate
 from tf_lottery.training import strategy as strategies
 from tf_lottery.training.draw import with_generators
 from tf_lottery.training.trainer import Trainer
+from tf_lottery.verdict.monitor import is_fraction, maximizes
 
 STABLE = 0.02
 

@@ -17,6 +17,7 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Outcome, Round, Weights
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.search.sealed import digest
+from tf_lottery.verdict.judge import judge
 
 # Of a later call; it changes nothing about what was trained before.
 _LATER = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
@@ -159,7 +160,7 @@ def _check_found_out(
             "was stopped at its very end, call again."
         )
     then = _then(ticket, history)
-    verdict = then.verdict()
+    verdict = judge(then)
     of = history.replicates[verdict.replicate][verdict.chosen]
     if _judged_alike(ticket.plan, history.plan) and (
         (ticket.won, ticket.reason) != (verdict.won, verdict.reason)

@@ -15,7 +15,6 @@ from typing import Any
 
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.kept import keeping
-from tf_lottery.core.monitor import is_fraction
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length, check_length, to_steps
@@ -27,6 +26,7 @@ from tf_lottery.search.instability import (
     instability,
 )
 from tf_lottery.training.trainer import Trainer
+from tf_lottery.verdict.monitor import is_fraction
 
 # What a walk along the steps chooses itself, or has no use for.
 _NOT_PLAIN = {

@@ -253,7 +253,7 @@ def load_history(run_dir: io.PathLike) -> History:
 
     Example:
         ```python
-        print(tf_lottery.load_history("runs/lenet").verdict())
+        print(tf_lottery.judge(tf_lottery.load_history("runs/lenet")))
         ```
     """
     return Store(run_dir).history()

@@ -15,6 +15,7 @@ import numpy as np
 
 from tf_lottery._keras import tf
 from tf_lottery.core import io
+from tf_lottery.core.errors import InvariantError
 
 _PIECE = 2**28  # bytes
 LOST = (
@@ -96,7 +97,7 @@ class Workers:
         for replica, found in enumerate(rows):
             pairs = zip(masks, found, expected, strict=True)
             if differ := [path for path, one, other in pairs if one != other]:
-                raise RuntimeError(
+                raise InvariantError(
                     f"The masks of {', '.join(map(repr, differ))} on replica {replica} "
                     f"(worker {self.worker_of(replica)}) are not those that were "
                     "decided."

@@ -4,12 +4,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tf_lottery.core.errors import PlanMismatchError, TicketError
+from tf_lottery.core.errors import InvariantError, PlanMismatchError, TicketError
 from tf_lottery.tuner._keras_tuner import keras_tuner
 
-# What no trial is to blame for: a full disk, files of another search.
-_OF_THE_SWEEP = (OSError, PlanMismatchError, TicketError)
-_OF_A_TRIAL = (ValueError, TypeError, FloatingPointError)
+# What no trial is to blame for: a full disk, files of another search, a bug of ours.
+_OF_THE_SWEEP = (OSError, PlanMismatchError, TicketError, InvariantError)
+_OF_A_TRIAL = (ValueError, FloatingPointError)
 
 
 @contextlib.contextmanager

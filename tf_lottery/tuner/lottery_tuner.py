@@ -15,7 +15,6 @@ from typing import Any
 import rich.console
 
 from tf_lottery.core.io import PathLike
-from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
@@ -30,6 +29,7 @@ from tf_lottery.tuner.objectives import all_of, check_objective, figures, report
 from tf_lottery.tuner.results import Results, values_of
 from tf_lottery.tuner.space import Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
+from tf_lottery.verdict.monitor import maximizes
 
 _TRAINER = {
     *("validation_data", "test_data", "class_weight", "validation_split"),

@@ -16,11 +16,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History
-from tf_lottery.core.spread import Spread
 from tf_lottery.tuner._keras_tuner import keras_tuner
+from tf_lottery.verdict.judge import judge
+from tf_lottery.verdict.monitor import maximizes
+from tf_lottery.verdict.spread import Spread
 
 SMALLEST, SCORE, AREA = "smallest_winning_density", "winning_score", "area_under_score"
 _DIRECTIONS = {
@@ -114,7 +115,7 @@ def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> 
 
 def figures(history: History) -> dict[str, float]:
     """Every figure of a finished search that is a number, by name."""
-    verdict = history.verdict()
+    verdict = judge(history)
     chosen = verdict.rounds[verdict.chosen]
     winning = chosen if verdict.won else verdict.rounds[0]
     trainings = [
@@ -160,7 +161,7 @@ def reported(found: Mapping[str, float], objective: Any) -> dict[str, float]:
 
 def _area(history: History) -> float:
     """By the trapezoidal rule, from the dense network to the sparsest round."""
-    rounds = history.verdict().rounds
+    rounds = judge(history).rounds
     x = [-math.log10(round.density) for round in rounds]
     y = [round.score.mean for round in rounds]
     return math.fsum(

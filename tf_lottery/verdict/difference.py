@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.core.monitor import is_fraction, test_name
 from tf_lottery.core.records import History, Round
-from tf_lottery.core.spread import Spread
+from tf_lottery.verdict.monitor import is_fraction, test_name
+from tf_lottery.verdict.spread import Spread
 
 STEP = "best_step"
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tf_lottery.core.spread import Spread
+from tf_lottery.verdict.spread import Spread
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8).map(tuple)
 

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tf_lottery.core import wording
-from tf_lottery.core.difference import Difference, against_dense, differences, known
-from tf_lottery.core.monitor import test_name
-from tf_lottery.core.records import History
-from tf_lottery.core.spread import Spread
+from tf_lottery.core.records import History, Round
+from tf_lottery.verdict import wording
+from tf_lottery.verdict.difference import Difference, against_dense, differences, known
+from tf_lottery.verdict.monitor import test_name
+from tf_lottery.verdict.spread import Spread
 
 MAX_DENSITY = 0.5
+_EPSILON = 2.0**-22  # twice that of float32: a quotient, and its difference
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,14 @@ def judge(history: History) -> Verdict:
     )
 
 
+def smallest_winning(history: History) -> Round | None:
+    """The sparsest winning round, of the replicate where it scored best."""
+    verdict = judge(history)
+    if not verdict.won:
+        return None
+    return history.replicates[verdict.replicate][verdict.chosen]
+
+
 def _judged(history: History, number: int) -> RoundVerdict:
     having = [rounds for rounds in history.replicates if len(rounds) > number]
     ours, dense = [each[number] for each in having], [each[0] for each in having]
@@ -194,8 +203,9 @@ def _matches(history: History, validation: Difference) -> bool:
     loss, tolerance = (-gain if history.maximize else gain), history.plan.tolerance
     # Scores are float32: a loss of exactly the tolerance may come out above it, and
     # so may equal means of scores that are not equal.
-    noise = 1e-7 * abs(validation.theirs.mean) if len(validation) > 1 else 0.0
-    return loss <= 1.001 * tolerance + noise
+    is_exact = tolerance == 0 and len(validation) == 1
+    noise = 0.0 if is_exact else _EPSILON * abs(validation.theirs.mean)
+    return loss <= tolerance + noise
 
 
 def _contradicts(history: History, each: Difference) -> bool:

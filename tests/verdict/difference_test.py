@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import history, replicated
-from tf_lottery.core.difference import Difference, differences
-from tf_lottery.core.spread import Spread
+from tf_lottery.verdict.difference import Difference, differences
+from tf_lottery.verdict.spread import Spread
 
 # Accuracies on 10,000 images, in the float32 that Keras gives.
 IMAGES = st.integers(5000, 8000)

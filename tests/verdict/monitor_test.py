@@ -2,8 +2,8 @@
 
 import pytest
 
-from tf_lottery.core.monitor import maximizes
 from tf_lottery.core.plan import Plan
+from tf_lottery.verdict.monitor import maximizes
 
 
 @pytest.mark.parametrize(

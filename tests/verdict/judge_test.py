@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import history, replicated
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.verdict import judge
+from tf_lottery.verdict.judge import judge, smallest_winning
 
 DENSE = (1.0, 0.90, 100)
 
@@ -143,6 +143,11 @@ def test_a_score_exactly_the_tolerance_below_matches():
 # Scores that are no numbers.
 
 
+def test_a_score_a_thousandth_of_the_tolerance_too_low_does_not_match():
+    plan = Plan(tolerance=0.02)
+    assert chosen((0.5, 0.9 - 0.02001, 90), plan=plan) == (1, False)
+
+
 def test_a_nan_score_never_matches():
     assert chosen((0.5, 0.91, 90), (0.4, np.nan, 90)) == (1, True)
 
@@ -268,9 +273,9 @@ def test_the_smallest_winning_round_is_of_the_best_replicate():
     first = [FIRST, (0.4, 0.95, 0.9, 90), (0.3, 0.93, 0.9, 90), (0.2, 0.1, 0.9, 90)]
     second = [SECOND, (0.4, 0.93, 0.9, 90), (0.3, 0.94, 0.9, 90), (0.2, 0.1, 0.9, 90)]
     searches = replicated(first, second)
-    assert searches.smallest_winning() is searches.replicates[1][2]
-    assert replicated(first[:1]).smallest_winning() is None
-    assert history([DENSE, (0.4, 0.1, 80)]).smallest_winning() is None
+    assert smallest_winning(searches) is searches.replicates[1][2]
+    assert smallest_winning(replicated(first[:1])) is None
+    assert smallest_winning(history([DENSE, (0.4, 0.1, 80)])) is None
 
 
 SCORES = st.sampled_from([0.88, 0.9, 0.91, 0.93, float("nan")])
@@ -361,8 +366,8 @@ def test_one_replicate_is_told_as_before_replicates():
 
 def test_a_round_that_some_replicates_lack_is_not_chosen():
     rows = [(1.0, 0.9, 0.9, 50), (0.5, 0.91, 0.9, 40), (0.25, 0.95, 0.9, 30)]
-    whole = replicated(rows, rows).verdict()
-    begun = replicated(rows, rows[:2]).verdict()
+    whole = judge(replicated(rows, rows))
+    begun = judge(replicated(rows, rows[:2]))
     assert (whole.chosen, whole.won) == (2, True)
     assert (begun.chosen, begun.won) == (1, True)
     assert begun.rounds[2].wins  # of the one that has it, and told as such
@@ -370,13 +375,13 @@ def test_a_round_that_some_replicates_lack_is_not_chosen():
 
 def test_a_replicate_that_has_only_trained_dense_does_not_stop_the_choice():
     rows = [(1.0, 0.9, 0.9, 50), (0.5, 0.91, 0.9, 40)]
-    assert replicated(rows, rows[:1]).verdict().chosen == 1
+    assert judge(replicated(rows, rows[:1])).chosen == 1
 
 
 def test_controls_of_another_round_are_told_where_the_chosen_one_has_none():
     rows = [(1.0, 0.9, 0.90, 50), (0.5, 0.91, 0.93, 40), (0.25, 0.9, 0.92, 30)]
     controls = {(r, "reinit", 0, 1): (0.8, 0.8 + r / 100, 60) for r in (0, 1)}
-    verdict = replicated(rows, rows, controls=controls).verdict()
+    verdict = judge(replicated(rows, rows, controls=controls))
     assert verdict.chosen == 2
     assert (
         "It has no controls; the nearest ticket that has, of round 1" in verdict.reason
@@ -387,6 +392,4 @@ def test_controls_of_another_round_are_told_where_the_chosen_one_has_none():
 def test_a_chosen_round_with_controls_tells_of_its_own_alone():
     rows = [(1.0, 0.9, 0.90, 50), (0.5, 0.91, 0.93, 40), (0.25, 0.9, 0.92, 30)]
     controls = {(r, "reinit", 0, 2): (0.8, 0.8 + r / 100, 60) for r in (0, 1)}
-    assert (
-        "no controls" not in replicated(rows, rows, controls=controls).verdict().reason
-    )
+    assert "no controls" not in judge(replicated(rows, rows, controls=controls)).reason

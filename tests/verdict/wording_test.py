@@ -4,6 +4,7 @@ import pytest
 
 from tests.fakes import history, replicated
 from tf_lottery.core.plan import Plan
+from tf_lottery.verdict.judge import judge
 
 DENSE = (1.0, 0.9, 0.88, 3000)
 BETTER = (0.0021, 0.0028, 0.0014, 0.0019, 0.0023)
@@ -19,7 +20,7 @@ def searches(gains, steps=3000, validation=0.91, **options):
 
 
 def said(*args, **options):
-    return searches(*args, **options).verdict().rounds[1].sentence()
+    return judge(searches(*args, **options)).rounds[1].sentence()
 
 
 def controlled(name, gains, over, steps=3000):
@@ -32,28 +33,28 @@ def controlled(name, gains, over, steps=3000):
 
 def test_a_resolved_gain_is_told_with_its_interval_and_count():
     assert said(BETTER) == (
-        "Test figures (test_accuracy): beats dense by 0.21 point "
+        "Test figures (test_accuracy): beats dense by 0.21 points "
         "(95% interval 0.15 to 0.27), in 5 of 5 replicates."
     )
 
 
 def test_one_replicate_beats_nothing():
     assert said(BETTER[:1]) == (
-        "Test figures (test_accuracy): +0.21 point against dense "
+        "Test figures (test_accuracy): +0.21 points against dense "
         "(1 replicate: no interval)."
     )
 
 
 def test_an_interval_that_holds_zero_is_not_resolved():
     assert said(EITHER) == (
-        "Test figures (test_accuracy): not resolved from dense: +0.03 point "
+        "Test figures (test_accuracy): not resolved from dense: +0.03 points "
         "(95% interval -0.09 to 0.14), better in 3 of 5 replicates."
     )
 
 
 def test_a_loss_is_told_and_contradicts_the_choice():
     assert said(WORSE) == (
-        "Test figures (test_accuracy): loses to dense by 0.25 point "
+        "Test figures (test_accuracy): loses to dense by 0.25 points "
         "(95% interval 0.11 to 0.39), better in 0 of 5 replicates. "
         "The test figures contradict the choice: "
         "on test data the ticket does not match the dense network."
@@ -64,7 +65,7 @@ def test_a_loss_is_told_and_contradicts_the_choice():
 def test_a_tie_is_equal_and_equal_gains_have_no_interval():
     assert said((0.0,) * 5).endswith(": equal to dense in 5 of 5 replicates.")
     assert said((0.001,) * 2).endswith(
-        ": +0.10 point against dense, alike in 2 of 2 replicates: no interval."
+        ": +0.10 points against dense, alike in 2 of 2 replicates: no interval."
     )
 
 
@@ -75,20 +76,20 @@ def test_steps_are_told_where_they_are_resolved():
         ", minimum validation loss 1.5x earlier (1 replicate: no interval)."
     )
     rows = [[DENSE, (0.4, 0.91, 0.88 + g, 2000 + i)] for i, g in enumerate(BETTER)]
-    sentence = replicated(*rows).verdict().rounds[1].sentence()
+    sentence = judge(replicated(*rows)).rounds[1].sentence()
     assert "in 5 of 5 replicates, minimum validation loss 1.5x earlier." in sentence
 
 
 def test_steps_are_not_told_of_tickets_that_were_not_rewound():
     rows = [[DENSE, (0.4, 0.91, 0.88 + g, 2000 + i)] for i, g in enumerate(BETTER)]
     plan = Plan(retrain="fine_tune")
-    sentence = replicated(*rows, plan=plan).verdict().rounds[1].sentence()
-    assert "beats dense by 0.21 point" in sentence
+    sentence = judge(replicated(*rows, plan=plan)).rounds[1].sentence()
+    assert "beats dense by 0.21 points" in sentence
     assert "earlier" not in sentence
 
 
 def test_what_is_not_zero_is_not_shown_as_zero():
-    assert "-0.002 point" in said((0.001, -0.0010, -0.00006))
+    assert "-0.002 points" in said((0.001, -0.0010, -0.00006))
 
 
 @pytest.mark.parametrize(
@@ -102,13 +103,13 @@ def test_what_is_not_zero_is_not_shown_as_zero():
 def test_what_a_lost_control_means_is_said_where_it_is_known(name, meaning):
     controls = controlled(name, BETTER, WORSE)
     sentence = said(BETTER, controls=controls)
-    assert f"loses to {name} by 0.25 point (95% interval 0.11 to 0.39)" in sentence
+    assert f"loses to {name} by 0.25 points (95% interval 0.11 to 0.39)" in sentence
     assert (f"Worse than {name}: {meaning}" in sentence) == (meaning is not None)
 
 
 def test_a_control_that_is_not_resolved_means_nothing():
     sentence = said(BETTER, controls=controlled("reinit", BETTER, EITHER))
-    assert "; not resolved from reinit: +0.03 point" in sentence
+    assert "; not resolved from reinit: +0.03 points" in sentence
     assert "Worse" not in sentence
 
 
@@ -116,7 +117,7 @@ def test_controls_in_some_replicates_are_counted():
     controls = controlled("reinit", BETTER, BETTER)
     some = {key: value for key, value in controls.items() if key[0] < 3}
     sentence = said(BETTER, controls=some)
-    assert "beats reinit by 0.21 point" in sentence
+    assert "beats reinit by 0.21 points" in sentence
     assert sentence.endswith("in 3 of 3 replicates (5 in all).")
     one = {key: value for key, value in controls.items() if key[0] == 3}
     assert said(BETTER, controls=one).endswith("(1 of 5 replicates: no interval).")
@@ -124,7 +125,7 @@ def test_controls_in_some_replicates_are_counted():
 
 def test_without_test_data_it_says_that_the_same_figures_chose():
     rows = [(1.0, 0.90, 100), (0.4, 0.92, 100)]
-    assert history(rows).verdict().rounds[1].sentence() == (
+    assert judge(history(rows)).rounds[1].sentence() == (
         "Without test data, by the figures that chose the ticket (val_accuracy): "
         "+2.00 points against dense (1 replicate: no interval)."
     )
@@ -133,11 +134,11 @@ def test_without_test_data_it_says_that_the_same_figures_chose():
 def test_a_loss_has_no_points():
     rows = [(1.0, 0.25, 100), (0.4, 0.2, 100)]
     searches = history(rows, monitor="val_loss", maximize=False)
-    assert "(val_loss): -0.05 against dense" in searches.verdict().rounds[1].sentence()
+    assert "(val_loss): -0.05 against dense" in judge(searches).rounds[1].sentence()
 
 
 def test_the_reason_has_the_claims_of_replicates_and_controls():
-    several = searches(BETTER).verdict()
+    several = judge(searches(BETTER))
     assert several.reason == (
         "A winning ticket: 3.6% of the weights, val_accuracy 0.9100 (dense 0.9000), "
         "minimum validation loss is at step 3,000 (dense 3,000); "
@@ -145,8 +146,8 @@ def test_the_reason_has_the_claims_of_replicates_and_controls():
         f"{several.rounds[1].sentence()}"
     )
     one = searches(BETTER[:1], controls=controlled("reinit", BETTER[:1], BETTER[:1]))
-    assert "+0.21 point against reinit" in one.verdict().reason
+    assert "+0.21 points against reinit" in judge(one).reason
 
 
 def test_the_dense_network_has_nothing_to_claim():
-    assert searches(BETTER).verdict().rounds[0].sentence() == ""
+    assert judge(searches(BETTER)).rounds[0].sentence() == ""

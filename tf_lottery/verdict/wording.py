@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tf_lottery.core.difference import STEP, Difference
-from tf_lottery.core.spread import CONFIDENCE, Spread
+from tf_lottery.verdict.difference import STEP, Difference
+from tf_lottery.verdict.spread import CONFIDENCE, Spread
 
 if TYPE_CHECKING:
-    from tf_lottery.core.verdict import RoundVerdict
+    from tf_lottery.verdict.judge import RoundVerdict
 
 # What a ticket and its control do not share.
 _CHANGED = {
@@ -195,9 +195,7 @@ def _by(figure: Difference, spread: Spread) -> str:
 
 def _amount(figure: Difference, value: float) -> str:
     text = _number(figure)(value)
-    if not figure.is_in_points:
-        return text
-    return f"{text} point{'s' if float(text) > 1 else ''}"
+    return f"{text} points" if figure.is_in_points else text
 
 
 def _interval(figure: Difference, interval: tuple[float, float]) -> str:
