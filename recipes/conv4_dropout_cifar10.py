@@ -1,7 +1,7 @@
 """Conv-4 on CIFAR-10, with dropout: figure 6 of the paper."""
 
 from tf_lottery import Data, Plan
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import conv, data
 
 PLAN = Plan(

@@ -1,7 +1,7 @@
 """LeNet-300-100 on Fashion-MNIST: the paper's protocol on a harder data set."""
 
 from tf_lottery import Data, Plan
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, lenet
 
 PLAN = Plan(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery import Data, Plan
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, lenet
 
 ARCHIVES = Path(__file__).parent / "data" / "mnist"

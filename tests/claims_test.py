@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import facts, replicated, written
-from tests.search.forging import edited_plan
+from tests.run_dir.forging import edited_plan
 from tf_lottery.core.plan import Plan
 from tf_lottery.verdict.spread import Spread
 

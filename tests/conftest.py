@@ -1,4 +1,4 @@
-"""What all tests share: quiet TensorFlow, repeatable properties, tiny data.
+"""What all tests share: quiet TensorFlow, a quick disk, a whole search, tiny data.
 
 TensorFlow is imported where a test imports it, so that the others start at once.
 """
@@ -17,6 +17,23 @@ hypothesis.settings.register_profile(
     "tf_lottery", deadline=None, derandomize=True, print_blob=True
 )
 hypothesis.settings.load_profile("tf_lottery")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """A search that nothing disturbs: what it yielded, and its directory."""
+    from tests.fakes import FakeTrainer
+    from tests.search.searching import PLAN, search
+
+    path = tmp_path_factory.mktemp("whole")
+    return search(path, FakeTrainer(PLAN)), path
 
 
 @pytest.fixture
@@ -46,7 +63,7 @@ def validation():
 @pytest.fixture
 def global_policy():
     """Sets the global dtype policy for one test."""
-    from tf_lottery._keras import keras
+    from tf_lottery.bindings.tf_keras._imports import keras
 
     before = keras.mixed_precision.global_policy()
     yield keras.mixed_precision.set_global_policy
@@ -56,6 +73,6 @@ def global_policy():
 @pytest.fixture
 def always_written(monkeypatch):
     """Checkpoints at each epoch's end, however short the epochs are."""
-    from tf_lottery.training import run
+    from tf_lottery.training import checkpoint
 
-    monkeypatch.setattr(run, "_SHARE", np.inf)
+    monkeypatch.setattr(checkpoint, "_SHARE", np.inf)

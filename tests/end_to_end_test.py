@@ -8,7 +8,7 @@ import pytest
 import tf_lottery
 from tests.models import arrays, batches, compiled, equal, keras, tiny, with_state
 from tf_lottery import Ticket, find_ticket, one_shot
-from tf_lottery.search.store import Store
+from tf_lottery.run_dir.run_dir import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 

@@ -12,10 +12,10 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Outcome, Round
 from tf_lottery.core.steps import to_steps
 from tf_lottery.core.ticket import Ticket, masked
-from tf_lottery.search.facts import describe
+from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.search.store import Store
-from tf_lottery.training.run import Run
+from tf_lottery.training.checkpoint import Run
 
 SHAPES = {"dense/kernel": (6, 5), "block/dense_1/kernel": (5, 4), "logits/kernel": (4,)}
 STEPS = 100

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_lottery._keras import keras, tf
-from tf_lottery.pruning.wrap import mask_variables
-from tf_lottery.training import strategy
+from tf_lottery.bindings.tf_keras import devices as strategy
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.tfmot.wrap import mask_variables
 
 layers = keras.layers
 MNIST = Path(__file__).parents[1] / "recipes" / "data" / "mnist"

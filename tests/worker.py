@@ -26,7 +26,7 @@ from tests.models import (
     with_state,
 )
 from tf_lottery import find_ticket
-from tf_lottery.pruning.live import Live
+from tf_lottery.bindings.tf_keras.live import Live
 
 MODELS = {
     "Adam": lambda: compiled(tiny()),

@@ -15,6 +15,13 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from tf_lottery.bindings.tf_keras.data.given import Data as Data
+    from tf_lottery.bindings.tf_keras.gradient import gradient as gradient
+    from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer as transfer
+    from tf_lottery.bindings.tf_keras.tfmot.rewind import RewindWeights as RewindWeights
+    from tf_lottery.bindings.tf_keras.tfmot.schedule import (
+        LotterySchedule as LotterySchedule,
+    )
     from tf_lottery.core import controls as controls
     from tf_lottery.core import criteria as criteria
     from tf_lottery.core.algebra import expected_overlap as expected_overlap
@@ -33,18 +40,13 @@ if TYPE_CHECKING:
     from tf_lottery.core.records import Outcome as Outcome
     from tf_lottery.core.records import Round as Round
     from tf_lottery.core.ticket import Ticket as Ticket
-    from tf_lottery.pruning.rewind import RewindWeights as RewindWeights
-    from tf_lottery.pruning.schedule import LotterySchedule as LotterySchedule
-    from tf_lottery.pruning.transfer import transfer as transfer
     from tf_lottery.report.comparison import compare as compare
+    from tf_lottery.run_dir.run_dir import load_history as load_history
     from tf_lottery.search.find import find_ticket as find_ticket
     from tf_lottery.search.find import one_shot as one_shot
-    from tf_lottery.search.instability import instability as instability
-    from tf_lottery.search.rewind_point import find_rewind_point as find_rewind_point
     from tf_lottery.search.rounds import run_rounds as run_rounds
-    from tf_lottery.search.store import load_history as load_history
-    from tf_lottery.training.data import Data as Data
-    from tf_lottery.training.gradient import gradient as gradient
+    from tf_lottery.studies.instability import instability as instability
+    from tf_lottery.studies.rewind_point import find_rewind_point as find_rewind_point
     from tf_lottery.training.trainer import Trainer as Trainer
     from tf_lottery.tuner.lottery_tuner import LotteryTuner as LotteryTuner
     from tf_lottery.tuner.objectives import lottery_objective as lottery_objective
@@ -63,17 +65,17 @@ _MODULES = {
 
 _NAMES = {
     "Context": "tf_lottery.core.controls",
-    "Data": "tf_lottery.training.data",
+    "Data": "tf_lottery.bindings.tf_keras.data.given",
     "ExportError": "tf_lottery.core.errors",
     "History": "tf_lottery.core.records",
     "InvariantError": "tf_lottery.core.errors",
-    "LotterySchedule": "tf_lottery.pruning.schedule",
+    "LotterySchedule": "tf_lottery.bindings.tf_keras.tfmot.schedule",
     "LotteryTuner": "tf_lottery.tuner.lottery_tuner",
     "Masks": "tf_lottery.core.masks",
     "Outcome": "tf_lottery.core.records",
     "Plan": "tf_lottery.core.plan",
     "PlanMismatchError": "tf_lottery.core.errors",
-    "RewindWeights": "tf_lottery.pruning.rewind",
+    "RewindWeights": "tf_lottery.bindings.tf_keras.tfmot.rewind",
     "Round": "tf_lottery.core.records",
     "Ticket": "tf_lottery.core.ticket",
     "TicketError": "tf_lottery.core.errors",
@@ -81,13 +83,13 @@ _NAMES = {
     "choices_of": "tf_lottery.tuner.space",
     "compare": "tf_lottery.report.comparison",
     "expected_overlap": "tf_lottery.core.algebra",
-    "find_rewind_point": "tf_lottery.search.rewind_point",
+    "find_rewind_point": "tf_lottery.studies.rewind_point",
     "find_ticket": "tf_lottery.search.find",
-    "gradient": "tf_lottery.training.gradient",
-    "instability": "tf_lottery.search.instability",
+    "gradient": "tf_lottery.bindings.tf_keras.gradient",
+    "instability": "tf_lottery.studies.instability",
     "intersection": "tf_lottery.core.algebra",
     "judge": "tf_lottery.verdict.judge",
-    "load_history": "tf_lottery.search.store",
+    "load_history": "tf_lottery.run_dir.run_dir",
     "lottery_objective": "tf_lottery.tuner.objectives",
     "lottery_space": "tf_lottery.tuner.space",
     "one_shot": "tf_lottery.search.find",
@@ -95,7 +97,7 @@ _NAMES = {
     "prune": "tf_lottery.core.prune",
     "run_rounds": "tf_lottery.search.rounds",
     "smallest_winning": "tf_lottery.verdict.judge",
-    "transfer": "tf_lottery.pruning.transfer",
+    "transfer": "tf_lottery.bindings.tf_keras.rebuilding.transfer",
     "union": "tf_lottery.core.algebra",
 }
 

@@ -11,8 +11,8 @@ import os
 import re
 import shutil
 
-from tf_lottery.search.names import METRICS, OUTCOME, PLAN, TICKET
-from tf_lottery.search.sealed import write_record
+from tf_lottery.run_dir.names import METRICS, OUTCOME, PLAN, TICKET
+from tf_lottery.run_dir.sealed import write_record
 
 VALUES = (
     *(None, True, False, "", "x", "\x1b[2J", [], {}, [[]], [0], {"a": 1}, -1, 0, 0.5),

@@ -16,10 +16,10 @@ import overlap
 from absl import app, flags
 
 from tf_lottery import Plan, Trainer
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras import devices
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.prune import prune
-from tf_lottery.training import strategy as strategies
 from tf_lottery.zoo import data, lenet
 
 FLAGS = flags.FLAGS
@@ -35,7 +35,7 @@ def main(_: Any) -> None:
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * 2,
     )
-    strategy = strategies.resolve("mirrored", None)
+    strategy = devices.resolve("mirrored", None)
     print(f"{'':8}{'two replicas':>25}{'a last bit':>25}")
     print(f"{'steps':>8}" + f"{'difference':>14}{'overlap':>11}" * 2)
     for steps in map(int, FLAGS.steps):

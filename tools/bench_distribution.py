@@ -21,8 +21,8 @@ import bench_step as step
 import numpy as np
 from absl import app, flags
 
-from tf_lottery._keras import tf
-from tf_lottery.training import strategy as strategies
+from tf_lottery.bindings.tf_keras import devices
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.zoo import lenet
 
 FLAGS = flags.FLAGS
@@ -35,8 +35,8 @@ def main(_: Any) -> None:
             [tf.config.LogicalDeviceConfiguration()] * 2,
         )
     tf.get_logger().setLevel("ERROR")  # it counts the traces of all models as one's
-    strategy = strategies.resolve("mirrored", None)
-    results: dict[str, Any] = {"devices": strategies.in_words(strategy)}
+    strategy = devices.resolve("mirrored", None)
+    results: dict[str, Any] = {"devices": devices.in_words(strategy)}
     print(results["devices"])
     for name, make, shape, chunks in (
         ("lenet", lenet.lenet_300_100, (28, 28, 1), FLAGS.lenet_chunks),

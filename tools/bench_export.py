@@ -21,11 +21,11 @@ import numpy as np
 from absl import app, flags
 
 from tf_lottery import ExportError, export
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras.data.given import resolve
 from tf_lottery.cli.commands import load_recipe
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.find import chosen
-from tf_lottery.search.store import Store
-from tf_lottery.training.data import resolve
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", "runs/lenet_mnist_demo", "Of the LeNet ticket.")

@@ -69,7 +69,7 @@ def in_fresh_process(case: str) -> dict[str, int]:
 
 def measure(case: str) -> dict[str, int]:
     """Runs a case here; returns its peak memory in bytes, and the model's weights."""
-    from tf_lottery._keras import tf
+    from tf_lottery.bindings.tf_keras._imports import tf
     from tf_lottery.search import find  # all that a search imports
 
     warnings.simplefilter("ignore", UserWarning)  # whether the ticket won
@@ -115,7 +115,7 @@ def train_dense(model: Any, images: Any, labels: Any, validation: Any) -> None:
 
 def compiled() -> Any:
     """Two large layers, compiled with Adam and the group size of a search."""
-    from tf_lottery._keras import keras
+    from tf_lottery.bindings.tf_keras._imports import keras
 
     layers = keras.layers
     model = keras.Sequential(

@@ -29,7 +29,7 @@ import numpy as np
 from absl import app, flags, logging
 
 from tf_lottery import find_ticket
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, lenet
 
 FLAGS = flags.FLAGS

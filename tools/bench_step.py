@@ -33,12 +33,12 @@ import numpy as np
 from absl import app, flags
 
 from tf_lottery import Plan, Trainer, run_rounds
-from tf_lottery._keras import keras, sparsity, tf
+from tf_lottery.bindings.tf_keras._imports import keras, sparsity, tf
+from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.bindings.tf_keras.tfmot.schedule import HeldMasks
+from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, copy_model, wrap
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.prune import prune
-from tf_lottery.pruning.live import Live
-from tf_lottery.pruning.schedule import HeldMasks
-from tf_lottery.pruning.wrap import compile_like, copy_model, wrap
 from tf_lottery.zoo import lenet
 
 FLAGS = flags.FLAGS

@@ -16,7 +16,7 @@ from absl import app, flags
 
 from tf_lottery.core.io import PathLike, atomic, write_json
 from tf_lottery.core.records import History
-from tf_lottery.search.store import Store
+from tf_lottery.run_dir.run_dir import Store
 
 FLAGS = flags.FLAGS
 

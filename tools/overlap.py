@@ -8,7 +8,7 @@ The overlap of two masks is the weights that both keep, by those that either kee
 from absl import app
 
 from tf_lottery.core.masks import Masks
-from tf_lottery.search.store import Store
+from tf_lottery.run_dir.run_dir import Store
 
 
 def main(arguments: list[str]) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.models import keras
-from tests.search.forging import edited
+from tests.run_dir.forging import edited
 from tf_lottery import Ticket
 from tf_lottery.cli import main as cli
 from tf_lottery.export.flatbuffer import TFLiteFile
-from tf_lottery.search.store import Store
+from tf_lottery.run_dir.run_dir import Store
 
 RECIPE = """
 from tests.models import arrays, compiled, tiny

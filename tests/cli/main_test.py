@@ -17,9 +17,9 @@ from tf_lottery.cli import flags
 from tf_lottery.cli import main as cli
 from tf_lottery.core import io
 from tf_lottery.core.errors import InvariantError
-from tf_lottery.search.facts import describe
+from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.search.store import Store
 
 
 def run(*arguments):
@@ -146,7 +146,7 @@ def test_a_file_that_is_no_recipe_is_one_line(tmp_path, text, message):
 LITTLE = """
 import numpy as np
 from tf_lottery import Data, Plan
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 
 PLAN = Plan(rounds=1, steps=6, batch_size=8)
 

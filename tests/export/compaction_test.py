@@ -25,8 +25,8 @@ from tests.export.compacting import (
     sizes,
 )
 from tests.models import compiled, keras, layers, with_state
+from tf_lottery.bindings.tf_keras.tfmot.wrap import wrap
 from tf_lottery.export import compact
-from tf_lottery.pruning.wrap import wrap
 
 
 def test_where_every_unit_is_needed_nothing_changes():

@@ -10,8 +10,8 @@ from tests.export.exporting import (
 )
 from tests.models import arrays, compiled, keras, layers, tiny
 from tf_lottery import find_ticket
+from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.export import job
-from tf_lottery.pruning.layers import named_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.models import arrays, keras, layers, tf, tiny
+from tf_lottery.bindings.tf_keras.data.given import Data
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import sample
-from tf_lottery.training.data import Data
 
 X, Y = arrays(20)
 WORDS = np.arange(60).reshape(20, 3) % 7

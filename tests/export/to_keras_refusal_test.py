@@ -12,10 +12,10 @@ from tests.export.exporting import (
     search,
 )
 from tests.models import keras, layers, tf, tiny, with_state
+from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError, TicketError
 from tf_lottery.export import job
 from tf_lottery.export.stored import stored
-from tf_lottery.pruning.layers import named_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.bindings.tf_keras.tfmot.wrap import wrap
 from tf_lottery.cli.main import parse
 from tf_lottery.cli.recipes import load_recipe, model_of
-from tf_lottery.pruning.live import Live
-from tf_lottery.pruning.wrap import wrap
 from tf_lottery.zoo import data
 from tf_lottery.zoo.schedules import StepDecay
 

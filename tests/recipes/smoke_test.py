@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.recipes.protocol_test import PRINTED
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.cli.main import main, parse
-from tf_lottery.search.store import Store
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.zoo import data
 
 RECIPES = Path(__file__).parents[2] / "recipes"

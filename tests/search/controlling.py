@@ -1,7 +1,7 @@
 """Controls beside a search that is trained by arithmetic."""
 
 from tests.fakes import FakeTrainer
-from tf_lottery.search.controlled import run_controls
+from tf_lottery.search.controls import run_controls
 from tf_lottery.search.rounds import run_rounds
 
 LOGITS = "logits/kernel"

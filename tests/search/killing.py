@@ -10,10 +10,10 @@ import numpy as np
 
 from tests.fakes import Killed
 from tests.models import batches, compiled, keras, with_state
-from tests.search.contents import contents
+from tests.run_dir.contents import contents
 from tests.training.resume_test import DATA
 from tf_lottery import Ticket, find_ticket
-from tf_lottery.training import run as runs
+from tf_lottery.training import checkpoint
 
 
 def search(data, path, callbacks=()):
@@ -124,7 +124,7 @@ def result(path):
 def main():
     """The search of a process, the moment and the signal that ends it."""
     data, path, at, number = sys.argv[1:]
-    runs._SHARE = np.inf  # checkpoints at each epoch's end
+    checkpoint._SHARE = np.inf  # checkpoints at each epoch's end
     at = json.loads(at)
     if at is None:
         search(data, path)

@@ -191,7 +191,7 @@ RECIPE = """
 import time
 from tests import models
 from tf_lottery import Data, Plan
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 
 PLAN = Plan(rounds=2, epochs=3)
 

@@ -9,13 +9,13 @@ import pytest
 from tests.fakes import FakeTrainer, facts
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.plan import Plan
-from tf_lottery.search.controlled import run_controls
-from tf_lottery.search.identity import Identity
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.search.controls import run_controls
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.search.store import Store
-from tf_lottery.training.run import Run
+from tf_lottery.training.checkpoint import Run
 
 FACTOR = 2.0
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeTrainer, Killed, facts
-from tests.search.contents import contents
+from tests.run_dir.contents import contents
 from tests.search.searching import dying
 from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
-from tf_lottery.search.identity import Identity
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.search.store import Store
 
 PLANS = [
     Plan(rounds=3),

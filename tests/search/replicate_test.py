@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.fakes import FakeTrainer
-from tests.search.contents import content, contents, which
+from tests.run_dir.contents import content, contents, which
 from tests.search.searching import (
     PLAN,
     SMALL,
@@ -15,9 +15,9 @@ from tests.search.searching import (
     search,
 )
 from tf_lottery.core import io
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected
-from tf_lottery.search.store import Store
 from tf_lottery.verdict.judge import judge
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")

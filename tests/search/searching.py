@@ -8,10 +8,10 @@ import contextlib
 from tests.fakes import FakeTrainer, Killed, facts
 from tf_lottery.core import io
 from tf_lottery.core.plan import Plan
-from tf_lottery.search.identity import Identity
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import run_replicates
-from tf_lottery.search.store import Store
 
 SMALL = Plan(rounds=2, replicates=2, controls=("reinit",))
 PLAN = Plan(

@@ -12,7 +12,7 @@ from tf_lottery.core import io
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
-from tf_lottery.training.run import Checkpoint, Run
+from tf_lottery.training.checkpoint import Checkpoint, Run
 
 MASKS = Masks({"k": [[True, False, True]]})
 STATE = {"k": np.float32([[1, 0, 2]]), "optimizer:m/k": np.zeros((1, 3), "f4")}

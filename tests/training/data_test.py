@@ -16,10 +16,10 @@ from tests.models import (
     layers,
     tf,
 )
+from tf_lottery.bindings.tf_keras.data import feeding
+from tf_lottery.bindings.tf_keras.data.given import Data, resolve
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training import feeding
-from tf_lottery.training.data import Data, resolve
 from tf_lottery.training.trainer import Trainer
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from tests.models import arrays, compiled, keras, tiny, unseeded
 from tf_lottery import Plan, PlanMismatchError, find_ticket
-from tf_lottery.search.facts import describe
-from tf_lottery.search.identity import Identity
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.manifest import describe
 from tf_lottery.training.trainer import Trainer
 
 DATA = arrays()

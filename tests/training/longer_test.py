@@ -14,7 +14,7 @@ from tests.models import (
 )
 from tests.training.trainings import Kill, assert_same_rounds, shuffled, slices
 from tf_lottery import find_ticket
-from tf_lottery.search.replicate import Replicate
+from tf_lottery.run_dir.replicate_dir import Replicate
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Nothing")
 

@@ -17,8 +17,8 @@ from tests.models import (
 from tests.training.trainings import Kill, assert_same_rounds, shuffled, slices
 from tf_lottery import Data
 from tf_lottery.core.plan import Plan
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.find import search
-from tf_lottery.search.store import Store
 from tf_lottery.training.trainer import Trainer
 
 slow = pytest.mark.slow

@@ -37,9 +37,8 @@ from tests.training.trainings import (
     slices,
 )
 from tf_lottery import find_ticket
-from tf_lottery.training import run as runs
-from tf_lottery.training import trouble
-from tf_lottery.training.fit import Fit
+from tf_lottery.training import checkpoint, trouble
+from tf_lottery.training.one_training import Fit
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
@@ -135,7 +134,7 @@ def test_killed_and_resumed_equals_undisturbed(
 def test_a_search_without_checkpoints_resumes_from_the_round(
     point, undisturbed, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(runs, "_SHARE", -1.0)
+    monkeypatch.setattr(checkpoint, "_SHARE", -1.0)
     assert search("shuffle", tmp_path, *POINTS[point]) is None
     assert_same(search("shuffle", tmp_path), undisturbed("shuffle"))
 
@@ -355,7 +354,7 @@ import sys, time
 from tests import models
 from tests.training.trainings import shuffled
 from tf_lottery import find_ticket
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 
 class Slow(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
@@ -399,7 +398,7 @@ def test_a_process_that_was_killed_by_kill_9_continues(tmp_path):
     for name in ("killed", "undisturbed"):
         run = process(tmp_path / name, 0)
         assert run.wait() == 0, run.stderr.read()
-    from tf_lottery.search.store import Store
+    from tf_lottery.run_dir.run_dir import Store
 
     histories = [Store(tmp_path / n).history() for n in ("killed", "undisturbed")]
     for ours, theirs in zip(*histories, strict=True):

@@ -212,7 +212,7 @@ def test_fine_tuning_keeps_a_rate_that_a_callback_lowered():
 
 
 def test_the_last_rate_of_a_schedule_can_be_saved_and_loaded():
-    from tf_lottery.pruning.optimizer import LastRate
+    from tf_lottery.bindings.tf_keras.hold import LastRate
 
     schedule = keras.optimizers.schedules
     config = schedule.serialize(LastRate(halving(), 4))

@@ -13,8 +13,8 @@ from tests.models import (
     with_state,
 )
 from tests.training.trainings import trainer_of, weights_of
+from tf_lottery.bindings.tf_keras.models import GROUP
 from tf_lottery.core.plan import Plan
-from tf_lottery.training.loop import GROUP
 from tf_lottery.training.trainer import Trainer
 
 Adam, SGD = keras.optimizers.Adam, keras.optimizers.SGD

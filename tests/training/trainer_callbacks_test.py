@@ -15,7 +15,7 @@ from tests.models import (
 )
 from tests.training.trainings import trainer_of
 from tf_lottery import find_ticket
-from tf_lottery.pruning.layers import named_weights
+from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training import pace
 from tf_lottery.training.loop import Loop

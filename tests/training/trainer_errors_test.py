@@ -15,10 +15,10 @@ from tests.models import (
 )
 from tests.training.trainings import overwrite, trainer_of
 from tf_lottery import find_ticket
+from tf_lottery.bindings.tf_keras.tfmot.wrap import mask_variables
 from tf_lottery.core.plan import Plan
-from tf_lottery.pruning.wrap import mask_variables
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training.run import Checkpoint
+from tf_lottery.training.checkpoint import Checkpoint
 from tf_lottery.training.trainer import Trainer
 
 SGD = keras.optimizers.SGD

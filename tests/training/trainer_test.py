@@ -17,8 +17,8 @@ from tests.models import (
     with_state,
 )
 from tests.training.trainings import trainer_of, weights_of
+from tf_lottery.bindings.tf_keras.data.given import Data
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training.data import Data
 
 slow = pytest.mark.slow
 Adam = keras.optimizers.Adam

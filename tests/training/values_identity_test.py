@@ -7,10 +7,10 @@ import pytest
 
 from tests.models import CLASSES, FEATURES, arrays, compiled, keras, tf, tiny
 from tf_lottery import Plan, PlanMismatchError, find_ticket
-from tf_lottery.pruning.fixed import fixed_values
-from tf_lottery.search.facts import describe
-from tf_lottery.search.identity import Identity
-from tf_lottery.training.models import called
+from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
+from tf_lottery.bindings.tf_keras.models import called
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.manifest import describe
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.tuner import trainers
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests import worker
 from tests.models import REPLICAS
-from tests.search.contents import contents
-from tf_lottery.search.store import Store
+from tests.run_dir.contents import contents
+from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.training.workers import Workers, hashes
 from tools import _launch_local as launch
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.tuner.sweeping import SweptTrainer, swept
-from tf_lottery.training import strategy
+from tf_lottery.bindings.tf_keras import devices as strategy
 from tf_lottery.tuner import trainers
 
 WHO = os.environ["KERASTUNER_TUNER_ID"]

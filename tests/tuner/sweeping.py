@@ -87,7 +87,9 @@ def trainer(monkeypatch):
     monkeypatch.setattr(trainers, "called", lambda model, seed, strategy: model())
     monkeypatch.setattr(trainers, "weights_digest", lambda model: "")
     monkeypatch.setattr(trainers, "describe", lambda model: model)
-    monkeypatch.setattr("tf_lottery.training.strategy.in_words", lambda s: "one device")
+    monkeypatch.setattr(
+        "tf_lottery.bindings.tf_keras.devices.in_words", lambda s: "one device"
+    )
     return swept
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.zoo import data
 
 ARCHIVES = Path(__file__).parents[2] / "recipes" / "data" / "mnist"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import lenet
 
 

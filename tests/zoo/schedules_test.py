@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo.schedules import StepDecay
 
 

@@ -20,10 +20,10 @@ from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
-from tf_lottery.search.gaps import gaps
-from tf_lottery.search.names import EXPORTS, TICKET
-from tf_lottery.search.store import Store
-from tf_lottery.search.verify import verify as verify_run
+from tf_lottery.run_dir.gaps import gaps
+from tf_lottery.run_dir.names import EXPORTS, TICKET
+from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.verify import verify as verify_run
 from tf_lottery.verdict.judge import judge
 
 _COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
@@ -38,7 +38,7 @@ _SWEEP = {
 def find(arguments: Any) -> None:
     """Finds a ticket of a recipe, and reports it."""
     with quiet():
-        from tf_lottery._keras import tf
+        from tf_lottery.bindings.tf_keras._imports import tf
 
         if arguments.strategy is None:
             tf.config.list_logical_devices()
@@ -194,8 +194,8 @@ def _ticket(path: Path, round: int | None) -> tuple[Ticket, Mapping[str, Any]]:
 
 def _with_recipe(ticket: Ticket, recipe: ModuleType, policy: str | None) -> Ticket:
     """The ticket with the data of a recipe, and its model, made if it is needed."""
-    from tf_lottery.training.data import resolve
-    from tf_lottery.training.models import called
+    from tf_lottery.bindings.tf_keras.data.given import resolve
+    from tf_lottery.bindings.tf_keras.models import called
 
     plan = ticket.plan or Plan()
     data = resolve(recipe.dataset, None, None, plan)

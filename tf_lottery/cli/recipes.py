@@ -88,7 +88,7 @@ def dataset_of(
         raise ValueError(f"`--limit_batches` must be >= 1. Received: {batches}.")
 
     def limited(seed: int) -> Any:
-        from tf_lottery.training.data import Data, first_batches
+        from tf_lottery.bindings.tf_keras.data.given import Data, first_batches
 
         found, size = recipe.dataset(seed), plan.batch_size
         data = found if isinstance(found, Data) else Data(found)
@@ -117,7 +117,7 @@ def _told(what: str) -> Iterator[None]:
 @contextlib.contextmanager
 def under(dtype_policy: str | None) -> Iterator[None]:
     """Makes Keras models under a dtype policy; by default under that which is set."""
-    from tf_lottery._keras import keras
+    from tf_lottery.bindings.tf_keras._imports import keras
 
     before = keras.mixed_precision.global_policy()
     if dtype_policy is not None:

@@ -142,9 +142,9 @@ class Ticket:
         Raises:
             TicketError: The file holds no such weights or no architecture.
         """
-        from tf_lottery.pruning import restore
+        from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
 
-        return restore.model(
+        return ticket_model.model(
             self, weights, custom_objects=custom_objects, safe_mode=safe_mode
         )
 
@@ -157,9 +157,9 @@ class Ticket:
         Raises:
             TicketError: The ticket was found on another model.
         """
-        from tf_lottery.pruning import restore
+        from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
 
-        return restore.apply(self, model, weights)
+        return ticket_model.apply(self, model, weights)
 
     def export(
         self,

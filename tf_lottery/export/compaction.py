@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery._keras import keras, tf
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.layers import finalize
+from tf_lottery.bindings.tf_keras.tfmot.wrap import unwrap
 from tf_lottery.core.naming import unique
 from tf_lottery.export import units
 from tf_lottery.export.graph import Call, interpret, is_functional
-from tf_lottery.pruning.layers import finalize
-from tf_lottery.pruning.wrap import unwrap
 
 
 @dataclass(frozen=True)

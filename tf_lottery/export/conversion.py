@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers, is_adapted
+from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.quiet import quiet
 from tf_lottery.export import runtime
 from tf_lottery.export.compare import difference
 from tf_lottery.export.sample import Sample
 from tf_lottery.export.serving import SIGNATURE, serving
-from tf_lottery.pruning.adapted import adapted_layers, is_adapted
-from tf_lottery.pruning.layers import named_weights
 
 QUANTIZE = (None, "float16", "dynamic", "int8")
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_keras.copying.by_name import by_name
+from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core import io
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.telling import telling_line
@@ -23,8 +25,6 @@ from tf_lottery.export.runtime import Loaded
 from tf_lottery.export.sizes import Size, sha256, size
 from tf_lottery.export.source import Source, resolve
 from tf_lottery.export.stored import StoredTensor
-from tf_lottery.pruning.by_name import by_name
-from tf_lottery.pruning.layers import named_weights
 
 EXACT = 1e-5  # what another order of adding may make
 _FASTER = 0.95  # of the dense file's time; what is slower is not faster

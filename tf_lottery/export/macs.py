@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import keras, tf
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.layers import own_weights
 from tf_lottery.export.graph import Call, interpret, is_functional
-from tf_lottery.pruning.layers import own_weights
 
 layers = keras.layers
 _AT_OUTPUTS = (

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
+from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.io import PathLike, bits
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored
-from tf_lottery.pruning.adapted import adapted_layers
-from tf_lottery.pruning.layers import named_weights
 
 Array = NDArray[Any]
 _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"  # how the keys of a checkpoint end

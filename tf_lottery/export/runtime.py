@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.export.serving import SIGNATURE
 
 Arrays = Sequence[NDArray[Any]]

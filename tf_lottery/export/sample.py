@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery._keras import keras, tf
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.data.arrays import as_arrays
+from tf_lottery.bindings.tf_keras.data.batched import Batched
+from tf_lottery.bindings.tf_keras.data.given import Data
+from tf_lottery.bindings.tf_keras.layers import named_layers
 from tf_lottery.core.errors import ExportError
-from tf_lottery.pruning.layers import named_layers
-from tf_lottery.training.arrays import as_arrays
-from tf_lottery.training.batched import Batched
-from tf_lottery.training.data import Data
 
 SIZE = 1000  # examples
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras.layers import finalize, named_layers, named_weights
+from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
+from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
+from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.records import State
 from tf_lottery.core.ticket import Ticket, masked
 from tf_lottery.export.graph import is_functional
-from tf_lottery.pruning import restore
-from tf_lottery.pruning.fitting import basis
-from tf_lottery.pruning.layers import finalize, named_layers, named_weights
-from tf_lottery.pruning.live import Live
-from tf_lottery.pruning.wrap import computes_in_half, unwrap, wrappers
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def resolve(
         TypeError: Neither a ticket nor a model.
     """
     if isinstance(source, Ticket):
-        restore.chosen(source, weights)  # raises before anything is built
+        ticket_model.chosen(source, weights)  # raises before anything is built
         like = basis(source, model, custom_objects=custom_objects, safe_mode=safe_mode)
         return _of_ticket(source, weights, like)
     if model is not None:
@@ -133,7 +133,7 @@ def strip(
 
 def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
     """The source of a ticket's weights in models that are like another."""
-    values = restore.chosen(ticket, weights)
+    values = ticket_model.chosen(ticket, weights)
     _check(values, ticket.masks)
     model = unwrap(like)
     _assign(model, values)
@@ -141,7 +141,7 @@ def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
     trained = history is not None and weights != "initial"
     if history is not None and trained:
         dense = unwrap(like)
-        _assign(dense, restore.outcome_weights(history[0].outcome, weights))
+        _assign(dense, ticket_model.outcome_weights(history[0].outcome, weights))
     else:
         dense = _filled(model, ticket.masks)
     return Source(

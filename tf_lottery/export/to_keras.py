@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_lottery._keras import keras, tf
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying.adapted import adapted_inside
+from tf_lottery.bindings.tf_keras.copying.by_name import not_found, own_classes
+from tf_lottery.bindings.tf_keras.copying.copier import copied_by_config
+from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.quiet import quiet
@@ -20,10 +24,6 @@ from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.serving import SIGNATURE, serving
 from tf_lottery.export.sizes import Size, size
-from tf_lottery.pruning.adapted import adapted_inside
-from tf_lottery.pruning.by_name import not_found, own_classes
-from tf_lottery.pruning.copying import copied_by_config
-from tf_lottery.pruning.layers import named_layers, named_weights
 
 LAYOUTS = ("packed", "dense")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.core.checks import check_choice, check_count
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.io import PathLike

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery._keras import keras, tf
+from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.export.graph import Call, interpret
 
 Floats = NDArray[np.floating]

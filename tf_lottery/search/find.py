@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tf_lottery.bindings.tf_keras import devices
 from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.io import PathLike
 from tf_lottery.core.kept import keeping
@@ -15,16 +16,15 @@ from tf_lottery.core.records import History
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
-from tf_lottery.search.controlled import check_controls
-from tf_lottery.search.facts import describe
-from tf_lottery.search.identity import Identity
+from tf_lottery.run_dir.cache import Shared
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.names import TICKET
+from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.search.controls import check_controls
 from tf_lottery.search.leaving import Leaving, goes_on
-from tf_lottery.search.names import TICKET
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected, run_replicates
-from tf_lottery.search.shared import Shared
-from tf_lottery.search.store import Store
-from tf_lottery.training import strategy as strategies
 from tf_lottery.training.trainer import Callbacks, Trainer
 from tf_lottery.verdict.judge import judge
 from tf_lottery.verdict.monitor import maximizes
@@ -235,7 +235,7 @@ def search(
         values=trainer.values,
         monitor=monitor,
         maximize=maximizes(monitor, plan),
-        devices=strategies.in_words(trainer.strategy),
+        devices=devices.in_words(trainer.strategy),
         **more,
     )
     leaving = Leaving(goes_on("search", run_dir))
@@ -311,7 +311,7 @@ def _introduce(
 ) -> None:
     """Says what the search will do, and what it will not."""
     if trainer.strategy.num_replicas_in_sync > 1:
-        progress.say(f"{strategies.in_words(trainer.strategy)}.")
+        progress.say(f"{devices.in_words(trainer.strategy)}.")
     for name, policy in trainer.auto_shard_policies.items():
         if trainer.workers.count > 1:
             warn(

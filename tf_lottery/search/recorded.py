@@ -11,12 +11,12 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import Outcome, Round, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
-from tf_lottery.search.identity import Identity
-from tf_lottery.search.names import CHECKPOINT
+from tf_lottery.run_dir.cache import Shared, link
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.names import CHECKPOINT
+from tf_lottery.run_dir.replicate_dir import Replicate
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.replicate import Replicate
-from tf_lottery.search.shared import Shared, link
-from tf_lottery.training.run import Checkpoint
+from tf_lottery.training.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from tf_lottery.training.trainer import Trainer

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.records import History, Round
-from tf_lottery.search.controlled import run_controls
-from tf_lottery.search.identity import Identity
+from tf_lottery.run_dir.cache import Shared
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.search.controls import run_controls
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.search.shared import Shared
-from tf_lottery.search.store import Store
 
 if TYPE_CHECKING:
     from tf_lottery.training.trainer import Trainer

@@ -1,1 +1,1 @@
-"""The only part with a live model: data, the training loop, the trainer."""
+"""Trainings of tickets, without a word about a framework."""

@@ -14,16 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import keras, tf
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.data.feed import Feed
+from tf_lottery.bindings.tf_keras.data.passes import ENDED, check_end, ended_early
+from tf_lottery.bindings.tf_keras.metric_names import MetricNames
+from tf_lottery.bindings.tf_keras.states import recurrent_states
 from tf_lottery.core import stopping
-from tf_lottery.pruning.states import recurrent_states
-from tf_lottery.training.feed import Feed
-from tf_lottery.training.metric_names import MetricNames
 from tf_lottery.training.pace import Pace
-from tf_lottery.training.passes import ENDED, check_end, ended_early
-
-# Grouped steps are bit-identical to single ones and save a third of the time.
-GROUP = 50
 
 Logs = dict[str, float]
 
@@ -226,21 +223,6 @@ class Loop:
             yield
         finally:
             self.model._steps_per_execution.assign(self._given)
-
-
-def callback_list(callbacks: Any, model: Any, epochs: int, steps: int) -> Any:
-    """Keras' list of callbacks, which also keeps `model.history`."""
-    return keras.callbacks.CallbackList(
-        callbacks, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
-    )
-
-
-def sees_batches(callbacks: Any) -> bool:
-    """Whether any of the callbacks acts on batches, so that groups would hide some."""
-    listed = keras.callbacks.CallbackList(callbacks)
-    return bool(
-        listed._should_call_train_batch_hooks or listed._should_call_test_batch_hooks
-    )
 
 
 @contextlib.contextmanager

@@ -10,39 +10,41 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tf_lottery._keras import keras
-from tf_lottery.core.masks import Masks
-from tf_lottery.core.one_argument import data_are_one_argument
-from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, State, Weights
-from tf_lottery.core.seeds import derive
-from tf_lottery.core.ticket import Ticket
-from tf_lottery.pruning import proof
-from tf_lottery.pruning.fixed import fixed_values
-from tf_lottery.pruning.live import Live
-from tf_lottery.pruning.wrap import compiled_copy
-from tf_lottery.training import arrays, checks, feeding, file_alone, models, shareable
-from tf_lottery.training import strategy as strategies
-from tf_lottery.training.check_callbacks import (
+from tf_lottery.bindings.tf_keras import comparable, devices, models
+from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras.callbacks import (
     check_callbacks,
     check_use_no_other,
     warn_of_lost_counts,
 )
-from tf_lottery.training.check_data import (
+from tf_lottery.bindings.tf_keras.checks import model as checks
+from tf_lottery.bindings.tf_keras.checks.data import (
     check_batch,
     check_evaluate,
     check_logs,
     check_loss,
     has_own,
 )
-from tf_lottery.training.data import Data, Given
-from tf_lottery.training.draw import Source
-from tf_lottery.training.fit import Fit, Report
+from tf_lottery.bindings.tf_keras.copying import proof
+from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
+from tf_lottery.bindings.tf_keras.data import arrays, feeding
+from tf_lottery.bindings.tf_keras.data.given import Data, Given
+from tf_lottery.bindings.tf_keras.data.repeatable import is_repeatable
+from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.bindings.tf_keras.rebuilding import file_alone
+from tf_lottery.bindings.tf_keras.searched import searched
+from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.one_argument import data_are_one_argument
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import Outcome, State, Weights
+from tf_lottery.core.seeds import derive
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.training.checkpoint import Checkpoint, Run
+from tf_lottery.training.data_order import Stream
 from tf_lottery.training.loop import Logs, Loop
-from tf_lottery.training.repeatable import is_repeatable
-from tf_lottery.training.run import Checkpoint, Run
-from tf_lottery.training.searched import searched
-from tf_lottery.training.stream import Stream
+from tf_lottery.training.one_training import Fit, Report
+from tf_lottery.training.reinitialise import Source
 from tf_lottery.training.workers import Workers
 
 Callbacks = Sequence[Any] | Callable[[int, int, str | None], Sequence[Any] | None]
@@ -100,13 +102,13 @@ class Trainer:
         self.trained: list[int] = []
         checks.check_keras(model)
         if strategy is not None:
-            strategy = strategies.resolve(strategy, model)
+            strategy = devices.resolve(strategy, model)
         given, model = model, models.called(model, plan.seed, strategy)
         checks.check_model(model)
         checks.warn_if_trained(model, plan)
-        self.strategy = strategies.resolve(strategy, model)
+        self.strategy = devices.resolve(strategy, model)
         self.workers = Workers(self.strategy)
-        static = strategies.needs_static_shapes(self.strategy)
+        static = devices.needs_static_shapes(self.strategy)
         evaluated = validation_data, test_data
         parts = Given(dataset, *evaluated, class_weight, validation_split)
         stream = Stream(parts, plan, static)
@@ -123,7 +125,7 @@ class Trainer:
         self._source = Source(given, model, spec, strategy)
         self._compile(model, stream)
         self._trace_and_check(model)
-        self.unknown = shareable.unknown(
+        self.unknown = comparable.unknown(
             self.model, self.architecture, self._callbacks, dataset, stream.data.train
         )
 
@@ -178,7 +180,7 @@ class Trainer:
     @property
     def replays(self) -> bool:
         """Whether a training that is done again gives the same bits."""
-        return self.repeatable and strategies.on_cpu(self.strategy)
+        return self.repeatable and devices.on_cpu(self.strategy)
 
     @property
     def passes(self) -> int:
@@ -434,7 +436,7 @@ class Trainer:
         if not own_step:
             self._check()
         # Keras' own code reaches no variable of the model that was passed.
-        if shareable.own_code(self.model, self.architecture):
+        if comparable.own_code(self.model, self.architecture):
             try:
                 traced = list(self._loop.traced())
             except Exception:

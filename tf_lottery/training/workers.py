@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery._keras import tf
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.core import io
 from tf_lottery.core.errors import InvariantError
 

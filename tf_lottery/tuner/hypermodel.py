@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.core.plan import Plan
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.space import JUDGES, Space, Told, choices

@@ -19,7 +19,7 @@ from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.sweep import Sweep, in_words
-from tf_lottery.search.facts import describe
+from tf_lottery.run_dir.manifest import describe
 from tf_lottery.search.find import search
 from tf_lottery.search.leaving import Leaving
 from tf_lottery.tuner import failures, oracles, stopped, sweep_file

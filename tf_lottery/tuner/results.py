@@ -7,9 +7,9 @@ from typing import Any
 from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.sweep import FailedTrial, Sweep, Trial
+from tf_lottery.run_dir.cache import counted
+from tf_lottery.run_dir.run_dir import load_history
 from tf_lottery.search.find import chosen
-from tf_lottery.search.shared import counted
-from tf_lottery.search.store import load_history
 from tf_lottery.tuner import failures
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.hypermodel import EPOCHS

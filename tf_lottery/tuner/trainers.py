@@ -5,14 +5,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras import hold
+from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras.checks.model import check_keras, check_model
+from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
+from tf_lottery.bindings.tf_keras.layers import asked_for, named_weights
+from tf_lottery.bindings.tf_keras.models import called
+from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
 from tf_lottery.core.plan import Plan
-from tf_lottery.pruning import optimizer as optimizers
-from tf_lottery.pruning.fixed import fixed_values
-from tf_lottery.pruning.layers import asked_for, named_weights
-from tf_lottery.pruning.restore import describe
-from tf_lottery.training.checks import check_keras, check_model
-from tf_lottery.training.models import called
 from tf_lottery.training.trainer import Trainer
 
 
@@ -54,7 +54,7 @@ def weights_digest(model: Any) -> str:
     A function may set or load them as well as draw them.
     """
     digest = hashlib.sha256()
-    optimizer = optimizers.variables(model.optimizer, {}).values()
+    optimizer = hold.variables(model.optimizer, {}).values()
     for variable in [*named_weights(model).values(), *optimizer]:
         value = variable.numpy()
         digest.update(str((value.dtype, value.shape)).encode() + value.tobytes())

@@ -1,6 +1,6 @@
 """Conv-2, Conv-4 and Conv-6: scaled-down VGG networks on CIFAR-10."""
 
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo.parts import compiled, conv, dense, logits
 
 # By the number of convolutions: the paper's learning rates, and those with dropout.

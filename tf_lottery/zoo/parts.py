@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tf_lottery._keras import keras
+from tf_lottery.bindings.tf_keras._imports import keras
 
 # The paper's "Gaussian Glorot". Keras' is a normal truncated at two standard
 # deviations and widened to make up for it; the authors' code has TensorFlow 1's

@@ -1,0 +1,140 @@
+"""Sequences, generators, datasets of unknown length: which batches, in which order."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tests.bindings.tf_keras.forms import (
+    Changing,
+    Plain,
+    Sequence,
+    endless,
+    feed_of,
+    generated,
+    read,
+    same,
+    unknown,
+)
+from tests.models import (
+    BATCH,
+    STEPS,
+    arrays,
+    tiny,
+)
+from tf_lottery import Data
+from tf_lottery.bindings.tf_keras.data import batched, feeding
+from tf_lottery.bindings.tf_keras.data.given import Given, first_batches, resolve
+from tf_lottery.core.plan import Plan
+from tf_lottery.export import sample
+from tf_lottery.training.data_order import Stream
+
+
+@pytest.mark.parametrize("kind", [Sequence, Plain])
+def test_batches_of_a_sequence_are_shuffled_by_seed_and_pass(kind):
+    feed = feed_of(kind())
+    first, second = read(feed), read(feed, STEPS)
+    assert feed.steps_per_epoch == STEPS
+    assert same(first, read(feed_of(kind())))
+    assert not same(first, second)
+    assert not same(first, read(feed_of(kind(), seed=1)))
+    for each in (first, second):
+        assert set(np.concatenate(each)) == set(arrays()[0][:, 0])
+
+
+def test_batches_of_a_sequence_stay_whole():
+    whole = {tuple(Sequence()[index][0][:, 0]) for index in range(STEPS)}
+    assert {tuple(batch) for batch in read(feed_of(Sequence()))} == whole
+
+
+@pytest.mark.parametrize("step", [2, STEPS + 1])
+@pytest.mark.parametrize("form", [Sequence, Plain, lambda: generated])
+def test_python_batches_open_at_any_step(form, step):
+    feed = feed_of(form())
+    offset = step % STEPS
+    whole = read(feed, step - offset)
+    assert same(read(feed, step, STEPS - offset), whole[offset:])
+
+
+def test_on_epoch_end_is_called_between_passes():
+    sequence = Changing()
+    feed = feed_of(sequence)
+    ended = []
+    for number in range(3):
+        read(feed, STEPS * number)
+        ended.append(sequence.ended)
+    assert ended == [0, 1, 2]
+
+
+def test_on_epoch_end_is_called_for_passes_that_were_done_before():
+    through, resumed = feed_of(Changing()), feed_of(Changing())
+    for number in range(3):
+        read(through, STEPS * number)
+    resumed.forward([(0, 3 * STEPS)])
+    fourth = read(through, 3 * STEPS)
+    assert same(fourth, read(resumed, 3 * STEPS))
+    assert not same(fourth, read(feed_of(Changing()), 3 * STEPS))
+
+
+def test_a_function_generates_anew_for_each_pass_and_seed():
+    feed = feed_of(generated)
+    assert feed.steps_per_epoch == STEPS
+    assert same(read(feed), read(feed, STEPS))
+    assert same(read(feed_of(generated, seed=1)), [b[0][:, 0] for b in generated(1)])
+
+
+def test_a_function_may_return_generators_of_all_parts():
+    data = lambda seed: Data(generated(seed), generated(1), Sequence())  # noqa: E731
+    found = feeding.evaluated(resolve(data, None, None, Plan()), Plan())
+    for part in found.values():
+        for _ in range(2):  # as evaluation is done again
+            assert len(list(part)) == STEPS
+
+
+def test_an_endless_generator_is_read_on():
+    feed = feed_of(endless(), steps_per_epoch=4)
+    order = [batch[0][:, 0] for batch in itertools.islice(endless(), 7)]
+    assert same(read(feed, 0, 4) + read(feed, 4, 3), order)
+
+
+def test_batches_of_other_sizes_and_lengths_are_taken():
+    def data(seed):
+        for length in (3, 5, 4):
+            yield np.zeros((length, length + 1)), np.zeros(length)
+
+    assert [len(batch) for batch in read(feed_of(data), 0, 3)] == [3, 5, 4]
+
+
+def test_datasets_of_unknown_length_are_counted():
+    stream = Stream(Given(unknown()), Plan(), False)
+    assert stream.counted == stream.feed.steps_per_epoch == STEPS
+
+
+@pytest.mark.parametrize("bound", [{"_LONG": 2}, {"_SECONDS": 0.0, "_LONG": 3}])
+def test_a_long_count_is_said(bound, monkeypatch):
+    for name, value in bound.items():
+        monkeypatch.setattr(batched, name, value)
+    with pytest.warns(UserWarning, match=r"so far.*endless.*`steps_per_epoch`"):
+        assert batched.count(range(30)) == 30
+
+
+def test_steps_per_epoch_saves_counting():
+    stream = Stream(Given(unknown()), Plan(steps_per_epoch=4), False)
+    assert (stream.counted, stream.feed.steps_per_epoch) == (None, 4)
+    assert len(read(stream.feed, 0, 9)) == 9
+
+
+# What other parts of the package read of them.
+
+
+@pytest.mark.parametrize("form", [Sequence, lambda: generated(0), unknown, arrays])
+def test_the_first_batches_are_taken_of_any_form(form):
+    taken = first_batches(form(), 2, BATCH)
+    stream = Stream(Given(taken), Plan(batch_size=None), False)
+    assert sum(map(len, read(stream.feed, 0, stream.feed.steps_per_epoch))) == 2 * BATCH
+
+
+def test_a_sequence_is_a_sample_for_exports():
+    data = resolve(Sequence(), None, None, Plan())
+    found = sample.of_search(data, tiny())
+    assert np.array_equal(found.inputs[0], arrays()[0])

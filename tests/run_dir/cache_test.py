@@ -1,0 +1,324 @@
+"""Searches that share: what one run directory holds, no other trains again."""
+
+import dataclasses
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from tests.fakes import FakeTrainer, architecture, facts
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.plan import Plan
+from tf_lottery.run_dir import cache
+from tf_lottery.run_dir.cache import Shared
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.search.progress import Progress
+from tf_lottery.search.replicates import run_replicates
+
+
+def searched(path, plan, share_with=None, trainer=None, **of):
+    """The trainer of a search that is done, and what the search gave."""
+    trainer = trainer or FakeTrainer(plan)
+    found = facts(plan, **of)
+    store = Store(path)
+    with store.open(found, overwrite=False):
+        run = run_replicates(
+            trainer,
+            store,
+            Progress(0, plan, 100),
+            Identity(found),
+            Shared(share_with) if share_with else None,
+        )
+        return trainer, list(run)
+
+
+def outcome_of(run_dir):
+    return run_dir / "replicate_0" / "round_00" / "outcome.safetensors"
+
+
+def weights(rounds):
+    return [
+        {name: array.tobytes() for name, array in round.outcome.weights.items()}
+        for round in rounds
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pruning_rate": 0.5},
+        {"rounds": 1},
+        {"scope": "global"},
+        {"criterion": "random"},
+        {"layer_rates": {"logits": 0.4}},
+        {"tolerance": 0.1},
+    ],
+    ids=str,
+)
+def test_searches_that_prune_otherwise_share_the_dense_training(tmp_path, changes):
+    plan = Plan(rounds=2)
+    searched(tmp_path / "one", plan)
+    other = dataclasses.replace(plan, **changes)
+    alone, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", other)
+    trainer, rounds = searched(tmp_path / "two", other, share_with=tmp_path)
+    assert 0 in alone.rounds_trained
+    assert 0 not in trainer.rounds_trained
+    assert weights(rounds) == weights(expected)
+
+
+def test_every_common_round_is_shared(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=3))
+    trainer, rounds = searched(tmp_path / "two", Plan(rounds=5), share_with=tmp_path)
+    assert trainer.rounds_trained == [4, 5]
+    assert len(rounds) == 6
+
+
+def test_replicates_and_controls_are_shared_too(tmp_path):
+    plan = Plan(rounds=2, replicates=2, controls=("reinit", "shuffle"))
+    searched(tmp_path / "one", plan)
+    trainer, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
+    assert trainer.rounds_trained == []
+    assert len(rounds) == 2 * (3 + 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "of"),
+    [
+        ({"steps": 500}, {}),
+        ({"seed": 1}, {}),
+        ({"batch_size": 7}, {}),
+        ({}, {"data": {"dataset": {"batches": 8}}}),
+        (
+            {},
+            {
+                "architecture": {
+                    "model": "other",
+                    "compile_config": {"optimizer": "adam"},
+                }
+            },
+        ),
+        (
+            {},
+            {"architecture": architecture(optimizer="sgd")},
+        ),
+        ({}, {"devices": "two"}),
+        ({"retrain": "fine_tune"}, {}),
+    ],
+    ids=str,
+)
+def test_what_trains_otherwise_is_not_shared(tmp_path, changes, of):
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan)
+    other = dataclasses.replace(plan, **changes)
+    trainer, _ = searched(tmp_path / "two", other, share_with=tmp_path, **of)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_other_initial_weights_are_not_shared(tmp_path):
+    class Other(FakeTrainer):
+        def draw(self, seed):
+            return {n: a + 1 for n, a in super().draw(seed).items()}
+
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan)
+    trainer = Other(plan)
+    searched(tmp_path / "two", plan, share_with=tmp_path, trainer=trainer)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_a_late_rewind_shares_the_dense_training_and_replays_its_first_steps(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=2))
+    late = Plan(rounds=2, rewind_to=20)
+    _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", late)
+    trainer, rounds = searched(tmp_path / "two", late, share_with=tmp_path)
+    assert trainer.rounds_trained == [1, 2]
+    assert trainer.replayed == [20]
+    assert weights(rounds) == weights(expected)
+    assert rounds[1].ticket.step == 20
+
+
+def test_what_does_not_repeat_is_not_replayed(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=1))
+    late = Plan(rounds=1, rewind_to=20)
+    trainer = FakeTrainer(late)
+    trainer.replays = False
+    searched(tmp_path / "two", late, share_with=tmp_path, trainer=trainer)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_what_is_shared_takes_no_space_twice(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=1))
+    searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
+    one, two = (
+        tmp_path / n / "replicate_0/round_00/outcome.safetensors"
+        for n in ("one", "two")
+    )
+    assert os.path.samefile(one, two)
+
+
+def test_where_nothing_can_be_linked_it_is_copied(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("another file system")
+
+    monkeypatch.setattr(cache.os, "link", refuse)
+    searched(tmp_path / "one", Plan(rounds=1))
+    trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
+    one, two = (
+        tmp_path / n / "replicate_0/round_00/outcome.safetensors"
+        for n in ("one", "two")
+    )
+    assert trainer.rounds_trained == []
+    assert not os.path.samefile(one, two)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_search_that_is_removed_leaves_what_was_shared(tmp_path):
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan)
+    _, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
+    expected = weights(rounds)
+    with Store(tmp_path / "one").open(facts(plan), overwrite=True):
+        pass
+    assert weights(Store(tmp_path / "two").history()) == expected
+
+
+def test_files_of_others_below_the_path_are_passed_over(tmp_path):
+    for number, text in enumerate(["{", "[]", "1", '{"key": 3}', "{}"]):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        (directory / "metrics.json").write_text(text)
+    trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_every_training_has_a_key_of_its_own(tmp_path):
+    searched(tmp_path, Plan(rounds=2, replicates=2, controls="reinit"))
+    keys = [
+        json.loads(path.read_text())["key"] for path in tmp_path.rglob("metrics.json")
+    ]
+    assert len(set(keys)) == len(keys) == 10
+
+
+def test_a_kill_while_a_late_rewind_is_replayed_leaves_nothing_half(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=2))
+    late = Plan(rounds=2, rewind_to=20)
+    _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", late)
+
+    class Killed(FakeTrainer):
+        def replay(self, *_):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path / "two", late, share_with=tmp_path, trainer=Killed(late))
+    _, rounds = searched(tmp_path / "two", late, share_with=tmp_path)
+    assert [round.ticket.step for round in rounds] == [0, 20, 20]
+    assert weights(rounds) == weights(expected)
+
+
+@pytest.mark.parametrize("steps", [(0, 20), (20, 0), (20, 40), (40, 20)])
+def test_searches_share_their_dense_training_in_any_order(tmp_path, steps):
+    first, second = (Plan(rounds=2, rewind_to=step) for step in steps)
+    searched(tmp_path / "one", first)
+    _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", second)
+    trainer, rounds = searched(tmp_path / "two", second, share_with=tmp_path)
+    assert 0 not in trainer.rounds_trained
+    assert weights(rounds) == weights(expected)
+    assert [round.ticket.step for round in rounds[1:]] == [steps[1]] * 2
+
+
+def test_a_training_that_was_stopped_early_is_not_shared(tmp_path):
+    class Stopped(FakeTrainer):
+        def train(self, *args, **kwargs):
+            outcome = super().train(*args, **kwargs)
+            return dataclasses.replace(outcome, last_step=outcome.last_step - 1)
+
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan, trainer=Stopped(plan))
+    trainer, _ = searched(tmp_path / "two", plan, share_with=tmp_path)
+    assert trainer.rounds_trained == [0, 1]
+
+
+def test_what_cannot_be_told_apart_is_neither_shared_nor_known(tmp_path):
+    plan = Plan(rounds=1)
+    for name in ("one", "two"):
+        trainer = FakeTrainer(plan)
+        trainer.unknown = "callbacks"
+        searched(tmp_path / name, plan, share_with=tmp_path, trainer=trainer)
+        assert trainer.rounds_trained == [0, 1]
+    keys = [json.loads(p.read_text())["key"] for p in tmp_path.rglob("metrics.json")]
+    assert keys == [None] * 4
+
+
+def test_a_training_that_another_took_the_place_of_is_not_taken(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=1))
+    key = json.loads(
+        outcome_of(tmp_path / "one").with_name("metrics.json").read_text()
+    )["key"]
+    found = Shared(tmp_path)
+    assert list(found.of(key))
+    searched_again = Plan(rounds=1, seed=7)
+    with Store(tmp_path / "one").open(facts(searched_again), overwrite=True):
+        pass
+    searched(tmp_path / "one", searched_again)
+    assert not list(found.of(key))
+
+
+def test_a_round_without_the_state_that_it_needs_is_refused(tmp_path):
+    late = Plan(rounds=1, rewind_to=20)
+    store = Store(tmp_path)
+    with store.open(facts(late), overwrite=False):
+        trainer = FakeTrainer(late)
+        dense = trainer.dense()
+        store.replicate().save_ticket(dense)
+        outcome = dataclasses.replace(trainer.train(dense), next_start=None)
+        store.replicate().save_outcome(dense, outcome)
+    with pytest.raises(TicketError, match="state that later tickets start from"):
+        searched(tmp_path, late)
+
+
+def test_what_is_shared_is_said(tmp_path, capsys):
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan)
+    store, found = Store(tmp_path / "two"), facts(plan)
+    with store.open(found, overwrite=False):
+        progress, shared_with = Progress(2, plan, 100), Shared(tmp_path)
+        identity = Identity(found)
+        list(run_replicates(FakeTrainer(plan), store, progress, identity, shared_with))
+    source = tmp_path / "one" / "replicate_0" / "round_01"
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"round 1 is shared: it was found in {source}." in said
+
+
+def test_a_wait_for_another_search_is_said_once(tmp_path):
+    first, second = (Shared(tmp_path, tmp_path / name) for name in ("one", "two"))
+    said, done = [], []
+
+    def other():
+        with second.alone("key", lambda: said.append("waits")):
+            done.append("second")
+
+    with first.alone("key", lambda: said.append("never")):
+        thread = threading.Thread(target=other)
+        thread.start()
+        while not said:
+            time.sleep(0.01)
+        done.append("first")
+    thread.join()
+    assert (said, done) == (["waits"], ["first", "second"])
+
+
+def test_a_directory_to_share_with_must_be_there_or_begin_here(tmp_path):
+    with pytest.raises(ValueError, match="`share_with` must be a directory"):
+        Shared(tmp_path / "none")
+    with pytest.raises(ValueError, match="`share_with` must be a directory"):
+        Shared(tmp_path / "none", tmp_path / "elsewhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`share_with` must be a directory"):
+        Shared(tmp_path / "file", tmp_path / "file" / "one")
+    first = Shared(tmp_path / "none", tmp_path / "none" / "one")
+    assert list(first.of("a key")) == []
+    assert first.holds(tmp_path / "none" / "one")
+    assert not first.holds(tmp_path / "one")

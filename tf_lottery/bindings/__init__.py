@@ -1,0 +1,1 @@
+"""A binding for each Keras: all that touches a live model."""

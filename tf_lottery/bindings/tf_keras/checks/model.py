@@ -1,0 +1,255 @@
+"""What must hold of a model and its data before anything is trained."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.tf_keras import hold
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying import adapted
+from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS, OPTIMIZERS
+from tf_lottery.bindings.tf_keras.layers import named_weights
+from tf_lottery.bindings.tf_keras.naming import own_names
+from tf_lottery.bindings.tf_keras.states import not_rewound
+from tf_lottery.bindings.tf_keras.tfmot.wrap import wrappers
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.packages import is_known
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.rates import matches
+from tf_lottery.core.warn import warn
+
+_STEPS = ("apply_gradients", "minimize", "update_step", "compute_gradients")
+_FUNCTIONAL = keras.src.engine.functional.Functional
+
+
+def check_model(model: Any) -> None:
+    """Raises unless the model is a compiled Sequential or functional tf_keras model.
+
+    Raises:
+        TypeError: Not a model, or one of Keras 3.
+        ValueError: Subclassed, or not compiled.
+    """
+    check_keras(model)
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "`model` must be a compiled tf_keras model, or a function without "
+            f"arguments that returns one. Received: {type(model).__name__}."
+        )
+    for part in model._flatten_layers():
+        subclassed = isinstance(part, keras.Model) and not part._is_graph_network
+        if subclassed and not isinstance(part, keras.Sequential):
+            raise ValueError(
+                "The model, and models inside it, must be Sequential or functional, so "
+                f"that they can be copied. Received: {type(part).__name__}, a "
+                "subclassed model. Use its layers in `keras.Model(inputs, outputs)`."
+            )
+    if wrappers(model):
+        raise ValueError(
+            "The model must not be wrapped by tfmot yet; a search wraps a copy of it. "
+            "Received: a model with pruning wrappers, such as `ticket.model()`. Use "
+            "`tfmot.sparsity.keras.strip_pruning` first, and compile it."
+        )
+    if not model._is_compiled:
+        raise ValueError(
+            "The model must be compiled, so that `find_ticket` knows its loss and "
+            "optimizer. Call `model.compile(...)` first."
+        )
+    if not isinstance(model.optimizer, OPTIMIZERS):
+        raise ValueError(
+            "The model's optimizer must be a tf_keras optimizer. Received: "
+            f"{model.optimizer!r} ({type(model.optimizer).__name__}), which the "
+            "`compile` of its class set. Set `self.optimizer = "
+            "keras.optimizers.get(optimizer)` there."
+        )
+    if _calls_otherwise(model):
+        raise ValueError(
+            "The model's outputs must be those of its graph, which exports follow. "
+            f"Received: {type(model).__name__}, which has a `call` of its own. Use its "
+            "layers in `keras.Model(inputs, outputs)`, without `call`."
+        )
+    if "fit" in vars(model) or type(model).fit is not keras.Model.fit:
+        raise ValueError(
+            "The model must be trained by Keras' `fit`: a search does its steps. "
+            f"Received: {type(model).__name__}, which has a `fit` of its own. Write "
+            "what it does as `train_step`."
+        )
+    if hooks := _hooks(model.optimizer):
+        raise ValueError(
+            "The optimizer must be all that its configuration says. Received: one with "
+            f"{', '.join(hooks)}, which no copy of it would have. Write a class of an "
+            "optimizer that does it."
+        )
+    exclusions = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
+    if any(getattr(model.optimizer, name, None) for name in exclusions):
+        raise ValueError(
+            "The optimizer must be all that its configuration says. Received: one with "
+            "`exclude_from_weight_decay`, which no copy of it would have. Give the "
+            "layers whose weights shall decay a `kernel_regularizer` instead."
+        )
+
+
+def _hooks(optimizer: Any) -> list[str]:
+    """What acts on an optimizer and is in no configuration."""
+    found = ["`gradient_transformers`"]
+    found = found if getattr(optimizer, "gradient_transformers", None) else []
+    functions = [n for n, v in vars(optimizer).items() if isinstance(v, FUNCTIONS)]
+    return found + [f"`{name}` set on it" for name in functions if name in _STEPS]
+
+
+def _calls_otherwise(model: Any) -> bool:
+    own = keras.Sequential if isinstance(model, keras.Sequential) else _FUNCTIONAL
+    return "call" in vars(model) or type(model).call is not own.call
+
+
+def warn_if_trained(model: Any, plan: Plan) -> None:
+    """Warns that the tickets of a trained model start from its trained weights."""
+    steps = int(model.optimizer.iterations.numpy())
+    if steps and plan.retrain != "fine_tune":
+        warn(
+            f"The model was trained already, for {steps:,} steps: a new search starts "
+            "from its current weights, and from its optimizer as it is; one that "
+            "continues, from those in its run directory. To start from "
+            "an initialisation, pass a function that builds the model. To prune a "
+            'trained network, pass retrain="fine_tune".'
+        )
+
+
+def warn_of_not_rewound(model: Any) -> None:
+    """Warns of attributes of a copy that draw on from training to training."""
+    if found := not_rewound(model):
+        names = ", ".join(f"{k!r} ({type(v).__name__})" for k, v in found.items())
+        warn(
+            "Only variables are rewound between trainings. Received: the attributes "
+            f"{names}, which go on from where the training before left them, so that "
+            "rounds do not start alike. Use a `tf.random.Generator`, or a `tf.Variable`"
+            " that counts."
+        )
+
+
+def check_keras(model: Any) -> None:
+    """Raises if the model is made by Keras 3."""
+    keras3 = sys.modules.get("keras")
+    if isinstance(model, keras.Model) or keras3 is None:
+        return
+    if isinstance(model, getattr(keras3, "Model", ())):
+        raise TypeError(
+            "The model must be a tf_keras model, as tfmot cannot prune others. "
+            f"Received: a Keras {keras3.__version__} model. Make it after "
+            "`import tf_keras as keras`."
+        )
+
+
+def check_is_plan(plan: Any) -> None:
+    """Raises unless it is a plan."""
+    if not isinstance(plan, Plan):
+        raise TypeError(
+            f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
+        )
+
+
+def check_adapted(model: Any) -> None:
+    """Raises if a layer was not adapted that must be; warns of a normalization."""
+    if paths := adapted.forgotten(model):
+        raise ValueError(
+            "A preprocessing layer must know its words or bins before the model is "
+            f"trained. Received: {', '.join(map(repr, paths))}, which was not adapted. "
+            "Call `layer.adapt(data)` first."
+        )
+    for path in adapted.as_made(model):
+        warn(
+            f"The layer {path!r} normalizes nothing, as it was not adapted: its mean "
+            "is 0 and its variance 1. Call `layer.adapt(data)` first."
+        )
+
+
+def check_prunable(masks: Masks, model: Any) -> None:
+    """Raises if there is nothing to prune."""
+    if not masks:
+        layers = ", ".join(f"{la.name} ({type(la).__name__})" for la in model.layers)
+        raise ValueError(
+            "The model must have a trainable kernel that can be pruned. "
+            f"Received: a model with none, of {layers}."
+        )
+
+
+def check_rates(keys: Iterable[str], model: Any) -> None:
+    """Raises if a rate's name means one weight to Keras and another one to us.
+
+    Args:
+        keys: The names, paths and patterns of `layer_rates`.
+        model: The model as it was passed.
+    """
+    paths = {id(weight): path for path, weight in named_weights(model).items()}
+    now = named_weights(model, own_names)
+    for key in keys:
+        meant = {paths[id(weight)] for own, weight in now.items() if matches(key, own)}
+        taken = {path for path in paths.values() if matches(key, path)}
+        if meant and meant != taken:
+            raise ValueError(
+                "A name in `layer_rates` must be one that you gave to a layer, or a "
+                f"path of weights. Received: {key!r}, which Keras could have counted: "
+                f"the layer that is called {key!r} now has the path(s) "
+                f"{', '.join(map(repr, sorted(meant)))}. Write these, or give the "
+                "layer a name without a number."
+            )
+
+
+def check_constraints(weights: Mapping[str, Any]) -> None:
+    """Raises if a constraint gives a pruned weight another value than zero.
+
+    Args:
+        weights: The prunable weights by path.
+    """
+    draw = np.random.default_rng(0)
+    for path, weight in weights.items():
+        constraint = getattr(weight, "constraint", None)
+        if constraint is None:
+            continue
+        mask = draw.random(weight.shape) < 0.5
+        values = np.where(mask, draw.normal(size=weight.shape), 0.0)
+        found = np.asarray(constraint(tf.cast(values, weight.dtype)))
+        if found[~mask].any():
+            raise ValueError(
+                "A constraint must leave pruned weights at zero. Received: the "
+                f"constraint {type(constraint).__name__} of {path!r}, which mixes "
+                "weights. Leave it out, or leave the layer alone with "
+                f"layer_rates={{{path!r}: 0}}."
+            )
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """Raises if an optimizer of the user's moves a weight whose gradient is zero.
+
+    Args:
+        optimizer: The one of a compiled model; a copy of it takes a step.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if is_known(type(inner).__module__):
+        return
+    weight = tf.Variable([[1.0, 0.0], [2.0, 0.0]])
+    gradient = tf.constant([[0.5, 0.0], [0.25, 0.0]])
+    hold.copy(inner).apply_gradients([(gradient, weight)])
+    if weight.numpy()[:, 1].any():
+        raise ValueError(
+            "An optimizer must leave a weight at zero whose gradient is zero, as those "
+            f"of pruned weights are. Received: {type(inner).__name__}, which does not, "
+            "as one that subtracts the mean of a gradient. Change gradients in the "
+            "`train_step` of the model, before the optimizer has them."
+        )
+
+
+def check_plan(plan: Plan, steps_per_epoch: int, monitors: Sequence[str]) -> None:
+    """Raises unless the plan can be followed: its monitor and its step to rewind to."""
+    last_step = plan.last_step(steps_per_epoch)
+    if plan.rewind_step(steps_per_epoch) >= last_step:
+        raise ValueError(
+            f"`rewind_to` must be before the last step of training, {last_step}. "
+            f"Received: rewind_to={plan.rewind_to!r}."
+        )
+    if plan.monitor not in (None, *monitors):
+        raise ValueError(
+            f"`monitor` must be one of {', '.join(map(repr, monitors))}. "
+            f"Received: monitor={plan.monitor!r}."
+        )

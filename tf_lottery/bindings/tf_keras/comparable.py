@@ -1,0 +1,99 @@
+"""Whether a training can be told apart from all others by what is known of it.
+
+What can be known: plain values, and code of Keras. A loss of one's own is known by its
+name alone, what a callback does not at all, and how far a dataset that shuffles was
+read before only to who read it.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN
+from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS
+from tf_lottery.bindings.tf_keras.data.batched import Batched
+from tf_lottery.bindings.tf_keras.data.repeatable import shuffles
+
+_KERAS = ("tf_keras.", "keras.", "tensorflow.", "tf_lottery.")
+
+
+def unknown(
+    model: Any,
+    architecture: Mapping[str, Any] | None,
+    callbacks: Any,
+    given: Any,
+    train: Any = None,
+) -> str:
+    """What of a search cannot be told from another's; empty if all of it can.
+
+    Args:
+        model: The compiled model.
+        architecture: Its description, see `pruning.restore.describe`.
+        callbacks: Keras callbacks, or a function.
+        given: The training data as the user passed them.
+        train: The same in one form.
+    """
+    if architecture is None:
+        return "a model, loss or metric that cannot be written to a file"
+    if names := own_code(model, architecture):
+        return f"code that is not of Keras ({', '.join(names)})"
+    if callable(callbacks) or callbacks:
+        return "callbacks"
+    if isinstance(train, Batched):
+        return "batches that Python code makes (a Sequence or a generator)"
+    train = getattr(given, "train", given)
+    if isinstance(train, tf.data.Dataset) and shuffles(train):
+        return "a dataset that shuffles (pass a function of the seed that makes it)"
+    return ""
+
+
+def own_code(model: Any, architecture: Mapping[str, Any] | None) -> list[str]:
+    """The names of classes and functions of a model that are not of Keras.
+
+    Args:
+        model: The compiled model.
+        architecture: Its description; without one, nothing is known of its layers.
+    """
+    in_config = _in_config(architecture) if architecture else ["a layer"]
+    return sorted({*in_config, *_in_compilation(model), *_in_model(model)})
+
+
+def _in_model(model: Any) -> Iterator[str]:
+    """The model's own class, and functions that were set on it."""
+    if not f"{type(model).__module__}.".startswith(_KERAS):
+        yield type(model).__name__
+    for name, value in vars(model).items():
+        if isinstance(value, FUNCTIONS) and name not in NOT_OWN:
+            yield name
+
+
+def _in_config(architecture: Mapping[str, Any]) -> Iterator[str]:
+    """Layers, and parts of the optimizer; functions to compile with are by name."""
+    compiled = architecture.get("compile_config") or {}
+    for part in _serialized([architecture["config"], compiled.get("optimizer")]):
+        module, kind = str(part.get("module")), str(part["class_name"])
+        if kind in ("function", "__lambda__", "Lambda"):
+            name = part.get("config")
+            yield name if isinstance(name, str) else "a lambda"
+        elif part.get("registered_name") and not module.startswith(_KERAS):
+            yield kind
+
+
+def _in_compilation(model: Any) -> Iterator[str]:
+    config = dict(model._compile_config.config)
+    for part in tf.nest.flatten([config, model.optimizer]):
+        kind = part if hasattr(part, "__qualname__") else type(part)
+        module = f"{kind.__module__}."
+        if not module.startswith((*_KERAS, "builtins.", "numpy.")):
+            yield str(kind.__qualname__)
+
+
+def _serialized(values: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(values, Mapping):
+        if "class_name" in values:
+            yield values
+        for value in values.values():
+            yield from _serialized(value)
+    elif isinstance(values, list | tuple):
+        for value in values:
+            yield from _serialized(value)

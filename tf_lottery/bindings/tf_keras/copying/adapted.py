@@ -1,0 +1,155 @@
+"""What preprocessing layers were adapted to: words and bins, which are no variables."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras.layers import named_layers
+from tf_lottery.bindings.tf_keras.naming import parts
+
+_LOOKUPS = keras.src.layers.preprocessing.index_lookup.IndexLookup
+_ADAPTABLE = keras.src.engine.base_preprocessing_layer.PreprocessingLayer
+
+
+def adapted_of(layer: Any) -> dict[str, Any]:
+    """What a preprocessing layer was adapted to, as arguments of its class.
+
+    Words and bins are no weights: outputs have other shapes without them, and a copy
+    or a file must have them before it is built. Statistics are weights, and are not
+    meant.
+    """
+    return _vocabulary_of(layer) | _bins_of(layer)
+
+
+def is_adapted(model: Any) -> bool:
+    """Whether a layer of the model, or one inside it, was adapted to words or bins."""
+    return bool(adapted_layers(model))
+
+
+def adapted_layers(model: Any) -> list[str]:
+    """Layers that were adapted to words or bins, or hold such: "'path' (class)"."""
+    return [
+        f"{path!r} ({type(layer).__name__})"
+        for path, layer in named_layers(model).items()
+        if any(map(adapted_of, layer._flatten_layers()))
+    ]
+
+
+def adapted_inside(layer: Any) -> dict[str, dict[str, Any]]:
+    """What the layers inside a layer were adapted to, by their paths."""
+    found: dict[str, dict[str, Any]] = {}
+    if adapted_of(layer):
+        return found
+    for path, part in parts(layer):
+        # What is inside an adapted layer, such as the lookup of a text, follows it.
+        if not path.startswith(tuple(found)) and (values := adapted_of(part)):
+            found[path] = values
+    return found
+
+
+def adapt_inside(layer: Any, adapted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Gives the layers inside an unbuilt layer what others were adapted to.
+
+    Those that do not exist yet are left out, see `check_adapted`.
+
+    Args:
+        layer: Such as a fresh copy.
+        adapted: See `adapted_inside`.
+    """
+    mine = dict(parts(layer))
+    for path, values in adapted.items():
+        if path in mine and adapted_of(mine[path]) != values:
+            _adapt(mine[path], **values)
+
+
+def check_adapted(copied: Any, layer: Any) -> None:
+    """Raises unless a built copy has what the layers inside were adapted to."""
+    mine = adapted_inside(copied)
+    for path, values in adapted_inside(layer).items():
+        if mine.get(path) != values:
+            raise ValueError(
+                "An adapted preprocessing layer inside another layer must be made in "
+                "that layer's `__init__`, so that a copy can get its vocabulary or "
+                f"bins before it is built. Received: {path.rstrip('/')!r} inside "
+                f"{layer.name!r} ({type(layer).__name__}). Make it in `__init__`, or "
+                "make it a layer of the model."
+            )
+
+
+def forgotten(model: Any) -> list[str]:
+    """The paths of layers that need `adapt` before they can be called."""
+    found = _called(model)
+    return [path for path, part in found if _needs_words(part) or _needs_bins(part)]
+
+
+def as_made(model: Any) -> list[str]:
+    """The paths of `Normalization` layers that change nothing, as they were made."""
+    return [
+        path
+        for path, part in _called(model)
+        if isinstance(part, keras.layers.Normalization) and _is_as_made(part)
+    ]
+
+
+def _called(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers of a model, and once each that is inside them and was called."""
+    seen: set[int] = set()
+    for path, layer in named_layers(model).items():
+        yield path, layer
+        # What is inside a layer that can be adapted, such as a text, follows it.
+        inner = () if isinstance(layer, _ADAPTABLE) else parts(layer, f"{path}/")
+        for name, part in inner:
+            if part.built and part is not layer and id(part) not in seen:
+                seen.add(id(part))
+                yield name.rstrip("/"), part
+
+
+def _needs_words(layer: Any) -> bool:
+    lookup = getattr(layer, "_lookup_layer", layer)
+    return isinstance(lookup, _LOOKUPS) and not lookup.lookup_table.size()
+
+
+def _needs_bins(layer: Any) -> bool:
+    if not isinstance(layer, keras.layers.Discretization) or not layer.built:
+        return False
+    return layer.input_bin_boundaries is None and not _bins_of(layer)
+
+
+def _is_as_made(layer: Any) -> bool:
+    if not layer.built or layer.input_mean is not None or layer.count.numpy():
+        return False
+    mean, variance = layer.adapt_mean.numpy(), layer.adapt_variance.numpy()
+    return bool((mean == 0).all() and (variance == 1).all())
+
+
+def _vocabulary_of(layer: Any) -> dict[str, Any]:
+    lookup = getattr(layer, "_lookup_layer", layer)
+    if not isinstance(lookup, _LOOKUPS) or not lookup.lookup_table.size():
+        return {}
+    words = [_plain(word) for word in layer.get_vocabulary()]
+    if lookup.output_mode != "tf_idf":
+        return {"vocabulary": words}
+    weights = lookup.idf_weights.numpy()[: len(words)].tolist()
+    return {"vocabulary": words, "idf_weights": weights}
+
+
+def _bins_of(layer: Any) -> dict[str, Any]:
+    if not isinstance(layer, keras.layers.Discretization):
+        return {}
+    layer.finalize_state()
+    bins = np.asarray(layer.bin_boundaries).reshape(-1).tolist()
+    return {"bin_boundaries": bins, "num_bins": None} if bins else {}
+
+
+def _adapt(layer: Any, **values: Any) -> None:
+    if "vocabulary" in values:
+        layer.set_vocabulary(**values)
+        return
+    layer.bin_boundaries = layer.input_bin_boundaries = values["bin_boundaries"]
+    layer.num_bins = None
+
+
+def _plain(word: Any) -> Any:
+    return word.item() if isinstance(word, np.generic) else word

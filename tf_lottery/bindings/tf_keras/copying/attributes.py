@@ -1,0 +1,49 @@
+"""What a user set on a model, in distinction from what Keras sets."""
+
+import functools
+from typing import Any
+
+from tf_lottery.bindings.tf_keras._imports import keras
+
+# What Keras itself sets on a model after it is made, by compiling, training or loading.
+_KERAS_OWN = {
+    "_auto_config",
+    "_compile_config",
+    "_pss_evaluation_shards",
+    "_serialized_attributes",
+    "graph_debug_info",
+    "loss",
+    "signatures",
+    "tensorflow_git_version",
+    "tensorflow_version",
+}
+# Where a masked copy keeps tfmot's wrappers.
+BESIDE = "_lottery_wrappers"
+# What the copy of a model does by itself, so that it is not carried over.
+_OUR_OWN = {"compile", "fit", "load_weights", BESIDE}
+# No attribute of the user's.
+NOT_OWN = _KERAS_OWN | _OUR_OWN
+
+
+def plain_attributes(model: Any) -> dict[str, Any]:
+    """What was set on a model of one's own class and is a number, a flag or text."""
+    if type(model) in (keras.Sequential, keras.src.engine.functional.Functional):
+        return {}
+    own = vars(model).keys() - vars(plain_model()).keys() - NOT_OWN
+    values = {name: vars(model)[name] for name in sorted(own)}
+    plain = (bool, int, float, str)
+    return {name: value for name, value in values.items() if isinstance(value, plain)}
+
+
+@functools.cache
+def plain_model() -> Any:
+    """One of Keras' own, for what Keras sets on it."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile()
+    return model
+
+
+def own_attributes(original: Any, copied: Any) -> list[tuple[str, Any]]:
+    """What was set on a model, and is not of Keras."""
+    other = {*NOT_OWN, *vars(copied)}
+    return [item for item in vars(original).items() if item[0] not in other]

@@ -1,0 +1,345 @@
+"""Copies of models: the user's class, methods and attributes, other variables.
+
+Keras copies the graph of a model. What else makes it the user's model comes here: its
+class, what was set on the instance, what functions of it reach by a closure, and the
+vocabularies of lookup layers, which are no variables.
+"""
+
+import contextlib
+import functools
+import random
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tf_lottery.bindings.tf_keras import hold
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying.adapted import (
+    adapt_inside,
+    adapted_inside,
+    adapted_of,
+    check_adapted,
+)
+from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN, own_attributes
+from tf_lottery.bindings.tf_keras.copying.by_name import by_name
+from tf_lottery.bindings.tf_keras.copying.differing import refuse_failing
+from tf_lottery.bindings.tf_keras.copying.objects import copied_state
+from tf_lottery.bindings.tf_keras.copying.parts import set_flags
+from tf_lottery.bindings.tf_keras.copying.rebinding import Rebinding, rebound
+from tf_lottery.bindings.tf_keras.copying.references import made_of
+from tf_lottery.bindings.tf_keras.copying.unbuilt import build_held
+from tf_lottery.bindings.tf_keras.layers import (
+    finalize,
+    named_weights,
+    own_weights,
+    without_wrapper,
+)
+from tf_lottery.bindings.tf_keras.states import own_generators, recurrent_states
+
+CopyLayer = Callable[[Any], Any]
+
+OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
+FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
+
+
+def copy_model(model: Any, seed: int = 0) -> Any:
+    """A copy of a built model with its weights; shared layers stay shared.
+
+    Args:
+        model: A built functional or Sequential model, of any class.
+        seed: Of the generators of random layers, which are variables in the copy.
+
+    Raises:
+        ValueError: What cannot be copied, and what to do.
+    """
+    with variable_generators(seed):
+        copier = Copier(copy_layer)
+        copied = copier.of(model)
+        copier.complete()
+    assign_by_path(copied, model)
+    return copied
+
+
+class Copier:
+    """Copies models, and remembers what stands for what.
+
+    Args:
+        copy_layer: From a layer to its copy, or to the layer itself.
+        policy: The dtype policy of the models themselves; default: their own.
+        shares: Whether attributes that are no part of the graph, such as a teacher,
+            are held by both models.
+    """
+
+    def __init__(
+        self, copy_layer: CopyLayer, policy: str | None = None, *, shares: bool = False
+    ) -> None:
+        self._copy_layer = copy_layer
+        replace = self._found if shares else self._found_or_copied
+        self._held = Rebinding(replace, copies=True)
+        self._policy = policy
+        self._raised: Exception | None = None
+        self._copies: dict[int, Any] = {}
+        self._originals: list[Any] = []  # alive, so that no id is used twice
+
+    def of(self, layer: Any) -> Any:
+        """The copy of a layer or a model, made when it is first asked for."""
+        if id(layer) not in self._copies:
+            nested = isinstance(layer, keras.Model)
+            try:
+                copied = self._model(layer) if nested else self._copy_layer(layer)
+            except Exception as error:
+                self._raised = error
+                raise
+            self._remember(layer, copied)
+        return self._copies[id(layer)]
+
+    def complete(self, *, plain: bool = False) -> None:
+        """Gives the copies of models, and functions in them, what they lack.
+
+        Call it when the whole model is copied: functions may reach any part of it.
+
+        Args:
+            plain: Whether models stay plain Keras models: without the user's class,
+                methods and attributes.
+        """
+        done = 0
+        while done < len(self._originals) and not plain:
+            original = self._originals[done]  # attributes may hold further models
+            done += 1
+            if isinstance(original, keras.Model):
+                self._add_attributes(original)
+        for original in list(self._originals):
+            copied = without_wrapper(self._copies[id(original)])
+            if copied is not original and isinstance(original, keras.layers.Layer):
+                _build_alike(copied, original)
+                if not isinstance(original, keras.Model):
+                    check_adapted(copied, without_wrapper(original))
+                set_flags(copied, original)
+            self._pair_variables(original)
+        for original in list(self._originals):
+            if isinstance(original, keras.Model) and not plain:
+                build_held(self._copies[id(original)])
+            copied = without_wrapper(self._copies[id(original)])
+            if isinstance(original, keras.layers.Lambda):
+                copied.function = rebound(original.function, self._found)
+            elif isinstance(original, keras.Model) and not plain:
+                self._add_functions(original)
+
+    def _model(self, model: Any) -> Any:
+        _check_constants(model)
+        with _policy(self._policy or model.dtype_policy):
+            cloned = self._cloned(model)
+        # Not `trainable`: that would set the flags of the layers inside, too.
+        cloned._trainable = model._trainable
+        if model.built:  # losses and metrics may be given by the names of the outputs
+            cloned.output_names = list(model.output_names)
+        return cloned
+
+    def _cloned(self, model: Any) -> Any:
+        try:
+            return keras.models.clone_model(model, clone_function=self.of)
+        except Exception as error:  # layers raise whatever they like
+            if error is self._raised:  # it says itself what cannot be copied
+                raise
+            refuse_failing(model, error)
+
+    def _remember(self, original: Any, copied: Any) -> None:
+        self._copies[id(original)] = copied
+        self._originals.append(original)
+
+    def _add_attributes(self, original: Any) -> None:
+        copied = self._copies[id(original)]
+        if type(copied) is not type(original):
+            # Without its `__init__`: that would make another graph.
+            copied.__class__ = type(original)
+        in_graph = {id(la) for la in copied._flatten_layers(include_self=False)}
+        for name, value in own_attributes(original, copied):
+            if isinstance(value, FUNCTIONS):
+                continue
+            mine = self._held.of(value)
+            if id(mine) in in_graph:  # Keras would list it a second time
+                object.__setattr__(copied, name, mine)
+            else:
+                setattr(copied, name, mine)
+
+    def _add_functions(self, original: Any) -> None:
+        copied = self._copies[id(original)]
+        for name, value in vars(original).items():
+            if isinstance(value, FUNCTIONS) and name not in {*NOT_OWN, *vars(copied)}:
+                object.__setattr__(copied, name, rebound(value, self._found))
+
+    def _pair_variables(self, original: Any) -> None:
+        copied = without_wrapper(self._copies[id(original)])
+        built = isinstance(original, keras.layers.Layer) and original.built
+        if built and copied is not original:
+            mine = own_weights(copied)
+            for name, weight in own_weights(original).items():
+                if name in mine and id(weight) not in self._copies:
+                    self._copies[id(weight)] = mine[name]
+
+    def _found(self, value: Any) -> Any:
+        """What stands for a part of the model in the copy; else None."""
+        return without_wrapper(self._copies.get(id(value)))
+
+    def _found_or_copied(self, value: Any) -> Any:
+        if (found := self._found(value)) is not None:
+            return found
+        if isinstance(value, keras.metrics.Metric):
+            copied = copied_by_config("metric", value)
+        elif isinstance(value, keras.Model):
+            copied = self._whole(value)
+        elif isinstance(value, keras.layers.Layer):
+            copied = self._whole_layer(value)
+        elif isinstance(value, OPTIMIZERS):
+            copied = hold.copy(value)
+        elif (copied := copied_state(value, self._found_or_copied)) is None:
+            return None
+        if id(value) not in self._copies:
+            self._remember(value, copied)
+        return copied
+
+    def _whole(self, model: Any) -> Any:
+        """The copy of a model that is an attribute, with its weights."""
+        if not isinstance(model, keras.Sequential) and not getattr(
+            model, "_is_graph_network", False
+        ):
+            raise ValueError(
+                "A model that is an attribute of the model must be Sequential or "
+                f"functional to be copied. Received: {model.name!r} "
+                f"({type(model).__name__}). Use its layers in "
+                "`keras.Model(inputs, outputs)`, or keep it outside of the model."
+            )
+        copied = self.of(model)
+        assign_by_path(copied, model)
+        return copied
+
+    def _whole_layer(self, layer: Any) -> Any:
+        copied = self.of(layer)
+        _build_alike(copied, layer)
+        copied.set_weights(layer.get_weights())
+        return copied
+
+
+def copy_layer(layer: Any) -> Any:
+    """A copy of a layer from its configuration, with what it was adapted to."""
+    return adapted_copy(layer, {})
+
+
+def adapted_copy(layer: Any, changes: Mapping[str, Any]) -> Any:
+    """A copy of a layer from its configuration, of which some is changed."""
+    copied = copied_by_config("layer", layer, **{**changes, **adapted_of(layer)})
+    adapt_inside(copied, adapted_inside(layer))
+    return copied
+
+
+def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
+    """The original's class with its configuration.
+
+    Raises:
+        ValueError: A class that cannot be made from its configuration.
+    """
+    try:
+        with by_name():
+            return made_of(type(original), original.get_config() | changes)
+    except Exception as error:  # its class may raise whatever it likes
+        raise ValueError(
+            f"Every {kind} must be able to be copied by `from_config(get_config())`. "
+            f"Received: {original.name!r} ({type(original).__name__}), which fails "
+            f"with {_raised_by_class(error)}"
+        ) from error
+
+
+def _raised_by_class(error: Exception) -> str:
+    """The error of a class itself, around which Keras writes the configuration."""
+    inner = error.__context__
+    if inner is not None and "Exception encountered: " in str(error):
+        return f"{type(inner).__name__}: {inner}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _build_alike(copied: Any, original: Any) -> None:
+    """Builds a layer that no call of the graph has built, such as an attribute."""
+    if original.built and not copied.built and original.weights:
+        with tf.name_scope(original.name):
+            copied.build(original._build_input_shape)
+            copied.built = True
+
+
+def assign_by_path(copied: Any, model: Any) -> None:
+    """Gives a copy the weights of a model, path by path.
+
+    Raises:
+        ValueError: Weights of which one has no counterpart.
+    """
+    mine, theirs = named_weights(copied), named_weights(model)
+    check_paths(mine, theirs, model)
+    for path, weight in theirs.items():
+        mine[path].assign(weight.numpy())
+    states = recurrent_states(copied) | own_generators(copied)
+    for name, state in (recurrent_states(model) | own_generators(model)).items():
+        if name in states:
+            states[name].assign(state.numpy())
+    finalize(copied)
+
+
+def check_paths(mine: Any, theirs: Any, model: Any) -> None:
+    """Raises unless a copy has the weights of a model, by path and shape."""
+    wrong = sorted(mine.keys() ^ theirs.keys())
+    wrong += [
+        path
+        for path in theirs
+        if path in mine and not mine[path].shape.is_compatible_with(theirs[path].shape)
+    ]
+    if wrong:
+        raise ValueError(
+            "A copy of the model must have the same weights. Received: "
+            f"{model.name!r} ({type(model).__name__}), whose copy differs in "
+            f"{', '.join(map(repr, wrong[:5]))}. Keras copies a layer by its "
+            "`get_config()`: it may lack what decides which weights the layer makes."
+        )
+
+
+def _check_constants(model: Any) -> None:
+    """Raises if an operation of the graph holds a variable: a copy would share it."""
+    weights = {id(weight): path for path, weight in named_weights(model).items()}
+    for layer in model.layers:
+        for node in layer._inbound_nodes:
+            for part in tf.nest.flatten((node.call_args, node.call_kwargs)):
+                if isinstance(part, tf.Variable):
+                    name = weights.get(id(part), part.name)
+                    raise ValueError(
+                        "A weight may only be used by the layer that owns it. "
+                        f"Received: the operation {layer.name!r} on the weight "
+                        f"{name!r}; a copy of the model could not use its own. Write "
+                        "one layer that holds the weight and does both computations, "
+                        "like an embedding with a method for the output, and call it "
+                        "twice."
+                    )
+
+
+@contextlib.contextmanager
+def _policy(policy: Any) -> Iterator[None]:
+    """The global dtype policy for a while."""
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
+@contextlib.contextmanager
+def variable_generators(seed: int) -> Iterator[None]:
+    """Random layers made inside keep their generator's state in a variable."""
+    experimental = keras.backend.experimental
+    enabled = experimental.is_tf_random_generator_enabled()
+    seeds = keras.src.backend._SEED_GENERATOR
+    before = getattr(seeds, "generator", None)
+    experimental.enable_tf_random_generator()
+    seeds.generator = random.Random(seed)
+    try:
+        yield
+    finally:
+        seeds.generator = before
+        if not enabled:
+            experimental.disable_tf_random_generator()

@@ -1,0 +1,271 @@
+"""The proof that a copy is the user's model, before anything is trained.
+
+A copy has the class of the original, its weights by path, gives its outputs and losses
+bit for bit, and reads none of its variables.
+"""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying.copier import check_paths
+from tf_lottery.bindings.tf_keras.copying.differing import (
+    check_added_losses,
+    first_differing,
+    in_words,
+    refuse_differing,
+    refuse_failing,
+)
+from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
+from tf_lottery.core.warn import warn
+
+Seeded = Callable[[], contextlib.AbstractContextManager[Any]]
+
+_EXAMPLES = 2
+_ROWS = 16  # of a batch that is given
+_OPEN = 16  # the size of an axis of unknown length
+_ROUNDING = 1e-5
+
+
+def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
+    """Raises unless a copy does what the model does.
+
+    Args:
+        copied: A copy, wrapped or not, with all weights kept.
+        model: The original; it is not changed.
+        seeded: Makes a context in which equal random operations draw equal numbers.
+        inputs: A batch of what the model will see; default: drawn by chance.
+
+    Raises:
+        ValueError: What differs, and what to do.
+    """
+    if type(copied) is not type(model):
+        raise ValueError(
+            f"The copy that is searched must have the class of the model. Received: "
+            f"{type(copied).__name__} for {type(model).__name__}."
+        )
+    mine, theirs = named_weights(copied), named_weights(model)
+    check_paths(mine, theirs, model)
+    trained = [
+        {id(weight) for weight in each.trainable_weights} for each in (copied, model)
+    ]
+    for path, weight in theirs.items():
+        if (id(weight) in trained[1]) != (id(mine[path]) in trained[0]):
+            raise ValueError(
+                "A copy of the model must train the same weights. Received: "
+                f"{path!r}, which is frozen in one of them. Set `trainable` on a whole "
+                "layer of the model."
+            )
+    shared = {id(variable) for variable in model.variables}
+    for path, weight in mine.items():
+        if id(weight) in shared:
+            _refuse(path, "which is the weight of the model itself")
+    check_added_losses(copied, model)
+    _check_outputs(copied, model, seeded, inputs)
+
+
+def check_captures(
+    function: Any, model: Any, known: Iterable[Any], copied: Any
+) -> None:
+    """Raises if a traced function reads a variable that no ticket would have.
+
+    Args:
+        function: A concrete function of the copy: its training step.
+        model: The original, of which it must read none.
+        known: The variables that are rewound, or reset.
+        copied: The copy.
+    """
+    handles = {
+        id(part.handle): path
+        for path, weight in named_weights(model).items()
+        for part in _parts(weight)
+    }
+    for captured in function.captured_inputs:
+        if path := handles.get(id(captured)):
+            _refuse(path, "which a function reaches by a closure or a global name")
+    rewound = {id(part.handle) for each in known for part in _parts(each)}
+    other = [v for v in function.variables if id(v.handle) not in rewound]
+    for name, optimizer in _other_optimizers(copied):
+        if {id(v.handle) for v in other} & {id(v.handle) for v in optimizer.variables}:
+            raise ValueError(
+                "A model must be trained by one optimizer, `self.optimizer`, which is "
+                f"rewound and masks pruned weights. Received: {name!r} "
+                f"({type(optimizer).__name__}), a second optimizer that the training "
+                "step uses. If it is the only one, set `self.optimizer` to it."
+            )
+    if other:
+        names = sorted({variable.name.split(":")[0] for variable in other})
+        raise ValueError(
+            "All variables of a training step must belong to the model, so that they "
+            f"are rewound with it. Received: {', '.join(map(repr, names[:5]))}, which "
+            "are variables of a function, or of an object that Keras does not track. "
+            "Make each an attribute of the model."
+        )
+
+
+def _other_optimizers(model: Any) -> Iterator[tuple[str, Any]]:
+    """The optimizers that attributes hold besides the model's, by their names."""
+    for name, value in vars(model).items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            new = isinstance(each, keras.optimizers.Optimizer)
+            if new and each is not model.optimizer:
+                yield name, each
+
+
+def _parts(variable: Any) -> list[Any]:
+    """The variables of the replicas of one."""
+    return list(getattr(variable, "values", None) or [variable])
+
+
+def _refuse(path: str, how: str) -> None:
+    raise ValueError(
+        "The copy that is searched must have variables of its own. Received: a model "
+        f"that uses {path!r}, {how}: it would be neither trained, pruned nor rewound. "
+        "Let the layer that owns the weight do the computation, or reach the weight by "
+        "`self` in a method of the model's class."
+    )
+
+
+def _check_outputs(copied: Any, model: Any, seeded: Seeded, given: Any) -> None:
+    def compute(each: Any, inputs: Any) -> list[list[Any]]:
+        with _unchanged(each), seeded():
+            outputs = tf.nest.flatten(each(inputs, training=False))
+            losses = map(tf.convert_to_tensor, each.losses)
+            return [list(map(_dense, found)) for found in (outputs, losses)]
+
+    def equal(some: list[Any], others: list[Any]) -> bool:
+        return _all_equal(some, others, tolerance)
+
+    inputs, wanted = _computed(model, compute, given)
+    if wanted is None:
+        return
+    again = compute(model, inputs)
+    pairs = list(zip(again, wanted, strict=True))
+    if not all(_all_equal(*pair, _ROUNDING) for pair in pairs):
+        _warn_not_compared("it draws at random where it is not trained, too")
+        return
+    repeats = all(_all_equal(*pair, 0.0) for pair in pairs)
+    tolerance = 0.0 if repeats else _ROUNDING
+    try:
+        outputs, losses = compute(copied, inputs)
+    except Exception as error:  # layers raise whatever they like
+        refuse_failing(model, error)
+    if not equal(outputs, wanted[0]):
+        layer = first_differing(copied, model, _dense_equal(equal), inputs)
+        refuse_differing(model, layer, losses_only=False)
+    if not equal(losses, wanted[1]):
+        refuse_differing(model, None, losses_only=True)
+
+
+def _computed(model: Any, compute: Any, given: Any) -> tuple[Any, Any]:
+    """Inputs that the model takes, and what it computes of them; else None."""
+    error: Exception | None = None
+    drawn = functools.partial(_inputs, model)
+    first = functools.partial(_first, given, model)
+    for make in (drawn,) if given is None else (first, drawn):
+        try:
+            inputs = make()
+            return inputs, compute(model, inputs)
+        except (ValueError, TypeError, LookupError, tf.errors.OpError) as raised:
+            error = error or raised
+    assert error is not None
+    said = in_words(error)
+    _warn_not_compared(f"it takes no inputs that are drawn at random ({said})")
+    return None, None
+
+
+def _warn_not_compared(why: str) -> None:
+    warn(
+        "The copy of the model that is searched could not be compared with the model "
+        f"before training: {why}. Check that every layer's `get_config()` is complete, "
+        "or pass arrays, whose first rows are used for the comparison."
+    )
+
+
+def _dense_equal(equal: Any) -> Any:
+    return lambda some, others: equal(
+        list(map(_dense, some)), list(map(_dense, others))
+    )
+
+
+def _first(inputs: Any, model: Any) -> Any:
+    """The first rows of a batch, where a model takes any number."""
+    fixed = any(tensor.shape[0] is not None for tensor in model.inputs)
+    sparse = any(isinstance(t, tf.SparseTensor) for t in tf.nest.flatten(inputs))
+    if fixed or sparse:
+        return inputs
+    return tf.nest.map_structure(lambda tensor: tensor[:_ROWS], inputs)
+
+
+def _inputs(model: Any) -> Any:
+    """Inputs by chance: normal numbers, 0 and 1 as integers, letters as strings."""
+    draw = np.random.default_rng(0)
+
+    def drawn(tensor: Any) -> Any:
+        shape = [_OPEN if size is None else size for size in tensor.shape[1:]]
+        shape, dtype = [_EXAMPLES, *shape], tensor.dtype
+        if dtype == tf.string:
+            values = tf.constant(draw.choice(["a", "b"], shape))
+        elif dtype.is_floating:
+            values = tf.cast(draw.normal(size=shape), dtype)
+        else:
+            values = tf.cast(draw.integers(0, 2, shape), dtype)
+        if isinstance(tensor.type_spec, tf.SparseTensorSpec):
+            return tf.sparse.from_dense(values)
+        if isinstance(tensor.type_spec, tf.RaggedTensorSpec):
+            return tf.RaggedTensor.from_tensor(
+                values, ragged_rank=tensor.type_spec.ragged_rank
+            )
+        return values
+
+    inputs = [drawn(tensor) for tensor in model.inputs]
+    return tf.nest.pack_sequence_as(model.input, inputs)
+
+
+@contextlib.contextmanager
+def _unchanged(model: Any) -> Iterator[None]:
+    """Gives what a call may change its values back: states, statistics, metrics."""
+    changing = list(model.non_trainable_variables)
+    for layer in named_layers(model).values():
+        for part in layer._flatten_layers():
+            changing += tf.nest.flatten(getattr(part, "states", None) or [])
+    variables = {id(v): v for v in changing if isinstance(v, tf.Variable)}
+    before = [(variable, variable.numpy()) for variable in variables.values()]
+    parts = list(model._flatten_layers())
+    attributes = [set(vars(part)) for part in parts]
+    try:
+        yield
+    finally:
+        for part, names in zip(parts, attributes, strict=True):
+            for name in vars(part).keys() - names:  # Keras notes what it was called on
+                object.__delattr__(part, name)
+        for variable, value in before:
+            variable.assign(value)
+
+
+def _all_equal(some: list[Any], others: list[Any], tolerance: float) -> bool:
+    return len(some) == len(others) and all(
+        _is_equal(one, other, tolerance)
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+def _is_equal(one: Any, other: Any, tolerance: float) -> bool:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if not tolerance or one.dtype.kind not in "fcV":
+        return bool(one.tobytes() == other.tobytes())
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    return np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _dense(tensor: Any) -> Any:
+    if isinstance(tensor, tf.SparseTensor):
+        tensor = tf.sparse.to_dense(tensor)
+    if isinstance(tensor, tf.RaggedTensor):
+        tensor = tensor.flat_values
+    return np.asarray(tensor)

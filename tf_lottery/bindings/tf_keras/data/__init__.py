@@ -1,0 +1,1 @@
+"""Batches of whatever form the data came in."""

@@ -1,0 +1,95 @@
+"""Whether a dataset of the user's gives the same batches in a new process."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tf_lottery.bindings.tf_keras._imports import tf
+
+
+def is_repeatable(dataset: Any) -> bool:
+    """Whether a dataset gives the same batches to the same search in a new process.
+
+    It does not if it shuffles or draws without a seed. Nor if it shuffles inside
+    an endless iterator: how far that has got depends on tf.data's read-ahead.
+    """
+    if not isinstance(dataset, tf.data.Dataset):
+        return getattr(dataset, "repeatable", True)  # of batches of Python code
+    endless = int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+    unseeded = any(map(_is_unseeded, parts(dataset)))
+    return not (endless and shuffles(dataset)) and not unseeded
+
+
+def note(dataset: Any, counted: int | None) -> str:
+    """What the form of the data means for repeating and resuming, where that is news.
+
+    Args:
+        dataset: Training data in one form.
+        counted: How many batches there are, if they had to be counted.
+    """
+    if not isinstance(dataset, tf.data.Dataset):
+        return getattr(dataset, "note", "")
+    notes = []
+    if counted is not None:
+        notes.append(f"`dataset` has {counted:,} batches, counted in a first pass.")
+    if not is_repeatable(dataset):
+        notes.append(
+            "The dataset shuffles or draws without a seed, or shuffles endlessly: this "
+            "search can be resumed but not repeated."
+        )
+    return " ".join(notes)
+
+
+def shuffles(dataset: Any) -> bool:
+    """Whether the order of a dataset changes each time that it is read."""
+    return any(_seeds(part) for part in parts(dataset))
+
+
+def leaves_no_trace(dataset: Any) -> bool:
+    """Whether a batch of a dataset can be read without any effect on later batches.
+
+    Not if it shuffles, keeps what was read, or runs code that may have a state, such as
+    Python code.
+    """
+    return not shuffles(dataset) and not any(map(_has_state, parts(dataset)))
+
+
+def parts(dataset: Any) -> Iterator[Any]:
+    """The dataset and those it is made of."""
+    yield dataset
+    for source in dataset._inputs():
+        yield from parts(source)
+
+
+def _seeds(dataset: Any) -> list[int]:
+    """The seeds of a shuffle; empty for other datasets."""
+    seeds = [getattr(dataset, name, None) for name in ("_seed", "_seed2")]
+    return [int(seed) for seed in seeds if seed is not None]
+
+
+def _is_unseeded(dataset: Any) -> bool:
+    unordered = getattr(dataset, "_deterministic", None) == "false"
+    if unordered or dataset.options().deterministic is False:
+        return True
+    function = getattr(getattr(dataset, "_map_func", None), "function", None)
+    if function is not None and any(map(_draws, function.graph.get_operations())):
+        return True
+    return bool(_seeds(dataset)) and not any(_seeds(dataset))
+
+
+def _has_state(dataset: Any) -> bool:
+    kind = type(dataset).__name__
+    if any(word in kind for word in ("Cache", "Snapshot", "Random", "Service")):
+        return True
+    function = getattr(getattr(dataset, "_map_func", None), "function", None)
+    operations = function.graph.get_operations() if function is not None else ()
+    return any(operation.op_def.is_stateful for operation in operations)
+
+
+def _draws(operation: Any) -> bool:
+    """Whether an operation of a dataset's function draws without a seed."""
+    if operation.type.startswith("Shuffle"):
+        given = [part for part in operation.inputs if part.name.startswith("seed")]
+        return bool(given) and all(tf.get_static_value(part) == 0 for part in given)
+    seeds = {"seed", "seed2"}
+    names = {attribute.name for attribute in operation.op_def.attr}
+    return seeds <= names and not any(operation.get_attr(name) for name in seeds)

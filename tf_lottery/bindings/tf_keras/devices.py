@@ -1,0 +1,162 @@
+"""Which devices train: strategies by name, and those that cannot."""
+
+import functools
+import os
+from typing import Any
+
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+
+_KINDS = {
+    "mirrored": tf.distribute.MirroredStrategy,
+    "multiworker": tf.distribute.MultiWorkerMirroredStrategy,
+    "tpu": tf.distribute.TPUStrategy,
+}
+NAMES = tuple(_KINDS)
+
+
+def resolve(strategy: Any, model: Any) -> Any:
+    """The strategy of a search.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`; "mirrored", "multiworker" or "tpu"; or
+            None: the one that the model was built in, else the current one.
+        model: A Keras model, or a function that returns one.
+
+    Raises:
+        TypeError: Neither a strategy nor a name.
+        ValueError: One that cannot train a lottery ticket, or not this model.
+    """
+    built = isinstance(model, keras.Model)
+    own = model.distribute_strategy if built else tf.distribute.get_strategy()
+    if isinstance(strategy, str):
+        strategy = own if _is_called(own, strategy) else _named(strategy, built)
+    if strategy is None:
+        strategy = own
+    if not isinstance(strategy, tf.distribute.Strategy):
+        raise TypeError(
+            "`strategy` must be a tf.distribute.Strategy, or one of "
+            f"{', '.join(map(repr, NAMES))}. Received: strategy={strategy!r}."
+        )
+    _check(strategy, own)
+    return strategy
+
+
+def in_words(strategy: Any) -> str:
+    """The strategy and its devices in words."""
+    if _is_default(strategy):
+        return f"one device ({'CPU' if on_cpu(strategy) else 'GPU'})"
+    number = strategy.num_replicas_in_sync
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    name = "MultiWorkerMirroredStrategy" if several else type(strategy).__name__
+    devices = (name.split("/device:")[-1] for name in strategy.extended.worker_devices)
+    return f"{name} on {number} replica{'s' * (number > 1)} ({', '.join(devices)} here)"
+
+
+def needs_static_shapes(strategy: Any) -> bool:
+    """Whether every batch must be of one size: XLA on a TPU."""
+    kinds = tf.distribute.TPUStrategy, tf.distribute.experimental.TPUStrategy
+    return isinstance(strategy, kinds)
+
+
+def on_cpu(strategy: Any) -> bool:
+    """Whether all replicas are CPUs, which give equal bits each time."""
+    if _is_default(strategy):
+        return not tf.config.list_physical_devices("GPU")
+    return all("CPU" in device for device in strategy.extended.worker_devices)
+
+
+def _named(name: str, built: bool) -> Any:
+    if name not in NAMES:
+        raise ValueError(
+            f"`strategy` must be one of {', '.join(map(repr, NAMES))}, or a "
+            f"tf.distribute.Strategy. Received: strategy={name!r}."
+        )
+    if name == "mirrored":
+        return _mirrored()
+    if built:
+        raise ValueError(
+            f"strategy={name!r} needs a function that returns the model, as it is made "
+            "before TensorFlow runs anything. Received: a model that is built already. "
+            "Pass a function. Or create the strategy first, build the model in its "
+            "scope, and pass no `strategy`."
+        )
+    return _multiworker() if name == "multiworker" else _tpu()
+
+
+# One object a process: TensorFlow's collectives fail after a few.
+@functools.cache
+def _mirrored() -> Any:
+    for device in tf.config.list_physical_devices("GPU"):
+        _grow(device)
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    names = [device.name for device in tf.config.list_logical_devices(kind)]
+    return tf.distribute.MirroredStrategy(names)
+
+
+@functools.cache
+def _multiworker() -> Any:
+    for device in tf.config.list_physical_devices("GPU"):
+        _grow(device)
+    if not os.environ.get("TF_CONFIG"):
+        raise ValueError(
+            'strategy="multiworker" reads the cluster from the environment variable '
+            "TF_CONFIG. Received: none. See docs/distribution.md."
+        )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise ValueError(
+            'strategy="multiworker" must be made before TensorFlow runs anything. '
+            f"TensorFlow says: {error} Create it at the program's start."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            "The environment variable TF_CONFIG must be JSON with a cluster and a "
+            f"task. Received: {os.environ['TF_CONFIG']!r} ({error}). See "
+            "docs/distribution.md."
+        ) from error
+
+
+@functools.cache
+def _tpu() -> Any:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+    except (ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+            'strategy="tpu" needs a TPU: run it on a TPU VM, or set TPU_NAME. '
+            f"TensorFlow says: {error}"
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _grow(device: Any) -> None:
+    """Takes a GPU's memory as it is needed, where that can still be chosen."""
+    try:
+        tf.config.experimental.set_memory_growth(device, True)
+    except RuntimeError:
+        return  # TensorFlow has started
+
+
+def _check(strategy: Any, own: Any) -> None:
+    name = type(strategy).__name__
+    if "ParameterServer" in name or "CentralStorage" in name:
+        raise ValueError(
+            "The strategy must keep every replica at the same step: a ticket is what "
+            f"all weights are at one step. Received: {name}. Use MirroredStrategy, "
+            "MultiWorkerMirroredStrategy or TPUStrategy."
+        )
+    if own is not strategy and not _is_default(own):
+        raise ValueError(
+            "The model was built in the scope of another strategy. Received: a model "
+            f"on {in_words(own)}, and {in_words(strategy)}. Omit `strategy` to train "
+            "where the model is, or pass a function that returns the model."
+        )
+
+
+def _is_default(strategy: Any) -> bool:
+    return type(strategy).__name__ == "_DefaultDistributionStrategy"
+
+
+def _is_called(strategy: Any, name: str) -> bool:
+    """Whether a name means the strategy that a model is in already."""
+    return name in _KINDS and isinstance(strategy, _KINDS[name])

@@ -1,0 +1,60 @@
+"""The criterion that needs data: how much the loss depends on each weight."""
+
+import functools
+from typing import Any
+
+from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_keras.checks import model as checks
+from tf_lottery.bindings.tf_keras.layers import asked_for
+from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, wrap
+from tf_lottery.core.criteria import Criterion
+from tf_lottery.core.prune import Scores
+from tf_lottery.core.records import Outcome
+from tf_lottery.core.ticket import Ticket
+
+
+def gradient(model: Any, batch: Any) -> Criterion:
+    """A criterion that scores |w * dL/dw| of the trained weights on a batch.
+
+    Args:
+        model: The compiled model that is searched; it is not changed.
+        batch: A tuple `(x, y[, sample_weight])`.
+
+    Example:
+        ```python
+        criterion = tf_lottery.gradient(model, (x[:1000], y[:1000]))
+        find_ticket(model, (x, y), criterion=criterion)
+        ```
+
+    Reference: SNIP, arXiv 1810.02340, here applied after training.
+    """
+    checks.check_model(model)
+
+    @functools.cache  # one copy for all rounds
+    def wrapped(asked: tuple[str, ...]) -> tuple[Any, Live]:
+        copy = wrap(model, asked=asked)
+        compile_like(copy, model)
+        return copy, Live(copy)
+
+    tensors = tf.nest.map_structure(tf.convert_to_tensor, tuple(batch))
+    x, y, sample_weight = (*tensors, None)[:3]
+
+    def weight_times_gradient(ticket: Ticket, outcome: Outcome) -> Scores:
+        copy, live = wrapped(tuple(asked_for(ticket.masks)))
+        if ticket.masks.keys() - live.weights.keys():
+            raise ValueError(
+                "`gradient` needs the model that is searched, with the same names of "
+                f"layers. Received: {', '.join(live.shapes)} for the ticket's "
+                f"{', '.join(ticket.masks)}."
+            )
+        live.assign(outcome.weights, ticket.masks)
+        weights = [live.weights[path] for path in ticket.masks]
+        with tf.GradientTape() as tape:
+            outputs = copy(x, training=False)
+            loss = copy.compute_loss(x, y, outputs, sample_weight)
+        products = zip(weights, tape.gradient(loss, weights), strict=True)
+        scores = [tf.abs(w * g).numpy() for w, g in products]
+        return dict(zip(ticket.masks, scores, strict=True))
+
+    return weight_times_gradient

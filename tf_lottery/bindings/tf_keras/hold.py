@@ -1,0 +1,297 @@
+"""The optimizer of a masked model: pruned weights are no parameters of it.
+
+Gradients are masked before the optimizer sees them: before the all-reduce,
+clipping, weight decay and momentum. A weight that is zero, has neutral slots
+and gets a zero gradient stays zero, so nothing has to be done after the step.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.guard import exempt
+from tf_lottery.core.naming import unique
+
+_HELD = "_lottery_held"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A variable that the optimizer keeps for a weight.
+
+    Attributes:
+        name: What it is to the optimizer, such as "m".
+        variable: The variable.
+        neutral: Its value before step 1.
+    """
+
+    name: str
+    variable: Any
+    neutral: Any
+
+
+def hold(optimizer: Any, masks: Mapping[Any, Any], trainable: Iterable[Any]) -> None:
+    """Makes the optimizer see masked gradients, and builds it.
+
+    Nothing is patched in Keras and nothing of this is serialised. Call it in the
+    strategy's scope.
+
+    Args:
+        optimizer: Any tf_keras optimizer, new or legacy, also with loss scaling.
+        masks: `weight.ref()` to mask variable.
+        trainable: The model's trainable variables.
+    """
+    apply = optimizer.apply_gradients
+
+    def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
+        masked = [(_mask(g, masks.get(v.ref())), v) for g, v in grads_and_vars]
+        with exempt():
+            return apply(masked, *args, **kwargs)
+
+    created = _build(optimizer, list(trainable))
+    optimizer.apply_gradients = apply_gradients
+    # A plain dict on the instance: Keras neither tracks nor saves it.
+    object.__setattr__(optimizer, _HELD, created)
+
+
+def slots(optimizer: Any, weight: Any) -> list[Slot]:
+    """The slots of a weight in a held optimizer."""
+    found: list[Slot] = getattr(optimizer, _HELD, {}).get(weight.ref(), [])
+    return found
+
+
+def is_held(optimizer: Any) -> bool:
+    """Whether `hold` was called on it."""
+    return hasattr(optimizer, _HELD)
+
+
+def variables(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """All variables by name: slots, iterations, learning rate, loss scale.
+
+    Those that a held optimizer keeps for a weight are called after its path, like
+    "hidden/kernel/m".
+
+    Args:
+        optimizer: The optimizer.
+        weights: The model's weights by path.
+    """
+    named: dict[str, Any] = {}
+    for path, weight in weights.items():
+        for slot in slots(optimizer, weight):
+            named[unique(f"{path}/{slot.name}", named)] = slot.variable
+    seen = {id(variable) for variable in named.values()}
+    for variable in _all(optimizer):
+        if id(variable) not in seen:
+            named[unique(variable.name.split(":")[0], named)] = variable
+    return named
+
+
+def copy(optimizer: Any) -> Any:
+    """A fresh optimizer of the same configuration, without state."""
+    try:
+        return type(optimizer).from_config(optimizer.get_config())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            "The optimizer, and its learning rate schedule, must be able to be copied "
+            "by `from_config(get_config())`. "
+            f"Received: {type(optimizer).__name__}: {error}"
+        ) from error
+
+
+def copy_values(
+    source: Any, weights: Mapping[str, Any], copied: Any, mine: Mapping[str, Any]
+) -> None:
+    """Gives a built copy of an optimizer the values of the original.
+
+    Iterations, rates and slots: a model that was trained already goes on from there.
+
+    Args:
+        source: The optimizer of a compiled model.
+        weights: That model's weights by path.
+        copied: A built optimizer of the same configuration.
+        mine: The weights that it trains, by the same paths.
+
+    Raises:
+        ValueError: An optimizer that was used, and does not say where its slots are.
+    """
+    pairs: list[tuple[Any, Any]] = []
+    for path in weights.keys() & mine.keys():
+        theirs, ours = (
+            _listed_slots(source, weights[path]),
+            _listed_slots(copied, mine[path]),
+        )
+        pairs += [(theirs[name], ours[name]) for name in theirs if name in ours]
+    done = {id(found) for found, _ in pairs}
+    there, here = _scalars(source), _scalars(copied)
+    pairs += [(there[name], here[name]) for name in there if name in here]
+    for found, variable in pairs:
+        variable.assign(found.numpy())
+    left = [v for v in _all(source) if id(v) not in done and len(v.shape)]
+    if left and int(source.iterations.numpy()):
+        raise ValueError(
+            "An optimizer that was used must keep its slots in lists, as Keras' own "
+            f"do, to be copied. Received: {type(source).__name__}, whose "
+            f"{left[0].name!r} is in none. Compile the model again before a search."
+        )
+
+
+def finalize(model: Any) -> bool:
+    """Ends a training as Keras `fit` does; True if it changed the weights.
+
+    An optimizer with `use_ema` then gives the weights their averages.
+    """
+    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not getattr(inner, "use_ema", False):
+        return False
+    inner.finalize_variable_values(model.trainable_variables)
+    return True
+
+
+def hold_last_rate(optimizer: Any, steps: int) -> None:
+    """Makes a learning rate schedule keep its value from step `steps - 1` on."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    legacy = hasattr(inner, "get_slot_names")
+    rate = inner._hyper["learning_rate"] if legacy else inner._learning_rate
+    if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return
+    if legacy:
+        inner._set_hyper("learning_rate", LastRate(rate, steps))
+    else:
+        inner._learning_rate = LastRate(rate, steps)
+
+
+@keras.saving.register_keras_serializable("tf_lottery")
+class LastRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Follows a schedule up to a step and keeps its last rate from there on.
+
+    Fine-tuning continues with the last learning rate (arXiv 2003.02389), while
+    the optimizer's iterations go on counting.
+
+    Args:
+        schedule: The schedule to follow.
+        steps: Its last value is that of step `steps - 1`.
+    """
+
+    def __init__(self, schedule: Any, steps: int) -> None:
+        self.schedule = schedule
+        self.steps = steps
+
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(tf.minimum(tf.cast(step, tf.int64), self.steps - 1))
+
+    def get_config(self) -> dict[str, Any]:
+        schedule = keras.optimizers.schedules.serialize(self.schedule)
+        return {"schedule": schedule, "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "LastRate":
+        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
+        return cls(schedule, config["steps"])
+
+
+def _mask(gradient: Any, mask: Any) -> Any:
+    if gradient is None or mask is None:
+        return gradient
+    if isinstance(gradient, tf.IndexedSlices):  # Embedding: stays sparse
+        rows = tf.cast(tf.gather(mask, gradient.indices), gradient.dtype)
+        return tf.IndexedSlices(
+            gradient.values * rows, gradient.indices, gradient.dense_shape
+        )
+    return gradient * tf.cast(mask, gradient.dtype)
+
+
+def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
+    """Creates the slots, and returns them by the weight they belong to."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if hasattr(inner, "get_slot_names"):
+        return _build_legacy(inner, trainable)
+    created: dict[Any, list[Slot]] = {}
+    add = inner.add_variable_from_reference
+
+    def add_and_note(
+        model_variable: Any, variable_name: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        variable = add(model_variable, variable_name, *args, **kwargs)
+        slot = Slot(variable_name, variable, _neutral(variable))
+        created.setdefault(model_variable.ref(), []).append(slot)
+        return variable
+
+    inner.add_variable_from_reference = add_and_note
+    optimizer.build(trainable)
+    del inner.add_variable_from_reference  # the class's again
+    return created
+
+
+def _build_legacy(inner: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
+    inner._create_all_weights(trainable)
+    created: dict[Any, list[Slot]] = {}
+    for weight, name in itertools.product(trainable, inner.get_slot_names()):
+        # An optimizer may keep a slot for some weights only.
+        with contextlib.suppress(KeyError):
+            variable = inner.get_slot(weight, name)
+            slot = Slot(name, variable, _neutral(variable))
+            created.setdefault(weight.ref(), []).append(slot)
+    return created
+
+
+def _all(optimizer: Any) -> list[Any]:
+    """The variables of an optimizer, each once."""
+    listed = optimizer.variables
+    # `variables` is a method in legacy optimizers, a callable list in new ones.
+    listed = list(listed) if isinstance(listed, list) else listed()
+    found = [v for v in [*listed, *_tracked(optimizer)] if isinstance(v, tf.Variable)]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def _tracked(optimizer: Any) -> list[Any]:
+    attributes = set(vars(optimizer))
+    tracked = list(tf.train.TrackableView(optimizer).descendants())
+    for name in vars(optimizer).keys() - attributes:  # the view notes what it found
+        object.__delattr__(optimizer, name)
+    return tracked
+
+
+def _scalars(optimizer: Any) -> dict[str, Any]:
+    """Iterations, rates and loss scale, by the last part of their names."""
+    variables = (v for v in _tracked(optimizer) if isinstance(v, tf.Variable))
+    scalars = (variable for variable in variables if not len(variable.shape))
+    return {v.name.split(":")[0].split("/")[-1]: v for v in scalars}
+
+
+def _listed_slots(optimizer: Any, weight: Any) -> dict[str, Any]:
+    """The slots of a weight, by the list of the optimizer that they are in."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    found: dict[str, Any] = {}
+    if hasattr(inner, "get_slot_names"):
+        for name in inner.get_slot_names():
+            with contextlib.suppress(KeyError):
+                found[name] = inner.get_slot(weight, name)
+        return found
+    places: Mapping[str, int] = getattr(inner, "_index_dict", {})
+    if inner._var_key(weight) not in places:
+        return found
+    place = places[inner._var_key(weight)]
+    lists = {
+        name: listed
+        for name, listed in vars(inner).items()
+        if isinstance(listed, list) and len(listed) == len(places)
+    }
+    for name, listed in lists.items():
+        if name != "_variables" and isinstance(listed[place], tf.Variable):
+            found[name] = listed[place]
+    return found
+
+
+def _neutral(slot: Any) -> Any:
+    """A slot's value before its first step; 0 for a copy of the weights (EMA).
+
+    Ftrl and Adagrad start from 0.1, and a zero there would be a NaN for Ftrl.
+    """
+    start = slot.numpy()
+    first = start.reshape(-1)[0]
+    return first if np.all(start == first) else first * 0

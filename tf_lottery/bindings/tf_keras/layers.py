@@ -1,0 +1,227 @@
+"""Which weights of a model can be pruned, and what they are called.
+
+A weight's path is that of its layer in the model without wrappers, of the part of the
+layer that holds it, and the weight's own name: `block1/conv/kernel`,
+`encoder/lstm_cell/kernel`. Names survive copies, see `naming`. A layer that is used
+several times, in nested models too, counts once, under the first path.
+"""
+
+import fnmatch
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from tf_lottery.bindings.tf_keras._imports import (
+    keras,
+    prune_registry,
+    pruning_wrapper,
+    tf,
+)
+from tf_lottery.bindings.tf_keras.naming import Names, layer_names, parts, weight_name
+from tf_lottery.core.naming import unique
+
+Wrapper = pruning_wrapper.PruneLowMagnitude
+
+_KERNELS = ("kernel", "recurrent_kernel", "embeddings", "pointwise_kernel")
+_DEPTHWISE = "depthwise_kernel"
+
+
+def named_layers(model: Any, names: Names = layer_names) -> dict[str, Any]:
+    """Layers by path, without their pruning wrappers, nested models walked."""
+    layers: dict[int, tuple[str, Any]] = {}
+    for path, layer in _walk(model, "", names):
+        layers.setdefault(id(layer), (path, layer))
+    return dict(layers.values())
+
+
+def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
+    """Variables by path: of layers, so neither masks nor the optimizer's.
+
+    Args:
+        model: A model, wrapped or not.
+        names: From neighbouring layers to their names; those of Keras, `own_names`,
+            are not equal in copies.
+    """
+    weights: dict[str, Any] = {}
+    seen: set[int] = set()
+    for path, layer in named_layers(model, names).items():
+        for name, weight in own_weights(layer, names).items():
+            if id(weight) not in seen:
+                seen.add(id(weight))
+                weights[unique(f"{path}/{name}", weights)] = weight
+    seen |= _counters(model)
+    for wrapper in pruning_wrapper.collect_prunable_layers(model):
+        seen.update(map(id, wrapper.weights))  # masks
+    # Of the model itself, or of a list of layers.
+    for weight in _existing(model) if model.built else ():
+        if isinstance(weight, tf.Variable) and id(weight) not in seen:
+            weights[unique(_last_name(weight), weights)] = weight
+    return weights
+
+
+def has_unbuilt(model: Any) -> bool:
+    """Whether a model holds a Sequential without an input shape that was not called."""
+    parts = model._flatten_layers(include_self=False)
+    return any(isinstance(p, keras.Sequential) and not p.built for p in parts)
+
+
+def graph_weights(model: Any) -> set[int]:
+    """The ids of the trainable weights of layers that the model's graph calls.
+
+    Not those of models that are attributes, such as a teacher.
+    """
+    if not hasattr(model, "_nodes_by_depth"):
+        return {id(weight) for weight in model.trainable_weights}
+    nodes = [node for each in model._nodes_by_depth.values() for node in each]
+    called = {id(node.layer): node.layer for node in nodes}.values()
+    return {id(w) for layer in called for w in layer.trainable_weights}
+
+
+def own_weights(layer: Any, names: Names = layer_names) -> dict[str, Any]:
+    """A layer's variables by their own names, such as `lstm_cell/kernel`.
+
+    Named by the layer's parts, not by the names of the variables: those depend on
+    where in a program a part was built.
+    """
+    # Not the handler that lookup layers list among their weights.
+    own = {id(weight) for weight in _existing(layer) if isinstance(weight, tf.Variable)}
+    own -= _counters(layer)
+    found: dict[int, tuple[str, Any, Any]] = {}
+    for prefix, part in parts(layer, names=names):
+        for weight in (*part._trainable_weights, *part._non_trainable_weights):
+            # Wrappers list weights of their layer as theirs, once these are built.
+            known = found.get(id(weight), ("",))[0]
+            if id(weight) in own and prefix.count("/") >= known.count("/"):
+                found[id(weight)] = prefix, part, weight
+    weights: dict[str, Any] = {}
+    for prefix, part, weight in found.values():
+        weights[unique(f"{prefix}{weight_name(weight, part)}", weights)] = weight
+    for weight in _existing(layer):  # in a `tf.Module` of the layer
+        if id(weight) in own and id(weight) not in found:
+            weights[unique(_last_name(weight), weights)] = weight
+    return weights
+
+
+def prunable_weights(layer: Any, asked: Collection[int] = ()) -> list[Any]:
+    """The trainable weights of a layer that can be pruned.
+
+    Those that tfmot prunes in the layers that it knows, and kernels by name in all
+    others (Bidirectional, EinsumDense, subclasses of Dense, ...). A layer of your own
+    takes part by such a weight, or by a method `get_prunable_weights`.
+
+    Args:
+        layer: The layer. If tfmot knows it, it is given that method: pass a copy.
+        asked: The ids of weights to prune besides.
+    """
+    known = known_weights(layer)
+    weights = _kernels(layer) if known is None else known
+    weights = [*weights, *(w for w in layer.weights if id(w) in asked)]
+    trainable = {id(weight) for weight in layer.trainable_weights}
+    return [weight for weight in weights if id(weight) in trainable]
+
+
+def known_weights(layer: Any) -> list[Any] | None:
+    """The weights of a layer that tfmot prunes; None if it refuses the layer."""
+    if not hasattr(layer, "get_prunable_weights"):
+        if not prune_registry.PruneRegistry.supports(layer):
+            return None
+        prune_registry.PruneRegistry.make_prunable(layer)
+    return list(layer.get_prunable_weights())
+
+
+def asked_for(keys: Iterable[str]) -> list[str]:
+    """Those that name depthwise kernels in full, like "*/depthwise_kernel".
+
+    They are few and each counts, so that they are not pruned unless asked for.
+
+    Args:
+        keys: Weight paths or patterns, such as those of `layer_rates` or of masks.
+    """
+    return [key for key in keys if key.split("/")[-1] == _DEPTHWISE]
+
+
+def depthwise(model: Any, keys: Collection[str]) -> set[int]:
+    """The ids of the depthwise kernels of a model that are asked for by keys."""
+    return {
+        id(weight)
+        for path, weight in named_weights(model).items()
+        if _last_name(weight) == _DEPTHWISE
+        and any(fnmatch.fnmatchcase(path, key) for key in asked_for(keys))
+    }
+
+
+def skipped_layers(model: Any) -> list[str]:
+    """Layers with a trainable matrix and no weight to prune, "path (class)".
+
+    Depthwise convolutions are none: they are left alone by choice.
+    """
+    return [
+        f"{path} ({type(layer).__name__})"
+        for path, layer in named_layers(model).items()
+        if not prunable_weights(layer)
+        and any(
+            len(weight.shape) > 1 and _last_name(weight) != _DEPTHWISE
+            for weight in layer.trainable_weights
+        )
+    ]
+
+
+def _existing(layer: Any) -> list[Any]:
+    """All weights so far: Keras refuses to list them if some are not made yet."""
+    if not has_unbuilt(layer):
+        return list(layer.weights)
+    return [
+        weight
+        for part in layer._flatten_layers()
+        for weight in (*part._trainable_weights, *part._non_trainable_weights)
+    ]
+
+
+def _counters(layer: Any) -> set[int]:
+    """What preprocessing layers counted while they were adapted.
+
+    Copies do not have it: what was found by it is in their configuration.
+    """
+    inside = list(layer._flatten_layers())
+    counters = [part.num_documents for part in inside if hasattr(part, "num_documents")]
+    kind = keras.layers.Discretization
+    bins = [part for part in inside if isinstance(part, kind)]
+    counters += [part.summary for part in bins if hasattr(part, "summary")]
+    return set(map(id, counters))
+
+
+def _kernels(layer: Any) -> list[Any]:
+    return [
+        weight
+        for weight in layer.trainable_weights
+        if len(weight.shape) > 1 and _last_name(weight) in _KERNELS
+    ]
+
+
+def _last_name(weight: Any) -> str:
+    return str(weight.name.split(":")[0].split("/")[-1])
+
+
+def without_wrapper(layer: Any) -> Any:
+    """The layer inside a pruning wrapper; any other as it is."""
+    return layer.layer if isinstance(layer, Wrapper) else layer
+
+
+def finalize(model: Any) -> None:
+    """Lets layers take up the weights that were assigned to them.
+
+    `Normalization` computes with a copy of its adapted mean and variance.
+    """
+    for layer in named_layers(model).values():
+        for part in layer._flatten_layers():
+            if hasattr(part, "finalize_state"):
+                part.finalize_state()
+
+
+def _walk(model: Any, prefix: str, names: Names) -> Iterator[tuple[str, Any]]:
+    # A layer may be in the model, and in a list that is an attribute of it.
+    layers = list({id(la): la for la in map(without_wrapper, model.layers)}.values())
+    for name, layer in zip(names(layers), layers, strict=True):
+        if isinstance(layer, keras.Model):
+            yield from _walk(layer, f"{prefix}{name}/", names)
+        else:
+            yield f"{prefix}{name}", layer

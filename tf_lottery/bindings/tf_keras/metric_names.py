@@ -1,0 +1,66 @@
+"""What metrics are called in records: as Keras calls them, but for what it counted.
+
+Callbacks see the names of the model. A run directory, a ticket and `monitor` have those
+that are equal in each build of the model: `auc`, where Keras counted up to `auc_3`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from tf_lottery.bindings.tf_keras.layers import without_wrapper
+from tf_lottery.bindings.tf_keras.naming import layer_names
+from tf_lottery.core.naming import counted_base, unique
+
+Value = TypeVar("Value")
+
+_HEADS = ("val_", "test_")
+
+
+class MetricNames:
+    """The names of a compiled model's metrics, and what they are called in records.
+
+    Args:
+        model: A compiled model whose metrics are made.
+    """
+
+    def __init__(self, model: Any) -> None:
+        layers = [without_wrapper(layer) for layer in model.layers]
+        stable = dict(zip([la.name for la in layers], layer_names(layers), strict=True))
+        outputs = model.output_names if len(model.output_names) > 1 else []
+        kinds = {metric.name: type(metric).__name__ for metric in model.metrics}
+        parts = {name: _split(name, outputs) for name in model.metrics_names}
+        bases = {
+            n: counted_base(own, [kinds.get(n, "")]) for n, (_, own) in parts.items()
+        }
+        taken = {own for name, (_, own) in parts.items() if bases[name] is None}
+        self._recorded: dict[str, str] = {}
+        for name, (output, own) in parts.items():
+            if base := bases[name]:
+                own = unique(base, taken)
+                taken.add(own)
+            head = f"{stable.get(output, output)}_" if output else ""
+            self._recorded[name] = f"{head}{own}"
+        self._shown = {recorded: name for name, recorded in self._recorded.items()}
+
+    def recorded(self, logs: Mapping[str, Value]) -> dict[str, Value]:
+        """The logs by the names that records have."""
+        return _renamed(logs, self._recorded)
+
+    def shown(self, logs: Mapping[str, Value]) -> dict[str, Value]:
+        """Recorded logs by the names that callbacks see."""
+        return _renamed(logs, self._shown)
+
+
+def _split(name: str, outputs: Sequence[str]) -> tuple[str, str]:
+    """The output that a metric is of, if there are several, and its own name."""
+    output = next((o for o in outputs if name.startswith(f"{o}_")), "")
+    return output, name.removeprefix(f"{output}_") if output else name
+
+
+def _renamed(logs: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
+    renamed = {}
+    for name, value in logs.items():
+        head = next((head for head in _HEADS if name.startswith(head)), "")
+        own = name.removeprefix(head)
+        renamed[f"{head}{names.get(own, own)}"] = value
+    return renamed

@@ -1,0 +1,93 @@
+"""Plain Python attributes of a model, its layers and its optimizer.
+
+A callback may change them during a training (`model.beta`, `layer.rate`,
+`optimizer.momentum`), so that they are rewound, resumed and replayed like variables.
+In a state are those that differ from what they were when the model was compiled.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.tf_keras.layers import named_layers
+from tf_lottery.bindings.tf_keras.naming import parts
+
+PREFIX = "setting:"
+_PLAIN = (bool, int, float, str, type(None))
+_OF_KERAS = ("stop_training",)  # that fit itself sets
+_MISSING = object()
+
+
+class Settings:
+    """The settings of a model, which are as they should be when this is made.
+
+    Args:
+        model: A model, compiled if its optimizer is to be rewound.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._owners = dict(_owners(model))
+        self._start = self._now()
+
+    def changed(self) -> dict[str, Any]:
+        """The numbers and flags that changed, as arrays by name."""
+        now, start = self._now(), self._start
+        return {
+            name: np.asarray(value)
+            for name, value in now.items()
+            if not _same(value, start.get(name, _MISSING)) and _is_number(value)
+        }
+
+    def assign(self, state: Mapping[str, Any]) -> None:
+        """Sets what a complete state holds, and all else as it was at the start."""
+        wanted = dict(self._start)
+        for name in filter(is_setting, state):
+            wanted[name] = np.asarray(state[name]).item()
+        now = self._now()
+        for name in now.keys() | wanted.keys():
+            owner, _, attribute = name.removeprefix(PREFIX).rpartition(":")
+            if owner not in self._owners:
+                continue  # of another optimizer, or of none
+            if name not in wanted:
+                delattr(self._owners[owner], attribute)
+            elif not _same(now.get(name, _MISSING), wanted[name]):
+                setattr(self._owners[owner], attribute, wanted[name])
+
+    def _now(self) -> dict[str, Any]:
+        return {
+            f"{PREFIX}{owner}:{name}": value
+            for owner, part in self._owners.items()
+            for name, value in vars(part).items()
+            if isinstance(value, _PLAIN) and _is_settable(name)
+        }
+
+
+def is_setting(name: str) -> bool:
+    """Whether a name in a state is that of a setting."""
+    return name.startswith(PREFIX)
+
+
+def _owners(model: Any) -> Iterator[tuple[str, Any]]:
+    """What may have settings, by path: the model, parts of layers, the optimizer."""
+    yield "", model
+    for path, layer in named_layers(model).items():
+        for inside, part in parts(layer):
+            yield f"{path}/{inside}", part
+    if (optimizer := getattr(model, "optimizer", None)) is not None:
+        yield "optimizer", optimizer
+        if hasattr(optimizer, "inner_optimizer"):
+            yield "inner_optimizer", optimizer.inner_optimizer
+
+
+def _is_settable(name: str) -> bool:
+    return name == "_trainable" or not (name.startswith("_") or name in _OF_KERAS)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float) and math.isfinite(value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and (one == other or one != one)

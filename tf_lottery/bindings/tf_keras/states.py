@@ -1,0 +1,84 @@
+"""What layers keep besides weights: random generators, and states between batches."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying.objects import is_drawn_from, is_own_object
+from tf_lottery.bindings.tf_keras.layers import named_layers
+from tf_lottery.core.naming import unique
+
+
+def generators(model: Any) -> dict[str, Any]:
+    """The states of the model's random generators that are variables."""
+    found: dict[str, Any] = {}
+    for path, part in _parts_of_layers(model):
+        generator = getattr(part, "_random_generator", None)
+        state = getattr(getattr(generator, "_generator", None), "state", None)
+        if state is not None:
+            found[unique(f"random:{path}", found)] = state
+    return found | own_generators(model)
+
+
+def own_generators(model: Any) -> dict[str, Any]:
+    """The states of each `tf.random.Generator` that is an attribute of the user's."""
+    found: dict[str, Any] = {}
+    for place, each in _held(model):
+        if isinstance(each, tf.random.Generator):
+            found[unique(f"random:{place}", found)] = each.state
+    return found
+
+
+def not_rewound(model: Any) -> dict[str, Any]:
+    """Generators and iterators of Python that attributes hold, by their names."""
+    found: dict[str, Any] = {}
+    for place, value in _held(model):
+        parts = vars(value).values() if is_own_object(value) else ()
+        for each in (value, *parts):
+            if is_drawn_from(each):
+                found[unique(place, found)] = each
+    return found
+
+
+def recurrent_states(model: Any) -> dict[str, Any]:
+    """What the model's stateful recurrent layers carry from batch to batch."""
+    found: dict[str, Any] = {}
+    for path, part in _parts_of_layers(model):
+        if getattr(part, "stateful", False):
+            for state in tf.nest.flatten(getattr(part, "states", [])):
+                found[unique(f"state:{path}", found)] = state
+    return found
+
+
+def _held(model: Any) -> Iterator[tuple[str, Any]]:
+    """What attributes of models and layers hold, each once, with its place."""
+    seen: set[int] = set()
+    for path, part in (*_models(model), *_parts_of_layers(model)):
+        own = {name: v for name, v in vars(part).items() if name[:6] != "_self_"}
+        for name, value in sorted(own.items()):
+            for each in _items(value):
+                if id(each) not in seen:
+                    seen.add(id(each))
+                    yield f"{path}/{name}" if path else name, each
+
+
+def _parts_of_layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers inside each layer and itself, with the layer's path."""
+    for path, layer in named_layers(model).items():
+        for part in layer._flatten_layers():
+            yield path, part
+
+
+def _models(model: Any) -> Iterator[tuple[str, Any]]:
+    """The model and those inside it; their own attributes need no path."""
+    for part in model._flatten_layers():
+        if isinstance(part, keras.Model):
+            yield "", part
+
+
+def _items(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple | Mapping):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _items(part)
+    else:
+        yield value

@@ -1,0 +1,1 @@
+"""tfmot's own API: wrappers, a schedule, and the rewind callback."""

@@ -1,0 +1,273 @@
+"""A copy of the user's model in tfmot's wrappers, whose masks hold by themselves.
+
+What tfmot does in a step that a lottery ticket does not need (counting, asking
+the schedule, sorting, masking all weights anew, averaging them over replicas)
+is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
+`prune_scope` and `PruningSummaries` work. A search trains a copy with the wrappers
+beside it instead, see `masked`.
+"""
+
+import functools
+from collections.abc import Collection
+from typing import Any
+
+from tf_lottery.bindings.tf_keras import hold
+from tf_lottery.bindings.tf_keras._imports import keras, pruning_wrapper, tf
+from tf_lottery.bindings.tf_keras.copying.attributes import BESIDE
+from tf_lottery.bindings.tf_keras.copying.copier import (
+    Copier,
+    adapted_copy,
+    copied_by_config,
+    copy_model,
+)
+from tf_lottery.bindings.tf_keras.layers import (
+    depthwise,
+    finalize,
+    graph_weights,
+    named_layers,
+    named_weights,
+    prunable_weights,
+    without_wrapper,
+)
+from tf_lottery.bindings.tf_keras.tfmot.wrapper import wrap_layer
+
+_HALF = ("float16", "bfloat16")
+
+
+def wrap(
+    model: Any,
+    seed: int = 0,
+    strategy: Any = None,
+    asked: Collection[str] = (),
+    masked: Collection[str] = (),
+) -> Any:
+    """An uncompiled, masked copy of a built model; the masks are all ones.
+
+    The copy has the model's weights. Its random layers (Dropout) draw from
+    generators that are variables, seeded by `seed`, so that their state can be
+    saved: tf_keras' default generator cannot be resumed. The copy is made in the
+    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates`, see
+    `asked_for`; `masked` are paths of weights that get a mask in any case, frozen or
+    not, since a ticket has one for them.
+
+    Raises:
+        ValueError: A layer that cannot be copied, or is inside two others.
+    """
+    check_sharing(model)
+    with (strategy or model.distribute_strategy).scope():
+        copied = copy_model(model, seed)
+        trainable = graph_weights(copied)
+        ids = depthwise(copied, asked)
+        weights = named_weights(copied)
+        held = {id(weights[path]) for path in masked if path in weights}
+
+        def wrapped_layer(layer: Any) -> Any:
+            # A layer in a frozen model is trainable only by its own flag.
+            found = trainable.intersection(map(id, prunable_weights(layer, ids)))
+            pruned = [w for w in layer.weights if id(w) in found | held]
+            return wrap_layer(layer, pruned) if pruned else layer
+
+        copier = Copier(wrapped_layer, shares=True)
+        wrapped = copier.of(copied)
+        copier.complete()
+    _hold_when_compiled(wrapped)
+    return wrapped
+
+
+def unwrap(model: Any, in_float32: bool = False) -> Any:
+    """An uncompiled copy of a wrapped or plain model, without wrappers.
+
+    Args:
+        model: The model.
+        in_float32: Whether layers that compute in half precision compute in float32.
+    """
+
+    def copy(layer: Any) -> Any:
+        inner = without_wrapper(layer)
+        changes = _in_float32(inner.get_config()) if in_float32 else {}
+        return adapted_copy(inner, changes)
+
+    copier = Copier(copy, "float32" if in_float32 else None)
+    copied = copier.of(model)
+    copier.complete(plain=True)
+    weights = named_weights(model)
+    for path, weight in named_weights(copied).items():
+        weight.assign(weights[path].numpy().astype(weight.dtype.as_numpy_dtype))
+    finalize(copied)
+    return copied
+
+
+def computes_in_half(layer: Any) -> bool:
+    """Whether a layer, or one inside it, computes in float16 or bfloat16."""
+    return any(part.compute_dtype in _HALF for part in layer._flatten_layers())
+
+
+def wrappers(model: Any) -> list[Any]:
+    """Every pruning wrapper: in the model, in nested ones, beside a masked copy."""
+    beside = getattr(model, BESIDE, {})
+    return [*pruning_wrapper.collect_prunable_layers(model), *beside.values()]
+
+
+def mask_variables(model: Any) -> dict[Any, list[Any]]:
+    """`weight.ref()` to its mask variables: a layer in several places has several."""
+    masks: dict[Any, list[Any]] = {}
+    for wrapper in wrappers(model):
+        for weight, mask, _ in wrapper.pruning_vars:
+            masks.setdefault(weight.ref(), []).append(mask)
+    return masks
+
+
+def redraw(model: Any) -> Any:
+    """A copy of a built model whose weights are drawn anew by its initialisers.
+
+    Under the global seeds, also where an initialiser has a seed of its own: layers
+    copy their initialisers, and with one seed the copies would draw one tensor.
+    """
+
+    def draw_layer(layer: Any) -> Any:
+        return adapted_copy(layer, _without_seeds(layer.get_config()))
+
+    return Copier(draw_layer).of(model)
+
+
+def compile_like(model: Any, source: Any, **changes: Any) -> None:
+    """Compiles `model` as `source` is now, with copies of what has state.
+
+    By Keras' own `compile`: what one of the user's class does besides is in the
+    attributes of a copy.
+
+    Args:
+        model: The model to compile.
+        source: A compiled model.
+        **changes: Arguments of `compile` that differ.
+    """
+    config = dict(source._compile_config.config)
+    config["run_eagerly"] = source._run_eagerly  # may be set after compiling
+    config["jit_compile"] = source._jit_compile
+    with model.distribute_strategy.scope():
+        if "optimizer" not in changes:
+            config["optimizer"] = hold.copy(source.optimizer)
+        config |= copied_metrics(source)
+        config["loss_weights"] = _copied_loss_weights(model, source)
+        keras.Model.compile(model, **config | changes)
+    if not config["loss"] and source.loss:  # its class sets it after Keras' `compile`
+        model.loss = source.loss
+    hold_masks(model)
+
+
+def compiled_copy(model: Any) -> Any:
+    """A copy of a compiled model, without masks, that shares nothing with it."""
+    with model.distribute_strategy.scope():
+        copied = copy_model(model)
+    compile_like(copied, model)
+    return copied
+
+
+def check_sharing(model: Any) -> None:
+    """Raises if a layer is in two layers, whose copies would not share its weights."""
+    owners: dict[int, str] = {}
+    for path, layer in named_layers(model).items():
+        for part in layer._flatten_layers():
+            owner = owners.setdefault(id(part), path)
+            if owner != path and part.weights:
+                raise ValueError(
+                    "A layer may be used several times, but not as one of the model "
+                    "and inside another, or inside two: copies of these would not "
+                    f"share it. Received: {part.name!r} ({type(part).__name__}), used "
+                    f"in {owner!r} and in {path!r}."
+                )
+
+
+def copied_metrics(model: Any) -> dict[str, Any]:
+    """Copies of the metrics that a model was compiled with, as arguments of `compile`.
+
+    Keras puts the names of outputs before those of metrics when a model is first used;
+    a copy must not get them twice.
+    """
+    heads = [f"{name}_" for name in model.output_names or ()]
+    heads = heads if len(heads) > 1 and model.compiled_metrics.built else []
+
+    def copied(metric: Any, extra: str = "") -> Any:
+        if not isinstance(metric, keras.metrics.Metric):
+            return metric
+        name = metric.name
+        for head in heads:
+            name = name.removeprefix(head)
+        if extra and model.compiled_metrics.built:
+            name = name.removeprefix(extra)
+        return copied_by_config("metric", metric, name=name)
+
+    config = model._compile_config.config
+    weighted = functools.partial(copied, extra="weighted_")
+    return {
+        "metrics": tf.nest.map_structure(copied, config["metrics"]),
+        "weighted_metrics": tf.nest.map_structure(weighted, config["weighted_metrics"]),
+    }
+
+
+def _copied_loss_weights(model: Any, source: Any) -> Any:
+    """The loss weights of a model, where variables are those of a copy."""
+    given = source._compile_config.config["loss_weights"]
+    if not any(isinstance(each, tf.Variable) for each in tf.nest.flatten(given)):
+        return given
+    paths = {id(weight): path for path, weight in named_weights(source).items()}
+    mine = named_weights(model)
+
+    def copied(weight: Any) -> Any:
+        if not isinstance(weight, tf.Variable):
+            return weight
+        if id(weight) not in paths:
+            raise ValueError(
+                "A variable in `loss_weights` must be an attribute of the model, so "
+                f"that it is copied and rewound. Received: {weight.name!r}, which is "
+                "none. Make it by `tf.Variable(..., trainable=False)`, set it as in "
+                "`model.alpha = alpha`, and let callbacks change `self.model.alpha`."
+            )
+        return mine[paths[id(weight)]]
+
+    return tf.nest.map_structure(copied, given)
+
+
+def hold_masks(model: Any) -> None:
+    """Makes the optimizer of a compiled model see masked gradients, if it has masks."""
+    masks = {ref: found[0] for ref, found in mask_variables(model).items()}
+    if masks and not hold.is_held(model.optimizer):
+        with model.distribute_strategy.scope():
+            hold.hold(model.optimizer, masks, model.trainable_variables)
+
+
+def _hold_when_compiled(model: Any) -> None:
+    compile_model = model.compile
+
+    def compile(*args: Any, **kwargs: Any) -> None:
+        compile_model(*args, **kwargs)
+        hold_masks(model)
+
+    model.compile = compile  # a second `compile` must not lose the masks
+
+
+def _without_seeds(config: Any, key: str = "") -> Any:
+    """A layer's configuration without the seeds of its initialisers."""
+    if isinstance(config, list | tuple):
+        parts = [_without_seeds(part, key) for part in config]
+        return tuple(parts) if isinstance(config, tuple) else parts
+    if not isinstance(config, dict):
+        return config
+    changed = {k: _without_seeds(v, k) for k, v in config.items()}
+    own = changed.get("config")
+    if "initializer" in key and isinstance(own, dict) and "seed" in own:
+        changed["config"] = own | {"seed": None}
+    return changed
+
+
+def _in_float32(config: Any, key: str = "") -> Any:
+    """A layer's configuration with float32 for half precision, inside it, too."""
+    if key == "dtype" and config is not None:
+        policy = keras.src.mixed_precision.policy.deserialize(config)
+        return "float32" if policy.compute_dtype in _HALF else config
+    if isinstance(config, list | tuple):
+        parts = [_in_float32(part) for part in config]
+        return tuple(parts) if isinstance(config, tuple) else parts
+    if isinstance(config, dict):
+        return {key: _in_float32(part, key) for key, part in config.items()}
+    return config

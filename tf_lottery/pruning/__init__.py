@@ -1,1 +1,0 @@
-"""The tfmot binding: which weights, the wrapped model, the schedule, the rewind."""

@@ -1,0 +1,1 @@
+"""What is on disk of a search, and how it is believed."""

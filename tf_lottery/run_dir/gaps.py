@@ -1,0 +1,81 @@
+"""Trainings that are missing although later ones, which follow from them, are there."""
+
+import itertools
+from pathlib import Path
+
+from tf_lottery.core.plan import Plan
+from tf_lottery.run_dir.names import CONTROLS, METRICS, OUTCOME, PLAN, TICKET, numbered
+from tf_lottery.run_dir.replicate_dir import Replicate
+from tf_lottery.run_dir.run_dir import Store
+
+
+def gaps(store: Store, plan: Plan) -> list[str]:
+    """A sentence for each first training that a replicate lacks before later ones.
+
+    The last ones are looked at first: a search that goes on meanwhile finishes them
+    last, and leaves no gap.
+    """
+    found = store.settled(lambda: _gaps(store, plan))
+    return found if (store.path / PLAN).exists() else []  # it is removed just now
+
+
+def _gaps(store: Store, plan: Plan) -> list[str]:
+    found: list[str] = []
+    is_followed = False
+    for number, path in reversed(numbered(store.path, "replicate").items()):
+        if number < plan.replicates:
+            replicate = store.replicate(number)
+            last = _last_round(replicate)
+            if missing := _first_missing(replicate, last):
+                found.insert(0, _sentence(missing, path, last))
+            is_followed = is_followed or last >= 0
+    first = store.replicate(0)
+    if is_followed and not first.path.is_dir():
+        found.insert(0, f"{first.path} is missing. The same call trains it again.")
+    return found
+
+
+def _last_round(replicate: Replicate) -> int:
+    """The last round that is finished itself, or has a finished control; else -1."""
+    rounds = numbered(replicate.path, "round")
+    finished = [number for number in reversed(rounds) if replicate.has_outcome(number)]
+    controls = replicate.path / CONTROLS
+    names = [each.name for each in controls.iterdir()] if controls.is_dir() else []
+    controlled = [
+        number
+        for name in names
+        for number, path in numbered(controls / name, "round").items()
+        if any((draw / METRICS).exists() for draw in numbered(path, "draw").values())
+    ]
+    return max([*finished, *controlled], default=-1)
+
+
+def _first_missing(replicate: Replicate, last: int) -> Path | None:
+    rounds = itertools.takewhile(lambda number: number <= last, itertools.count())
+    missing = (number for number in rounds if not replicate.has_outcome(number))
+    return next(map(replicate.directory, missing), None)
+
+
+def _sentence(missing: Path, replicate: Path, last: int) -> str:
+    there = f"{replicate.name} has finished trainings up to round {last}"
+    what = "is not finished" if missing.is_dir() else "is missing"
+    said = f"{missing} {what}, although {there}: what follows from it is left out here."
+    first = replicate / "round_00"
+    if not (first / TICKET).exists() and _is_trained(replicate):
+        return (
+            f"{said} Its rounds were trained from the initial weights in "
+            f"{first / TICKET}: put that file back, or start again with "
+            "`overwrite=True` (`--overwrite`)."
+        )
+    return (
+        f"{said} The same call trains it again. The later trainings stay if it gives "
+        "the same weights, as it does on a CPU; else that call says what to remove."
+    )
+
+
+def _is_trained(replicate: Path) -> bool:
+    return any(
+        (path / name).exists()
+        for path in numbered(replicate, "round").values()
+        for name in (METRICS, OUTCOME)
+    )

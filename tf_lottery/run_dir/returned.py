@@ -1,0 +1,231 @@
+"""The ticket that a search returned, held against the training that it is of.
+
+`check_known` reads no weights, so that it is cheap; `check_returned` reads all.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.io import Group
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History, Outcome, Round, Weights
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.run_dir.sealed import digest
+from tf_lottery.verdict.judge import judge
+
+# Of a later call; it changes nothing about what was trained before.
+_LATER = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
+_JUDGEMENT = ("monitor", "mode", "tolerance")
+_AGAIN = (
+    "Put back what the search wrote. If only this file is wrong, remove it: the same "
+    "call writes it again."
+)
+
+
+def check_known(path: Path, history: History) -> bool:
+    """Whether all trainings that the ticket in a file knows of are in the history.
+
+    Holds what is in both against each other: figures, masks, and the checksums of
+    the weights.
+
+    Raises:
+        TicketError: The file is damaged, or is of other trainings.
+    """
+    try:
+        ticket = Ticket.load(path)
+    except FileNotFoundError:
+        return True
+    except TicketError as error:
+        raise TicketError(f"{error} {_AGAIN}") from error
+    known = {_which(row): row for row in history.rows()}
+    there = [row for row in ticket.rows if _which(row) in known]
+    for row in there:
+        if digest(known[_which(row)]) != digest(row):
+            raise TicketError(
+                f"{path} has other figures of {_in_words(row)} than the search: it, or "
+                f"that training, is of another search. {_AGAIN}"
+            )
+    is_whole = len(there) == len(ticket.rows)
+    if is_whole:
+        _check_alike(path, ticket, history)
+    return is_whole
+
+
+def check_returned(path: Path, history: History) -> int:
+    """The round of the ticket in a file, which is that of the search in everything.
+
+    Raises:
+        TicketError: What it has otherwise than the search.
+    """
+    try:
+        ticket = Ticket.load(path)
+        ticket.verify()
+    except FileNotFoundError as error:
+        raise TicketError(f"{path} is missing.") from error
+    of_number = _of_number(ticket, history)
+    if not of_number:
+        raise TicketError(f"{path} is of round {ticket.round}, which is not there.")
+    found = [round for round in of_number if round.ticket.masks == ticket.masks]
+    if not found:
+        raise TicketError(f"{path} has other masks than round {ticket.round}.")
+    # Of a replicate: dense networks have equal masks.
+    differing = [_differing(ticket, round) for round in found]
+    if all(differing):
+        raise TicketError(f"{path} has {differing[0]} than round {ticket.round}.")
+    round = found[differing.index("")]
+    _check_found_out(path, ticket, round, history)
+    return ticket.round
+
+
+def _of_number(ticket: Ticket, history: History) -> list[Round]:
+    """The rounds of all replicates that have the number of a ticket's."""
+    rounds = itertools.chain(*history.replicates)
+    return [round for round in rounds if round.number == ticket.round]
+
+
+def _check_alike(path: Path, ticket: Ticket, history: History) -> None:
+    """Raises unless a ticket has masks and weights of a round, by their checksums."""
+    found = [r for r in _of_number(ticket, history) if r.ticket.masks == ticket.masks]
+    differing = [_with_other_checksums(ticket, round) for round in found]
+    if all(differing):  # also where none has its masks
+        what = differing[0] if differing else "masks"
+        raise TicketError(
+            f"{path} has other {what} than round {ticket.round}. {_AGAIN}"
+        )
+
+
+def _with_other_checksums(ticket: Ticket, round: Round) -> str:
+    for kind in ("weights", "best_weights") if ticket.outcome else ():
+        theirs = _checksums(getattr(round.outcome, kind))
+        if _checksums(getattr(ticket.outcome, kind)) != theirs:
+            return kind.replace("_", " ")
+    return ""
+
+
+def _checksums(weights: Weights) -> Any:
+    assert isinstance(weights, Group)  # of a file
+    return weights.entries
+
+
+def _differing(ticket: Ticket, round: Round) -> str:
+    """What a ticket has otherwise than a round; empty if nothing."""
+    theirs, plan = round.ticket, round.ticket.plan
+    if ticket.step != theirs.step:
+        return f"another first step, {ticket.step:,},"
+    if name := _unequal(ticket.weights, theirs.weights):
+        return f"other starting weights in {name!r}"
+    if name := _unequal(ticket.state, theirs.state, theirs.masks):
+        return f"another starting state in {name!r}"
+    if ticket.architecture != theirs.architecture:
+        return "another model"
+    if ticket.plan and plan and (names := ticket.plan.differences(plan)):
+        return f"another plan, in `{names[0]}`,"
+    return _trained_otherwise(ticket.outcome, round.outcome)
+
+
+def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
+    if outcome is None:
+        return ""  # it says nothing of it
+    for kind in ("weights", "best_weights"):
+        if name := _unequal(getattr(outcome, kind), getattr(theirs, kind)):
+            return f"other {kind.replace('_', ' ')} in {name!r}"
+    same = digest(outcome.record()) == digest(theirs.record())
+    return "" if same else "other metrics or curves"
+
+
+def _check_found_out(
+    path: Path, ticket: Ticket, round: Round, history: History
+) -> None:
+    """Raises unless rows and verdict are those of the search.
+
+    A later call may have trained more, which the ticket does not know of yet.
+    """
+    known = {_which(row): row for row in history.rows()}
+    for row in ticket.rows:
+        if digest(known.get(_which(row))) != digest(row):
+            raise TicketError(
+                f"{path} has other figures of {_in_words(row)} than the search."
+            )
+    if not ticket.rows:
+        return  # it says nothing of the search
+    if _is_complete(history) and ticket.plan != round.ticket.plan:
+        raise TicketError(
+            f"{path} is of another plan than the search. If a call with another plan "
+            "was stopped at its very end, call again."
+        )
+    then = _then(ticket, history)
+    verdict = judge(then)
+    of = history.replicates[verdict.replicate][verdict.chosen]
+    if _judged_alike(ticket.plan, history.plan) and (
+        (ticket.won, ticket.reason) != (verdict.won, verdict.reason)
+        or of.ticket.masks != ticket.masks
+    ):
+        raise TicketError(
+            f"{path} must hold what the search found. Received: {ticket.reason!r}, "
+            f"and not {verdict.reason!r}."
+        )
+
+
+def _then(ticket: Ticket, history: History) -> History:
+    """The history as far as the rows of a ticket go."""
+    rows = {_which(row) for row in ticket.rows}
+
+    def known(rounds: Iterable[Round]) -> tuple[Round, ...]:
+        return tuple(each for each in rounds if _which(each.row()) in rows)
+
+    replicates = [known(rounds) for rounds in history.replicates]
+    while len(replicates) > 1 and not replicates[-1]:
+        del replicates[-1]
+    plan = history.plan
+    if ticket.plan:
+        changes = {name: getattr(ticket.plan, name) for name in _LATER[:-1]}
+        plan = dataclasses.replace(plan, **changes, replicates=len(replicates))
+    return dataclasses.replace(
+        history,
+        replicates=tuple(replicates),
+        controls=known(history.controls),
+        plan=plan,
+    )
+
+
+def _is_complete(history: History) -> bool:
+    """Whether all that the plan asks for is trained, so that no later call is on."""
+    return len(history.trainings()) == history.plan.count()
+
+
+def _judged_alike(one: Plan | None, other: Plan) -> bool:
+    return one is not None and all(
+        getattr(one, name) == getattr(other, name) for name in _JUDGEMENT
+    )
+
+
+def _which(row: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("replicate", "round", "control", "draw")
+    return tuple(repr(row.get(name)) for name in names)
+
+
+def _in_words(row: Mapping[str, Any]) -> str:
+    names = ("replicate", "round", "control", "draw")
+    return ", ".join(f"{name} {row[name]!r:.40}" for name in names if name in row)
+
+
+def _unequal(one: Weights, other: Weights, masks: Iterable[str] = ()) -> str:
+    """The path of an array that two mappings have differently; else empty.
+
+    A file of a ticket has no weights that its masks remove, so `masks` are left out.
+    """
+    paths = dict.fromkeys([*one, *other])
+    for path in paths:
+        if path in masks:
+            continue
+        if path not in one or path not in other:
+            return path
+        if not np.array_equal(one[path], other[path]):
+            return path
+    return ""

@@ -1,0 +1,264 @@
+"""The run directory: what a search has done, so that nothing is done twice.
+
+plan.json             plan, model and data by their hashes, versions
+replicate_0/          what was trained, see `Replicate`
+ticket.safetensors    the ticket that was returned
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import filelock
+
+from tf_lottery.core import fields, io
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import History, Round
+from tf_lottery.core.warn import warn
+from tf_lottery.run_dir.manifest import compare, search_digest
+from tf_lottery.run_dir.names import PLAN, TICKET, directory_name, numbered
+from tf_lottery.run_dir.removing import clear, holds_training, remove_unfinished
+from tf_lottery.run_dir.replicate_dir import Replicate
+from tf_lottery.run_dir.returned import check_known
+from tf_lottery.run_dir.sealed import read_record, write_record
+
+_Read = TypeVar("_Read")
+_TRIES = 5
+_WHERE = ("versions", "devices", "machine")
+_FIELDS = fields.at_least(
+    {
+        "plan": fields.mapping,
+        "architecture": fields.text,
+        "compile_config": fields.each(fields.text),
+        "data": fields.anything,
+        "monitor": fields.name,
+        "maximize": fields.boolean,
+    },
+    {
+        **dict.fromkeys(("devices", "recipe"), fields.optional(fields.name)),
+        **dict.fromkeys(("layers", "versions", "machine"), fields.mapping),
+        **dict.fromkeys(("values", "modules"), fields.each(fields.text)),
+    },
+)
+
+
+class Store:
+    """Reads and writes a run directory.
+
+    Args:
+        path: The directory; made when it is opened.
+        keep: Kept alive with what is read, such as a temporary directory.
+    """
+
+    def __init__(self, path: io.PathLike, keep: object = None) -> None:
+        self.path = Path(path)
+        self._keep = keep
+        self._search: str | None = None
+
+    @contextlib.contextmanager
+    def open(self, facts: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
+        """Locks the directory for a search and checks that it is this search's.
+
+        Args:
+            facts: What `plan.json` holds of the search, see `describe`.
+            overwrite: Whether to remove the search that is there and start anew.
+
+        Raises:
+            PlanMismatchError: It holds another search.
+            ValueError: It cannot be written, or another process uses it.
+        """
+        self._make()
+        try:
+            lock = filelock.FileLock(self.path / ".lock").acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise ValueError(
+                f"{self.path} is in use by another search. Wait for it to end, or pass "
+                "another `run_dir`."
+            ) from error
+        with lock:
+            if overwrite:
+                clear(self.path)
+            facts = self._checked(facts)
+            remove_unfinished(self.path)
+            write_record(self.path / PLAN, facts)
+            self._search = search_digest(facts)
+            yield
+
+    def facts(self) -> dict[str, Any]:
+        """What `plan.json` holds.
+
+        Raises:
+            TicketError: There is no readable plan.json.
+        """
+        path = self.path / PLAN
+        if not path.exists() and not path.is_symlink():
+            raise TicketError(
+                f"{self.path} must be a run directory. It is no run directory, as it "
+                f"has no {PLAN}."
+            )
+        first = self.path / "replicate_0" / "round_00" / "ticket.npz"
+        if first.exists() and '"digest"' not in path.read_text(errors="replace"):
+            raise TicketError(
+                f"{self.path} holds a search of an earlier version of tf_lottery, "
+                "which this one cannot read. Use another directory, or pass "
+                "`overwrite=True` (`--overwrite`) to search again."
+            )
+        facts = read_record(path, _is_facts)
+        self._search = search_digest(facts)
+        return facts
+
+    def replicate(self, number: int = 0) -> Replicate:
+        """The trainings of a replicate."""
+        if self._search is None:
+            self.facts()
+        assert self._search is not None
+        path = self.path / directory_name("replicate", number)
+        return Replicate(path, number, self._search, self._keep)
+
+    def history(self) -> History:
+        """What is finished of the plan, read without TensorFlow; arrays load lazily.
+
+        There may be more than the plan, of an earlier call, that it asks for no more.
+
+        Raises:
+            TicketError: It is no run directory, or damaged, or the ticket that was
+                returned is of other trainings.
+        """
+        return self.settled(self._history)
+
+    def settled(self, read: Callable[[], _Read]) -> _Read:
+        """What a function reads; again, if a search began or ended here meanwhile."""
+        for _ in range(_TRIES):
+            before = self._written()
+            try:
+                found = read()
+            except (TicketError, FileNotFoundError):
+                if before == self._written():
+                    raise
+            else:
+                if before == self._written():
+                    return found
+        return read()
+
+    def _written(self) -> list[tuple[int, int]]:
+        """What differs after a search wrote what it writes when it begins and ends."""
+        found = []
+        for name in (PLAN, TICKET):
+            with contextlib.suppress(OSError):
+                status = (self.path / name).stat()
+                found.append((status.st_ino, status.st_mtime_ns))
+        return found
+
+    def _history(self) -> History:
+        history = self.trainings()
+        check_known(self.path / TICKET, history)
+        return history
+
+    def trainings(self) -> History:
+        """As `history`, without a look at the ticket that was returned."""
+        facts = self.facts()
+        plan = Plan.from_json(facts["plan"])
+        found: dict[int, tuple[Round, ...]] = {}
+        controls: list[Round] = []
+        for number in self._replicates(plan):
+            own = plan.of_replicate(number)
+            replicate = self.replicate(number)
+            if rounds := replicate.rounds(own):
+                found[number] = rounds
+                controls += replicate.controls(own, rounds)
+        # One that is missing keeps its place.
+        places = range(max(found, default=0) + 1)
+        return History(
+            tuple(found.get(number, ()) for number in places),
+            plan,
+            facts["monitor"],
+            facts["maximize"],
+            tuple(controls),
+        )
+
+    def left(self, plan: Plan) -> int:
+        """How many trainings of a plan are not finished."""
+        replicates = map(self.replicate, self._replicates(plan))
+        return plan.count() - sum(len(list(r.trained(plan))) for r in replicates)
+
+    def _replicates(self, plan: Plan) -> list[int]:
+        """The replicates of a plan that there are directories of."""
+        found = numbered(self.path, "replicate")
+        return [number for number in found if number < plan.replicates]
+
+    def _check_returned(self) -> None:
+        """Raises if the ticket that was returned is of another search than this.
+
+        One of trainings that are missing is removed: they are done again, and so is
+        the ticket.
+        """
+        try:
+            history = self.trainings()
+        except TicketError:
+            return  # said, or mended, where the damaged training is read
+        if not check_known(self.path / TICKET, history):
+            (self.path / TICKET).unlink()
+
+    def _make(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with io.atomic(self.path / ".writable"):
+                pass
+            (self.path / ".writable").unlink()
+        except OSError as error:
+            raise ValueError(
+                f"`run_dir` must be a directory that can be written. Received: "
+                f"{os.fspath(self.path)!r} ({error.strerror})."
+            ) from error
+
+    def _checked(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The facts to write; raises if the directory holds another search."""
+        if (self.path / PLAN).exists():
+            found = self.facts()
+            compare(found, facts, self.path)
+            self._check_returned()
+            if self.left(Plan.from_json(facts["plan"])) == 0:
+                facts = {**facts, **{k: found.get(k) for k in _WHERE}}
+            for name in ("versions", "devices"):
+                there, here = found.get(name), facts.get(name)
+                if there != here:
+                    warn(
+                        f"{self.path} was begun with other {name}, {there} and not "
+                        f"{here}: the rounds to come may differ from what it would "
+                        "have given."
+                    )
+            return facts
+        if any(map(holds_training, numbered(self.path, "replicate").values())):
+            raise ValueError(
+                f"{self.path} holds rounds without a plan.json, so they cannot be "
+                "continued. Pass `overwrite=True` (`--overwrite`) to start anew, or "
+                "another `run_dir`."
+            )
+        return facts
+
+
+def load_history(run_dir: io.PathLike) -> History:
+    """The history of a search, from its run directory, without TensorFlow.
+
+    Arrays load when they are asked for.
+
+    Args:
+        run_dir: That of `find_ticket` or `tf_lottery find`.
+
+    Raises:
+        TicketError: It is no run directory, or damaged.
+
+    Example:
+        ```python
+        print(tf_lottery.judge(tf_lottery.load_history("runs/lenet")))
+        ```
+    """
+    return Store(run_dir).history()
+
+
+def _is_facts(where: str, value: Any) -> None:
+    _FIELDS(where, value)
+    Plan.from_json(value["plan"])

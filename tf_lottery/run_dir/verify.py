@@ -1,0 +1,107 @@
+"""Checks a finished search against itself: masks, weights, counts, checksums."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from tf_lottery.core.advance import prune_ticket
+from tf_lottery.core.controls import NAMES
+from tf_lottery.core.errors import TicketError
+from tf_lottery.core.io import PathLike
+from tf_lottery.core.named import name_of
+from tf_lottery.core.records import Round
+from tf_lottery.run_dir.gaps import gaps
+from tf_lottery.run_dir.names import TICKET
+from tf_lottery.run_dir.returned import check_returned
+from tf_lottery.run_dir.run_dir import Store
+
+
+def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
+    """Yields a line for each thing that holds, in a run directory.
+
+    Every mask is derived again from the saved weights and compared; every array
+    is read, which checks its checksum; pruned weights must be zero.
+
+    Args:
+        path: The run directory.
+        run_code: Whether a criterion that is not ours may be imported by the name
+            that plan.json has of it. It is code: allow it where you trust it. Masks
+            that such a criterion decided are not derived again otherwise.
+
+    Raises:
+        TicketError: What does not hold, and where.
+    """
+    store = Store(path)
+    history = store.trainings()
+    missing = gaps(store, history.plan)
+    if not len(history):
+        raise TicketError(missing[0] if missing else f"{path} holds no finished round.")
+    criterion = history.plan.criterion
+    foreign = "" if isinstance(criterion, str) or run_code else name_of(criterion)
+    derived = equal = "derived again and equal"
+    if foreign:
+        derived = (
+            f"nested and of the planned number; its criterion {foreign!r} is the "
+            "user's own code: pass `run_code=True` (`--run_code`) to derive them again"
+        )
+    for rounds in history.replicates:
+        before: Round | None = None
+        for round in rounds:
+            directory = store.replicate(round.replicate).directory(round.number)
+            _check_ticket(round, directory)
+            if before is not None:
+                _check_masks(before, round, directory, derive=not foreign)
+            digest = round.ticket.masks.digest()[:12]
+            several = len(history.replicates) > 1
+            of = f"replicate {round.replicate}  " if several else ""
+            yield (
+                f"{of}round {round.number:>2}: {round.ticket.masks.kept:,} weights, "
+                f"masks {digest}, {derived if before else equal}"
+            )
+            before = round
+    for control in history.controls:
+        # How sparse one of the user's own is, no plan says.
+        plan = control.ticket.plan if control.control in NAMES else None
+        ticket = dataclasses.replace(control.ticket, plan=plan)
+        which = control.number, control.control, control.draw
+        directory = store.replicate(control.replicate).directory(*which)
+        _check_ticket(dataclasses.replace(control, ticket=ticket), directory)
+    if history.controls:
+        yield f"controls: {len(history.controls)}, whole"
+    if missing:
+        raise TicketError(missing[0])
+    returned = store.path / TICKET
+    if returned.exists() or returned.is_symlink():
+        number = check_returned(returned, history)
+        yield f"{TICKET}: round {number}, masks and weights as in the search"
+
+
+def _check_ticket(round: Round, directory: Path) -> None:
+    if round.outcome.next_start:
+        _, state = round.outcome.next_start
+        for name in state:
+            state[name]  # reading checks the checksum
+    try:
+        dataclasses.replace(round.ticket, outcome=round.outcome).verify()
+    except TicketError as error:
+        said = str(error)
+        where = "" if str(directory) in said else f"{directory}: "
+        raise TicketError(f"{where}{said}") from error
+
+
+def _check_masks(before: Round, round: Round, directory: Path, *, derive: bool) -> None:
+    masks, plan = round.ticket.masks, before.ticket.plan
+    assert plan is not None
+    if not masks.issubset(before.ticket.masks):
+        raise TicketError(
+            f"{directory}: masks of round {round.number} do not follow from those of "
+            f"round {before.number}: a removed weight came back."
+        )
+    if not derive:
+        return
+    derived = prune_ticket(before.ticket, before.outcome, plan)
+    if derived.masks != masks:
+        raise TicketError(
+            f"{directory}: masks of round {round.number} do not follow from the "
+            f"weights of round {before.number}."
+        )

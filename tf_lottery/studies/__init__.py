@@ -1,0 +1,1 @@
+"""Studies of a whole task: its instability, and where to rewind to."""

@@ -1,0 +1,241 @@
+"""Instability: how much the order of the data decides where training ends.
+
+Copies of a network are trained from one step on, each with its data in another
+order. If the error stays as low on the straight line between their weights as at
+its ends, they are in one linearly connected minimum, and the network was stable at
+that step. Tickets match the dense network where they are (arXiv 1912.05671).
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import numpy as np
+
+from tf_lottery.bindings.tf_keras import devices
+from tf_lottery.core.checks import check_count, is_number
+from tf_lottery.core.io import PathLike
+from tf_lottery.core.kept import keeping
+from tf_lottery.core.records import Outcome, Weights
+from tf_lottery.core.steps import Length, check_length, to_steps
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.replicate_dir import Replicate
+from tf_lottery.search.progress import Progress
+from tf_lottery.search.recorded import Recorded
+from tf_lottery.training.reinitialise import with_generators
+from tf_lottery.training.trainer import Trainer
+from tf_lottery.verdict.monitor import is_fraction, maximizes
+
+STABLE = 0.02
+
+
+@dataclass(frozen=True, repr=False)
+class Instability:
+    """The errors between copies of a network.
+
+    Attributes:
+        step: From where the copies were trained apart.
+        metric: What the errors are of: 1 minus an accuracy, or a loss.
+        alphas: Positions on the lines, 0 to 1.
+        errors: The errors on the line between each two copies.
+    """
+
+    step: int
+    metric: str
+    alphas: tuple[float, ...]
+    errors: tuple[tuple[float, ...], ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Instability from step {self.step:,}: {self.value:.4g} ({self.metric})>"
+        )
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """For each two copies the highest error less the mean of the two ends'."""
+        return tuple(max(line) - (line[0] + line[-1]) / 2 for line in self.errors)
+
+    @property
+    def value(self) -> float:
+        """The mean over all pairs of copies."""
+        return float(np.mean(self.values))
+
+    def is_stable(self, threshold: float | None = None) -> bool:
+        """Whether the instability is below a threshold.
+
+        Raises:
+            ValueError: No threshold for a loss; 2 percent, the paper's and the
+                default, is one of accuracies.
+        """
+        return self.value < checked_threshold(threshold, self.metric)
+
+
+def checked_threshold(threshold: float | None, metric: str) -> float:
+    """The threshold, by default the paper's where the metric is a fraction."""
+    if threshold is not None and not is_number(threshold):
+        raise TypeError(
+            "`threshold` must be a number; that of accuracies is a fraction. "
+            f"Received: threshold={threshold!r}."
+        )
+    if threshold is None and not is_fraction(metric):
+        raise ValueError(
+            f"The instability of {metric!r} is no fraction, and `threshold` has no "
+            "default. Pass one, or monitor an accuracy."
+        )
+    return STABLE if threshold is None else threshold
+
+
+def instability(
+    trainer: Trainer,
+    ticket: Ticket,
+    k: Length = 0,
+    *,
+    copies: int = 2,
+    points: int = 30,
+    run_dir: PathLike | None = None,
+    verbose: int = 1,
+) -> Instability:
+    """Trains copies of a ticket from step k in other orders of the data.
+
+    Errors are those on the validation data. Statistics of normalisation layers are
+    interpolated as weights are.
+
+    Args:
+        trainer: What trains; its data must come in another order for another seed:
+            arrays, a function of the seed with one and the same split, or a dataset
+            that shuffles.
+        ticket: What is trained; `trainer.dense()` is the whole network.
+        k: The step from where the copies differ; up to there they are one.
+        copies: How many; each two of them are compared.
+        points: How many weights on the line between two copies are evaluated, both
+            ends among them.
+        run_dir: Where the copies are kept, so that no copy is trained twice, if what
+            is trained can be told apart (see `share_with` of `find_ticket`).
+        verbose: As in `find_ticket`.
+
+    Raises:
+        ValueError: No validation data, a step that cannot be, or copies that came out
+            equal as the order of the data does not change.
+
+    Reference: Frankle et al., "Linear Mode Connectivity and the Lottery Ticket
+    Hypothesis", arXiv 1912.05671, sections 2 and 3.
+    """
+    step = check(trainer, ticket, k, copies, points)
+    start = dataclasses.replace(ticket, step=step, state=trainer.state_at(ticket, step))
+    lasting = None if trainer.unknown else run_dir
+    with (
+        keeping(lasting),
+        tempfile.TemporaryDirectory("_tf_lottery") as temporary,
+        _locked(Path(temporary if lasting is None else lasting)) as root,
+    ):
+        trained = [
+            _trained(trainer.reordered(number), start, root, verbose).weights
+            for number in range(copies)
+        ]
+        alphas = np.linspace(0, 1, points)
+        errors = []
+        for first, second in itertools.combinations(trained, 2):
+            if all(np.array_equal(first[name], second[name]) for name in first):
+                raise ValueError(
+                    "The copies must be trained with data in different orders. "
+                    "Received: data that come in one order. Pass arrays, a function "
+                    "of the seed, or a dataset that shuffles."
+                )
+            line = (_between(first, second, alpha) for alpha in alphas)
+            errors.append(tuple(_error(trainer, ticket, weights) for weights in line))
+    return Instability(step, _metric(trainer), tuple(alphas.tolist()), tuple(errors))
+
+
+def check(trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int) -> int:
+    """The step of `k`; raises where its instability cannot be measured."""
+    if not isinstance(trainer, Trainer) or not isinstance(ticket, Ticket):
+        raise TypeError(
+            "`instability` takes a `tf_lottery.Trainer` and a ticket, such as "
+            "`trainer.dense()`. Received: "
+            f"{type(trainer).__name__} and {type(ticket).__name__}."
+        )
+    check_length("k", k)
+    for name, value in {"copies": copies, "points": points}.items():
+        check_count(name, value)
+        if value == 1:
+            raise ValueError(f"`{name}` must be at least 2. Received: {name}=1.")
+    step = to_steps(k, trainer.steps_per_epoch)
+    if not ticket.step <= step < trainer.steps:
+        raise ValueError(
+            f"`k` must be a step from {ticket.step:,}, where the ticket starts, to "
+            f"before {trainer.steps:,}, where training ends. Received: k={k!r}."
+        )
+    if trainer.workers.count > 1:
+        raise ValueError(
+            "Instability is measured in one process. Received: a trainer with "
+            f"{trainer.workers.count} workers."
+        )
+    if not trainer.has_validation:
+        raise ValueError(
+            "Instability is measured on validation data. Received: none. Pass "
+            "`validation_data` to the Trainer."
+        )
+    return step
+
+
+def _trained(trainer: Trainer, start: Ticket, root: Path, verbose: int) -> Outcome:
+    """The outcome of a copy; that of an earlier call, if its directory has it."""
+    words = devices.in_words(trainer.strategy)
+    identity = Identity(
+        describe(
+            trainer.plan,
+            trainer.architecture,
+            trainer.data_facts,
+            values=trainer.values,
+            devices=words,
+        )
+    )
+    state = with_generators(start.state, trainer.plan.seed)
+    copy = dataclasses.replace(start, state=state)
+    key = identity.key(copy, trainer.plan, trainer.passes)
+    store = Replicate(root / key[:16], search=key)
+    progress = Progress(verbose, trainer.plan, trainer.steps)
+    return Recorded(trainer, store, progress, identity).train(copy, control="copy")
+
+
+@contextlib.contextmanager
+def _locked(run_dir: Path) -> Iterator[Path]:
+    """The directory of the copies, for one process at a time."""
+    copies = run_dir / "copies"
+    copies.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(copies / ".lock").acquire(timeout=0):
+            yield copies
+    except filelock.Timeout as error:
+        raise ValueError(
+            f"{copies} is in use by another process. Wait for it to end, or pass "
+            "another `run_dir`."
+        ) from error
+
+
+def _between(first: Weights, second: Weights, alpha: float) -> Weights:
+    return {
+        name: ((1 - alpha) * first[name] + alpha * second[name]).astype(
+            first[name].dtype
+        )
+        for name in first
+    }
+
+
+def _metric(trainer: Trainer) -> str:
+    return trainer.plan.monitor or trainer.monitors[0]
+
+
+def _error(trainer: Trainer, ticket: Ticket, weights: Weights) -> float:
+    metric = _metric(trainer)
+    value = trainer.evaluate(ticket, weights)[metric]
+    if not maximizes(metric, trainer.plan):
+        return value
+    return 1 - value if is_fraction(metric) else -value

@@ -1,0 +1,298 @@
+"""One fit: a ticket trained to the plan's last step, and looked at on the way."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.tf_keras import hold
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.callbacks import callback_list
+from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.records import Outcome, State, Weights
+from tf_lottery.core.spoiled import is_finite
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.warn import warn
+from tf_lottery.training import trouble
+from tf_lottery.training.checkpoint import Checkpoint, Run
+from tf_lottery.training.loop import Logs, Loop
+from tf_lottery.training.workers import LOST, Workers
+
+Report = Callable[[int, Logs], None]
+
+
+class Fit:
+    """Trains the ticket that the live model holds.
+
+    Args:
+        ticket: What is trained.
+        run: Where it stands: at the ticket's step, or where a checkpoint was.
+        plan: How to train.
+        loop: The model and its data.
+        live: The model's variables.
+        workers: The processes that train together.
+        checkpoint: Where the run is written at epochs' ends.
+        monitor: The score that decides.
+        control: What was changed about the ticket, for messages.
+        replicate: The number of the replicate, for messages; None if there is one.
+    """
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        run: Run,
+        plan: Plan,
+        loop: Loop,
+        live: Live,
+        workers: Workers,
+        checkpoint: Checkpoint | None,
+        monitor: str,
+        control: str | None = None,
+        replicate: int | None = None,
+    ) -> None:
+        self._ticket = ticket
+        self._run = run
+        self._plan = plan
+        self._loop = loop
+        self._live = live
+        self._workers = workers
+        self._checkpoint = checkpoint
+        self._keeps_state = control is None  # later tickets start from a ticket's
+        of = f"control {control} of " if control else ""
+        self._what = f"{of}round {ticket.round}"
+        if replicate is not None:
+            self._what += f" of replicate {replicate}"
+        self._monitor = monitor
+        self._warned: set[str] = set()
+        self._model = loop.model
+        self._names = loop.names
+        self._steps_per_epoch = loop.feed.steps_per_epoch
+        self._evaluate_every = plan.evaluate_every or self._steps_per_epoch
+        self._last_step = plan.last_step(self._steps_per_epoch)
+        self._rewind_step = plan.rewind_step(self._steps_per_epoch)
+
+    def train(
+        self,
+        callbacks: list[Any],
+        report: Report | None = None,
+        allow_early_stop: bool = False,
+    ) -> Outcome:
+        """Trains to the last step.
+
+        Args:
+            callbacks: Keras callbacks; to them this is one `fit`.
+            report: Called with the step and the training metrics.
+            allow_early_stop: Whether a callback may end it early.
+
+        Raises:
+            FloatingPointError: A loss, the monitored score or a weight became NaN or
+                infinite.
+            RuntimeError: A callback ended the training early, a pruned weight became
+                nonzero, or the data failed.
+        """
+        try:
+            return self._trained(callbacks, report, allow_early_stop)
+        except tf.errors.OpError as error:
+            if self._workers.count > 1 and isinstance(error, LOST):
+                raise  # another worker ended
+            due = self._loop.due
+            raise trouble.failure(error, self._what, self._run.step, due) from error
+
+    def _trained(
+        self, callbacks: list[Any], report: Report | None, allow_early_stop: bool
+    ) -> Outcome:
+        run = self._run
+        self._started = time.monotonic() - run.seconds
+        listed = self._callback_list(callbacks)
+
+        def look(step: int, logs: Logs) -> None:
+            run.step, run.logs = step, self._names.recorded(logs)
+            run.seconds = self._seconds()
+            self._look(logs, listed)
+            if report:
+                report(step, logs)
+
+        self._model._train_counter.assign(run.step)
+        listed.on_train_begin()
+        self._loop.run(
+            run.step, self._last_step, listed, self._next_look, look, self._what
+        )
+        counted = int(self._model._train_counter.numpy())
+        if counted != run.step:
+            raise RuntimeError(
+                f"The training of {self._what} must end at step {run.step}. Received: "
+                f"{counted}, as the model counted. Does a callback train the model, "
+                "for example by `train_on_batch`? Only the search may take steps."
+            )
+        averaged = hold.finalize(self._model)
+        before = self._live.read_weights()
+        listed.on_train_end()  # which may give the best weights back
+        changed = self._workers.share_json(not self._holds(before))
+        if run.step < self._last_step and not allow_early_stop:
+            raise RuntimeError(
+                f"A callback stopped the training of {self._what} at "
+                f"step {run.step} of {self._last_step}. A search trains every ticket "
+                "for the same time and finds the best step afterwards. Pass "
+                "`allow_early_stop=True` to stop all the same."
+            )
+        self._live.average()
+        if averaged or changed or run.curves.get("step", [])[-1:] != [run.step]:
+            self._validate(self._names.shown(run.logs), listed)
+        return self._outcome()
+
+    def _next_look(self, step: int) -> int:
+        following = (step // self._evaluate_every + 1) * self._evaluate_every
+        if step < self._rewind_step:
+            return min(following, self._rewind_step)
+        return following
+
+    def _look(self, logs: Logs, callbacks: Any) -> None:
+        """What happens between two groups of steps."""
+        self._check_number("loss", logs)
+        if self._is_read():
+            self._live.average()
+        if self._is_rewind_step():
+            self._run.next_start = self._run.step, self._kept("next", self._live.view())
+        if self._is_validation_step():
+            self._validate(logs, callbacks)
+        # An epoch may end between two validation passes: callbacks see the last.
+        curves = self._run.curves
+        last = {k: v[-1] for k, v in curves.items() if k.startswith("val_")}
+        logs.update(self._names.shown(last))
+        logs["round"] = self._ticket.round
+
+    def _validate(self, logs: Logs, callbacks: Any) -> None:
+        run = self._run
+        found = self._evaluate("val", callbacks)
+        loss = "val_loss" if found else "loss"
+        logs.update(found)  # callbacks see the names of the model
+        values = self._names.recorded(logs)
+        for name in {loss: None, self._monitor: None}:
+            self._check_number(name, values)
+        self._warn_of(values)
+        self._check_masked()
+        run.note(values)
+        if run.best_step < 0 or values[loss] < run.best_loss:
+            run.best_weights = {}  # frees the last copy before the next is made
+            run.best_weights = self._live.read_weights()
+            run.best_step, run.best_loss = run.step, values[loss]
+            run.best_metrics = values
+
+    def _outcome(self) -> Outcome:
+        self._check_masked()
+        run, best_weights = self._run, self._run.best_weights
+        if self._plan.retrain == "fine_tune" and self._keeps_state:
+            run.next_start = 0, self._kept("next", self._live.view())
+        # Not by the step: a callback may have changed weights since.
+        ends_best = self._workers.share_json(self._holds(best_weights))
+        weights = best_weights
+        if not ends_best:
+            weights = self._kept("final", self._live.view_weights())
+        last = {name: curve[-1] for name, curve in run.curves.items() if name != "step"}
+        test = self._names.recorded(self._evaluate("test"))
+        final = {f"final_{name}": value for name, value in (last | test).items()}
+        if test and not ends_best:
+            shared = self._workers.share_arrays(best_weights)
+            self._live.assign(shared, self._ticket.masks)
+            test = self._names.recorded(self._evaluate("test"))
+        self._warn_of(final | test)
+        return Outcome(
+            weights=weights,
+            best_weights=best_weights,
+            best_step=run.best_step,
+            last_step=run.step,
+            metrics=run.best_metrics | final | test,
+            curves=run.curves,
+            seconds=self._seconds(),
+            next_start=run.next_start,
+        )
+
+    def _seconds(self) -> float:
+        """Since the training began, without the time between two of its processes."""
+        return time.monotonic() - self._started
+
+    def _kept(self, name: str, arrays: State) -> State:
+        """What the live model holds now, on disk if there is a checkpoint."""
+        if self._checkpoint:
+            return self._checkpoint.keep(name, arrays)
+        if not self._workers.is_chief:
+            return {}
+        return {each: np.array(arrays[each]) for each in arrays}
+
+    def _holds(self, weights: Weights) -> bool:
+        """Whether the model has these weights now."""
+        live = self._live.view_weights()
+        return all(np.array_equal(live[path], weights[path]) for path in weights)
+
+    def _is_read(self) -> bool:
+        """Whether the state of the model is looked at or written at this step."""
+        ends_epoch = self._run.step % self._steps_per_epoch == 0
+        return ends_epoch or self._is_rewind_step() or self._is_validation_step()
+
+    def _is_rewind_step(self) -> bool:
+        rewinds = self._plan.retrain == "rewind" and self._keeps_state
+        first = self._ticket.step < self._rewind_step
+        return rewinds and first and self._run.step == self._rewind_step
+
+    def _is_validation_step(self) -> bool:
+        step = self._run.step
+        ends = step == self._last_step or self._model.stop_training
+        return ends or step % self._evaluate_every == 0
+
+    def _check_masked(self) -> None:
+        live, step = self._live, self._run.step
+        trouble.check_masks(live.changed_masks(), live.leaking(), self._what, step)
+
+    def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
+        found = self._loop.evaluate(name, callbacks)
+        if name in self._loop.evaluated:
+            batches = int(self._model._test_counter.numpy())
+            first = self._loop.counted.setdefault(name, batches)
+            trouble.check_pass(name, batches, first, self._what, self._run.step)
+        return found
+
+    def _check_number(self, name: str, logs: Logs) -> None:
+        trouble.check_number(name, logs, self._what, self._run.step)
+
+    def _warn_of(self, logs: Logs) -> None:
+        """Warns once of each figure that is NaN or infinite, and decides nothing."""
+        names = [n for n in logs if n not in self._warned and not is_finite(logs[n])]
+        self._warned.update(names)
+        if names and self._workers.is_chief:
+            warn(
+                f"{', '.join(f'`{name}`' for name in names)} became NaN or infinite in "
+                f"{self._what} by step {self._run.step:,}. Look at the data of that "
+                "figure, and at the metric."
+            )
+
+    def _write_checkpoint(self) -> None:
+        assert self._checkpoint
+        step = self._run.step
+        due = (self._steps_per_epoch, self._evaluate_every)
+        ends = step == self._last_step and not any(step % each for each in due)
+        if not self._checkpoint.is_due(ends=ends):
+            return
+        # A training cannot go on from what is spoiled, and would not see it.
+        state, start = self._live.view(), self._ticket.state
+        trouble.check_state(state, start, self._what, step)
+        self._check_masked()
+        self._checkpoint.save(self._run, self._live, ends=ends)
+
+    def _callback_list(self, callbacks: list[Any]) -> Any:
+        if self._checkpoint:
+            callbacks = [*callbacks, _AtEpochEnd(self._write_checkpoint)]
+        epochs = -(-self._last_step // self._steps_per_epoch)
+        return callback_list(callbacks, self._model, epochs, self._steps_per_epoch)
+
+
+class _AtEpochEnd(keras.callbacks.Callback):
+    """Comes last, so that what other callbacks change at an epoch's end is there."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        super().__init__()
+        self._act = act
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._act()
