@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from tf_lottery.core.errors import InvariantError as InvariantError
     from tf_lottery.core.errors import PlanMismatchError as PlanMismatchError
     from tf_lottery.core.errors import TicketError as TicketError
+    from tf_lottery.core.history import History as History
+    from tf_lottery.core.history import Round as Round
     from tf_lottery.core.masks import Masks as Masks
+    from tf_lottery.core.outcome import Outcome as Outcome
     from tf_lottery.core.plan import Plan as Plan
     from tf_lottery.core.prune import prune as prune
-    from tf_lottery.core.records import History as History
-    from tf_lottery.core.records import Outcome as Outcome
-    from tf_lottery.core.records import Round as Round
     from tf_lottery.core.ticket import Ticket as Ticket
     from tf_lottery.report.comparison import compare as compare
     from tf_lottery.run_dir.run_dir import load_history as load_history
@@ -67,16 +67,16 @@ _NAMES = {
     "Context": "tf_lottery.core.controls",
     "Data": "tf_lottery.bindings.tf_keras.data.given",
     "ExportError": "tf_lottery.core.errors",
-    "History": "tf_lottery.core.records",
+    "History": "tf_lottery.core.history",
     "InvariantError": "tf_lottery.core.errors",
     "LotterySchedule": "tf_lottery.bindings.tf_keras.tfmot.schedule",
     "LotteryTuner": "tf_lottery.tuner.lottery_tuner",
     "Masks": "tf_lottery.core.masks",
-    "Outcome": "tf_lottery.core.records",
+    "Outcome": "tf_lottery.core.outcome",
     "Plan": "tf_lottery.core.plan",
     "PlanMismatchError": "tf_lottery.core.errors",
     "RewindWeights": "tf_lottery.bindings.tf_keras.tfmot.rewind",
-    "Round": "tf_lottery.core.records",
+    "Round": "tf_lottery.core.history",
     "Ticket": "tf_lottery.core.ticket",
     "TicketError": "tf_lottery.core.errors",
     "Trainer": "tf_lottery.training.trainer",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from tf_lottery.core.records import History, Round
+from tf_lottery.core.history import History, Round
 from tf_lottery.verdict.monitor import test_name
 
 Values = dict[int, float]  # by replicate

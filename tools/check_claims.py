@@ -14,8 +14,8 @@ from _claims import CLAIMS
 from _figures import Figures
 from absl import app, flags
 
-from tf_lottery.core.io import PathLike, atomic, write_json
-from tf_lottery.core.records import History
+from tf_lottery.core.archive import PathLike, atomic, write_json
+from tf_lottery.core.history import History
 from tf_lottery.run_dir.run_dir import Store
 
 FLAGS = flags.FLAGS

@@ -15,7 +15,7 @@ from tests.fakes import SHAPES, FakeTrainer
 from tf_lottery import Plan, Ticket
 from tf_lottery.cli import flags
 from tf_lottery.cli import main as cli
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.errors import InvariantError
 from tf_lottery.run_dir.manifest import describe
 from tf_lottery.run_dir.run_dir import Store
@@ -249,7 +249,7 @@ def test_a_full_disk_is_one_line_and_the_search_goes_on(tmp_path, monkeypatch, a
         with pytest.raises(SystemExit, match="No space left on device") as stopped:
             run("find", recipe, f"--run_dir={run_dir}", "--verbose=0")
     assert "\n" not in str(stopped.value)
-    assert not list(run_dir.rglob(f"{io.TEMPORARY}*"))
+    assert not list(run_dir.rglob(f"{archive.TEMPORARY}*"))
     run("find", recipe, f"--run_dir={run_dir}", "--verbose=0")
     assert len(Store(run_dir).history()) == 2
 

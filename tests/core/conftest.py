@@ -3,7 +3,7 @@
 import pytest
 
 from tests.core.files import GROUPS, MASKS
-from tf_lottery.core import io
+from tf_lottery.core import archive
 
 
 @pytest.fixture
@@ -13,5 +13,5 @@ def path(tmp_path):
 
 @pytest.fixture
 def saved(path):
-    io.save(path, GROUPS, {"step": 3}, MASKS)
+    archive.save(path, GROUPS, {"step": 3}, MASKS)
     return path

@@ -8,9 +8,9 @@ from hypothesis.extra import numpy as npst
 
 from tests.fakes import FakeTrainer
 from tf_lottery.core import controls
-from tf_lottery.core.advance import prune_ticket
 from tf_lottery.core.controls import Context
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.next_ticket import prune_ticket
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.core.controlling import ALL
 from tf_lottery.core import controls
+from tf_lottery.core.callables import _Named, name_of
 from tf_lottery.core.controls import name_of_control
-from tf_lottery.core.named import _Named, name_of
 
 
 @pytest.mark.parametrize("name", ALL)

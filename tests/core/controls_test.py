@@ -20,8 +20,8 @@ from tests.core.controlling import (
 )
 from tests.fakes import FakeTrainer, outcome
 from tf_lottery.core import controls
-from tf_lottery.core.advance import prune_ticket, starting_point
 from tf_lottery.core.controls import Context, unchanged
+from tf_lottery.core.next_ticket import prune_ticket, starting_point
 
 
 @pytest.mark.parametrize("name", ALL)

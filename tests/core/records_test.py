@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tests.fakes import history, outcome
+from tf_lottery.core.history import Round
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.records import Outcome, Round
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.ticket import Ticket
 
 ROUNDS = history([(1.0, 0.9, 50), (0.8, 0.92, 40), (0.64, 0.91, 60)])

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from tests.core.files import forge, parts, span
 from tests.fakes import FakeTrainer, outcome
 from tests.strategies import masked_scores
-from tf_lottery.core import io
-from tf_lottery.core.advance import prune_ticket
+from tf_lottery.core.archive import Archive, save
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.next_ticket import prune_ticket
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket, masked
 
@@ -127,7 +127,7 @@ def test_any_masks_and_weights_survive(path, drawn):
 def test_a_file_written_twice_holds_the_same(path, tmp_path):
     trained().save(path)
     Ticket.load(path).save(tmp_path / "again.safetensors")
-    one, two = io.Archive(path), io.Archive(tmp_path / "again.safetensors")
+    one, two = Archive(path), Archive(tmp_path / "again.safetensors")
     assert one.header == two.header
     assert_same(dict(one), dict(two))
 
@@ -161,7 +161,7 @@ def test_loading_reads_no_weights(path):
 
 @pytest.mark.parametrize("kind", [None, "model"])
 def test_a_file_of_another_kind_is_an_error_that_names_it(path, kind):
-    io.save(path, {}, {"kind": kind})
+    save(path, {}, {"kind": kind})
     with pytest.raises(TicketError, match=r"ticket\.safetensors is no ticket"):
         Ticket.load(path)
 
@@ -174,10 +174,10 @@ def test_a_missing_file_is_missing(path):
 def test_masks_of_another_ticket_are_an_error(path):
     ticket = trained()
     ticket.save(path)
-    archive = io.Archive(path)
+    archive = Archive(path)
     other = Masks({**ticket.masks, K: ~ticket.masks[K]})
     groups = {name: dict(archive.group(name)) for name in ("state", "best", "final")}
-    io.save(path, groups, archive.header, other)
+    save(path, groups, archive.header, other)
     with pytest.raises(TicketError, match="digest of its masks differs"):
         Ticket.load(path)
 
@@ -194,7 +194,7 @@ def test_a_ticket_without_masks_is_an_error(path, found):
         with pytest.raises(TicketError, match=f"must have a mask.*{found}"):
             use()
     trained().save(path)
-    io.save(path, {}, io.Archive(path).header, ticket.masks)
+    save(path, {}, Archive(path).header, ticket.masks)
     with pytest.raises(TicketError, match=f"must have a mask.*{found}"):
         Ticket.load(path)
 
@@ -238,8 +238,8 @@ def test_a_header_of_other_types_is_an_error(path, change):
 
 def test_masks_that_are_no_masks_are_an_error(path):
     trained().save(path)
-    other = {**io.Archive(path).header, "kind": "ticket"}
-    io.save(path, {"masks": {K: np.ones((6, 5), "f4")}}, other)
+    other = {**Archive(path).header, "kind": "ticket"}
+    save(path, {"masks": {K: np.ones((6, 5), "f4")}}, other)
     with pytest.raises(TicketError, match="not a mask"):
         Ticket.load(path)
 
@@ -250,8 +250,8 @@ def test_masks_that_are_no_masks_are_an_error(path):
 def test_a_header_that_lacks_something_is_an_error(path, missing):
     ticket = trained()
     ticket.save(path)
-    header = {k: v for k, v in io.Archive(path).header.items() if k != missing}
-    io.save(path, {"state": ticket.state}, header, ticket.masks)
+    header = {k: v for k, v in Archive(path).header.items() if k != missing}
+    save(path, {"state": ticket.state}, header, ticket.masks)
     with pytest.raises(TicketError):
         Ticket.load(path)
 
@@ -259,9 +259,9 @@ def test_a_header_that_lacks_something_is_an_error(path, missing):
 def test_a_plan_of_a_later_version_is_an_error_that_names_the_file(path):
     ticket = trained()
     ticket.save(path)
-    header = io.Archive(path).header
+    header = Archive(path).header
     header["plan"]["granularity"] = "filter"
-    io.save(path, {"state": ticket.state}, header, ticket.masks)
+    save(path, {"state": ticket.state}, header, ticket.masks)
     with pytest.raises(TicketError, match=r"ticket\.safetensors"):
         Ticket.load(path)
 

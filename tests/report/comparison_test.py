@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.fakes import replicated
+from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History
 from tf_lottery.report.comparison import compare
 from tf_lottery.verdict.difference import STEP
 from tf_lottery.verdict.judge import judge

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes import history, replicated, round_of
 from tests.report.frame_test import TWO
 from tf_lottery import Plan, report
-from tf_lottery.core.records import History
+from tf_lottery.core.history import History
 from tf_lottery.verdict.judge import judge
 
 FACTS = {

@@ -6,7 +6,7 @@ import pytest
 from tests.fakes import history, replicated
 from tests.report.frame_test import TWO, TestSeveralSearches
 from tf_lottery import Plan, report
-from tf_lottery.core.records import History
+from tf_lottery.core.history import History
 from tf_lottery.report.curves import draw_curves
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw

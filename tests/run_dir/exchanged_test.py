@@ -117,12 +117,14 @@ def test_a_ticket_that_is_no_file_is_found(run, kind, where):
 
 
 def test_no_weights_are_read_for_it(run, monkeypatch):
-    from tf_lottery.core import io
+    from tf_lottery.core import archive
 
     read = []
-    getitem = io.Archive.__getitem__
+    getitem = archive.Archive.__getitem__
     monkeypatch.setattr(
-        io.Archive, "__getitem__", lambda self, n: read.append(n) or getitem(self, n)
+        archive.Archive,
+        "__getitem__",
+        lambda self, n: read.append(n) or getitem(self, n),
     )
     load_history(run)
     assert read

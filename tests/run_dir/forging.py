@@ -2,7 +2,7 @@
 
 import json
 
-from tf_lottery.core import io
+from tf_lottery.core.archive import Archive, save
 from tf_lottery.core.masks import Masks
 from tf_lottery.run_dir.names import METRICS, OUTCOME, PLAN, TICKET
 from tf_lottery.run_dir.sealed import digest_of, digest_of_arrays, write_record
@@ -10,12 +10,12 @@ from tf_lottery.run_dir.sealed import digest_of, digest_of_arrays, write_record
 
 def rewritten(path, change, header=None):
     """The file written anew, with right checksums, after a change to its groups."""
-    archive = io.Archive(path)
+    archive = Archive(path)
     names = {name.partition("/")[0] for name in archive} - {"masks"}
     groups = {name: dict(archive.group(name)) for name in names}
     masks = {path: mask.copy() for path, mask in archive.masks.items()}
     change(groups, masks)
-    io.save(path, groups, archive.header | (header or {}), Masks(masks))
+    save(path, groups, archive.header | (header or {}), Masks(masks))
 
 
 def edited(path, change):
@@ -36,7 +36,7 @@ def resealed(replicate):
     rounds = sorted(replicate.glob("round_*"))
     for before, round in zip([None, *rounds], rounds, strict=False):
         if before:
-            follows = digest_of_arrays(io.Archive(before / OUTCOME))
+            follows = digest_of_arrays(Archive(before / OUTCOME))
             rewritten(round / TICKET, lambda *_: None, {"follows": follows})
         _seal(round)
     for control in replicate.glob("controls/*/round_*/draw_*"):
@@ -46,6 +46,6 @@ def resealed(replicate):
 def _seal(directory):
     def change(metrics):
         for name in (TICKET, OUTCOME):
-            metrics["files"][name] = digest_of(io.Archive(directory / name))
+            metrics["files"][name] = digest_of(Archive(directory / name))
 
     edited(directory / METRICS, change)

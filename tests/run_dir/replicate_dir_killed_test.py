@@ -14,7 +14,7 @@ from tests.search.searching import (
     dying,
     search,
 )
-from tf_lottery.core import controls, io
+from tf_lottery.core import archive, controls
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.run_dir import Store
 
@@ -49,13 +49,13 @@ def test_killed_at_any_write_of_a_control_it_ends_with_the_same_files(
 ):
     plan, expected = with_control
     with monkeypatch.context() as patched:
-        patched.setattr(io, "atomic", dying(number, when))
+        patched.setattr("tf_lottery.core.archive.atomic", dying(number, when))
         assert len(search(tmp_path / "run", FakeTrainer(plan))) < 3
     search(tmp_path / "run", FakeTrainer(plan))
     assert contents(tmp_path / "run") == expected
     assert Store(tmp_path / "run").left(plan) == 0
     assert not list((tmp_path / "run").rglob("checkpoint*"))
-    assert not list((tmp_path / "run").rglob(f"{io.TEMPORARY}*"))
+    assert not list((tmp_path / "run").rglob(f"{archive.TEMPORARY}*"))
 
 
 def test_a_finished_search_trains_nothing(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 import tf_lottery
 from tests.fakes import FakeTrainer, architecture, facts, written
-from tf_lottery.core import io
+from tf_lottery.core.archive import Archive
 from tf_lottery.core.errors import PlanMismatchError, TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
@@ -102,7 +102,7 @@ def test_an_empty_directory_has_no_history(tmp_path):
 
 
 def test_masks_are_written_once_and_weights_only_where_they_differ(run):
-    tickets = [io.Archive(p) for p in sorted(run.rglob("round_*/ticket.safetensors"))]
+    tickets = [Archive(p) for p in sorted(run.rglob("round_*/ticket.safetensors"))]
     assert [len(archive.group("state")) > 0 for archive in tickets] == [
         True,
         False,

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes import SHAPES, FakeTrainer, written
 from tests.run_dir.contents import content, which
 from tests.search.searching import PLAN, search
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
@@ -63,7 +63,7 @@ def test_a_copied_history_outlives_its_directory(copied):
     del history
     gc.collect()
     with pytest.raises(FileNotFoundError):
-        io.Archive(f"{path}/replicate_0/round_00/outcome.safetensors")
+        archive.Archive(f"{path}/replicate_0/round_00/outcome.safetensors")
     assert contents(copy_of) == expected
     assert copy_of.plan == PLAN
 
@@ -122,12 +122,14 @@ def test_a_ticket_keeps_its_temporary_directory_for_as_long_as_it_lives():
     del lone
     gc.collect()
     with pytest.raises(FileNotFoundError):
-        io.Archive(f"{path}/replicate_0/round_00/outcome.safetensors")
+        archive.Archive(f"{path}/replicate_0/round_00/outcome.safetensors")
 
 
 def test_constants_take_one_value_when_they_are_pickled(tmp_path):
-    zeros = io.compact(np.zeros((1000, 1000)))
-    group = io.save(tmp_path / "file", {"state": {"slots": zeros}}, {}).group("state")
+    zeros = archive.compact(np.zeros((1000, 1000)))
+    group = archive.save(tmp_path / "file", {"state": {"slots": zeros}}, {}).group(
+        "state"
+    )
     pickled = pickle.dumps(group)
     assert len(pickled) < 1_000
     assert np.array_equal(pickle.loads(pickled)["slots"], zeros)

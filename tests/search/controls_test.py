@@ -10,8 +10,8 @@ from tests.fakes import SHAPES, FakeTrainer
 from tests.run_dir.contents import content
 from tests.search.controlling import EVERY, LOGITS, controls_of, searched, which
 from tf_lottery.core import controls
+from tf_lottery.core.history import Round
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Round
 from tf_lottery.core.ticket import Ticket
 
 # Which there are.

@@ -15,7 +15,7 @@ from tests.fakes import FakeTrainer
 from tests.models import arrays, compiled, keras, tiny
 from tests.search.searching import SMALL, search
 from tf_lottery import find_ticket
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.plan import Plan
 from tf_lottery.search import leaving
 from tf_lottery.search.leaving import Ended, Leaving
@@ -142,21 +142,21 @@ def test_other_errors_pass_as_they_are(capsys):
 def test_a_search_that_a_signal_ends_goes_on_where_it_was(
     tmp_path, monkeypatch, number
 ):
-    written = io.write_json
+    written = archive.write_json
     count = []
 
     def signalled(path, values):
         count.append(path)
-        with io.atomic(tmp_path / "unfinished"):
+        with archive.atomic(tmp_path / "unfinished"):
             if len(count) == 3:
                 os.kill(os.getpid(), number)
                 time.sleep(10)
         written(path, values)
 
     with monkeypatch.context() as patched, pytest.raises(Ended), Leaving(HOW):
-        patched.setattr(io, "write_json", signalled)
+        patched.setattr("tf_lottery.core.archive.write_json", signalled)
         search(tmp_path / "run", FakeTrainer(SMALL))
-    assert not list(tmp_path.rglob(f"{io.TEMPORARY}*"))
+    assert not list(tmp_path.rglob(f"{archive.TEMPORARY}*"))
     assert search(tmp_path / "run", FakeTrainer(SMALL))  # the lock is free
 
 
@@ -246,7 +246,7 @@ def stopped(victim, run_dir, number):
     left = victim.poll() is not None
     victim.kill()
     assert left, "the process did not end within seconds"
-    assert not list(run_dir.rglob(f"{io.TEMPORARY}*"))
+    assert not list(run_dir.rglob(f"{archive.TEMPORARY}*"))
     return victim.stderr.read()
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes import FakeTrainer, Killed, facts
 from tests.run_dir.contents import contents
 from tests.search.searching import dying
-from tf_lottery.core import io
+from tf_lottery.core.archive import Archive, Group, save
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.keys import Identity
@@ -98,7 +98,7 @@ def test_killed_at_any_write_it_ends_with_the_same_files(
     _, expected = whole(plan)
     killed, again = FakeTrainer(plan), FakeTrainer(plan)
     with monkeypatch.context() as patched:
-        patched.setattr(io, "atomic", dying(number, when))
+        patched.setattr("tf_lottery.core.archive.atomic", dying(number, when))
         assert len(search(tmp_path / "run", killed)) < 3
     assert len(search(tmp_path / "run", again)) == 3
     assert contents(tmp_path / "run") == expected
@@ -126,8 +126,8 @@ def test_more_rounds_go_on_from_the_last(tmp_path):
 def test_arrays_come_from_the_directory_and_not_from_memory(tmp_path):
     rounds = search(tmp_path, FakeTrainer(PLANS[1]))
     for round in rounds:
-        assert isinstance(round.outcome.weights, io.Group)
-        assert isinstance(round.ticket.state, io.Group)
+        assert isinstance(round.outcome.weights, Group)
+        assert isinstance(round.ticket.state, Group)
 
 
 def test_initial_weights_come_from_the_directory_and_others_are_a_warning(tmp_path):
@@ -176,10 +176,10 @@ def test_a_round_changed_by_hand_is_trained_no_further(tmp_path):
     plan = Plan(rounds=3)
     search(tmp_path, FakeTrainer(plan, die_in=2))
     path = Store(tmp_path).replicate().directory(0) / "outcome.safetensors"
-    archive = io.Archive(path)
+    archive = Archive(path)
     weights = dict(archive.group("final"))
     weights["dense/kernel"] = np.linspace(1, 2, 30, dtype="f4").reshape(6, 5)
-    io.save(path, {"final": weights, "best": weights}, archive.header, archive.masks)
+    save(path, {"final": weights, "best": weights}, archive.header, archive.masks)
     with pytest.raises(TicketError, match=r"round_00/metrics\.json is not of"):
         search(tmp_path, FakeTrainer(plan))
 

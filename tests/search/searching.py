@@ -6,7 +6,7 @@ Trained by arithmetic, so that every training of a search can be the last one.
 import contextlib
 
 from tests.fakes import FakeTrainer, Killed, facts
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.keys import Identity
 from tf_lottery.run_dir.run_dir import Store
@@ -66,7 +66,7 @@ def trained(path, plan, kind=InAnyOrder):
 
 def dying(number, when):
     """Dies at a numbered write: before the file takes its place, or right after."""
-    atomic, writes = io.atomic, iter(range(1, 1000))
+    atomic, writes = archive.atomic, iter(range(1, 1000))
 
     @contextlib.contextmanager
     def written(path):

@@ -19,7 +19,7 @@ from tests.models import (
     with_state,
 )
 from tf_lottery import Data, Plan, Trainer, find_rewind_point, instability
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.masks import Masks
 from tf_lottery.studies.instability import Instability
 
@@ -127,7 +127,7 @@ def test_copies_keep_the_masks_of_a_ticket(tmp_path):
                    for p, m in trainer.dense().masks.items()})  # fmt: skip
     ticket = dataclasses.replace(trainer.dense(), masks=masks)
     instability(trainer, ticket, 3, run_dir=tmp_path, points=2, verbose=0)
-    files = map(io.Archive, tmp_path.rglob("outcome*"))
+    files = map(archive.Archive, tmp_path.rglob("outcome*"))
     kept = [np.count_nonzero(file["final/hidden/kernel"]) for file in files]
     assert kept == [masks["hidden/kernel"].sum()] * 2
 

@@ -8,7 +8,7 @@ import pytest
 from tests.core.files import forge, span
 from tests.fakes import FakeTrainer
 from tests.search.searching import search
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
@@ -134,4 +134,4 @@ def test_a_run_without_a_later_start_needs_no_other_file(path):
     again = Checkpoint(path, MASKS)
     again.forget_unusable({})
     assert again.step == 5
-    assert io.Archive(path).header["next_digest"] is None
+    assert archive.Archive(path).header["next_digest"] is None

@@ -65,7 +65,7 @@ def test_a_kill_at_any_write_of_keras_tuner_loses_no_trial(
         replace(source, target)
 
     with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr("tf_lottery.core.io.os.replace", die)
+        patched.setattr("tf_lottery.core.archive.os.replace", die)
         swept(tmp_path / "killed", of(kind), rounds=1)
     again = swept(tmp_path / "killed", of(kind), rounds=1)
     assert {trial.status for trial in again.oracle.trials.values()} == {"COMPLETED"}

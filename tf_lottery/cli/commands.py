@@ -14,9 +14,9 @@ from typing import Any
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
 from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
+from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
-from tf_lottery.core.records import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished

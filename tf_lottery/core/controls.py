@@ -18,9 +18,9 @@ from tf_lottery.core.blocks import (
     mask_of_blocks,
     mask_of_weights,
 )
+from tf_lottery.core.callables import chosen, name_of
 from tf_lottery.core.masks import Mask, Masks
-from tf_lottery.core.named import chosen, name_of
-from tf_lottery.core.records import Outcome, State
+from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.ticket import Ticket
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tf_lottery.core.named import chosen
+from tf_lottery.core.callables import chosen
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.prune import Scores
-from tf_lottery.core.records import Outcome
 from tf_lottery.core.ticket import Ticket
 
 Criterion = Callable[[Ticket, Outcome], Scores]

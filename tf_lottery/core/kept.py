@@ -4,7 +4,7 @@ import contextlib
 import contextvars
 from collections.abc import Iterator
 
-from tf_lottery.core.io import PathLike
+from tf_lottery.core.archive import PathLike
 
 _sentence = contextvars.ContextVar("_sentence", default="")
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.core.blocks import blocks_by_path, checked_block_size
+from tf_lottery.core.callables import function_of, name_of
 from tf_lottery.core.checks import check_choice, check_count, is_number
-from tf_lottery.core.extent import (
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan_controls import (
     asks_for,
     checked_controls,
     checked_rounds,
@@ -20,8 +22,6 @@ from tf_lottery.core.extent import (
     name_in_files,
     trainings,
 )
-from tf_lottery.core.masks import Masks
-from tf_lottery.core.named import function_of, name_of
 from tf_lottery.core.plan_fields import check_fields
 from tf_lottery.core.prune import groups
 from tf_lottery.core.rates import check_rates, matches

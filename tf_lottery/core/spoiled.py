@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.records import State
+from tf_lottery.core.outcome import State
 
 
 def not_finite(state: State, start: State) -> list[str]:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tf_lottery.core import io
+from tf_lottery.core.archive import Archive, PathLike, save
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.history import History
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.printable import printable
-from tf_lottery.core.records import History, Outcome, State, Weights
 from tf_lottery.core.ticket_checks import (
     check_header,
     check_masks,
@@ -163,7 +164,7 @@ class Ticket:
 
     def export(
         self,
-        path: io.PathLike,
+        path: PathLike,
         format: str | None = None,
         *,
         weights: str = "best",
@@ -238,7 +239,7 @@ class Ticket:
         if self.plan and (error := self.plan.miscount(self.round, self.masks)):
             raise TicketError(error)
 
-    def save(self, path: io.PathLike, *, overwrite: bool = False) -> None:
+    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
         """Writes the ticket to one file: masks as bits, survivors, checksums.
 
         Args:
@@ -272,16 +273,16 @@ class Ticket:
             "reason": self.reason,
             "masks_digest": self.masks.digest(),
         }
-        io.save(path, groups, header, self.masks)
+        save(path, groups, header, self.masks)
 
     @classmethod
-    def load(cls, path: io.PathLike) -> "Ticket":
+    def load(cls, path: PathLike) -> "Ticket":
         """The ticket that `save` wrote; its arrays load when asked for.
 
         Raises:
             TicketError: The file is damaged, or is no ticket.
         """
-        archive = io.Archive(path)
+        archive = Archive(path)
         if archive.header.get("kind") != _KIND:
             raise TicketError(
                 f"{path} is no ticket. A search writes the one that it returns as "
@@ -302,7 +303,7 @@ class Ticket:
         return ticket
 
     @classmethod
-    def _of_header(cls, archive: io.Archive, masks: Masks) -> "Ticket":
+    def _of_header(cls, archive: Archive, masks: Masks) -> "Ticket":
         header = archive.header
         outcome = header["outcome"] and Outcome.of_record(
             header["outcome"],

@@ -8,7 +8,7 @@ import numpy as np
 from tf_lottery.core.encoding import distinct
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.records import Weights
+from tf_lottery.core.outcome import Weights
 
 
 def check_header(header: Mapping[str, Any]) -> None:

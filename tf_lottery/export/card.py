@@ -11,7 +11,7 @@ import rich.console
 import rich.padding
 import rich.table
 
-from tf_lottery.core.io import write_json
+from tf_lottery.core.archive import write_json
 from tf_lottery.export.placing import cards_of
 from tf_lottery.export.sizes import Size
 from tf_lottery.export.stored import StoredTensor

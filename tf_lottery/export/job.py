@@ -12,7 +12,7 @@ import numpy as np
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name
 from tf_lottery.bindings.tf_keras.layers import named_weights
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.telling import telling_line
 from tf_lottery.export import latency, macs, runtime, sample
@@ -56,7 +56,7 @@ class Job:
     def __init__(
         self,
         source: Any,
-        path: io.PathLike,
+        path: archive.PathLike,
         options: Options,
         *,
         in_float32: bool = False,

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tf_lottery.core.io import TEMPORARY
+from tf_lottery.core.archive import TEMPORARY
 
 _SAVED_MODEL = "saved_model.pb"
 

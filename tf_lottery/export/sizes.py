@@ -7,7 +7,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tf_lottery.core.io import PathLike
+from tf_lottery.core.archive import PathLike
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
 from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.records import State
+from tf_lottery.core.outcome import State
 from tf_lottery.core.ticket import Ticket, masked
 from tf_lottery.export.graph import is_functional
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_lottery.core.io import PathLike, atomic
+from tf_lottery.core.archive import PathLike, atomic
 from tf_lottery.report.frame import DENSE, TICKET, Line
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import rich.box
 import rich.console
 import rich.table
 
-from tf_lottery.core.io import PathLike, write_json
+from tf_lottery.core.archive import PathLike, write_json
+from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History
 from tf_lottery.report import formats
 from tf_lottery.report.files import figures_to_csv
 from tf_lottery.report.frame import (

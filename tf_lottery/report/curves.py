@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_lottery.core.io import PathLike
-from tf_lottery.core.records import History
+from tf_lottery.core.archive import PathLike
+from tf_lottery.core.history import History
 from tf_lottery.report import formats
 from tf_lottery.report.canvas import GREY, new_figure, save, styles, tidy, whole_numbers
 from tf_lottery.report.frame import (

@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tf_lottery.core.io import PathLike, atomic, write_json
-from tf_lottery.core.records import History
+from tf_lottery.core.archive import PathLike, atomic, write_json
+from tf_lottery.core.history import History
 from tf_lottery.report.frame import (
     Searches,
     curve_rows,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tf_lottery.core.records import History, Round
+from tf_lottery.core.history import History, Round
 from tf_lottery.verdict.difference import STEP, known
 from tf_lottery.verdict.judge import controlled_round, judge
 from tf_lottery.verdict.monitor import test_name

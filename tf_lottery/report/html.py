@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.io import PathLike, atomic
-from tf_lottery.core.records import History
+from tf_lottery.core.archive import PathLike, atomic
+from tf_lottery.core.history import History
 from tf_lottery.report import cells, reproduce, sections
 from tf_lottery.report.comparison import Comparison
 from tf_lottery.report.frame import score_name

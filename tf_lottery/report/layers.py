@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tf_lottery.core.io import PathLike
-from tf_lottery.core.records import History
+from tf_lottery.core.archive import PathLike
+from tf_lottery.core.history import History
 from tf_lottery.report.canvas import new_figure, save
 from tf_lottery.report.frame import layers_of
 

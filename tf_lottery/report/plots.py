@@ -6,8 +6,8 @@ A line is a mean, its band goes from minimum to maximum over all that was traine
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tf_lottery.core.io import PathLike
-from tf_lottery.core.records import History
+from tf_lottery.core.archive import PathLike
+from tf_lottery.core.history import History
 from tf_lottery.report.canvas import (
     ACCENT,
     GREY,

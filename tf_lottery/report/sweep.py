@@ -11,8 +11,8 @@ import rich.box
 import rich.console
 import rich.table
 
-from tf_lottery.core.io import PathLike, write_json
-from tf_lottery.core.records import History
+from tf_lottery.core.archive import PathLike, write_json
+from tf_lottery.core.history import History
 from tf_lottery.report import formats
 from tf_lottery.report.canvas import ACCENT, GREY, density_axis, new_figure, save, tidy
 from tf_lottery.report.files import rows_to_csv

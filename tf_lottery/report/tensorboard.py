@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.io import PathLike, atomic
-from tf_lottery.core.records import History, Round
+from tf_lottery.core.archive import PathLike, atomic
+from tf_lottery.core.history import History, Round
 from tf_lottery.report.frame import score_name
 from tf_lottery.verdict.difference import STEP
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import filelock
 
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.run_dir.names import CHECKPOINT, METRICS
 from tf_lottery.run_dir.sealed import text_of
 
@@ -33,7 +33,9 @@ class Shared:
         ValueError: `path` is no directory.
     """
 
-    def __init__(self, path: io.PathLike, run_dir: io.PathLike | None = None) -> None:
+    def __init__(
+        self, path: archive.PathLike, run_dir: archive.PathLike | None = None
+    ) -> None:
         self.path = Path(path)
         self._keys: dict[Path, str | None] = {}
         begins = run_dir is not None and self.holds(Path(run_dir))
@@ -105,7 +107,7 @@ def link(files: Iterable[Path], directory: Path) -> None:
     """Puts files into another directory, in their order."""
     directory.mkdir(parents=True, exist_ok=True)
     for file in files:
-        temporary = directory / f"{io.TEMPORARY}{file.name}"
+        temporary = directory / f"{archive.TEMPORARY}{file.name}"
         temporary.unlink(missing_ok=True)
         try:
             os.link(file, temporary)

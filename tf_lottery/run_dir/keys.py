@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import State
 from tf_lottery.core.ticket import Ticket
 
 _FACTS = ("architecture", "compile_config", "data", "versions", "devices")

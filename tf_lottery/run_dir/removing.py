@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.run_dir.names import (
     CHECKPOINT,
     CONTROLS,
@@ -35,7 +35,7 @@ _OF_TRAINING = re.compile(
         [
             *map(re.escape, (TICKET, OUTCOME, METRICS)),
             rf"{_STEM}(_\w+)?\.{_ENDING}",
-            rf"{re.escape(io.TEMPORARY)}.*",
+            rf"{re.escape(archive.TEMPORARY)}.*",
         ]
     )
 )
@@ -61,7 +61,7 @@ def remove_unfinished(path: Path) -> None:
         directories += [replicate, *_trainings(replicate)]
     for directory in directories:
         for unfinished in _inside(directory):
-            if unfinished.name.startswith(io.TEMPORARY):
+            if unfinished.name.startswith(archive.TEMPORARY):
                 _remove(unfinished)
 
 

@@ -13,13 +13,14 @@ it was made from, so that rounds of different searches cannot be mixed.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tf_lottery.core.advance import starting_point
+from tf_lottery.core.archive import Archive
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.extent import name_in_files
-from tf_lottery.core.io import Archive
+from tf_lottery.core.history import Round
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.next_ticket import starting_point
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, Round
+from tf_lottery.core.plan_controls import name_in_files
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.cache import link
 from tf_lottery.run_dir.keys import Starts

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery.core.archive import Group
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.io import Group
+from tf_lottery.core.history import History, Round
+from tf_lottery.core.outcome import Outcome, Weights
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History, Outcome, Round, Weights
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.sealed import digest
 from tf_lottery.verdict.judge import judge

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import filelock
 
-from tf_lottery.core import fields, io
+from tf_lottery.core import archive, fields
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.history import History, Round
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History, Round
 from tf_lottery.core.warn import warn
 from tf_lottery.run_dir.manifest import compare, search_digest
 from tf_lottery.run_dir.names import PLAN, TICKET, directory_name, numbered
@@ -53,7 +53,7 @@ class Store:
         keep: Kept alive with what is read, such as a temporary directory.
     """
 
-    def __init__(self, path: io.PathLike, keep: object = None) -> None:
+    def __init__(self, path: archive.PathLike, keep: object = None) -> None:
         self.path = Path(path)
         self._keep = keep
         self._search: str | None = None
@@ -205,7 +205,7 @@ class Store:
     def _make(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with io.atomic(self.path / ".writable"):
+            with archive.atomic(self.path / ".writable"):
                 pass
             (self.path / ".writable").unlink()
         except OSError as error:
@@ -240,7 +240,7 @@ class Store:
         return facts
 
 
-def load_history(run_dir: io.PathLike) -> History:
+def load_history(run_dir: archive.PathLike) -> History:
     """The history of a search, from its run directory, without TensorFlow.
 
     Arrays load when they are asked for.

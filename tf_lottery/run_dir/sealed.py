@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.fields import Kind
 
@@ -21,7 +21,7 @@ _LARGEST = 2**28  # bytes of a record
 def write_record(path: Path, values: Mapping[str, Any]) -> None:
     """Writes plain values with their digest."""
     plain = _plain(values)
-    io.write_json(path, {**plain, "digest": digest(plain)})
+    archive.write_json(path, {**plain, "digest": digest(plain)})
 
 
 def read_record(path: Path, kind: Kind) -> dict[str, Any]:
@@ -52,22 +52,22 @@ def read_record(path: Path, kind: Kind) -> dict[str, Any]:
     return values
 
 
-def open_archive(path: Path, kind: Kind, keep: object = None) -> io.Archive:
+def open_archive(path: Path, kind: Kind, keep: object = None) -> archive.Archive:
     """The archive at a path, whose header is of a kind.
 
     Raises:
         TicketError: It is missing, or damaged.
     """
     try:
-        archive = io.Archive(path, keep)
-        kind("its header", archive.header)
+        opened = archive.Archive(path, keep)
+        kind("its header", opened.header)
     except FileNotFoundError as error:
         raise missing(path) from error
     except TicketError:
         raise
     except ValueError as error:
         raise damaged(path, error) from error
-    return archive
+    return opened
 
 
 def missing(path: Path) -> TicketError:
@@ -88,14 +88,14 @@ def digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(_plain(values)).encode()).hexdigest()
 
 
-def digest_of(archive: io.Archive) -> str:
+def digest_of(opened: archive.Archive) -> str:
     """A hash over all that an archive holds."""
-    return digest([archive.header, digest_of_arrays(archive)])
+    return digest([opened.header, digest_of_arrays(opened)])
 
 
-def digest_of_arrays(archive: io.Archive) -> str:
+def digest_of_arrays(opened: archive.Archive) -> str:
     """A hash over the arrays of an archive, wherever it is."""
-    return digest(archive.entries)
+    return digest(opened.entries)
 
 
 def text_of(path: Path) -> str:

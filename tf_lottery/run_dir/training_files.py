@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core import fields, io
+from tf_lottery.core import fields
+from tf_lottery.core.archive import Archive, save
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.records import RECORD, Outcome
+from tf_lottery.core.outcome import RECORD, Outcome
 from tf_lottery.run_dir.names import METRICS, OUTCOME, TICKET
 from tf_lottery.run_dir.sealed import (
     digest,
@@ -99,7 +100,7 @@ class TrainingFiles:
         """Where the ticket is."""
         return self.directory / TICKET
 
-    def ticket(self) -> io.Archive:
+    def ticket(self) -> Archive:
         """The file of the ticket that was trained.
 
         Raises:
@@ -109,7 +110,7 @@ class TrainingFiles:
         self._check_place(archive.path, archive.header)
         return archive
 
-    def outcome_archive(self) -> io.Archive:
+    def outcome_archive(self) -> Archive:
         """The file of the arrays that the training gave, as it says of itself."""
         return open_archive(self.directory / OUTCOME, _OUTCOME, self._keep)
 
@@ -152,7 +153,7 @@ class TrainingFiles:
     ) -> None:
         """Writes the ticket before it is trained."""
         place = {"kind": "round", "of": self._place.of, "search": self._place.search}
-        io.save(self.ticket_path, groups, {**place, **header}, masks)
+        save(self.ticket_path, groups, {**place, **header}, masks)
 
     def write_outcome(self, outcome: Outcome, masks: Any) -> None:
         """Writes what the training gave, but for its metrics."""
@@ -162,7 +163,7 @@ class TrainingFiles:
         values = {"kind": "outcome", "next_step": step}
         values |= {name: header[name] for name in ("start", "masks_digest")}
         values["record"] = digest(outcome.record())
-        io.save(self.directory / OUTCOME, groups, values, masks)
+        save(self.directory / OUTCOME, groups, values, masks)
 
     def write_metrics(self, outcome: Outcome, key: str | None) -> None:
         """Writes the numbers, and which files they are of: the training is finished."""
@@ -198,7 +199,7 @@ class TrainingFiles:
         self,
         path: Path,
         found: Mapping[str, Any],
-        ticket: io.Archive,
+        ticket: Archive,
         name: str,
         what: str,
     ) -> None:
@@ -209,9 +210,7 @@ class TrainingFiles:
             )
 
 
-def _outcome(
-    directory: Path, metrics: Mapping[str, Any], archive: io.Archive
-) -> Outcome:
+def _outcome(directory: Path, metrics: Mapping[str, Any], archive: Archive) -> Outcome:
     path, header = archive.path, archive.header
     of_record = header["record"] == digest(metrics["outcome"])
     if not of_record or metrics["files"][OUTCOME] != digest_of(archive):

@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from tf_lottery.core.advance import prune_ticket
+from tf_lottery.core.archive import PathLike
+from tf_lottery.core.callables import name_of
 from tf_lottery.core.controls import NAMES
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.io import PathLike
-from tf_lottery.core.named import name_of
-from tf_lottery.core.records import Round
+from tf_lottery.core.history import Round
+from tf_lottery.core.next_ticket import prune_ticket
 from tf_lottery.run_dir.gaps import gaps
 from tf_lottery.run_dir.names import TICKET
 from tf_lottery.run_dir.returned import check_returned

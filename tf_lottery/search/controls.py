@@ -8,8 +8,9 @@ import numpy as np
 
 from tf_lottery.core import controls
 from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.core.history import Round
+from tf_lottery.core.outcome import Weights
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Round, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.bindings.tf_keras import devices
+from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_fraction
-from tf_lottery.core.io import PathLike
+from tf_lottery.core.history import History
 from tf_lottery.core.kept import keeping
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn

@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from tf_lottery.core import stopping
-from tf_lottery.core.io import PathLike
+from tf_lottery.core.archive import PathLike
 
 # The signals that are taken, from those who have not taken them otherwise.
 _SIGNALS: dict[signal.Signals, Any] = {

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.history import Round
+from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, Round, State
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.run_dir.cache import Shared, link

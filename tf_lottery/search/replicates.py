@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from tf_lottery.core.history import History, Round
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History, Round
 from tf_lottery.run_dir.cache import Shared
 from tf_lottery.run_dir.keys import Identity
 from tf_lottery.run_dir.run_dir import Store

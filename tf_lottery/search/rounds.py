@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from tf_lottery.core.advance import exhausted, prune_ticket
+from tf_lottery.core.history import Round
+from tf_lottery.core.next_ticket import exhausted, prune_ticket
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, Round
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 

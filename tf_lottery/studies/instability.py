@@ -18,10 +18,10 @@ import filelock
 import numpy as np
 
 from tf_lottery.bindings.tf_keras import devices
+from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_count, is_number
-from tf_lottery.core.io import PathLike
 from tf_lottery.core.kept import keeping
-from tf_lottery.core.records import Outcome, Weights
+from tf_lottery.core.outcome import Outcome, Weights
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.keys import Identity

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.io import PathLike
+from tf_lottery.core.archive import PathLike
 from tf_lottery.core.kept import keeping
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan

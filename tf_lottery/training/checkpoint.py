@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.core import io
+from tf_lottery.core.archive import Archive, PathLike, save
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.records import State, Weights
+from tf_lottery.core.outcome import State, Weights
 from tf_lottery.core.spoiled import not_finite, unmasked
 from tf_lottery.core.warn import warn
 
@@ -88,7 +88,7 @@ class Checkpoint:
 
     def __init__(
         self,
-        path: io.PathLike,
+        path: PathLike,
         masks: Masks,
         key: str | None = None,
         *,
@@ -129,14 +129,14 @@ class Checkpoint:
         Raises:
             TicketError: It is damaged, or no training can go on from it.
         """
-        archive = io.Archive(self.path)
+        archive = Archive(self.path)
         try:
             Run.of_record(archive.header["run"])
             next_digest = archive.header["next_digest"]
         except (KeyError, TypeError, AttributeError) as error:
             raise TicketError(f"{self.path} is damaged: {error!r}.") from error
         for path in self.files():
-            each = io.Archive(path)
+            each = Archive(path)
             if path != self.path and each.digest != next_digest:
                 raise TicketError(f"{path} is not the one that {self.path} needs.")
             for _ in each.values():
@@ -178,12 +178,12 @@ class Checkpoint:
         run = Run.of_record(header["run"])
         run.best_weights = dict(archive.group("best"))
         if (step := header["next_step"]) is not None:
-            run.next_start = step, io.Archive(self._kept_path("next")).group("kept")
+            run.next_start = step, Archive(self._kept_path("next")).group("kept")
         return run, archive.group("state")
 
     def keep(self, name: str, arrays: State) -> State:
         """Writes arrays beside the checkpoint; they are then read from there."""
-        return io.save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
+        return save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
 
     def is_due(self, *, ends: bool = False) -> bool:
         """Whether `save` writes now."""
@@ -204,7 +204,7 @@ class Checkpoint:
         groups = {"state": live.view(), "best": run.best_weights}
         step, digest = None, None
         if run.next_start:
-            step, digest = run.next_start[0], io.Archive(self._kept_path("next")).digest
+            step, digest = run.next_start[0], Archive(self._kept_path("next")).digest
         header = {
             "run": run.record(),
             "next_step": step,
@@ -212,13 +212,13 @@ class Checkpoint:
             "key": self._key,
             "ends": ends,
         }
-        io.save(self.path, groups, header, self._masks)
+        save(self.path, groups, header, self._masks)
         self._written = time.monotonic()
         self._cost = self._written - started
 
     def files(self) -> list[Path]:
         """What a longer training needs; the last one says that all are there."""
-        has_next = io.Archive(self.path).header["next_step"] is not None
+        has_next = Archive(self.path).header["next_step"] is not None
         return [self._kept_path("next")] * has_next + [self.path]
 
     def finish(self) -> None:
@@ -226,7 +226,7 @@ class Checkpoint:
         stay: list[Path] = []
         if self._stays and self.path.exists():
             with contextlib.suppress(TicketError, KeyError):  # a damaged one goes
-                stay = self.files() if io.Archive(self.path).header["ends"] else []
+                stay = self.files() if Archive(self.path).header["ends"] else []
         self._remove(stay)
 
     def _remove(self, stay: Sequence[Path] = ()) -> None:
@@ -234,10 +234,10 @@ class Checkpoint:
             if path not in stay:
                 path.unlink()
 
-    def _archive(self) -> io.Archive | None:
+    def _archive(self) -> Archive | None:
         if not self.path.exists():
             return None
-        archive = io.Archive(self.path)
+        archive = Archive(self.path)
         # That of another training is not continued.
         return archive if archive.header.get("key") == self._key else None
 

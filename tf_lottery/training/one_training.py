@@ -10,8 +10,8 @@ from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.callbacks import callback_list
 from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.spoiled import is_finite
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn

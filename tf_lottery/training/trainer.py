@@ -36,8 +36,8 @@ from tf_lottery.bindings.tf_keras.searched import searched
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.one_argument import data_are_one_argument
+from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome, State, Weights
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.training.checkpoint import Checkpoint, Run

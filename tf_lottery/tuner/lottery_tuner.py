@@ -14,7 +14,7 @@ from typing import Any
 
 import rich.console
 
-from tf_lottery.core.io import PathLike
+from tf_lottery.core.archive import PathLike
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket

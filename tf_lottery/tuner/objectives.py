@@ -16,8 +16,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import History
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.verdict.judge import judge
 from tf_lottery.verdict.monitor import maximizes

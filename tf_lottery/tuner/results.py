@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.records import History
+from tf_lottery.core.history import History
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.sweep import FailedTrial, Sweep, Trial
 from tf_lottery.run_dir.cache import counted

@@ -14,7 +14,7 @@ from typing import Any
 
 import filelock
 
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.errors import TicketError
 from tf_lottery.tuner._keras_tuner import keras_tuner
 
@@ -23,9 +23,9 @@ from tf_lottery.tuner._keras_tuner import keras_tuner
 def whole_files() -> Iterator[None]:
     """Keras Tuner's files appear whole or not at all, as ours do."""
 
-    def save_json(path: io.PathLike, values: Any) -> str:
+    def save_json(path: archive.PathLike, values: Any) -> str:
         text = json.dumps(values)
-        with io.atomic(path) as temporary:
+        with archive.atomic(path) as temporary:
             temporary.write_text(text)
         return text
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tf_lottery.core.archive import write_json
 from tf_lottery.core.errors import PlanMismatchError
-from tf_lottery.core.io import write_json
 
 FILE = "sweep.json"
 

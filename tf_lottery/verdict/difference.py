@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.core.records import History, Round
+from tf_lottery.core.history import History, Round
 from tf_lottery.verdict.monitor import is_fraction, test_name
 from tf_lottery.verdict.spread import Spread
 

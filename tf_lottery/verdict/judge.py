@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tf_lottery.core.records import History, Round
+from tf_lottery.core.history import History, Round
 from tf_lottery.verdict import wording
 from tf_lottery.verdict.difference import Difference, against_dense, differences, known
 from tf_lottery.verdict.monitor import test_name

@@ -6,7 +6,7 @@ import pytest
 from tests.models import arrays
 from tf_lottery import Plan, Trainer, find_ticket
 from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.core.advance import prune_ticket
+from tf_lottery.core.next_ticket import prune_ticket
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -9,8 +9,8 @@ from tf_lottery.bindings.tf_keras.layers import asked_for
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, wrap
 from tf_lottery.core.criteria import Criterion
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.prune import Scores
-from tf_lottery.core.records import Outcome
 from tf_lottery.core.ticket import Ticket
 
 

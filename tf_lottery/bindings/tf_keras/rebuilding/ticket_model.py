@@ -15,7 +15,7 @@ from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis, check_model
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, copied_metrics, wrap
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.records import Outcome, State
+from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.ticket import Ticket
 
 WEIGHTS = ("initial", "best", "final")

@@ -5,9 +5,9 @@ from typing import Any
 from tf_lottery.bindings.tf_keras._imports import sparsity
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.tfmot.schedule import LotterySchedule
-from tf_lottery.core.advance import exhausted, prune_ticket
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.records import Outcome
+from tf_lottery.core.next_ticket import exhausted, prune_ticket
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras, sparsity, tf
-from tf_lottery.core.named import function_of
+from tf_lottery.core.callables import function_of
 from tf_lottery.core.plan import Plan
 
 _ALONE = (

@@ -8,7 +8,7 @@ import stat
 import numpy as np
 import pytest
 
-from tf_lottery.core import io
+from tf_lottery.core import archive
 from tf_lottery.core.errors import TicketError
 
 
@@ -22,7 +22,9 @@ class Dies(dict):
 def test_a_crash_in_the_middle_of_writing_leaves_the_old_file(saved, tmp_path):
     before = saved.read_bytes()
     with pytest.raises(KeyboardInterrupt):
-        io.save(saved, {"state": Dies(a=np.ones(3), b=np.ones(3), c=np.ones(3))}, {})
+        archive.save(
+            saved, {"state": Dies(a=np.ones(3), b=np.ones(3), c=np.ones(3))}, {}
+        )
     assert saved.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["file.safetensors"]
 
@@ -35,7 +37,7 @@ def test_a_crash_of_the_last_step_leaves_the_old_file(saved, monkeypatch, tmp_pa
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(OSError, match="disk is full"):
-        io.save(saved, {}, {})
+        archive.save(saved, {}, {})
     assert saved.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["file.safetensors"]
 
@@ -46,14 +48,14 @@ def test_a_file_is_not_there_before_it_is_whole(path):
             assert not path.exists()
             return super().__getitem__(name)
 
-    io.save(path, {"state": Looks(a=np.ones(3), b=np.ones(3))}, {})
+    archive.save(path, {"state": Looks(a=np.ones(3), b=np.ones(3))}, {})
     assert path.exists()
 
 
 def test_files_can_be_read_by_those_whom_the_umask_allows(path):
     before = os.umask(0o022)
     try:
-        io.save(path, {}, {})
+        archive.save(path, {}, {})
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o644
@@ -61,7 +63,7 @@ def test_files_can_be_read_by_those_whom_the_umask_allows(path):
 
 def test_the_umask_of_the_process_is_left_alone(path, monkeypatch):
     monkeypatch.setattr(os, "umask", None)
-    io.save(path, {}, {})
+    archive.save(path, {}, {})
     assert path.exists()
 
 
@@ -77,7 +79,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_it_return
 
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "replace", lambda *p: done.append("name") or replace(*p))
-    io.save(path, {}, {})
+    archive.save(path, {}, {})
     assert done == ["file", "name", "directory"]
 
 
@@ -87,7 +89,7 @@ def test_a_system_that_cannot_sync_directories_writes_all_the_same(path, monkeyp
             raise OSError(errno.EINVAL, "Invalid argument")
 
     monkeypatch.setattr(os, "fsync", sync)
-    assert io.save(path, {"s": {"a": np.ones(3)}}, {})["s/a"].sum() == 3
+    assert archive.save(path, {"s": {"a": np.ones(3)}}, {})["s/a"].sum() == 3
 
 
 FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Quota exceeded"}
@@ -121,11 +123,11 @@ def test_what_cannot_be_written_names_the_path_and_the_next_step(
         monkeypatch.setattr(f"pathlib.Path.{where}", fail)
     arrays = Fails(number) if where == "write" else {}
     with pytest.raises(OSError, match=r"file\.safetensors cannot be written") as caught:
-        io.save(path, {"state": arrays}, {})
+        archive.save(path, {"state": arrays}, {})
     assert caught.value.errno == number
     assert type(caught.value) is type(OSError(number, ""))
     assert os.strerror(number) in str(caught.value)
-    assert io.TEMPORARY not in str(caught.value)
+    assert archive.TEMPORARY not in str(caught.value)
     assert (ADVICE in str(caught.value)) == (number in FULL)
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
@@ -139,27 +141,29 @@ def test_json_that_cannot_be_written_names_the_path_and_the_next_step(
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match=r"metrics\.json cannot be written.*Free some"):
-        io.write_json(tmp_path / "metrics.json", {})
+        archive.write_json(tmp_path / "metrics.json", {})
 
 
 def test_an_error_of_another_file_is_not_blamed_on_the_one_that_is_written(
     saved, tmp_path
 ):
-    group = io.Archive(saved).group("state")
+    group = archive.Archive(saved).group("state")
     saved.rename(tmp_path / "elsewhere")
     with pytest.raises(TicketError, match=r"file\.safetensors must be") as caught:
-        io.save(tmp_path / "other", {"state": group}, {})
+        archive.save(tmp_path / "other", {"state": group}, {})
     assert "cannot be written" not in str(caught.value)
     saved.mkdir()
     with pytest.raises(TicketError, match=r"file\.safetensors"):
-        io.save(tmp_path / "other", {"state": group}, {})
+        archive.save(tmp_path / "other", {"state": group}, {})
 
 
 def test_json_is_strict_and_replaced_whole(tmp_path):
     path = tmp_path / "a" / "metrics.json"
-    io.write_json(path, {"loss": np.float32("nan"), "step": np.int64(3), "x": [1.5]})
+    archive.write_json(
+        path, {"loss": np.float32("nan"), "step": np.int64(3), "x": [1.5]}
+    )
     assert json.loads(path.read_text()) == {"loss": None, "step": 3, "x": [1.5]}
     with pytest.raises(TypeError):
-        io.write_json(path, {"x": object()})
+        archive.write_json(path, {"x": object()})
     assert json.loads(path.read_text())["step"] == 3
     assert [file.name for file in path.parent.iterdir()] == ["metrics.json"]

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from tests.core.files import forge, parts, with_digest, with_entry, write
-from tf_lottery.core import io
+from tf_lottery.core.archive import FORMAT, Archive, save
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 
 
 def read(path):
     """Header and bytes of a file, all of them."""
-    archive = io.Archive(path)
+    archive = Archive(path)
     arrays = {name: (a.dtype, a.shape, a.tobytes()) for name, a in archive.items()}
     return json.dumps(archive.header), list(archive), arrays
 
@@ -28,7 +28,7 @@ SMALL = {
 
 @pytest.fixture
 def small(path):
-    io.save(path, SMALL, {"step": 3}, Masks({"k": [[False, True, False]]}))
+    save(path, SMALL, {"step": 3}, Masks({"k": [[False, True, False]]}))
     return path
 
 
@@ -43,7 +43,7 @@ def test_a_file_cut_short_anywhere_is_an_error(small):
 def test_bytes_after_the_end_are_an_error(small):
     small.write_bytes(small.read_bytes() + b"\0")
     with pytest.raises(TicketError, match="its arrays end at"):
-        io.Archive(small)
+        Archive(small)
 
 
 @pytest.mark.parametrize("flip", [*(f"bit {n}" for n in range(8)), "all bits"])
@@ -73,7 +73,7 @@ def test_a_changed_byte_of_a_header_is_an_error_when_the_file_is_opened(small):
         damaged[position] ^= 1
         small.write_bytes(damaged)
         with pytest.raises(TicketError):
-            io.Archive(small)
+            Archive(small)
 
 
 BIAS = np.float32([0.5, -1.5, np.nan]).tobytes()
@@ -87,18 +87,18 @@ BIAS = np.float32([0.5, -1.5, np.nan]).tobytes()
 def test_an_array_replaced_by_another_is_an_error_that_names_it(saved, stored):
     forge(saved, data={"state/bias": stored})
     with pytest.raises(TicketError, match=r"damaged.*'state/bias'"):
-        io.Archive(saved)["state/bias"]
+        Archive(saved)["state/bias"]
 
 
 def test_an_array_that_is_not_there_is_an_error_that_names_it(saved):
     forge(saved, data={"state/bias": None})
     with pytest.raises(TicketError, match=r"damaged.*'state/bias'"):
-        io.Archive(saved)["state/bias"]
+        Archive(saved)["state/bias"]
 
 
 def test_damage_in_one_array_leaves_the_others_readable(saved):
     forge(saved, data={"state/bias": b""})
-    assert io.Archive(saved)["state/optimizer:iterations"] == 7
+    assert Archive(saved)["state/optimizer:iterations"] == 7
 
 
 class Payload:
@@ -116,7 +116,7 @@ def test_a_pickle_is_never_run(saved, monkeypatch):
             forge(saved, with_entry(name, 1, dtype), {name: pickled})
             forge(saved, with_digest(name, pickled))
             with pytest.raises(TicketError):
-                io.Archive(saved)[name]
+                Archive(saved)[name]
     assert ran == []
     assert "PICKLE_RAN" not in os.environ
 
@@ -134,15 +134,15 @@ def test_a_pickle_is_never_run(saved, monkeypatch):
 )
 def test_what_is_no_number_is_not_written(path, array):
     with pytest.raises(TypeError, match="arrays of numbers"):
-        io.save(path, {"state": {"a": array}}, {})
+        save(path, {"state": {"a": array}}, {})
     assert not path.exists()
 
 
-@pytest.mark.parametrize("number", [io.FORMAT + 1, 99])
+@pytest.mark.parametrize("number", [FORMAT + 1, 99])
 def test_a_later_format_is_an_error_that_says_to_update(saved, number):
     forge(saved, lambda told: {**told, "format": number, "arrays": "of another kind"})
     with pytest.raises(TicketError, match=f"format {number}.*Update tf_lottery"):
-        io.Archive(saved)
+        Archive(saved)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_later_format_is_an_error_that_says_to_update(saved, number):
 def test_a_header_that_is_not_ours_is_an_error(saved, told):
     forge(saved, told)
     with pytest.raises(TicketError):
-        io.Archive(saved)
+        Archive(saved)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_header_that_is_not_ours_is_an_error(saved, told):
 def test_an_entry_that_does_not_fit_its_array_is_an_error(saved, name, change):
     forge(saved, with_entry(name, *change))
     with pytest.raises(TicketError):
-        io.Archive(saved)[name]
+        Archive(saved)[name]
 
 
 @pytest.mark.parametrize(
@@ -221,10 +221,10 @@ def test_an_entry_that_does_not_fit_its_array_is_an_error(saved, name, change):
     ids=str,
 )
 def test_arrays_that_overlap_or_leave_the_file_are_an_error(path, tensors):
-    told = {"format": io.FORMAT, "arrays": {}}
+    told = {"format": FORMAT, "arrays": {}}
     write(path, tensors, json.dumps(told), b"data")
     with pytest.raises(TicketError, match="damaged"):
-        io.Archive(path)
+        Archive(path)
 
 
 def test_survivors_need_a_mask_in_the_file(saved):
@@ -232,10 +232,10 @@ def test_survivors_need_a_mask_in_the_file(saved):
     for name in ("state/bias", "state/slots", "masks/k"):
         forge(saved, with_entry(name, 0, "survivors"))
         with pytest.raises(TicketError, match=name):
-            io.Archive(saved)[name]
+            Archive(saved)[name]
     forge(saved, data={"masks/k": arrays["masks/k"][:1]})
     with pytest.raises(TicketError, match=r"state/k|masks/k"):
-        io.Archive(saved)["state/k"]
+        Archive(saved)["state/k"]
 
 
 def _foreign_zip(path):
@@ -262,7 +262,7 @@ def _foreign_zip(path):
 def test_a_foreign_file_is_an_error_that_names_it(path, make):
     make(path)
     with pytest.raises(TicketError, match=r"file\.safetensors"):
-        io.Archive(path)
+        Archive(path)
 
 
 def test_a_safetensors_file_of_others_is_an_error_that_says_so(path):
@@ -270,23 +270,23 @@ def test_a_safetensors_file_of_others_is_an_error_that_says_so(path):
 
     safetensors.numpy.save_file({"a": np.zeros(3)}, path)
     with pytest.raises(TicketError, match="not written by tf_lottery"):
-        io.Archive(path)
+        Archive(path)
 
 
 @pytest.mark.parametrize("write", [_foreign_zip, lambda p: np.savez(p.open("wb"))])
 def test_a_file_of_an_earlier_version_is_an_error_that_says_what_to_do(path, write):
     write(path)
     with pytest.raises(TicketError, match=r"earlier versions.*Search again"):
-        io.Archive(path)
+        Archive(path)
 
 
 def test_a_missing_file_is_missing_and_not_damaged(path):
     with pytest.raises(FileNotFoundError):
-        io.Archive(path)
+        Archive(path)
 
 
 def test_a_file_that_was_replaced_is_an_error_or_reads_as_the_new_one(saved):
-    archive = io.Archive(saved)
-    io.save(saved, {"state": {"bias": np.zeros(3, "f4")}}, {})
+    archive = Archive(saved)
+    save(saved, {"state": {"bias": np.zeros(3, "f4")}}, {})
     with pytest.raises(TicketError, match="was replaced"):
         archive["state/bias"]

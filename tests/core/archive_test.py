@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from tests.core.files import GROUPS, MASKS, forge, parts, span
-from tf_lottery.core import io, layout
+from tf_lottery.core import layout
+from tf_lottery.core.archive import FORMAT, Archive, compact, save
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 
@@ -57,7 +58,7 @@ def any_array(draw):
 @given(any_array())
 @in_one_directory
 def test_an_array_comes_back_bit_by_bit(path, array):
-    archive = io.save(path, {"state": {"a/b:c": array}}, {})
+    archive = save(path, {"state": {"a/b:c": array}}, {})
     assert is_same(archive["state/a/b:c"], array)
 
 
@@ -65,7 +66,7 @@ def test_an_array_comes_back_bit_by_bit(path, array):
 @in_one_directory
 def test_survivors_come_back_bit_by_bit_and_the_rest_as_it_was(path, array, mask):
     for weights in (array, np.where(mask, array, np.float32(0))):
-        archive = io.save(path, {"state": {"k": weights}}, {}, Masks({"k": mask}))
+        archive = save(path, {"state": {"k": weights}}, {}, Masks({"k": mask}))
         found = archive["state/k"]
         assert is_same(found[mask], weights[mask])
         assert np.array_equal(found, weights, equal_nan=True)
@@ -75,20 +76,21 @@ def test_survivors_come_back_bit_by_bit_and_the_rest_as_it_was(path, array, mask
 @in_one_directory
 def test_masks_come_back_in_their_order(path, arrays):
     masks = Masks(arrays)
-    found = io.save(path, {}, {}, masks).masks
+    found = save(path, {}, {}, masks).masks
     assert found == masks
     assert list(found) == list(masks)
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">i8", ">f8"])
 def test_numbers_of_another_byte_order_keep_their_value(path, dtype):
-    archive = io.save(path, {"state": {"a": np.array([1, 2], dtype)}}, {})
+    archive = save(path, {"state": {"a": np.array([1, 2], dtype)}}, {})
     assert archive["state/a"].tolist() == [1, 2]
 
 
 def test_bfloat16_is_read_in_a_process_that_has_not_heard_of_it(path):
-    io.save(path, {"s": {"a": np.array([1.5, -2], ml_dtypes.bfloat16)}}, {})
-    code = f"from tf_lottery.core import io; print(io.Archive({str(path)!r})['s/a'])"
+    save(path, {"s": {"a": np.array([1.5, -2], ml_dtypes.bfloat16)}}, {})
+    read = f"Archive({str(path)!r})['s/a']"
+    code = f"from tf_lottery.core.archive import Archive; print({read})"
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -97,13 +99,13 @@ def test_bfloat16_is_read_in_a_process_that_has_not_heard_of_it(path):
 
 def test_the_header_comes_back_and_numbers_that_json_lacks_become_null(path):
     header = {"step": np.int64(3), "loss": np.nan, "won": False, "names": ["a", None]}
-    archive = io.save(path, {}, {**header, "inf": np.float32(np.inf)})
+    archive = save(path, {}, {**header, "inf": np.float32(np.inf)})
     expected = {"step": 3, "loss": None, "won": False, "names": ["a", None]}
-    assert archive.header == {**expected, "inf": None, "format": io.FORMAT}
+    assert archive.header == {**expected, "inf": None, "format": FORMAT}
 
 
 def test_groups_have_their_own_names(saved):
-    archive = io.Archive(saved)
+    archive = Archive(saved)
     assert set(archive.group("state")) == set(GROUPS["state"])
     assert set(archive.group("flags")) == {"seen"}
     assert len(archive.group("stat")) == 0
@@ -114,24 +116,24 @@ def test_groups_have_their_own_names(saved):
 def test_masks_take_a_bit_a_weight_and_removed_weights_nothing(path):
     masks = Masks({"k": np.arange(80_000) % 100 == 0})
     weights = np.where(masks["k"], np.random.default_rng(0).random(80_000), 0)
-    io.save(path, {"state": {"k": weights}}, {}, masks)
+    save(path, {"state": {"k": weights}}, {}, masks)
     assert path.stat().st_size < 80_000 / 8 + 800 * 8 + 2_000
 
 
 def test_a_constant_takes_one_value(path):
-    io.save(path, {"state": {"slots": io.compact(np.zeros((1000, 100)))}}, {})
+    save(path, {"state": {"slots": compact(np.zeros((1000, 100)))}}, {})
     assert path.stat().st_size < 2_000
 
 
 @given(any_array())
 @in_one_directory
 def test_compact_changes_no_bit(array):
-    assert is_same(io.compact(array), array)
+    assert is_same(compact(array), array)
 
 
 def test_compact_keeps_the_signs_of_zeros():
     zeros = np.float32([0.0, -0.0])
-    assert is_same(io.compact(zeros), zeros)
+    assert is_same(compact(zeros), zeros)
 
 
 def test_others_can_open_the_file(saved):
@@ -147,7 +149,7 @@ def test_others_can_open_the_file(saved):
 @given(st.dictionaries(st.text(min_size=1, max_size=5), any_array(), max_size=4))
 @in_one_directory
 def test_others_can_open_any_file_and_find_each_array_aligned(path, arrays):
-    io.save(path, {"state": arrays}, {})
+    save(path, {"state": arrays}, {})
     found = safetensors.numpy.load_file(path)
     assert {f"state/{name}" for name in arrays} <= set(found)
     for name in arrays:
@@ -158,13 +160,13 @@ def test_others_can_open_any_file_and_find_each_array_aligned(path, arrays):
 @pytest.mark.parametrize("name", [ml_dtypes.float8_e4m3fn, "c8", "c16", ml_dtypes.int4])
 def test_types_that_others_lack_are_bytes_to_them(path, name):
     array = np.array([0, 1, 2]).astype(name)
-    assert is_same(io.save(path, {"s": {"a": array}}, {})["s/a"], array)
+    assert is_same(save(path, {"s": {"a": array}}, {})["s/a"], array)
     assert safetensors.numpy.load_file(path)["s/a"].tobytes() == array.tobytes()
 
 
 @pytest.mark.parametrize("text", ["0" * 64, "sha256", "__metadata__", " ", "}\n"])
 def test_a_header_may_hold_any_text(path, text):
-    archive = io.save(path, {"s": {text: np.zeros(2)}}, {"text": text, text: 1})
+    archive = save(path, {"s": {text: np.zeros(2)}}, {"text": text, text: 1})
     assert (archive.header["text"], archive.header[text]) == (text, 1)
     assert archive["s/" + text].tolist() == [0, 0]
 
@@ -172,7 +174,7 @@ def test_a_header_may_hold_any_text(path, text):
 @pytest.mark.parametrize("length", [0, 1, 3_000])
 def test_a_header_of_any_length_fits_before_the_arrays(path, length):
     arrays = {f"{'ü' * length}{n}": np.zeros((1,) * 32, "f4") for n in range(3)}
-    archive = io.save(path, {"s": arrays}, {"text": "ü" * length})
+    archive = save(path, {"s": arrays}, {"text": "ü" * length})
     assert archive.header["text"] == "ü" * length
     assert all(archive[f"s/{name}"].shape == (1,) * 32 for name in arrays)
 
@@ -180,7 +182,7 @@ def test_a_header_of_any_length_fits_before_the_arrays(path, length):
 def test_a_header_that_could_not_be_read_again_is_not_written(path, monkeypatch):
     monkeypatch.setattr(layout, "LONGEST", 5_000)
     with pytest.raises(ValueError, match="at most 5,000 bytes"):
-        io.save(path, {}, {"text": "x" * 5_000})
+        save(path, {}, {"text": "x" * 5_000})
     assert not path.exists()
 
 
@@ -198,7 +200,7 @@ def unreadable(saved):
 
 
 def test_nothing_is_read_before_it_is_asked_for(unreadable):
-    archive = io.Archive(unreadable)
+    archive = Archive(unreadable)
     state = archive.group("state")
     assert (len(archive), len(state)) == (7, 5)
     assert list(state) == list(GROUPS["state"])
@@ -208,14 +210,14 @@ def test_nothing_is_read_before_it_is_asked_for(unreadable):
 
 
 def test_asking_whether_an_array_is_there_reads_none(unreadable):
-    archive = io.Archive(unreadable)
+    archive = Archive(unreadable)
     assert "state/half" in archive
     assert "half" in archive.group("state")
     assert "nothing" not in archive.group("state")
 
 
 def test_what_is_said_of_an_array_needs_no_reading_of_it(unreadable):
-    archive = io.Archive(unreadable)
+    archive = Archive(unreadable)
     entries = archive.entries
     assert entries.keys() == set(archive)
     assert all(len(entry.sha256) == 64 for entry in entries.values())
@@ -225,14 +227,14 @@ def test_reading_is_linear_in_the_number_of_arrays(path):
     arrays = {f"layer_{n}/kernel": np.float32([n, 0, 1]) for n in range(3_000)}
     masks = Masks({name: np.array([True, False, True]) for name in arrays})
     started = time.process_time()
-    archive = io.save(path, {"state": arrays}, {}, masks)
+    archive = save(path, {"state": arrays}, {}, masks)
     assert archive.masks == masks
     assert all(is_same(archive[f"state/{n}"], a) for n, a in arrays.items())
     assert time.process_time() - started < 2
 
 
 def test_no_file_stays_open(saved):
-    archives = [io.Archive(saved) for _ in range(50)]
+    archives = [Archive(saved) for _ in range(50)]
     before = len(os.listdir("/dev/fd"))
     assert all(archive["state/bias"][0] == 0.5 for archive in archives)
     assert len(os.listdir("/dev/fd")) == before < 50
@@ -252,5 +254,5 @@ class OneAtATime(dict):
 
 
 def test_a_lazy_mapping_is_written_one_array_at_a_time(path):
-    archive = io.save(path, {"state": OneAtATime(a=1.0, b=2.0, c=3.0)}, {})
+    archive = save(path, {"state": OneAtATime(a=1.0, b=2.0, c=3.0)}, {})
     assert [archive[f"state/{name}"][0] for name in "abc"] == [1, 2, 3]

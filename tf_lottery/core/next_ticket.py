@@ -3,13 +3,13 @@
 from collections import ChainMap
 
 from tf_lottery.core import criteria
+from tf_lottery.core.callables import name_of
 from tf_lottery.core.errors import InvariantError
 from tf_lottery.core.kept import kept
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.named import name_of
+from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.prune import Scores, prune
-from tf_lottery.core.records import Outcome, State
 from tf_lottery.core.telling import telling_line
 from tf_lottery.core.ticket import Ticket
 

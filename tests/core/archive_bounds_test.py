@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from tests.core.files import forge, write
-from tf_lottery.core import io, layout
+from tf_lottery.core import archive, layout
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.records import Outcome
 from tf_lottery.core.ticket import Ticket
 
 LARGE = [30_000, 100_000]
@@ -146,8 +146,9 @@ def test_a_header_that_is_large_or_deep_is_an_error(path, header):
 
 def test_a_header_as_long_as_it_may_be_is_read(path):
     filler = "x" * (layout.LONGEST - 1_000)
-    write(path, {}, json.dumps({"format": io.FORMAT, "arrays": {}, "text": filler}))
-    assert io.Archive(path).header["text"] == filler
+    header = {"format": archive.FORMAT, "arrays": {}, "text": filler}
+    write(path, {}, json.dumps(header))
+    assert archive.Archive(path).header["text"] == filler
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeTrainer, outcome
-from tf_lottery.core.advance import check_masks, prune_ticket, starting_point
 from tf_lottery.core.errors import InvariantError
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.next_ticket import check_masks, prune_ticket, starting_point
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 

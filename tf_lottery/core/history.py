@@ -1,98 +1,18 @@
-"""What a search leaves behind: outcomes, rounds, and the history of both."""
+"""The history of a search: its rounds, replicates and controls."""
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tf_lottery.core import fields
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
 
 if TYPE_CHECKING:
     from tf_lottery.core.ticket import Ticket
-
-Weights = Mapping[str, NDArray[Any]]
-State = Mapping[str, NDArray[Any]]
-
-
-def _curves(where: str, value: Any) -> None:
-    fields.each(fields.list_of(fields.optional(fields.number)))(where, value)
-    lengths = {len(curve) for curve in value.values()}
-    if len(lengths) > 1:
-        raise ValueError(
-            f"`{where}` must hold lists of equal length. Received: {sorted(lengths)}"
-        )
-
-
-# What the record of an outcome holds in a file; null is no number.
-RECORD = fields.record(
-    {
-        "best_step": fields.whole,
-        "last_step": fields.whole,
-        "metrics": fields.each(fields.optional(fields.number)),
-        "curves": _curves,
-        "seconds": fields.number,
-    }
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What training a ticket gave.
-
-    Attributes:
-        weights: The weights at the end, by path. Read from disk when asked for
-            in a search with a run directory.
-        best_weights: The weights at the step of minimum validation loss.
-        best_step: That step, counted from the initialisation.
-        last_step: The step at which training ended.
-        metrics: `val_*` and `loss` at the best step, `test_*` with the best
-            weights, and both under `final_` at the end.
-        curves: Lists of equal length: "step", "loss", ..., one value a
-            validation pass.
-        seconds: Wall time of the training.
-        next_start: Where later tickets start, if not where this one did: a step
-            and the full state there.
-    """
-
-    weights: Weights
-    best_weights: Weights
-    best_step: int
-    last_step: int
-    metrics: Mapping[str, float]
-    curves: Mapping[str, Sequence[float]]
-    seconds: float = 0.0
-    next_start: tuple[int, State] | None = None
-
-    @classmethod
-    def of_record(cls, record: Mapping[str, Any], **arrays: Any) -> "Outcome":
-        """The outcome that `record` described, with its arrays.
-
-        Raises:
-            ValueError: A field that is missing, unknown or of the wrong type.
-        """
-        RECORD("outcome", record)
-        values = dict(record)
-        values["metrics"] = {k: _number(v) for k, v in record["metrics"].items()}
-        values["curves"] = {
-            name: [_number(value) for value in curve]
-            for name, curve in record["curves"].items()
-        }
-        return cls(**values, **arrays)
-
-    def record(self) -> dict[str, Any]:
-        """Everything but the arrays, as plain values."""
-        return {
-            "best_step": self.best_step,
-            "last_step": self.last_step,
-            "metrics": dict(self.metrics),
-            "curves": {name: list(values) for name, values in self.curves.items()},
-            "seconds": self.seconds,
-        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -190,7 +110,3 @@ class History(Sequence[Round]):
 
     def __len__(self) -> int:
         return len(self.replicates[0])
-
-
-def _number(value: Any) -> Any:
-    return np.nan if value is None else value  # JSON has no NaN
