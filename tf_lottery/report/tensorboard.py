@@ -14,8 +14,7 @@ from typing import Any
 
 from tf_lottery.core.archive import PathLike, atomic
 from tf_lottery.core.history import History, Round
-from tf_lottery.report.frame import score_name
-from tf_lottery.verdict.difference import STEP
+from tf_lottery.verdict.difference import STEP, score_name
 
 # TensorBoard takes any file whose name holds "tfevents"; one name a run, so that
 # writing again replaces what was there.
