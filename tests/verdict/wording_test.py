@@ -48,8 +48,7 @@ def test_one_replicate_beats_nothing():
 def test_an_interval_that_holds_zero_is_not_resolved():
     assert said(EITHER) == (
         "Test figures (test_accuracy): the difference from dense is not resolved: "
-        "+0.03 points "
-        "(95% interval -0.09 to 0.14), better in 3 of 5 replicates."
+        "+0.03 points (95% interval -0.09 to 0.14), better in 3 of 5 replicates."
     )
 
 

@@ -15,7 +15,7 @@ from tf_lottery.report.curves import draw_curves
 from tf_lottery.report.frame import Frame
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
-from tf_lottery.report.sweep import Sweep, in_words
+from tf_lottery.report.sweep import Sweep
 from tf_lottery.report.tabular import Column, Table
 from tf_lottery.verdict import formats
 
@@ -50,8 +50,7 @@ def swept(sweep: Sweep) -> dict[str, Any]:
     return {
         "cost": f"{len(sweep.trials)} trials; {sweep.cost()}{sweep.rest()}.",
         "failed": [
-            f"{trial.name} ({in_words(trial.values)}): {trial.reason}"
-            for trial in sweep.failed
+            f"{each.name} ({each.choices}): {each.reason}" for each in sweep.failed
         ],
         "objective": sweep.objective,
         "best": sweep.trials[0],

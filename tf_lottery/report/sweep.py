@@ -4,17 +4,19 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike, write_json
 from tf_lottery.core.history import History
 from tf_lottery.report import cells
-from tf_lottery.report.canvas import ACCENT, GREY, density_axis, new_figure, save, tidy
+from tf_lottery.report.canvas import save
 from tf_lottery.report.files import rows_to_csv
+from tf_lottery.report.frame import Frame
+from tf_lottery.report.front import draw_front
 from tf_lottery.report.tabular import PAGE, Column, Table, as_text
 from tf_lottery.verdict import formats
-from tf_lottery.verdict.difference import score_name
-from tf_lottery.verdict.judge import RoundVerdict, Verdict, judge
+from tf_lottery.verdict.judge import RoundVerdict, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,17 +34,22 @@ class Trial:
         values: What the sweep chose.
         score: The value of the objective, by which trials are ranked.
         history: The history of its search.
-        verdict: The verdict on its history.
     """
 
     name: str
     values: Mapping[str, Any]
     score: float
     history: History
-    verdict: Verdict = dataclasses.field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "verdict", judge(self.history))
+    @cached_property
+    def frame(self) -> Frame:
+        """What a report shows of its search."""
+        return Frame(self.history)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on its search."""
+        return self.frame.verdict
 
     @property
     def chosen(self) -> RoundVerdict:
@@ -68,6 +75,11 @@ class FailedTrial:
     name: str
     values: Mapping[str, Any]
     reason: str
+
+    @property
+    def choices(self) -> str:
+        """What the sweep chose, in words."""
+        return in_words(self.values)
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,9 +125,9 @@ class Sweep:
             if not math.isnan(round.score.mean)
         ]
         kept: list[tuple[Trial, RoundVerdict]] = []
-        for point in sorted(points, key=self._sparse_and_good):
-            if not kept or self._rank(*point) > self._rank(*kept[-1]):
-                kept.append(point)
+        for trial, round in sorted(points, key=lambda p: (p[1].density, -_rank(p[1]))):
+            if not kept or _rank(round) > _rank(kept[-1][1]):
+                kept.append((trial, round))
         return kept
 
     def trial_grid(self, trials: int | None = None) -> Table:
@@ -133,8 +145,8 @@ class Sweep:
 
     def front_grid(self) -> Table:
         """The table of the Pareto front."""
-        history = self.trials[0].history
-        monitor, score = history.monitor, score_name(history)
+        best = self.trials[0].frame
+        monitor, score = best.history.monitor, best.score
         tested = Column(score, lambda _, round: cells.spread(round.test, score), PAGE)
         columns = [
             Column("density", lambda _, round: formats.density(round.density)),
@@ -198,10 +210,14 @@ class Sweep:
 
     def to_json(self, path: PathLike) -> None:
         """Writes every number of the tables and the figure."""
-        of = {"objective": self.objective, "trained": self.trained}
-        of |= {"trainings": self.trainings}
-        failed = [dataclasses.asdict(each) for each in self.failed]
-        write_json(path, {**of, "rounds": list(self.rows()), "failed": failed})
+        found = {
+            "objective": self.objective,
+            "trained": self.trained,
+            "trainings": self.trainings,
+            "rounds": list(self.rows()),
+            "failed": [dataclasses.asdict(each) for each in self.failed],
+        }
+        write_json(path, found)
 
     def plot(self, path: PathLike) -> None:
         """Writes a PNG: each trial's score by density, and the Pareto front.
@@ -216,56 +232,14 @@ class Sweep:
 
     def draw(self) -> "Figure":
         """The figure that `plot` writes."""
-        figure = new_figure(7.2, 4.6)
-        axes = figure.subplots()
-        for number, trial in enumerate(self.trials):
-            rounds = trial.verdict.rounds
-            axes.plot(
-                [100 * round.density for round in rounds],
-                [round.score.mean for round in rounds],
-                color="#7fb2d6",
-                linewidth=1,
-                marker="o",
-                markersize=2.5,
-                label=None if number else "trials",
-            )
-        front = self.front()
-        at = [(100 * r.density, r.score.mean) for _, r in front]
-        look: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "markersize": 5}
-        axes.plot(*zip(*at, strict=True), "o-", label="Pareto front", **look)
-        wins = [p for p, (_, r) in zip(at, front, strict=True) if r.wins]
-        if wins:
-            look = {"mfc": "none", "mec": "#D55E00", "mew": 1.4, "markersize": 10}
-            axes.plot(*zip(*wins, strict=True), "o", label="wins", **look)
-        dense = [t.verdict.rounds[0].score.mean for t in self.trials]
-        best = max(dense) if self._maximize else min(dense)
-        axes.axhline(best, color=GREY, linestyle=":", linewidth=1.3, label="best dense")
-        axes.set_ylabel(self.trials[0].history.monitor)
-        tidy([axes])
-        densities = [100 * r.density for t in self.trials for r in t.verdict.rounds]
-        density_axis(axes, densities)
-        figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-        return figure
+        verdicts = [trial.verdict for trial in self.trials]
+        return draw_front(verdicts, [round for _, round in self.front()])
 
     def _failures(self) -> list[str]:
         lines = [
-            f"  {trial.name}  {in_words(trial.values)}: {trial.reason}"
-            for trial in self.failed
+            f"  {each.name}  {each.choices}: {each.reason}" for each in self.failed
         ]
         return [f"\nFailed trials ({len(lines)}):", *lines] if lines else []
-
-    @property
-    def _maximize(self) -> bool:
-        return self.trials[0].history.maximize
-
-    def _rank(self, trial: Trial, round: RoundVerdict) -> float:
-        return round.score.mean if trial.history.maximize else -round.score.mean
-
-    def _sparse_and_good(
-        self, point: tuple[Trial, RoundVerdict]
-    ) -> tuple[float, float]:
-        trial, round = point
-        return round.density, -self._rank(trial, round)
 
 
 def in_words(values: Mapping[str, Any]) -> str:
@@ -279,3 +253,8 @@ def in_words(values: Mapping[str, Any]) -> str:
 
 def _wins(round: RoundVerdict) -> str:
     return cells.yes(round.wins) if round.number else "dense"
+
+
+def _rank(round: RoundVerdict) -> float:
+    """The mean score; more is better."""
+    return round.score.mean if round.validation.maximize else -round.score.mean
