@@ -90,7 +90,7 @@ def styles(lines: Sequence[Line]) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def tidy(axes: Iterable["Axes"]) -> None:
-    """Removes what carries no information."""
+    """Removes what shows no information."""
     for each in axes:
         each.grid(alpha=0.25, linewidth=0.6)
         each.spines[["top", "right"]].set_visible(False)

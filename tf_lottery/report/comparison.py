@@ -1,4 +1,4 @@
-"""Several searches in one table and figure, such as one-shot pruning, other rates."""
+"""Several searches in one table and one figure: one-shot pruning, other rates."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -208,7 +208,7 @@ def _check_alike(name: str, one: History, other: History) -> None:
         raise ValueError(
             "The searches of one name must differ only in their rates, such as those "
             f"of one-shot pruning to several densities. Received: {name!r}, which "
-            f"differ in {', '.join(sorted(differs))}. Give each a name of its own."
+            f"differ in {', '.join(sorted(differs))}. Give each its own name."
         )
 
 

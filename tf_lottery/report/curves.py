@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # The steep beginning, as a fraction of the steps, does not set the vertical range.
 _STEEP = 0.1
+_Look = dict[str, Any]
+_DENSE: _Look = {"color": GREY, "lw": 1.2, "ls": "--", "label": DENSE}
 _SHADES = ("#004a75", "#2f86bf", "#7d5fb2", "#c45ba0")
 
 
@@ -61,7 +63,7 @@ def draw_curves(history: History | Frame) -> "Figure":
 
 
 def _draw(
-    axes: "Axes", curve: dict[float, Spread], look: dict[str, Any]
+    axes: "Axes", curve: dict[float, Spread], look: _Look
 ) -> list[tuple[float, Spread]]:
     steps, spreads = list(curve), list(curve.values())
     marker = "o" if len(steps) == 1 else ""  # a line of one point is invisible
@@ -81,32 +83,23 @@ def _set_range(axes: "Axes", shown: Sequence[tuple[float, Spread]]) -> None:
         axes.set_ylim(low - room, high + room)
 
 
-def _by_round(
-    frame: Frame, drawn: Sequence[tuple[Line, Point]]
-) -> list[dict[str, Any]]:
-    chosen, looks = frame.verdict.chosen, []
+def _by_round(frame: Frame, drawn: Sequence[tuple[Line, Point]]) -> list[_Look]:
+    looks = []
     for number, (_, point) in enumerate(drawn):
-        name = (
-            DENSE
-            if point.round == 0
-            else f"round {point.round}, {formats.density(point.density)}"
-        )
-        mark = " (the ticket)" if 0 < point.round == chosen else ""
-        look = {"color": _SHADES[number % len(_SHADES)], "lw": 1.4}
-        if point.round == 0:
-            look = {"color": GREY, "lw": 1.2, "ls": "--"}
-        looks.append(look | {"label": f"{name}{mark}"})
+        mark = " (the ticket)" if point.round == frame.verdict.chosen else ""
+        label = f"round {point.round}, {formats.density(point.density)}{mark}"
+        look = {"color": _SHADES[number % len(_SHADES)], "lw": 1.4, "label": label}
+        looks.append(look if point.round else _DENSE)
     return looks
 
 
-def _by_kind(frame: Frame, drawn: Sequence[tuple[Line, Point]]) -> list[dict[str, Any]]:
+def _by_kind(frame: Frame, drawn: Sequence[tuple[Line, Point]]) -> list[_Look]:
     style, looks = styles(frame.lines), []
     for line, point in drawn:
+        color = style[line.search, line.kind]["color"]
         is_dense = point.round == 0 and line.kind == TICKET
-        look = {"color": style[line.search, line.kind]["color"], "lw": 1.4}
-        if is_dense:
-            look = {"color": GREY, "lw": 1.2, "ls": "--"}
-        looks.append(look | {"label": DENSE if is_dense else line.kind})
+        look = {"color": color, "lw": 1.4, "label": line.kind}
+        looks.append(_DENSE if is_dense else look)
     return looks
 
 

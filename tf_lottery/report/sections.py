@@ -92,14 +92,13 @@ def _scores(frame: Frame) -> dict[str, str]:
         f"{frame.score} and the step of minimum validation loss against the fraction "
         f"of the weights that remain, on a log axis, of {kinds}."
     )
-    density = formats.density(chosen.density)
-    marked = f"Round {chosen.number} with {density} of the weights is marked."
-    more = [_BANDS] if frame.is_pooled else []
+    alt, more = about, [_BANDS] if frame.is_pooled else []
     if chosen.number:
+        density = formats.density(chosen.density)
+        alt += f" Round {chosen.number} with {density} of the weights is marked."
         more += ["A circle marks the ticket that validation chose."]
     more += ["An arrow at an edge stands for a point outside the figure."]
-    figure = draw(frame)
-    return _figure("accuracy", figure, about, *more) | {"alt": f"{about} {marked}"}
+    return _figure("accuracy", draw(frame), about, *more) | {"alt": alt}
 
 
 def _curves(frame: Frame) -> dict[str, str]:
