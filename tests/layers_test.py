@@ -21,9 +21,9 @@ RANKS = {
     "studies": 6,
     "report": 6,
     "export": 6,
-    "tuner": 6,
     "zoo": 6,
-    "cli": 7,
+    "tuner": 7,  # prints the tables of a sweep
+    "cli": 8,
 }
 KERAS = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization"}
 # What a trainer offers to those above it.

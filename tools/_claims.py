@@ -14,7 +14,7 @@ from _figures import Figures, NotRunError, Values
 from tf_lottery.verdict.spread import CONFIDENCE, Spread
 
 HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "not resolved", "not run"
-# A drop of less than 0.2 point is what "matching" means in arXiv 1912.05671.
+# A drop of less than 0.2 points is what "matching" means in arXiv 1912.05671.
 EQUAL = 0.002
 _EARLY, _LATE = (0.675, 0.176), (0.95, 0.0517)
 
@@ -107,7 +107,7 @@ def gain(density: float, other: str = "dense", at_least: float = 0.0) -> Measure
     def measure(figures: Figures) -> Finding:
         number = figures.at(density)
         spread = paired(figures.accuracy(number), _accuracy(figures, number, other))
-        return Finding(above(spread, at_least), f"{points(spread)} point", spread)
+        return Finding(above(spread, at_least), f"{points(spread)} points", spread)
 
     return measure
 
@@ -117,7 +117,7 @@ def equal(density: float) -> Measure:
 
     def measure(figures: Figures) -> Finding:
         spread = paired(figures.accuracy(figures.at(density)), figures.accuracy(0))
-        return Finding(near(spread, EQUAL), f"{points(spread)} point", spread)
+        return Finding(near(spread, EQUAL), f"{points(spread)} points", spread)
 
     return measure
 
@@ -229,7 +229,7 @@ def wins_below(density: float) -> Measure:
         ]
         if winning:
             n = winning[-1]
-            said = f"down to {figures.density(n):.1%}: {points(gains[n])} point"
+            said = f"down to {figures.density(n):.1%}: {points(gains[n])} points"
             return Finding(HOLDS, f"{said}, {later[n].mean:+,.0f} steps", gains[n])
         lost = [
             below(gains[n], of=len(rounds)) == HOLDS
@@ -272,13 +272,13 @@ CLAIMS = (
     ),
     Claim(
         _SECTION,
-        "at 13.5 % the test accuracy is more than 0.3 point above dense",
-        "> +0.3 point",
+        "at 13.5 % the test accuracy is more than 0.3 points above dense",
+        "> +0.3 points",
         gain(0.135, at_least=0.003),
     ),
     Claim(
         _SECTION,
-        "at 3.6 % the accuracy is that of the dense network (within 0.2 point)",
+        "at 3.6 % the accuracy is that of the dense network (within 0.2 points)",
         "equal",
         equal(0.036),
     ),
@@ -303,7 +303,7 @@ CLAIMS = (
     Claim(
         _SECTION,
         "at 21.1 % the ticket is more accurate than its reinitialisation",
-        "+0.5 point",
+        "+0.5 points",
         gain(0.211, "reinit"),
     ),
     Claim(

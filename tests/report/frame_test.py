@@ -7,13 +7,7 @@ import pytest
 
 from tests.fakes import history, replicated
 from tf_lottery import Plan, report
-from tf_lottery.report.frame import (
-    compared_round,
-    curve_lines,
-    curve_rounds,
-    lines_of,
-    score_name,
-)
+from tf_lottery.report.frame import Frame
 from tf_lottery.verdict.judge import judge
 
 # (density, validation, test, best step)
@@ -42,7 +36,7 @@ def numbers(rows, **where):
 
 
 def test_lines_are_tickets_then_controls_then_dense():
-    assert [line.name for line in lines_of(TWO)] == [
+    assert [line.name for line in Frame(TWO).lines] == [
         *("ticket", "reinit", "shuffle", "dense")
     ]
 
@@ -64,7 +58,7 @@ def test_a_point_pools_replicates_and_the_draws_of_a_control(tmp_path):
 
 
 def test_a_control_has_points_where_it_was_trained():
-    lines = {line.name: line for line in lines_of(TWO)}
+    lines = {line.name: line for line in Frame(TWO).lines}
     assert [point.round for point in lines["shuffle"].points] == [2]
     assert [point.density for point in lines["reinit"].points] == [0.5]
 
@@ -86,7 +80,7 @@ def test_curves_meet_at_the_steps_that_all_have():
 
     one, other = TWO.replicates
     early = (one, (*other[:1], stopped(other[1]), *other[2:]))
-    (line, *_) = lines_of(dataclasses.replace(TWO, replicates=early))
+    (line, *_) = Frame(dataclasses.replace(TWO, replicates=early)).lines
     (step, spread), *rest = line.points[1].curve("val_loss").items()
     assert (step, spread.values, rest) == (50, (0.3, 0.5), [])
 
@@ -144,25 +138,29 @@ def test_replicates_that_are_not_finished_count_where_they_are(tmp_path):
 
 
 def test_the_figures_show_test_scores_where_there_are_any():
-    assert score_name(TWO) == "test_accuracy"
-    assert score_name(history([(1.0, 0.9, 1)])) == "val_accuracy"
+    assert Frame(TWO).score == "test_accuracy"
+    assert Frame(history([(1.0, 0.9, 1)])).score == "val_accuracy"
 
 
 def test_curves_show_dense_chosen_between_and_last():
     rows = [(0.8**n, 0.9 if n < 7 else 0.5, 100) for n in range(10)]
-    assert curve_rounds(history(rows)) == [0, 3, 6, 9]
-    assert curve_rounds(history(rows[:1])) == [0]
+    assert Frame(history(rows)).curve_rounds == [0, 3, 6, 9]
+    assert Frame(history(rows[:1])).curve_rounds == [0]
 
 
 def test_controls_are_compared_in_a_round_not_after_the_chosen_one():
-    assert compared_round(history([(1.0, 0.9, 1)])) is None
+    assert controlled_round(history([(1.0, 0.9, 1)])) is None
     assert judge(TWO).chosen == 2
-    assert compared_round(TWO) == 2
+    assert controlled_round(TWO) == 2
     reinit = [control for control in TWO.controls if control.control == "reinit"]
-    assert compared_round(dataclasses.replace(TWO, controls=tuple(reinit))) == 1
+    assert controlled_round(dataclasses.replace(TWO, controls=tuple(reinit))) == 1
     rows = [(0.8**n, 0.9 if n < 4 else 0.5, 9) for n in range(6)]
-    assert compared_round(with_controls_in(rows, 1, 4)) == 1
-    assert compared_round(with_controls_in(rows, 4, 5)) == 4
+    assert controlled_round(with_controls_in(rows, 1, 4)) == 1
+    assert controlled_round(with_controls_in(rows, 4, 5)) == 4
+
+
+def controlled_round(history):
+    return Frame(history).controlled_round
 
 
 def with_controls_in(rows, *rounds):
@@ -172,7 +170,7 @@ def with_controls_in(rows, *rounds):
 
 
 def test_the_panel_of_controls_has_dense_and_the_ticket_too():
-    drawn = [(line.kind, p.round) for line, p in curve_lines(TWO)["controls"]]
+    drawn = [(line.kind, p.round) for line, p in Frame(TWO).curves["controls"]]
     assert drawn == [("ticket", 0), ("ticket", 2), ("shuffle", 2)]
 
 
@@ -183,25 +181,25 @@ class TestSeveralSearches:
     )
 
     def test_lines_are_called_by_their_search(self):
-        lines = lines_of({"iterative": TWO, "one-shot": self.SHOTS})
+        lines = Frame({"iterative": TWO, "one-shot": self.SHOTS}).lines
         assert [line.name for line in lines] == [
             *("iterative", "iterative: reinit", "iterative: shuffle"),
             *("iterative: dense", "one-shot", "one-shot: dense"),
         ]
 
     def test_several_histories_are_points_of_one_line(self):
-        line = lines_of({"one-shot": self.SHOTS})[0]
+        line = Frame({"one-shot": self.SHOTS}).lines[0]
         assert [point.density for point in line.points] == [1.0, 0.5, 0.1]
         assert [p.spread("test_accuracy").mean for p in line.points] == [0.8, 0.7, 0.5]
 
     def test_a_training_that_two_histories_share_counts_once(self):
-        line = lines_of({"one-shot": self.SHOTS})[0]
+        line = Frame({"one-shot": self.SHOTS}).lines[0]
         assert len(line.points[0].trainings) == 1
 
     def test_equal_searches_with_other_seeds_are_pooled(self):
         one = self.SHOTS[0]
         other = dataclasses.replace(one, plan=Plan(seed=1))
-        line = lines_of({"one-shot": [one, other]})[0]
+        line = Frame({"one-shot": [one, other]}).lines[0]
         assert [len(point.trainings) for point in line.points] == [2, 2]
 
     def test_the_figure_and_its_numbers_hold_all_of_them(self, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from tests.fakes import history
 from tf_lottery import report
+from tf_lottery.verdict.judge import judge as _judge
 
 ROWS = [(1.0, 0.95, 100), (0.8, 0.96, 90), (0.4, 0.955, 80), (0.2, 0.9, 100)]
 
@@ -20,6 +21,24 @@ def test_the_table_has_a_line_a_round_and_marks_the_ticket():
 def test_a_score_that_is_missing_or_nan_is_shown_as_such():
     text = report.table(history([(1.0, 0.9, 1), (0.8, float("nan"), 1)]))
     assert "nan" in text
+
+
+def test_all_files_of_a_frame_are_of_one_judgement(monkeypatch, tmp_path):
+    judged = []
+
+    def judge(history):
+        judged.append(history)
+        return _judge(history)
+
+    monkeypatch.setattr("tf_lottery.report.frame.judge", judge)
+    frame = report.Frame(history(ROWS))
+    assert report.table(frame) == report.table(history(ROWS))
+    judged.clear()
+    report.figures_to_csv(frame, tmp_path / "figures.csv")
+    report.to_json(frame, tmp_path / "summary.json")
+    for name in ("plot", "plot_curves", "plot_layers", "to_html"):
+        getattr(report, name)(frame, tmp_path / name)
+    assert judged == []
 
 
 def test_csv_has_every_number(tmp_path):

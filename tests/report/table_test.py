@@ -87,6 +87,16 @@ def test_a_loss_has_gains_in_its_own_unit():
     assert "points" not in text
 
 
+def test_names_are_shown_as_they_are(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    rows = [(1.0, 0.9, 0.8, 9), (0.5, 0.9, 0.8, 9)]
+    text = report.table(
+        replicated(rows, controls={(0, "[red]:smile:\x1b[2J", 0, 1): (0.8, 0.7, 9)})
+    )
+    assert "[red]:smile:\\x1b[2J" in text
+    assert "\x1b" not in text
+
+
 def test_what_is_not_trained_yet_is_said():
     one = history([(1.0, 0.9, 1), (0.5, 0.9, 1)], plan=Plan(rounds=2))
     assert unfinished(one) == "2 of 3 rounds are finished."

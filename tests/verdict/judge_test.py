@@ -95,7 +95,7 @@ def test_a_late_rewind_is_one():
 def test_trainings_that_all_end_at_their_minimum_are_called_too_short():
     short = judge(history([DENSE, (0.4, 0.95, 100)]))
     assert short.won and short.rounds[1].too_short
-    assert "least at the last step of both: train longer" in short.reason
+    assert "lowest at the last step of both: train longer" in short.reason
     enough = judge(history([DENSE, (0.4, 0.95, 99)]))
     assert not enough.rounds[1].too_short
     assert "train longer" not in enough.reason
@@ -105,7 +105,7 @@ def test_one_validation_pass_is_told_as_one():
     once = history([DENSE, (0.4, 0.95, 100)])
     for round in once:
         round.outcome.curves["step"][:] = [100]
-    assert "validated once: with a smaller `evaluate_every`" in judge(once).reason
+    assert "validated only once: use a smaller `evaluate_every`" in judge(once).reason
 
 
 # Tolerance.
@@ -383,9 +383,7 @@ def test_controls_of_another_round_are_told_where_the_chosen_one_has_none():
     controls = {(r, "reinit", 0, 1): (0.8, 0.8 + r / 100, 60) for r in (0, 1)}
     verdict = judge(replicated(rows, rows, controls=controls))
     assert verdict.chosen == 2
-    assert (
-        "It has no controls; the nearest ticket that has, of round 1" in verdict.reason
-    )
+    assert "the nearest ticket with controls, of round 1" in verdict.reason
     assert "reinit by 12.5" in verdict.reason
 
 

@@ -47,8 +47,8 @@ def test_one_replicate_beats_nothing():
 
 def test_an_interval_that_holds_zero_is_not_resolved():
     assert said(EITHER) == (
-        "Test figures (test_accuracy): not resolved from dense: +0.03 points "
-        "(95% interval -0.09 to 0.14), better in 3 of 5 replicates."
+        "Test figures (test_accuracy): the difference from dense is not resolved: "
+        "+0.03 points (95% interval -0.09 to 0.14), better in 3 of 5 replicates."
     )
 
 
@@ -65,7 +65,7 @@ def test_a_loss_is_told_and_contradicts_the_choice():
 def test_a_tie_is_equal_and_equal_gains_have_no_interval():
     assert said((0.0,) * 5).endswith(": equal to dense in 5 of 5 replicates.")
     assert said((0.001,) * 2).endswith(
-        ": +0.10 points against dense, alike in 2 of 2 replicates: no interval."
+        ": +0.10 points against dense, the same in 2 of 2 replicates: no interval."
     )
 
 
@@ -104,13 +104,13 @@ def test_what_a_lost_control_means_is_said_where_it_is_known(name, meaning):
     controls = controlled(name, BETTER, WORSE)
     sentence = said(BETTER, controls=controls)
     assert f"loses to {name} by 0.25 points (95% interval 0.11 to 0.39)" in sentence
-    assert (f"Worse than {name}: {meaning}" in sentence) == (meaning is not None)
+    assert (f"worse than {name}: {meaning}" in sentence) == (meaning is not None)
 
 
 def test_a_control_that_is_not_resolved_means_nothing():
     sentence = said(BETTER, controls=controlled("reinit", BETTER, EITHER))
-    assert "; not resolved from reinit: +0.03 points" in sentence
-    assert "Worse" not in sentence
+    assert "; the difference from reinit is not resolved: +0.03 points" in sentence
+    assert "worse" not in sentence
 
 
 def test_controls_in_some_replicates_are_counted():
@@ -126,7 +126,7 @@ def test_controls_in_some_replicates_are_counted():
 def test_without_test_data_it_says_that_the_same_figures_chose():
     rows = [(1.0, 0.90, 100), (0.4, 0.92, 100)]
     assert judge(history(rows)).rounds[1].sentence() == (
-        "Without test data, by the figures that chose the ticket (val_accuracy): "
+        "Without test data, these figures also chose the ticket (val_accuracy): "
         "+2.00 points against dense (1 replicate: no interval)."
     )
 

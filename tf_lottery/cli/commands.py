@@ -26,7 +26,6 @@ from tf_lottery.run_dir.names import EXPORTS, TICKET
 from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.run_dir.verify import verify as verify_run
 from tf_lottery.training.data import Given
-from tf_lottery.verdict.judge import judge
 
 _COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
 _SWEEP = {
@@ -65,10 +64,10 @@ def find(arguments: Any) -> None:
     )
     if not trainer.workers.is_chief:
         return
-    history = Store(run_dir).history()
+    found = reports.Frame(Store(run_dir).history())
     if arguments.verbose:
-        _print_table(history, run_dir)
-    _write_report(history, run_dir)
+        _print_table(found, run_dir)
+    _write_report(found, run_dir)
     if arguments.export:
         _export_found(ticket, run_dir / EXPORTS[arguments.export], arguments.verbose)
     if arguments.verbose:
@@ -95,8 +94,7 @@ def sweep(arguments: Any) -> None:
     facts["sweep"] = arguments.typed
     _write_sweep(found, directory, facts)
     if arguments.verbose:
-        width = shutil.get_terminal_size((88, 24)).columns
-        print(f"\n{found.summary(None, width)}\n")
+        print(f"\n{found.summary(None, _width())}\n")
         for path in (directory / name for name in _SWEEP):
             if path.exists():
                 print(f"{_SWEEP[path.name]:15} {path}")
@@ -106,7 +104,7 @@ def show(arguments: Any) -> None:
     """Prints a run directory or a ticket file."""
     path = _existing(arguments.path)
     if path.is_dir():
-        _print_table(_finished(path), path)
+        _print_table(reports.Frame(_finished(path)), path)
     else:
         print(Ticket.load(path).summary())
 
@@ -114,17 +112,17 @@ def show(arguments: Any) -> None:
 def report(arguments: Any) -> None:
     """Writes the files of a report, and prints the table."""
     run_dir = Path(arguments.run_dir)
-    history = _finished(run_dir)
-    compared = _compared(history, arguments.compare, run_dir)
-    _print_table(history, run_dir)
-    _write_report(history, run_dir, compared)
+    found = reports.Frame(_finished(run_dir))
+    compared = _compared(found.history, arguments.compare, run_dir)
+    _print_table(found, run_dir)
+    _write_report(found, run_dir, compared)
     if arguments.tensorboard:
         try:
-            reports.to_tensorboard(history, run_dir / "tensorboard")
+            reports.to_tensorboard(found.history, run_dir / "tensorboard")
         except ImportError as error:
             sys.exit(f"tf_lottery report: {error}")
     if compared:
-        print(compared.table(shutil.get_terminal_size((88, 24)).columns))
+        print(f"\n{compared.table(_width())}")
     _print_files(run_dir, _COMPARED if not compared else ())
 
 
@@ -233,20 +231,20 @@ def _finished(run_dir: Path) -> History:
 
 
 def _write_report(
-    history: History, run_dir: Path, compared: reports.Comparison | None = None
+    found: reports.Frame, run_dir: Path, compared: reports.Comparison | None = None
 ) -> None:
-    reports.to_csv(history, run_dir / "summary.csv")
-    reports.figures_to_csv(history, run_dir / "figures.csv")
-    reports.to_json(history, run_dir / "summary.json")
+    reports.to_csv(found.history, run_dir / "summary.csv")
+    reports.figures_to_csv(found, run_dir / "figures.csv")
+    reports.to_json(found, run_dir / "summary.json")
     if compared:
         compared.to_csv(run_dir / "comparison.csv")
         compared.to_json(run_dir / "comparison.json")
     try:
-        reports.plot(history, run_dir / "accuracy.png")
-        reports.plot_curves(history, run_dir / "curves.png")
-        reports.plot_layers(history, run_dir / "layers.png")
+        reports.plot(found, run_dir / "accuracy.png")
+        reports.plot_curves(found, run_dir / "curves.png")
+        reports.plot_layers(found, run_dir / "layers.png")
         facts = Store(run_dir).facts()
-        reports.to_html(history, run_dir / "report.html", facts, compared)
+        reports.to_html(found, run_dir / "report.html", facts, compared)
         if compared:
             compared.plot(run_dir / "comparison.png")
     except ImportError as error:
@@ -259,10 +257,10 @@ def _write_sweep(
     """Writes the numbers of a sweep, and a report of it and its best trial."""
     sweep.to_csv(directory / "trials.csv")
     sweep.to_json(directory / "trials.json")
-    history = sweep.trials[0].history
+    best = sweep.trials[0].frame
     try:
         sweep.plot(directory / "front.png")
-        reports.to_html(history, directory / "report.html", facts, sweep=sweep)
+        reports.to_html(best, directory / "report.html", facts, sweep=sweep)
     except ImportError as error:
         print(error)
 
@@ -291,13 +289,17 @@ def _compared(
     return reports.compared(named)
 
 
-def _print_table(history: History, run_dir: Path) -> None:
-    print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
-    if left := unfinished(history):
+def _print_table(found: reports.Frame, run_dir: Path) -> None:
+    print(f"\n{reports.table(found, _width())}\n")
+    if left := unfinished(found.history):
         print(left)
-    for missing in gaps(Store(run_dir), history.plan):
+    for missing in gaps(Store(run_dir), found.history.plan):
         print(missing)
-    print(judge(history).reason)
+    print(found.verdict.reason)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((88, 24)).columns
 
 
 def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:

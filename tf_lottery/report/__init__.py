@@ -3,6 +3,7 @@
 from tf_lottery.report.comparison import Comparison, compare, compared
 from tf_lottery.report.curves import plot_curves
 from tf_lottery.report.files import figures_to_csv, to_csv, to_json
+from tf_lottery.report.frame import Frame
 from tf_lottery.report.html import to_html
 from tf_lottery.report.layers import plot_layers
 from tf_lottery.report.plots import plot
@@ -12,6 +13,7 @@ from tf_lottery.report.tensorboard import to_tensorboard
 
 __all__ = [
     "Comparison",
+    "Frame",
     "Sweep",
     "Trial",
     "compare",

@@ -1,15 +1,18 @@
-"""What the figures of a report share: paper, ink, and the axis of densities.
+"""What the figures of a report share: size, colours, and the axis of densities.
 
-The colours are those of Okabe and Ito, and of Tol, which the colour-blind tell
-apart; a line also has a marker of its own.
+The colours are those of Okabe and Ito, and of Tol, which colour-blind readers can
+distinguish; each line also has its own marker.
 """
 
+import base64
+import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike, atomic
 from tf_lottery.report.frame import DENSE, TICKET, Line
+from tf_lottery.verdict import formats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +32,7 @@ _DASHES = ("--", "-.", ":")
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure that is not pyplot's.
+    """An empty figure, independent of pyplot.
 
     Raises:
         ImportError: Matplotlib is not installed.
@@ -50,8 +53,20 @@ def save(figure: "Figure", path: PathLike) -> None:
         figure.savefig(temporary, dpi=150, format="png")
 
 
+def embedded(figure: "Figure") -> str:
+    """The figure as the address of an image, for a page."""
+    import matplotlib
+
+    # Equal figures are equal files: without random names and without a date.
+    with matplotlib.rc_context({"svg.hashsalt": "tf_lottery"}):
+        file = io.BytesIO()
+        figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+    text = base64.b64encode(file.getvalue()).decode()
+    return f"data:image/svg+xml;base64,{text}"
+
+
 def styles(lines: Sequence[Line]) -> dict[tuple[str, str], dict[str, Any]]:
-    """The colour, marker and dashes of each line, by its search and kind."""
+    """The colour, marker and dashes of each line, by search and kind."""
     searches = list(dict.fromkeys(line.search for line in lines))
     kinds = dict.fromkeys(line.kind for line in lines)
     unknown = [kind for kind in kinds if kind not in (*_CONTROLS, TICKET, DENSE)]
@@ -75,7 +90,7 @@ def styles(lines: Sequence[Line]) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def tidy(axes: Iterable["Axes"]) -> None:
-    """Takes away what carries no information."""
+    """Removes what shows no information."""
     for each in axes:
         each.grid(alpha=0.25, linewidth=0.6)
         each.spines[["top", "right"]].set_visible(False)
@@ -83,7 +98,7 @@ def tidy(axes: Iterable["Axes"]) -> None:
 
 
 def whole_numbers(axis: "Axis") -> None:
-    """Ticks at whole numbers, such as steps, with their thousands apart."""
+    """Puts ticks at whole numbers, with separated thousands."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
@@ -91,11 +106,11 @@ def whole_numbers(axis: "Axis") -> None:
 
 
 def density_axis(axes: "Axes", percents: Iterable[float]) -> None:
-    """Density on a log axis that falls from left to right, as in the paper."""
+    """Makes a log axis of density that decreases to the right, as in the paper."""
     values = sorted(set(percents), reverse=True)
     ticks = list(_apart(values))
     axes.set_xscale("log")
-    axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    axes.set_xticks(ticks, [formats.short(tick) for tick in ticks])
     axes.minorticks_off()
     margin = 1.06 * (values[0] / values[-1]) ** 0.02
     axes.set_xlim(values[0] * margin, values[-1] / margin)
@@ -103,7 +118,7 @@ def density_axis(axes: "Axes", percents: Iterable[float]) -> None:
 
 
 def _apart(values: Sequence[float]) -> Iterator[float]:
-    """Those whose labels do not touch."""
+    """The values whose labels do not touch."""
     least = max(math.log(values[0] / values[-1]) / 17, 1e-9)
     last = math.inf
     for value in values:

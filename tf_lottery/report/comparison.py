@@ -1,37 +1,27 @@
-"""Several searches side by side: one-shot pruning, continued training, other rates."""
+"""Several searches in one table and one figure: one-shot pruning, other rates."""
 
-import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-
-import rich.box
-import rich.console
-import rich.table
 
 from tf_lottery.core.archive import PathLike, write_json
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
-from tf_lottery.report import formats
-from tf_lottery.report.files import figures_to_csv
-from tf_lottery.report.frame import (
-    DENSE,
-    Line,
-    Point,
-    first,
-    line_rows,
-    lines_of,
-    score_name,
-)
+from tf_lottery.report import cells
+from tf_lottery.report.files import figures_to_csv, line_rows
+from tf_lottery.report.frame import DENSE, TICKET, Frame, Line, Point
 from tf_lottery.report.plots import plot
-from tf_lottery.verdict.difference import STEP, Difference
+from tf_lottery.report.tabular import Column, Table, as_text
+from tf_lottery.verdict import formats
+from tf_lottery.verdict.difference import STEP, Difference, figure
 from tf_lottery.verdict.monitor import maximizes
 from tf_lottery.verdict.spread import Spread
 
-# Densities that are planned equal differ by the rounding of a few rounds.
+# Densities that are planned as equal differ by the rounding of a few rounds.
 _EQUAL = 0.01
-# What searches under one name may differ in.
+# The fields of the plan in which the searches of one name may differ.
 _RATES = {"pruning_rate", "layer_rates", "seed"}
 
 
@@ -40,8 +30,8 @@ class Comparison:
     """Searches by name; the others are compared with the first.
 
     Attributes:
-        searches: The histories of each. Several of one search are one line, as those
-            of one-shot pruning to several densities are.
+        searches: The histories of each search. Several histories of one name are one
+            line, as those of one-shot pruning to several densities.
     """
 
     searches: Mapping[str, History | Sequence[History]]
@@ -49,67 +39,66 @@ class Comparison:
     def __repr__(self) -> str:
         return f"<Comparison of {', '.join(self.searches)}>"
 
+    @cached_property
+    def frame(self) -> Frame:
+        """What the tables and figures show."""
+        return Frame(self.searches)
+
+    @property
+    def first(self) -> str:
+        """The name of the search that the others are compared with."""
+        return next(iter(self.searches))
+
     def rows(self) -> list[dict[str, Any]]:
-        """Each point of each line, a row a metric."""
-        return list(line_rows(self.searches))
+        """One row per metric of each point of each line."""
+        return list(line_rows(self.frame))
 
     def differences(self, metric: str | None = None) -> list[tuple[Line, Difference]]:
-        """What the first search has more than the others, where densities are equal.
+        """The first search minus each other line, where their densities are equal.
 
         Paired by seed. `metric` is by default the test figure of the monitored score.
         """
-        metric = metric or score_name(self.searches)
-        lines = [line for line in lines_of(self.searches) if line.kind != DENSE]
+        metric = metric or self.frame.score
         return [
             (Line(line.search, line.kind, (point,)), difference)
-            for line in lines[1:]
-            for point in line.points
-            for difference in self._difference(lines[0], line, point, metric)
+            for line, point in self._places()
+            if (difference := self._difference(line, point, metric))
         ]
 
-    def gains(self) -> Iterator[tuple[Line, Point, Difference | None]]:
-        """Each point, with what the first search has more, if that is known.
+    def grid(self) -> Table:
+        """The table: one row per density of each line.
 
-        Of the first search the tickets alone: its controls are in its own tables.
+        The controls of the first search are left out: its own tables have them.
         """
-        metric, own = score_name(self.searches), next(iter(self.searches))
-        lines = [line for line in lines_of(self.searches) if line.kind != DENSE]
-        for line in lines:
-            if line.search == own and line is not lines[0]:
-                continue
-            for point in line.points:
-                found = self._difference(lines[0], line, point, metric)
-                yield line, point, found[0] if found else None
+        score = self.frame.score
+        rows = [
+            (line, point, self._difference(line, point, score))
+            for line, point in self._places()
+            if line.search != self.first or line.kind == TICKET
+        ]
+        unit = formats.unit(gain for _, _, gain in rows if gain)
+        columns = [
+            Column("search", lambda line, *_: line.name, is_text=True),
+            Column("density", lambda _, point, __: formats.density(point.density)),
+            Column("trainings", lambda _, point, __: len(point.trainings)),
+            Column(score, lambda _, p, __: cells.spread(p.spread(score), score)),
+            Column(
+                f"gain of\n{self.first}{unit}", lambda _, __, gain: cells.gain(gain)
+            ),
+            Column("best\nstep", lambda _, p, __: cells.steps(p.spread(STEP))),
+        ]
+        return Table(columns, rows)
 
     def table(self, width: int = 88) -> str:
-        """The lines as text: a row a density."""
-        metric = score_name(self.searches)
-        view = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        gains = (gain for _, _, gain in self.gains() if gain)
-        unit = next((f",{formats.gain_unit(gain)}" for gain in gains), "").rstrip(",")
-        named = f"gain of\n{next(iter(self.searches))}{unit}"
-        for name in ("search", "density", "n", metric, named, "best\nstep"):
-            view.add_column(name, justify="left" if name == "search" else "right")
-        for line, point, gain in self.gains():
-            scores, steps = point.spread(metric), point.spread(STEP)
-            view.add_row(
-                line.name,
-                formats.density(point.density),
-                str(len(point.trainings)),
-                _lines(formats.score, scores),
-                "\n".join(formats.gain(gain)).strip() if gain else "",
-                formats.step(steps.mean) if steps else "-",
-            )
-        text = io.StringIO()
-        rich.console.Console(file=text, width=width).print(view)
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        """The table as text, for a terminal of so many columns."""
+        return as_text(self.grid(), width)
 
     def plot(self, path: PathLike) -> None:
         """Writes a PNG with all lines, see `report.plot`."""
-        plot(self.searches, path)
+        plot(self.frame, path)
 
     def to_json(self, path: PathLike) -> None:
-        """Writes the points, and what the first search has more than the others."""
+        """Writes the points, and the first search minus the others."""
         gains = [
             {
                 "search": line.search,
@@ -117,38 +106,39 @@ class Comparison:
                 "density": line.points[0].density,
             }
             | difference.record()
-            for metric in (score_name(self.searches), STEP)
+            for metric in (self.frame.score, STEP)
             for line, difference in self.differences(metric)
         ]
         write_json(path, {"points": self.rows(), "differences": gains})
 
     def to_csv(self, path: PathLike) -> None:
         """Writes the numbers of the figure, see `report.figures_to_csv`."""
-        figures_to_csv(self.searches, path)
+        figures_to_csv(self.frame, path)
 
-    def _difference(
-        self, base: Line, line: Line, point: Point, metric: str
-    ) -> list[Difference]:
-        """At most one: the first line minus a point of another."""
+    def _places(self) -> list[tuple[Line, Point]]:
+        return [(e, point) for e, point in self.frame.places if e.kind != DENSE]
+
+    def _difference(self, line: Line, point: Point, metric: str) -> Difference | None:
+        """The tickets of the first search minus a point of another line, if known."""
+        base = self.frame.lines[0]
         if line is base:
-            return []
-        near = [
-            other
-            for other in base.points
-            if abs(other.density - point.density) <= _EQUAL * point.density
-        ]
-        pairs = [
-            (ours, theirs)
-            for other in near[:1]
-            for seed, theirs in _by_seed(point, metric).items()
-            for ours in [_by_seed(other, metric).get(seed)]
-            if ours is not None and math.isfinite(ours - theirs)
-        ]
-        if not pairs:
-            return []
-        ours, theirs = (Spread(tuple(side)) for side in zip(*pairs, strict=True))
-        maximize = metric != STEP and _maximizes(metric, first(self.searches))
-        return [Difference(line.name, metric, maximize, ours, theirs)]
+            return None
+        near = next(
+            (
+                other
+                for other in base.points
+                if abs(other.density - point.density) <= _EQUAL * point.density
+            ),
+            None,
+        )
+        ours = _by_seed(near, metric) if near else {}
+        theirs = _by_seed(point, metric)
+        both = [s for s in theirs if s in ours and math.isfinite(ours[s] - theirs[s])]
+        if not both:
+            return None
+        maximize = metric != STEP and _maximizes(metric, self.frame.history)
+        sides = (Spread(tuple(side[s] for s in both)) for side in (ours, theirs))
+        return Difference(line.name, metric, maximize, *sides)
 
 
 def compare(
@@ -161,11 +151,11 @@ def compare(
 
     Args:
         history: The search that the others are compared with.
-        name: What it is called.
+        name: Its name in tables and figures.
         **others: Other searches by name; of one-shot pruning one for each density.
 
     Raises:
-        ValueError: A search of another score, or two of one name.
+        ValueError: The searches monitor different scores, or two have one name.
 
     Example:
         ```python
@@ -176,51 +166,62 @@ def compare(
     """
     if name in others:
         raise ValueError(
-            f"Searches must have names that differ. Received twice: {name!r}. The "
-            "first is called by `name=`."
+            f"Searches must have different names. Received twice: {name!r}. Pass "
+            "another name of the first search as `name`."
         )
     return compared({name: history, **others})
 
 
 def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
-    """The comparison of searches by name, the first being what others differ from."""
-    history: History | None = None
-    for each, given in searches.items():
-        if not each:
-            raise ValueError("A search that is compared must have a name.")
-        histories = list(given) if isinstance(given, list | tuple) else [given]
-        if not histories:
-            raise ValueError(f"There is no history of the search {each!r}.")
-        for other in histories:
-            if not isinstance(other, History):
-                raise TypeError(
-                    "Searches are compared by their histories: `ticket.history`, or "
-                    "`tf_lottery.load_history(run_dir)`. "
-                    f"Received: {each}={type(other).__name__}."
-                )
-            history = history or other
-            _check_alike(each, histories[0], other)
-            if other.monitor != history.monitor:
-                raise ValueError(
-                    "Searches that are compared must monitor one score. Received: "
-                    f"{history.monitor!r} and {other.monitor!r} ({each})."
-                )
+    """The comparison of searches by name, all of them with the first."""
+    first: History | None = None
+    for name, given in searches.items():
+        histories = _histories(name, given)
+        first = histories[0] if first is None else first
+        for history in histories:
+            _check_alike(name, histories[0], history)
+            _check_monitor(name, first, history)
     return Comparison(searches)
 
 
-def _check_alike(name: str, one: Any, other: History) -> None:
+def _histories(name: str, given: Any) -> list[History]:
+    """The histories of a search, at least one."""
+    if not name:
+        raise ValueError("A search that is compared must have a name.")
+    histories = list(given) if isinstance(given, list | tuple) else [given]
+    if not histories:
+        raise ValueError(f"There is no history of the search {name!r}.")
+    for history in histories:
+        if not isinstance(history, History):
+            raise TypeError(
+                "Searches are compared by their histories: `ticket.history`, or "
+                "`tf_lottery.load_history(run_dir)`. "
+                f"Received: {name}={type(history).__name__}."
+            )
+    return histories
+
+
+def _check_alike(name: str, one: History, other: History) -> None:
     """Raises if histories of one name differ in more than their rates and seeds."""
     differs = set(one.plan.differences(other.plan)) - _RATES
     if differs:
         raise ValueError(
-            "Searches of one name must differ in their rates alone, such as those of "
-            f"one-shot pruning to several densities. Received: {name!r}, which differ "
-            f"in {', '.join(sorted(differs))}. Give each a name."
+            "The searches of one name must differ only in their rates, such as those "
+            f"of one-shot pruning to several densities. Received: {name!r}, which "
+            f"differ in {', '.join(sorted(differs))}. Give each its own name."
+        )
+
+
+def _check_monitor(name: str, one: History, other: History) -> None:
+    if one.monitor != other.monitor:
+        raise ValueError(
+            "Searches that are compared must monitor one score. Received: "
+            f"{one.monitor!r} and {other.monitor!r} ({name})."
         )
 
 
 def _maximizes(metric: str, history: History) -> bool:
-    """Whether more is better; known of the monitored score, else by the name."""
+    """Whether more is better; known for the monitored score, else by the name."""
     base = metric.removeprefix("final_").removeprefix("val_").removeprefix("test_")
     if base == history.monitor.removeprefix("val_"):
         return history.maximize
@@ -231,13 +232,7 @@ def _by_seed(point: Point, metric: str) -> dict[int, float]:
     """The mean figure of each seed."""
     found: dict[int, list[float]] = {}
     for training in point.trainings:
-        plan, score = training.ticket.plan, training.score(metric)
-        value = float(training.outcome.best_step) if metric == STEP else score
-        found.setdefault(plan.seed if plan else training.replicate, []).append(value)
+        plan = training.ticket.plan
+        seed = plan.seed if plan else training.replicate
+        found.setdefault(seed, []).append(figure(training, metric))
     return {seed: sum(each) / len(each) for seed, each in found.items()}
-
-
-def _lines(write: Any, spread: Spread | None) -> str:
-    if spread is None:
-        return "-"
-    return f"{write(spread.mean)}\n{formats.extremes(spread, '')}".strip()

@@ -1,38 +1,32 @@
-"""Learning curves: of some tickets, and of a ticket beside its controls."""
+"""Learning curves: of some tickets, and of a ticket and its controls."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.history import History
-from tf_lottery.report import formats
 from tf_lottery.report.canvas import GREY, new_figure, save, styles, tidy, whole_numbers
-from tf_lottery.report.frame import (
-    DENSE,
-    TICKET,
-    Line,
-    Point,
-    curve_lines,
-    curve_metrics,
-    lines_of,
-)
-from tf_lottery.verdict.judge import judge
+from tf_lottery.report.frame import DENSE, TICKET, Frame, Line, Point, frame_of
+from tf_lottery.verdict import formats
 from tf_lottery.verdict.spread import Spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The beginning, which is steep, is left out of the vertical range.
+# The steep beginning, as a fraction of the steps, does not set the vertical range.
 _STEEP = 0.1
+_Look = dict[str, Any]
+_DENSE: _Look = {"color": GREY, "lw": 1.2, "ls": "--", "label": DENSE}
 _SHADES = ("#004a75", "#2f86bf", "#7d5fb2", "#c45ba0")
 
 
-def plot_curves(history: History, path: PathLike) -> None:
+def plot_curves(history: History | Frame, path: PathLike) -> None:
     """Writes a PNG: the monitored score and validation loss by optimizer step.
 
-    Of the dense network, the chosen ticket, one between and the last; and of the
-    ticket beside its controls, in the round with controls that is nearest.
+    One panel has the dense network, the chosen ticket, one between and the last. If
+    there are controls, another has the ticket and its controls, in the round with
+    controls that is nearest to the chosen one.
 
     Raises:
         ImportError: Matplotlib is not installed.
@@ -40,15 +34,16 @@ def plot_curves(history: History, path: PathLike) -> None:
     save(draw_curves(history), path)
 
 
-def draw_curves(history: History) -> "Figure":
+def draw_curves(history: History | Frame) -> "Figure":
     """The figure that `plot_curves` writes."""
-    metrics, panels = curve_metrics(history), curve_lines(history)
+    frame = frame_of(history)
+    metrics, panels = frame.curve_metrics, frame.curves
     rows = max(len(metrics), 1)
     figure = new_figure(4.6 * len(panels) if len(panels) > 1 else 7.2, 2.9 * rows)
     grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
     looks = {
-        "tickets": _by_round(history, panels["tickets"]),
-        "controls": _by_kind(history, panels.get("controls", [])),
+        "tickets": _by_round(frame, panels["tickets"]),
+        "controls": _by_kind(frame, panels.get("controls", [])),
     }
     for row, metric in zip(grid, metrics, strict=False):
         shown: list[tuple[float, Spread]] = []
@@ -68,10 +63,10 @@ def draw_curves(history: History) -> "Figure":
 
 
 def _draw(
-    axes: "Axes", curve: dict[float, Spread], look: dict[str, Any]
+    axes: "Axes", curve: dict[float, Spread], look: _Look
 ) -> list[tuple[float, Spread]]:
     steps, spreads = list(curve), list(curve.values())
-    marker = "o" if len(steps) == 1 else ""  # a line of one point is none
+    marker = "o" if len(steps) == 1 else ""  # a line of one point is invisible
     axes.plot(steps, [spread.mean for spread in spreads], marker=marker, **look)
     if any(len(spread) > 1 for spread in spreads):
         low, high = [s.low for s in spreads], [s.high for s in spreads]
@@ -88,35 +83,23 @@ def _set_range(axes: "Axes", shown: Sequence[tuple[float, Spread]]) -> None:
         axes.set_ylim(low - room, high + room)
 
 
-def _by_round(
-    history: History, drawn: Sequence[tuple[Line, Point]]
-) -> list[dict[str, Any]]:
-    chosen = judge(history).chosen
+def _by_round(frame: Frame, drawn: Sequence[tuple[Line, Point]]) -> list[_Look]:
     looks = []
     for number, (_, point) in enumerate(drawn):
-        name = (
-            DENSE
-            if point.round == 0
-            else f"round {point.round}, {formats.density(point.density)}"
-        )
-        mark = " (the ticket)" if 0 < point.round == chosen else ""
-        look = {"color": _SHADES[number % len(_SHADES)], "lw": 1.4}
-        if point.round == 0:
-            look = {"color": GREY, "lw": 1.2, "ls": "--"}
-        looks.append(look | {"label": f"{name}{mark}"})
+        mark = " (the ticket)" if point.round == frame.verdict.chosen else ""
+        label = f"round {point.round}, {formats.density(point.density)}{mark}"
+        look = {"color": _SHADES[number % len(_SHADES)], "lw": 1.4, "label": label}
+        looks.append(look if point.round else _DENSE)
     return looks
 
 
-def _by_kind(
-    history: History, drawn: Sequence[tuple[Line, Point]]
-) -> list[dict[str, Any]]:
-    style, looks = styles(lines_of(history)), []
+def _by_kind(frame: Frame, drawn: Sequence[tuple[Line, Point]]) -> list[_Look]:
+    style, looks = styles(frame.lines), []
     for line, point in drawn:
+        color = style[line.search, line.kind]["color"]
         is_dense = point.round == 0 and line.kind == TICKET
-        look = {"color": style[line.search, line.kind]["color"], "lw": 1.4}
-        if is_dense:
-            look = {"color": GREY, "lw": 1.2, "ls": "--"}
-        looks.append(look | {"label": DENSE if is_dense else line.kind})
+        look = {"color": color, "lw": 1.4, "label": line.kind}
+        looks.append(_DENSE if is_dense else look)
     return looks
 
 
@@ -124,6 +107,5 @@ def _title(name: str, drawn: Sequence[tuple[Line, Point]]) -> str:
     if name == "tickets":
         return "Tickets"
     point = drawn[-1][1]
-    return (
-        f"Ticket and controls in round {point.round}, {formats.density(point.density)}"
-    )
+    density = formats.density(point.density)
+    return f"Ticket and controls in round {point.round}, {density}"

@@ -7,17 +7,18 @@ from typing import Any
 
 from tf_lottery.core.archive import PathLike, atomic
 from tf_lottery.core.history import History
-from tf_lottery.report import cells, reproduce, sections
+from tf_lottery.report import reproduce, sections
 from tf_lottery.report.comparison import Comparison
-from tf_lottery.report.frame import score_name
+from tf_lottery.report.frame import Frame, frame_of
 from tf_lottery.report.sweep import Sweep
-from tf_lottery.report.table import unfinished
-from tf_lottery.verdict.judge import MAX_DENSITY, judge
+from tf_lottery.report.table import controls, layers, numbers, rounds, unfinished
+from tf_lottery.report.tabular import PAGE
+from tf_lottery.verdict.judge import MAX_DENSITY
 from tf_lottery.verdict.spread import CONFIDENCE
 
 
 def to_html(
-    history: History,
+    history: History | Frame,
     path: PathLike,
     facts: Mapping[str, Any] | None = None,
     compared: Comparison | None = None,
@@ -26,11 +27,11 @@ def to_html(
     """Writes the report as one HTML page: findings, figures, tables, conditions.
 
     Args:
-        history: `ticket.history`, or that of a run directory.
-        path: Where to.
-        facts: What `plan.json` holds beside the plan: recipe, versions, devices.
-        compared: This search beside others, see `compare`.
-        sweep: That this search is the best trial of.
+        history: `ticket.history`, that of a run directory, or a `Frame` of one.
+        path: The file to write.
+        facts: What `plan.json` holds besides the plan: recipe, versions, devices.
+        compared: This search and others, see `compare`.
+        sweep: The sweep whose best trial this search is.
 
     Raises:
         ImportError: Jinja2 or Matplotlib is not installed.
@@ -51,41 +52,37 @@ def to_html(
         lstrip_blocks=True,
     )
     page = environment.from_string(source.read_text("utf-8"))
-    text = page.render(_content(history, facts or {}, compared, sweep))
+    text = page.render(_content(frame_of(history), facts or {}, compared, sweep))
     with atomic(path) as temporary:
         temporary.write_text(text, "utf-8")
 
 
 def _content(
-    history: History,
+    frame: Frame,
     facts: Mapping[str, Any],
     compared: Comparison | None,
     sweep: Sweep | None,
 ) -> dict[str, Any]:
-    verdict, score = judge(history), score_name(history)
-    recipe = cells.as_typed(facts.get("recipe"))
+    history, recipe = frame.history, sections.path_here(facts.get("recipe"))
     return {
         "name": Path(recipe).stem if recipe else "a search",
-        "verdict": verdict,
+        "place": PAGE,
+        "frame": frame,
         "unfinished": unfinished(history),
-        "figures": sections.figures(history),
-        "monitor": history.monitor,
-        "score": score,
-        "tested": score != history.monitor,
         "several": len(history.replicates) > 1,
-        "pooled": sections.is_pooled(history),
         "max_density": f"{MAX_DENSITY:.0%}",
         "confidence": f"{CONFIDENCE:.0%}",
-        "unit": cells.unit(verdict.rounds[-1].validation),
-        "uneven": len({each.replicates for each in verdict.rounds}) > 1,
-        "rounds": [sections.round_row(each, verdict, score) for each in verdict.rounds],
-        "controls": list(sections.controls(history, score)),
-        "numbers": list(sections.numbers(history, score)),
-        "layers": sections.layers(history),
-        "compared": sections.comparison(compared, score) if compared else None,
+        "figures": sections.figures(frame),
+        "rounds": rounds(frame),
+        "controls": controls(frame) if history.controls else None,
+        "numbers": {
+            "accuracy": ("numbers", "Means, minimum to maximum", numbers(frame)),
+            "layers": ("densities", "Density of each layer by round", layers(frame)),
+        },
+        "compared": sections.comparison(compared) if compared else None,
         "sweep": sections.swept(sweep) if sweep else None,
-        "plan": sections.plan_rows(history),
-        "conditions": list(sections.conditions(history, facts)),
+        "plan": sections.plan(history),
+        "conditions": sections.conditions(history, facts),
         "sweep_command": facts.get("sweep", ""),
         "command": reproduce.command(history.plan, recipe, facts) if recipe else "",
         "call": reproduce.call(history.plan, facts.get("data", ())),

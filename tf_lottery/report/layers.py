@@ -1,20 +1,21 @@
-"""The density of each layer by round: where the pruned weights came from."""
+"""The figure of the density of each layer by round."""
 
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.history import History
 from tf_lottery.report.canvas import new_figure, save
-from tf_lottery.report.frame import layers_of
+from tf_lottery.report.frame import Frame, frame_of
+from tf_lottery.verdict import formats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_layers(history: History, path: PathLike) -> None:
-    """Writes a PNG: a row a layer, a column a round, the percent that is kept.
+def plot_layers(history: History | Frame, path: PathLike) -> None:
+    """Writes a PNG: one row per layer, one column per round, the percentage kept.
 
-    Over replicates the mean; with layerwise pruning they are equal.
+    With several replicates it is the mean; with layerwise pruning they are equal.
 
     Raises:
         ImportError: Matplotlib is not installed.
@@ -22,9 +23,9 @@ def plot_layers(history: History, path: PathLike) -> None:
     save(draw_layers(history), path)
 
 
-def draw_layers(history: History) -> "Figure":
+def draw_layers(history: History | Frame) -> "Figure":
     """The figure that `plot_layers` writes."""
-    layers = layers_of(history)
+    layers = frame_of(history).layers
     names = [name.removesuffix("/kernel") for name in layers]
     rounds = sorted({number for each in layers.values() for number in each})
     wide = min(1.8 + 0.5 * len(rounds) + 0.07 * max(map(len, names)), 14)
@@ -41,7 +42,7 @@ def draw_layers(history: History) -> "Figure":
     for y, row in enumerate(means):
         for x, mean in enumerate(row):
             color = "white" if shades[y][x] > 0.62 else "black"
-            axes.text(x, y, f"{mean:.3g}", color=color, **look)
+            axes.text(x, y, formats.short(mean), color=color, **look)
     axes.set_xticks(range(len(rounds)), list(map(str, rounds)))
     axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("round")

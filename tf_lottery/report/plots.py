@@ -1,13 +1,12 @@
 """The paper's figure: accuracy and best step against density, on a log axis.
 
-A line is a mean, its band goes from minimum to maximum over all that was trained.
+A line is a mean; its band is the range from minimum to maximum of all trainings.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike
-from tf_lottery.core.history import History
 from tf_lottery.report.canvas import (
     ACCENT,
     GREY,
@@ -18,39 +17,30 @@ from tf_lottery.report.canvas import (
     tidy,
     whole_numbers,
 )
-from tf_lottery.report.frame import (
-    DENSE,
-    TICKET,
-    Line,
-    Searches,
-    first,
-    is_repeated,
-    lines_of,
-    score_name,
-)
+from tf_lottery.report.frame import DENSE, TICKET, Frame, Line, Searches, frame_of
+from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP
-from tf_lottery.verdict.judge import judge
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# How far below the tickets a control is followed, in heights of the tickets.
+# How far below the tickets the panel shows a control, in heights of the tickets.
 _BELOW = 1.5
-# Characters that fit beside each other above the figure.
+# How many characters of the legend fit on one line.
 _LEGEND = 100
 
 
-def plot(history: Searches, path: PathLike) -> None:
+def plot(history: Searches | Frame, path: PathLike) -> None:
     """Writes a PNG: the score and the step of minimum validation loss by density.
 
-    The score is that on test data, if there is any. Density falls from left to
+    The score is that on test data, if there are any. Density decreases from left to
     right, as in the paper's figures 3 and 4.
 
     Args:
-        history: A search; or several by name, of which each may be several
-            histories: `{"iterative": history, "one-shot": [one, another]}`.
-        path: Where to.
+        history: A search; or several by name, each of one history or of several:
+            `{"iterative": history, "one-shot": [one, another]}`; or a `Frame`.
+        path: The file to write.
 
     Raises:
         ImportError: Matplotlib is not installed.
@@ -58,24 +48,25 @@ def plot(history: Searches, path: PathLike) -> None:
     save(draw(history), path)
 
 
-def draw(searches: Searches) -> "Figure":
+def draw(searches: Searches | Frame) -> "Figure":
     """The figure that `plot` writes."""
+    frame = frame_of(searches)
     figure = new_figure(7.2, 6.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    lines, score = lines_of(searches), score_name(searches)
+    lines, score = frame.lines, frame.score
     scores = [score]
     names = {(line.search, line.kind): line.name for line in lines}
-    if not is_repeated(searches):  # there is room for another line
+    if not frame.is_repeated:  # there is room for another line
         names["", TICKET] = "ticket, at min. validation loss"
         scores.append(f"final_{score}")
         _draw_final(above, lines[0], scores[1])
     for axes, metric, named in (above, score, names), (below, STEP, {}):
         _draw_lines(axes, lines, metric, named)
         _draw_dense(axes, lines, metric, named)
-    if isinstance(searches, History):
-        _mark_choice(above, searches, lines, score, named=True)
-        _mark_choice(below, searches, lines, STEP, named=False)
-    _keep_tickets_large(above, lines, scores, first(searches).maximize)
+    if frame.is_single:
+        _mark_choice(above, frame, score, named=True)
+        _mark_choice(below, frame, STEP, named=False)
+    _keep_tickets_large(above, lines, scores, frame.history.maximize)
     _mark_what_is_outside(above, lines, score)
     above.set_ylabel(score)
     above.yaxis.get_major_formatter().set_useOffset(False)
@@ -116,7 +107,7 @@ def _draw_dense(
     metric: str,
     names: Mapping[tuple[str, str], str],
 ) -> None:
-    """A level for each dense network; one, where searches began alike."""
+    """One level for each dense network; only one where they are equal."""
     dense = [line for line in lines if line.kind == DENSE]
     levels: dict[Any, Line] = {}
     for line in dense:
@@ -140,23 +131,19 @@ def _draw_final(axes: "Axes", line: Line, score: str) -> None:
         axes.plot(*zip(*known, strict=True), "o--", label="ticket, at the end", **look)
 
 
-def _mark_choice(
-    axes: "Axes", history: History, lines: Sequence[Line], metric: str, named: bool
-) -> None:
-    verdict = judge(history)
-    tickets = next(line for line in lines if line.kind == TICKET)
-    point = tickets.at(verdict.chosen)
+def _mark_choice(axes: "Axes", frame: Frame, metric: str, named: bool) -> None:
+    point = frame.lines[0].at(frame.verdict.chosen)
     spread = point and point.spread(metric)
     if not point or not spread or not point.round:
         return
-    label = "winning ticket" if verdict.won else "best ticket (no winner)"
+    label = "winning ticket" if frame.verdict.won else "best ticket (no winner)"
     look: dict[str, Any] = {"mfc": "none", "mec": ACCENT, "mew": 1.4, "zorder": 5}
     at = [100 * point.density], [spread.mean]
     axes.plot(*at, "o", markersize=13, label=label if named else None, **look)
 
 
 def _add_legend(figure: "Figure", axes: "Axes", names: Sequence[str]) -> None:
-    """Above the figure, where it hides nothing; in the order of the lines."""
+    """Places the legend above the figure, in the order of the lines."""
     found = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     labels = [*(n for n in names if n in found), *(n for n in found if n not in names)]
     columns = max(1, _LEGEND // (max(map(len, labels), default=0) + 7))
@@ -173,7 +160,7 @@ def _add_legend(figure: "Figure", axes: "Axes", names: Sequence[str]) -> None:
 def _keep_tickets_large(
     axes: "Axes", lines: Sequence[Line], scores: Sequence[str], maximize: bool
 ) -> None:
-    """Lets a control that fails leave the panel rather than flatten the tickets."""
+    """Lets a control that fails leave the panel: it would flatten the tickets."""
 
     def ends(of: Sequence[Line]) -> list[float]:
         points = [point for line in of for point in line.points]
@@ -195,7 +182,7 @@ def _keep_tickets_large(
 
 
 def _mark_what_is_outside(axes: "Axes", lines: Sequence[Line], score: str) -> None:
-    """An arrow at the edge for each point that lies beyond it, with its value."""
+    """Draws an arrow and the value at the edge for each point beyond it."""
     style, (bottom, top) = styles(lines), axes.get_ylim()
     placed: dict[float, int] = {}
     for line in lines:
@@ -207,7 +194,7 @@ def _mark_what_is_outside(axes: "Axes", lines: Sequence[Line], score: str) -> No
             at = x, 0.0 if is_below else 1.0
             shift = placed[x] = placed.get(x, 0) + 12
             axes.annotate(
-                f"{spread.mean:.3g}{'▼' if is_below else '▲'}",
+                f"{formats.short(spread.mean)}{'▼' if is_below else '▲'}",
                 *(at, (0, shift - 8 if is_below else 8 - shift)),
                 xycoords=axes.get_xaxis_transform(),
                 textcoords="offset points",

@@ -1,4 +1,4 @@
-"""How to run a search again, in words that a shell or Python understands."""
+"""How to run a search again: as a command, and as a Python call."""
 
 import json
 import shlex
@@ -7,20 +7,19 @@ from typing import Any
 
 from tf_lottery.core.plan import Plan
 
-OPTIONS = ("dtype_policy", "limit_batches")  # of the command, beside the plan's
+OPTIONS = ("dtype_policy", "limit_batches")  # flags that are not fields of the plan
 
 
 def command(plan: Plan, recipe: str, options: Mapping[str, Any] | None = None) -> str:
     """The command that runs the search of a recipe again.
 
-    It has a flag for each choice that is not the default, so that it also holds
-    where the search was run with flags. A criterion or control of one's own has no
-    flag: it is the recipe's.
+    It has a flag for each choice that is not the default, also for those that were
+    made by flags. A user's own criterion or control has no flag: the recipe has it.
 
     Args:
         plan: The plan.
-        recipe: Its path.
-        options: What is known of a search; has `OPTIONS` that were given.
+        recipe: The path of the recipe.
+        options: The facts of a search; may have values of `OPTIONS`.
     """
     flags = {
         name: _flag(value)
@@ -38,7 +37,7 @@ def call(plan: Plan, data: Iterable[str] = ()) -> str:
 
     Args:
         plan: The plan.
-        data: The arguments that data were passed by.
+        data: The names of the arguments that data were passed as.
     """
     values = not_default(plan)
     lines = ["    model,", "    dataset,"]
@@ -49,7 +48,7 @@ def call(plan: Plan, data: Iterable[str] = ()) -> str:
 
 
 def not_default(plan: Plan) -> dict[str, Any]:
-    """The choices that are not the default, and always the length of a training."""
+    """The choices that are not the default; the length of a training always."""
     default, values = Plan().to_json(), plan.to_json()
     length = "epochs" if plan.steps is None else "steps"
     return {

@@ -1,238 +1,159 @@
 """The sections of the page: what its template is filled with."""
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.duration import duration
 from tf_lottery.core.history import History
-from tf_lottery.report import cells, formats, reproduce
+from tf_lottery.report import reproduce
+from tf_lottery.report.canvas import embedded
+from tf_lottery.report.cells import Cell
 from tf_lottery.report.comparison import Comparison
 from tf_lottery.report.curves import draw_curves
-from tf_lottery.report.frame import (
-    DENSE,
-    compared_round,
-    curve_metrics,
-    layers_of,
-    lines_of,
-    score_name,
-)
+from tf_lottery.report.frame import Frame
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
-from tf_lottery.report.sweep import Sweep, in_words
-from tf_lottery.report.table import control_rows, gain_over
-from tf_lottery.verdict.difference import STEP
-from tf_lottery.verdict.judge import RoundVerdict, Verdict, judge
+from tf_lottery.report.sweep import Sweep
+from tf_lottery.report.tabular import Column, Table
+from tf_lottery.verdict import formats
+
+_BANDS = "Lines are means; bands are the range from minimum to maximum."
 
 
-def figures(history: History) -> list[dict[str, str]]:
-    """The figures, with their captions."""
-    verdict, score = judge(history), score_name(history)
-    chosen = verdict.rounds[verdict.chosen]
-    kinds = [line.name for line in lines_of(history)]
-    pooled = (
-        "Lines are means, bands go from minimum to maximum. "
-        if is_pooled(history)
-        else ""
-    )
+def figures(frame: Frame) -> list[dict[str, str]]:
+    """The figures, with their captions and the texts that replace them."""
+    found = [_scores(frame), *([_curves(frame)] if frame.curve_metrics else [])]
+    about = "The percentage of the weights that remain in each layer, by round."
+    return [*found, _figure("layers", draw_layers(frame), about)]
+
+
+def comparison(compared: Comparison) -> dict[str, Any]:
+    """The figure and the table of this search and others."""
+    names = ", ".join(compared.searches)
     about = (
-        f"{score} and the step of minimum validation loss against the fraction of "
-        f"weights that remain, on a log axis, of {', '.join(kinds)}. "
+        f"{compared.frame.score} and the step of minimum validation loss by density, "
+        f"of {names}."
     )
-    circle = "The circle is the ticket that was chosen, by validation. "
-    circle = circle if verdict.chosen else ""
-    found = {
-        "accuracy": (
-            draw(history),
-            f"{about}Round {chosen.number} with {chosen.density:.1%} of the weights "
-            f"is marked.",
-            f"{about}{pooled}{circle}An arrow at an edge is a point beyond it.",
-        )
-    }
-    if curve_metrics(history):
-        number = compared_round(history)
-        beside = f"; beside its controls in round {number}" if number else ""
-        about = (
-            f"Learning curves, {' and '.join(curve_metrics(history))}: the dense "
-            f"network, the chosen ticket, one between and the last{beside}."
-        )
-        more = f"{pooled}The steep beginning is cut off."
-        found["curves"] = draw_curves(history), about, f"{about} {more}"
-    about = "The percent of the weights that remains in each layer, by round."
-    found["layers"] = draw_layers(history), about, about
-    return [
-        {"name": name, "source": cells.embedded(figure), "alt": alt, "caption": caption}
-        for name, (figure, alt, caption) in found.items()
-    ]
-
-
-def is_pooled(history: History) -> bool:
-    """Whether a point stands for several trainings."""
-    points = (point for line in lines_of(history) for point in line.points)
-    return any(len(point.trainings) > 1 for point in points)
-
-
-def round_row(round: RoundVerdict, verdict: Verdict, score: str) -> dict[str, Any]:
-    """A row of the table of rounds."""
-    is_pruned, monitor = round.number > 0, round.validation.metric
-    test = gain_over(round, DENSE, score) if score != monitor else None
-    return {
-        "number": round.number,
-        "is_chosen": is_pruned and round.number == verdict.chosen,
-        "density": formats.density(round.density),
-        "replicates": f"{round.replicates} of {round.of}",
-        "validation": cells.spread(round.score, monitor),
-        "validation_gain": cells.gain(round.validation if is_pruned else None),
-        "test": cells.spread(round.test, score),
-        "test_gain": cells.gain(test),
-        "step": cells.spread(round.best_step, STEP),
-        "step_gain": cells.gain(round.steps if is_pruned and round.rewound else None),
-        "matches": cells.yes(round.matches) if is_pruned else "",
-        "wins": (cells.yes(round.wins), cells.wins_in(round))
-        if is_pruned
-        else ("", ""),
-        "contradicted": round.contradicted,
-    }
-
-
-def controls(history: History, score: str) -> Iterator[dict[str, Any]]:
-    """A row for each control of each round."""
-    rounds = judge(history).rounds
-    for number, kind, scores, steps in control_rows(history):
-        yield {
-            "number": number,
-            "density": formats.density(rounds[number].density),
-            "control": kind,
-            "trainings": len(steps),
-            "score": cells.spread(scores, score),
-            "gain": cells.gain(gain_over(rounds[number], kind, score)),
-            "step": cells.spread(steps, STEP),
-            "step_gain": cells.gain(
-                gain_over(rounds[number], kind, STEP)
-                if rounds[number].rewound
-                else None
-            ),
-        }
-
-
-def numbers(history: History, score: str) -> Iterator[dict[str, Any]]:
-    """What the first figure draws."""
-    for line in lines_of(history):
-        for point in line.points:
-            yield {
-                "line": line.name,
-                "round": point.round,
-                "density": formats.density(point.density),
-                "trainings": len(point.trainings),
-                "score": cells.spread(point.spread(score), score),
-                "step": cells.spread(point.spread(STEP), STEP),
-            }
-
-
-def comparison(compared: Comparison, score: str) -> dict[str, Any]:
-    """This search beside others: a figure, and a row a point."""
-    names = list(compared.searches)
-    about = (
-        f"{score} and the step of minimum validation loss by density, of "
-        f"{', '.join(names)}. "
-    )
-    return {
-        "first": names[0],
-        "source": cells.embedded(draw(compared.searches)),
-        "alt": about,
-        "caption": f"{about}Lines are means, bands go from minimum to maximum.",
-        "rows": [
-            {
-                "line": line.name,
-                "density": formats.density(point.density),
-                "trainings": len(point.trainings),
-                "score": cells.spread(point.spread(score), score),
-                "gain": cells.gain(gain),
-                "step": cells.spread(point.spread(STEP), STEP),
-            }
-            for line, point, gain in compared.gains()
-        ],
-    }
+    figure = _figure("comparison", draw(compared.frame), about, _BANDS)
+    return {"first": compared.first, "figure": figure, "table": compared.grid()}
 
 
 def swept(sweep: Sweep) -> dict[str, Any]:
-    """The trials and the front of a sweep: a figure and two tables."""
+    """The figure and the tables of a sweep."""
     about = (
-        f"The monitored score against the fraction of weights that remain, on a log "
-        f"axis, of each of {len(sweep.trials)} trials, and the Pareto front: tickets "
-        "that no sparser one beats."
+        "The monitored score against the fraction of the weights that remain, on a log "
+        f"axis, of each of {len(sweep.trials)} trials; and the Pareto front: tickets "
+        "that are better than all sparser ones."
     )
     return {
         "cost": f"{len(sweep.trials)} trials; {sweep.cost()}{sweep.rest()}.",
         "failed": [
-            f"{trial.name} ({in_words(trial.values)}): {trial.reason}"
-            for trial in sweep.failed
+            f"{each.name} ({each.choices}): {each.reason}" for each in sweep.failed
         ],
         "objective": sweep.objective,
-        "source": cells.embedded(sweep.draw()),
-        "caption": about,
-        "trials": [
-            {
-                "name": trial.name,
-                "told": trial.told,
-                "objective": formats.score(trial.score),
-                "density": formats.density(trial.chosen.density),
-                "score": cells.spread(trial.chosen.score, ""),
-                "won": cells.yes(trial.verdict.won),
-            }
-            for trial in sweep.trials
-        ],
-        "front": [
-            {
-                "density": formats.density(round.density),
-                "score": cells.spread(round.score, ""),
-                "test": cells.spread(round.test, ""),
-                "won": cells.yes(round.wins) if round.number else "dense",
-                "trial": trial.name,
-                "round": round.number,
-                "told": trial.told,
-            }
-            for trial, round in sweep.front()
-        ],
+        "best": sweep.trials[0],
+        "figure": _figure("front", sweep.draw(), about),
+        "trials": sweep.trial_grid(),
+        "front": sweep.front_grid(),
     }
 
 
-def layers(history: History) -> dict[str, Any]:
-    """The density of each layer in each round."""
-    found = layers_of(history)
-    numbers = sorted({number for rounds in found.values() for number in rounds})
-    rows = {
-        layer: [formats.density(rounds[number].mean) for number in numbers]
-        for layer, rounds in found.items()
-    }
-    return {"rounds": numbers, "rows": rows}
-
-
-def plan_rows(history: History) -> list[tuple[str, str, bool]]:
-    """Each choice, and whether it is not the default."""
+def plan(history: History) -> Table:
+    """The choices of the plan; those that are not the default are strong."""
     changed = reproduce.not_default(history.plan)
-    values = history.plan.to_json().items()
-    return [(name, cells.plain(value), name in changed) for name, value in values]
+    rows = [
+        (name, _plain(value), "strong" if name in changed else "")
+        for name, value in history.plan.to_json().items()
+    ]
+    return _named("plan", rows)
 
 
-def conditions(history: History, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the search was run on and with."""
+def conditions(history: History, facts: Mapping[str, Any]) -> Table:
+    """The seeds, the time, the machine and the versions of a search."""
+    found = [*_trained(history), *_recorded(facts)]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    found.append(("This page was written", f"{now:%Y-%m-%d %H:%M} UTC"))
+    return _named("condition", [(name, value, "") for name, value in found])
+
+
+def path_here(recipe: str | None) -> str | None:
+    """The path of a recipe, relative to the working directory if it is in it."""
+    if recipe and Path(recipe).is_relative_to(Path.cwd()):
+        return str(Path(recipe).relative_to(Path.cwd()))
+    return recipe
+
+
+def _scores(frame: Frame) -> dict[str, str]:
+    chosen = frame.verdict.rounds[frame.verdict.chosen]
+    kinds = ", ".join(line.name for line in frame.lines)
+    about = (
+        f"{frame.score} and the step of minimum validation loss against the fraction "
+        f"of the weights that remain, on a log axis, of {kinds}."
+    )
+    alt, more = about, [_BANDS] if frame.is_pooled else []
+    if chosen.number:
+        density = formats.density(chosen.density)
+        alt += f" Round {chosen.number} with {density} of the weights is marked."
+        more += ["A circle marks the ticket that validation chose."]
+    more += ["An arrow at an edge stands for a point outside the figure."]
+    return _figure("accuracy", draw(frame), about, *more) | {"alt": alt}
+
+
+def _curves(frame: Frame) -> dict[str, str]:
+    number = frame.controlled_round
+    more = f"; and the ticket of round {number} with its controls" if number else ""
+    about = (
+        f"Learning curves, {' and '.join(frame.curve_metrics)}: the dense network, the "
+        f"chosen ticket, one between and the last{more}."
+    )
+    pooled = [_BANDS] if frame.is_pooled else []
+    more = "The steep beginning is cut off."
+    return _figure("curves", draw_curves(frame), about, *pooled, more)
+
+
+def _figure(name: str, figure: Any, about: str, *more: str) -> dict[str, str]:
+    caption = " ".join([about, *more])
+    return {"name": name, "source": embedded(figure), "alt": about, "caption": caption}
+
+
+def _trained(history: History) -> Iterator[tuple[str, str]]:
     for number in range(len(history.replicates)):
         seed = history.plan.of_replicate(number).seed
         yield f"Seed of replicate {number}", str(seed)
-    trained = history.trainings()
-    seconds = [training.outcome.seconds for training in trained]
-    yield "Trainings", f"{len(trained)}, of which {len(history.controls)} are controls"
+    seconds = [training.outcome.seconds for training in history.trainings()]
+    count = f"{len(seconds)}, of which {len(history.controls)} are controls"
+    yield "Trainings", count
     if seconds:
         total, longest = duration(sum(seconds)), duration(max(seconds))
         yield "Time spent training", f"{total} (the longest {longest})"
+
+
+def _recorded(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("recipe", "devices", "fingerprint", "machine", "versions", "data"):
         found = facts.get(name)
-        found = cells.as_typed(found) if name == "recipe" else found
+        found = path_here(found) if name == "recipe" else found
         if isinstance(found, Mapping):
             for key, value in found.items():
-                yield f"{name.capitalize()}, {key}", cells.plain(value)
+                yield f"{name.capitalize()}, {key}", _plain(value)
         elif found:
-            yield name.capitalize(), cells.plain(found)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    yield "This page was written", f"{now:%Y-%m-%d %H:%M} UTC"
+            yield name.capitalize(), _plain(found)
+
+
+def _named(head: str, rows: Sequence[tuple[str, str, str]]) -> Table:
+    """A table of names and values, with how they look."""
+    columns = [
+        Column(head, lambda name, _, look: Cell(name, look=look), is_text=True),
+        Column("value", lambda _, value, look: Cell(value, look=look), is_text=True),
+    ]
+    return Table(columns, rows)
+
+
+def _plain(value: Any) -> str:
+    """A value of a file in words."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_plain(each)}" for key, each in value.items()) or "-"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(_plain, value)) or "-"
+    return "-" if value is None else str(value)

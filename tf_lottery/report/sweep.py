@@ -1,25 +1,28 @@
-"""A sweep: the trials of Keras Tuner, and the tickets that no other one beats."""
+"""A sweep: the trials of Keras Tuner, and the Pareto front of their tickets."""
 
 import dataclasses
-import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import rich.box
-import rich.console
-import rich.table
 
 from tf_lottery.core.archive import PathLike, write_json
 from tf_lottery.core.history import History
-from tf_lottery.report import formats
-from tf_lottery.report.canvas import ACCENT, GREY, density_axis, new_figure, save, tidy
+from tf_lottery.report import cells
+from tf_lottery.report.canvas import save
 from tf_lottery.report.files import rows_to_csv
-from tf_lottery.verdict.judge import RoundVerdict, Verdict, judge
+from tf_lottery.report.frame import Frame
+from tf_lottery.report.front import draw_front
+from tf_lottery.report.tabular import PAGE, Column, Table, as_text
+from tf_lottery.verdict import formats
+from tf_lottery.verdict.judge import RoundVerdict, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_NONE = "No trial is finished."
 
 
 @dataclass(frozen=True)
@@ -27,21 +30,26 @@ class Trial:
     """A finished trial.
 
     Attributes:
-        name: Keras Tuner's.
+        name: Keras Tuner's id of the trial.
         values: What the sweep chose.
-        score: What it is ranked by, of the objective.
-        history: That of its search.
-        verdict: On its history.
+        score: The value of the objective, by which trials are ranked.
+        history: The history of its search.
     """
 
     name: str
     values: Mapping[str, Any]
     score: float
     history: History
-    verdict: Verdict = dataclasses.field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "verdict", judge(self.history))
+    @cached_property
+    def frame(self) -> Frame:
+        """What a report shows of its search."""
+        return Frame(self.history)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on its search."""
+        return self.frame.verdict
 
     @property
     def chosen(self) -> RoundVerdict:
@@ -49,24 +57,29 @@ class Trial:
         return self.verdict.rounds[self.verdict.chosen]
 
     @property
-    def told(self) -> str:
-        """Its values in words."""
+    def choices(self) -> str:
+        """What the sweep chose, in words."""
         return in_words(self.values)
 
 
 @dataclass(frozen=True)
 class FailedTrial:
-    """A trial that gave nothing.
+    """A trial without a result.
 
     Attributes:
-        name: Keras Tuner's.
+        name: Keras Tuner's id of the trial.
         values: What the sweep chose.
-        reason: Why it failed, in a line.
+        reason: Why it failed, in one line.
     """
 
     name: str
     values: Mapping[str, Any]
     reason: str
+
+    @property
+    def choices(self) -> str:
+        """What the sweep chose, in words."""
+        return in_words(self.values)
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,11 +87,11 @@ class Sweep:
     """The trials of a sweep.
 
     Attributes:
-        trials: The finished ones, best first.
-        failed: Those that failed.
-        objective: What they are ranked by.
+        trials: The finished trials, best first.
+        failed: The trials that failed.
+        objective: The name of what they are ranked by.
         trained: How many trainings were done.
-        trainings: How many the trials have; the others were shared.
+        trainings: How many trainings the trials have; the others were shared.
     """
 
     trials: tuple[Trial, ...]
@@ -96,14 +109,14 @@ class Sweep:
         return f"trained {self.trained:,} of {self.trainings:,} trainings"
 
     def rest(self) -> str:
-        """What became of the other trainings, in words; empty if there is none."""
+        """What happened to the other trainings; empty if there are none."""
         return "; the others were shared" * (self.trained < self.trainings)
 
     def front(self) -> list[tuple[Trial, RoundVerdict]]:
-        """The tickets that no sparser or equal one beats, from the sparsest on.
+        """The Pareto front of mean monitored score and density, the sparsest first.
 
-        The Pareto front of the monitored score, on the mean over replicates, against
-        density: every round of every trial is a candidate, the dense network too.
+        No ticket on it is beaten by one that is as sparse or sparser. Every round of
+        every trial is a candidate, also the dense networks.
         """
         points = [
             (trial, round)
@@ -112,59 +125,59 @@ class Sweep:
             if not math.isnan(round.score.mean)
         ]
         kept: list[tuple[Trial, RoundVerdict]] = []
-        for point in sorted(points, key=self._sparse_and_good):
-            if not kept or self._rank(*point) > self._rank(*kept[-1]):
-                kept.append(point)
+        for trial, round in sorted(points, key=lambda p: (p[1].density, -_rank(p[1]))):
+            if not kept or _rank(round) > _rank(kept[-1][1]):
+                kept.append((trial, round))
         return kept
 
-    def table(self, trials: int | None = None, width: int = 88) -> str:
-        """The trials as text, best first, at most so many."""
-        if not self.trials:
-            return "No trial is finished."
-        view = _view()
+    def trial_grid(self, trials: int | None = None) -> Table:
+        """The table of trials, best first; only the first `trials` if that is given."""
         monitor = self.trials[0].history.monitor
-        heads = ("trial", "choices", self.objective, "ticket's\ndensity", monitor)
-        for name in (*heads, "wins"):
-            view.add_column(name, justify="left" if name == "choices" else "right")
-        for trial in self.trials[:trials]:
-            view.add_row(
-                trial.name,
-                trial.told,
-                f"{trial.score:.4f}",
-                formats.density(trial.chosen.density),
-                formats.score(trial.chosen.score.mean),
-                "yes" if trial.verdict.won else "no",
-            )
-        return _text(view, width)
+        columns = [
+            Column("trial", lambda trial: trial.name),
+            Column("choices", lambda trial: trial.choices, is_text=True),
+            Column(self.objective, lambda trial: formats.score(trial.score)),
+            Column("ticket's\ndensity", lambda t: formats.density(t.chosen.density)),
+            Column(monitor, lambda trial: cells.spread(trial.chosen.score, monitor)),
+            Column("wins", lambda trial: cells.yes(trial.verdict.won)),
+        ]
+        return Table(columns, [(trial,) for trial in self.trials[:trials]])
+
+    def front_grid(self) -> Table:
+        """The table of the Pareto front."""
+        best = self.trials[0].frame
+        monitor, score = best.history.monitor, best.score
+        tested = Column(score, lambda _, round: cells.spread(round.test, score), PAGE)
+        columns = [
+            Column("density", lambda _, round: formats.density(round.density)),
+            Column(monitor, lambda _, round: cells.spread(round.score, monitor)),
+            *([tested] if score != monitor else []),
+            Column("wins", lambda _, round: _wins(round)),
+            Column("trial", lambda trial, _: trial.name),
+            Column("round", lambda _, round: round.number),
+            Column("choices", lambda trial, _: trial.choices, is_text=True),
+        ]
+        return Table(columns, self.front())
+
+    def table(self, trials: int | None = None, width: int = 88) -> str:
+        """The trials as text, best first; only the first `trials` if that is given."""
+        return as_text(self.trial_grid(trials), width) if self.trials else _NONE
 
     def front_table(self, width: int = 88) -> str:
         """The Pareto front as text."""
-        view = _view()
-        monitor = self.trials[0].history.monitor if self.trials else "score"
-        for name in ("density", monitor, "wins", "trial", "round", "choices"):
-            view.add_column(name, justify="left" if name == "choices" else "right")
-        for trial, round in self.front():
-            view.add_row(
-                formats.density(round.density),
-                formats.score(round.score.mean),
-                _wins(round),
-                trial.name,
-                str(round.number),
-                trial.told,
-            )
-        return _text(view, width)
+        return as_text(self.front_grid(), width) if self.trials else _NONE
 
     def summary(self, trials: int | None = None, width: int = 88) -> str:
-        """The best trials, the front, those that failed, how much was trained."""
+        """The best trials, the front, the failed trials, and how much was trained."""
         if not self.trials:
-            return "\n".join(["No trial is finished.", *self._failures()])
+            return "\n".join([_NONE, *self._failures()])
         found = len(self.trials)
         which = f"the best {trials} of " if trials and trials < found else ""
         return "\n".join(
             [
-                f"Trials, best first ({which}{found}):",
+                f"Trials, best first ({which}{found}):\n",
                 self.table(trials, width),
-                "\nThe Pareto front: networks that no sparser one beats:",
+                "\nThe Pareto front: networks that are better than all sparser ones:\n",
                 self.front_table(width),
                 *self._failures(),
                 f"\n{self.cost().capitalize()}{self.rest()}.",
@@ -172,7 +185,7 @@ class Sweep:
         )
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Each round of each trial, as plain values."""
+        """One row per round of each trial, as plain values."""
         front = {(trial.name, round.number) for trial, round in self.front()}
         for trial in self.trials:
             for round in trial.verdict.rounds:
@@ -192,15 +205,19 @@ class Sweep:
                 }
 
     def to_csv(self, path: PathLike) -> None:
-        """Writes a line a round of each trial."""
+        """Writes one line per round of each trial."""
         rows_to_csv(self.rows(), path)
 
     def to_json(self, path: PathLike) -> None:
         """Writes every number of the tables and the figure."""
-        of = {"objective": self.objective, "trained": self.trained}
-        of |= {"trainings": self.trainings}
-        failed = [dataclasses.asdict(each) for each in self.failed]
-        write_json(path, {**of, "rounds": list(self.rows()), "failed": failed})
+        found = {
+            "objective": self.objective,
+            "trained": self.trained,
+            "trainings": self.trainings,
+            "rounds": list(self.rows()),
+            "failed": [dataclasses.asdict(each) for each in self.failed],
+        }
+        write_json(path, found)
 
     def plot(self, path: PathLike) -> None:
         """Writes a PNG: each trial's score by density, and the Pareto front.
@@ -215,60 +232,18 @@ class Sweep:
 
     def draw(self) -> "Figure":
         """The figure that `plot` writes."""
-        figure = new_figure(7.2, 4.6)
-        axes = figure.subplots()
-        for number, trial in enumerate(self.trials):
-            rounds = trial.verdict.rounds
-            axes.plot(
-                [100 * round.density for round in rounds],
-                [round.score.mean for round in rounds],
-                color="#7fb2d6",
-                linewidth=1,
-                marker="o",
-                markersize=2.5,
-                label=None if number else "trials",
-            )
-        front = self.front()
-        at = [(100 * r.density, r.score.mean) for _, r in front]
-        look: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "markersize": 5}
-        axes.plot(*zip(*at, strict=True), "o-", label="Pareto front", **look)
-        wins = [p for p, (_, r) in zip(at, front, strict=True) if r.wins]
-        if wins:
-            look = {"mfc": "none", "mec": "#D55E00", "mew": 1.4, "markersize": 10}
-            axes.plot(*zip(*wins, strict=True), "o", label="wins", **look)
-        dense = [t.verdict.rounds[0].score.mean for t in self.trials]
-        best = max(dense) if self._maximize else min(dense)
-        axes.axhline(best, color=GREY, linestyle=":", linewidth=1.3, label="best dense")
-        axes.set_ylabel(self.trials[0].history.monitor)
-        tidy([axes])
-        densities = [100 * r.density for t in self.trials for r in t.verdict.rounds]
-        density_axis(axes, densities)
-        figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-        return figure
+        verdicts = [trial.verdict for trial in self.trials]
+        return draw_front(verdicts, [round for _, round in self.front()])
 
     def _failures(self) -> list[str]:
         lines = [
-            f"  {trial.name}  {in_words(trial.values)}: {trial.reason}"
-            for trial in self.failed
+            f"  {each.name}  {each.choices}: {each.reason}" for each in self.failed
         ]
         return [f"\nFailed trials ({len(lines)}):", *lines] if lines else []
 
-    @property
-    def _maximize(self) -> bool:
-        return self.trials[0].history.maximize
-
-    def _rank(self, trial: Trial, round: RoundVerdict) -> float:
-        return round.score.mean if trial.history.maximize else -round.score.mean
-
-    def _sparse_and_good(
-        self, point: tuple[Trial, RoundVerdict]
-    ) -> tuple[float, float]:
-        trial, round = point
-        return round.density, -self._rank(trial, round)
-
 
 def in_words(values: Mapping[str, Any]) -> str:
-    """Choices in words."""
+    """What was chosen, in words."""
     parts = (
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in values.items()
@@ -277,14 +252,9 @@ def in_words(values: Mapping[str, Any]) -> str:
 
 
 def _wins(round: RoundVerdict) -> str:
-    return "dense" if not round.number else "yes" if round.wins else "no"
+    return cells.yes(round.wins) if round.number else "dense"
 
 
-def _view() -> rich.table.Table:
-    return rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-
-
-def _text(view: rich.table.Table, width: int) -> str:
-    text = io.StringIO()
-    rich.console.Console(file=text, width=width).print(view)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+def _rank(round: RoundVerdict) -> float:
+    """The mean score; more is better."""
+    return round.score.mean if round.validation.maximize else -round.score.mean

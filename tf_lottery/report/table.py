@@ -1,42 +1,35 @@
-"""The tables of a search: one line a round, and one a control of a round."""
+"""The tables of a search: its rounds, its controls, and the numbers of its figures."""
 
-import io
-import re
-from collections.abc import Iterator
-
-import rich.box
-import rich.console
-import rich.table
+import dataclasses
+from collections.abc import Callable, Iterable
 
 from tf_lottery.core.history import History
-from tf_lottery.core.printable import printable
-from tf_lottery.report import formats
-from tf_lottery.report.frame import DENSE, TICKET, is_repeated, lines_of, score_name
+from tf_lottery.report import cells
+from tf_lottery.report.cells import Cell
+from tf_lottery.report.frame import DENSE, TICKET, Frame, Line, Point, frame_of
+from tf_lottery.report.tabular import BOTH, PAGE, TERMINAL, Column, Table, as_text
+from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP, Difference
-from tf_lottery.verdict.judge import RoundVerdict, judge
-from tf_lottery.verdict.spread import Spread
+from tf_lottery.verdict.judge import RoundVerdict, Verdict
 
 
-def table(history: History, width: int = 88) -> str:
-    """The rounds as text; the one that was chosen is marked.
+def table(history: History | Frame, width: int = 88) -> str:
+    """The rounds as text; the chosen one is marked.
 
-    Over several replicates a line has the means, below them minimum to maximum, and
-    below a gain its 95% interval. Controls have a table of their own.
+    With several replicates, a line has the means, and below them minimum to maximum,
+    or for a gain its 95% interval. Controls have a table of their own.
 
     Args:
-        history: `ticket.history`, or that of a run directory.
-        width: Columns of the terminal.
+        history: `ticket.history`, that of a run directory, or a `Frame` of one.
+        width: The width of the terminal, in characters.
     """
-    if not is_repeated(history):
-        return _text(_one_by_one(history), width)
-    tables = [_rounds(history)]
-    if history.controls:
-        tables.append(_controls(history))
-    return "\n".join(_text(each, width) for each in tables)
+    frame = frame_of(history)
+    tables = [rounds(frame), *([controls(frame)] if frame.history.controls else [])]
+    return "\n\n".join(as_text(each, width) for each in tables)
 
 
 def unfinished(history: History) -> str:
-    """What of a search is finished, if not all; a sentence."""
+    """A sentence on how much of a search is finished; empty if all is."""
     plan = history.plan
     done = sum(
         r.replicate < plan.replicates and plan.asks_for(r.number, r.control, r.draw)
@@ -47,133 +40,141 @@ def unfinished(history: History) -> str:
     return f"{done} of {asked} {what} are finished." if done < asked else ""
 
 
+def rounds(frame: Frame) -> Table:
+    """The table of rounds, with the verdict on each."""
+    history, verdict, score = frame.history, frame.verdict, frame.score
+    is_tested = score != history.monitor
+    where = BOTH if frame.is_repeated else PAGE  # one training has no interval
+    gain = f"gain on\ndense{_unit(verdict.rounds, score)}"
+    columns = [
+        Column("round", lambda r: _number(r, verdict)),
+        Column("density", lambda r: _density(r, verdict)),
+        Column(history.monitor, lambda r: cells.spread(r.score, history.monitor)),
+        Column(
+            gain,
+            _if_pruned(lambda r: cells.gain(r.validation)),
+            PAGE if is_tested else where,
+        ),
+    ]
+    if is_tested:
+        columns += [
+            Column(score, lambda r: cells.spread(r.test, score)),
+            Column(gain, _if_pruned(lambda r: _test_gain(r, score)), where),
+        ]
+    columns.append(Column("best\nstep", lambda r: cells.steps(r.best_step)))
+    if _is_rewound(history):
+        columns.append(
+            Column("gain,\nsteps", _if_pruned(lambda r: cells.gain(r.steps)), PAGE)
+        )
+    columns += [
+        Column("matches", _if_pruned(lambda r: cells.yes(r.matches)), PAGE),
+        Column("wins", _if_pruned(_wins), PAGE),
+    ]
+    if len(history.replicates) > 1:
+        columns.append(
+            Column(
+                "wins\nin",
+                _if_pruned(lambda r: f"{r.wins_in}/{r.replicates}"),
+                TERMINAL,
+            )
+        )
+    if not frame.is_repeated:
+        columns.append(Column("seconds", lambda r: _seconds(r, history), TERMINAL))
+    return Table(columns, [(r,) for r in verdict.rounds], chosen=verdict.chosen)
+
+
+def controls(frame: Frame) -> Table:
+    """The table of controls: each kind of them in each round."""
+    verdicts, score = frame.verdict.rounds, frame.score
+
+    def gain(metric: str) -> Callable[[Line, Point], Cell]:
+        return lambda line, point: cells.gain(
+            gain_over(verdicts[point.round], line.kind, metric)
+        )
+
+    columns = [
+        Column("round", lambda _, point: point.round),
+        Column("density", lambda _, p: formats.density(verdicts[p.round].density)),
+        Column("control", lambda line, _: line.kind, is_text=True),
+        Column("trainings", lambda _, point: len(point.trainings)),
+        Column(score, lambda _, point: cells.spread(point.spread(score), score)),
+        Column(f"ticket's\ngain{_unit(verdicts, score)}", gain(score)),
+        Column("best\nstep", lambda _, point: cells.steps(point.spread(STEP))),
+    ]
+    if _is_rewound(frame.history):
+        columns.append(Column("ticket's\ngain, steps", gain(STEP), PAGE))
+    rows = [(e, p) for e, p in frame.places if e.kind not in (TICKET, DENSE)]
+    return Table(columns, sorted(rows, key=lambda row: row[1].round), named_by=2)
+
+
+def numbers(frame: Frame) -> Table:
+    """The points of the figure of scores, as a table."""
+    score = frame.score
+    columns = [
+        Column("line", lambda line, _: line.name, is_text=True),
+        Column("round", lambda _, point: point.round),
+        Column("density", lambda _, point: formats.density(point.density)),
+        Column("trainings", lambda _, point: len(point.trainings)),
+        Column(score, lambda _, point: cells.spread(point.spread(score), score)),
+        Column("best\nstep", lambda _, point: cells.steps(point.spread(STEP))),
+    ]
+    return Table(columns, frame.places)
+
+
+def layers(frame: Frame) -> Table:
+    """The density of each layer in each round."""
+    rounds = sorted({number for each in frame.layers.values() for number in each})
+
+    def of(number: int) -> Column:
+        return Column(str(number), lambda _, each: formats.density(each[number].mean))
+
+    columns = [Column("layer", lambda layer, _: layer, is_text=True), *map(of, rounds)]
+    return Table(columns, list(frame.layers.items()))
+
+
 def gain_over(round: RoundVerdict, against: str, metric: str) -> Difference | None:
     """The difference of a round's tickets from dense or a control, if it is known."""
     found = (d for d in round.differences if (d.against, d.metric) == (against, metric))
     return next(found, None)
 
 
-def _one_by_one(history: History) -> rich.table.Table:
-    """The table of one replicate without controls: each number as it is."""
-    chosen = judge(history).chosen
-    columns = _columns(history)
-    view = rich.table.Table(box=rich.box.SIMPLE_HEAD)
-    for name in columns:
-        view.add_column(name, justify="right")
-    view.add_column("")
-    for row in history.rows():
-        cells = [_cell(name, row.get(key)) for name, key in columns.items()]
-        view.add_row(*cells, "<- ticket" if row["round"] == chosen else "")
-    return view
+def _unit(rounds: Iterable[RoundVerdict], score: str) -> str:
+    gains = (d for each in rounds for d in each.differences if d.metric == score)
+    return formats.unit(gains)
 
 
-def _rounds(history: History) -> rich.table.Table:
-    verdict, score = judge(history), score_name(history)
-    view = _view()
-    tested = score != history.monitor
-    several = len(history.replicates) > 1
-    scores = [history.monitor, *([score] if tested else [])]
-    gain = f"gain on\ndense{_unit(verdict.rounds, score)}"
-    for name in ("round", "density", *scores, gain, "best\nstep"):
-        view.add_column(name, justify="right")
-    if several:
-        view.add_column("wins\nin", justify="right")
-    view.add_column("")
-    for round in verdict.rounds:
-        spreads = [round.validation.ours, *([round.test] if tested else [])]
-        view.add_row(
-            str(round.number),
-            formats.density(round.density),
-            *(_spread(spread) for spread in spreads),
-            _gain(gain_over(round, DENSE, score)) if round.number else "",
-            formats.step(round.best_step.mean),
-            *([_wins(round)] if several else []),
-            "<- ticket" if round.number == verdict.chosen else "",
-        )
-    return view
+def _is_rewound(history: History) -> bool:
+    """Whether steps can be compared: training did not start from trained weights."""
+    return history.plan.retrain == "rewind"
 
 
-def _controls(history: History) -> rich.table.Table:
-    rounds, score = judge(history).rounds, score_name(history)
-    view = _view()
-    gain = f"ticket's gain\non it{_unit(rounds, score)}"
-    for name in ("round", "density", "control", "n", score, gain, "best\nstep"):
-        view.add_column(name, justify="left" if name == "control" else "right")
-    for number, kind, trained, step in control_rows(history):
-        view.add_row(
-            str(number),
-            formats.density(rounds[number].density),
-            kind,
-            str(len(trained)) if trained else "0",
-            _spread(trained),
-            _gain(gain_over(rounds[number], kind, score)),
-            formats.step(step.mean),
-        )
-    return view
+def _if_pruned(cell: Callable[[RoundVerdict], Cell | str]) -> Callable[..., Cell | str]:
+    """The cell of a pruned round; the dense network has an empty one."""
+    return lambda round: cell(round) if round.number else ""
 
 
-def control_rows(
-    history: History,
-) -> Iterator[tuple[int, str, Spread | None, Spread]]:
-    """Of each control, by round: its name, its scores and its best steps."""
-    score = score_name(history)
-    found = [
-        (point.round, line.kind, point.spread(score), point.spread(STEP))
-        for line in lines_of(history)
-        if line.kind not in (TICKET, DENSE)
-        for point in line.points
-    ]
-    for number, kind, scores, steps in sorted(found, key=lambda each: each[0]):
-        assert steps  # every training has a best step
-        yield number, kind, scores, steps
+def _number(round: RoundVerdict, verdict: Verdict) -> Cell:
+    names = {verdict.chosen: ("the ticket",), 0: ("dense",)}
+    return Cell(str(round.number), notes=names.get(round.number, ()))
 
 
-def _view() -> rich.table.Table:
-    return rich.table.Table(
-        box=rich.box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False
-    )
+def _density(round: RoundVerdict, verdict: Verdict) -> Cell:
+    """With the number of replicates, where rounds differ in it."""
+    is_uneven = len({each.replicates for each in verdict.rounds}) > 1
+    count = f"{round.replicates} of {round.of}"
+    return Cell(formats.density(round.density), notes=(count,) if is_uneven else ())
 
 
-def _text(view: rich.table.Table, width: int) -> str:
-    text = io.StringIO()
-    rich.console.Console(file=text, width=width).print(view)
-    lines = (line.rstrip() for line in text.getvalue().splitlines())
-    return printable("\n".join(lines))
+def _test_gain(round: RoundVerdict, score: str) -> Cell:
+    cell = cells.gain(gain_over(round, DENSE, score))
+    notes = ("contradicts validation",) if round.contradicted else ()
+    return dataclasses.replace(cell, notes=(*cell.notes, *notes))
 
 
-def _unit(rounds: tuple[RoundVerdict, ...], score: str) -> str:
-    gains = (d for round in rounds for d in round.differences if d.metric == score)
-    return next((f",{unit}" for d in gains if (unit := formats.gain_unit(d))), "")
+def _wins(round: RoundVerdict) -> Cell:
+    count = f"in {round.wins_in} of {round.replicates}"
+    return Cell(cells.yes(round.wins), notes=(count,) if round.of > 1 else ())
 
 
-def _spread(spread: Spread | None) -> str:
-    if spread is None:
-        return "-"
-    short = re.sub(r"(?<!\d)0\.", ".", formats.extremes(spread, ""))
-    return f"{formats.score(spread.mean)}\n{short}".strip()
-
-
-def _gain(difference: Difference | None) -> str:
-    return "\n".join(formats.gain(difference)).strip() if difference else "-"
-
-
-def _wins(round: RoundVerdict) -> str:
-    return f"{round.wins_in}/{round.replicates}" if round.number else ""
-
-
-def _columns(history: History) -> dict[str, str]:
-    """Column heads to the keys of a row."""
-    columns = {"round": "round", "density": "density"}
-    columns |= {history.monitor: history.monitor}
-    score = score_name(history)
-    return columns | {score: score, "best step": "best_step", "seconds": "seconds"}
-
-
-def _cell(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    if name == "density":
-        return f"{value:.1%}"
-    if name == "seconds":
-        return f"{value:.1f}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+def _seconds(round: RoundVerdict, history: History) -> str:
+    return f"{history[round.number].outcome.seconds:.1f}"

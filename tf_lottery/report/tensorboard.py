@@ -1,8 +1,9 @@
-"""The search in TensorBoard: a run a training, called as in the run directory.
+"""The search in TensorBoard: one run per training, named as in the run directory.
 
-`replicate_0` has a scalar a round, at the round's number; `replicate_0/round_03` and
-`replicate_0/controls/reinit/round_03/draw_0` have learning curves, by optimizer step,
-and the hyperparameters with what they gave. TensorFlow is not needed.
+`replicate_0` has one scalar per round, at the number of the round;
+`replicate_0/round_03` and `replicate_0/controls/reinit/round_03/draw_0` have learning
+curves, by optimizer step, and hyperparameters with their results. TensorBoard's own
+`RecordWriter` writes the files, which needs no TensorFlow (see docs/design.md).
 """
 
 import json
@@ -14,20 +15,19 @@ from typing import Any
 
 from tf_lottery.core.archive import PathLike, atomic
 from tf_lottery.core.history import History, Round
-from tf_lottery.report.frame import score_name
-from tf_lottery.verdict.difference import STEP
+from tf_lottery.verdict.difference import STEP, score_name
 
-# TensorBoard takes any file whose name holds "tfevents"; one name a run, so that
-# writing again replaces what was there.
+# TensorBoard reads any file whose name contains "tfevents". With one fixed name,
+# writing again replaces the file.
 _FILE = "events.out.tfevents.tf_lottery"
-# What a training gave, apart from its curves of the same name.
-_GAVE = "outcome"
+# The tags of results start with it: curves may have the same names.
+_RESULT = "outcome"
 
 
 def to_tensorboard(history: History, log_dir: PathLike) -> None:
     """Writes scalars, learning curves and hyperparameters for TensorBoard.
 
-    Look at them with `tensorboard --logdir LOG_DIR`.
+    `tensorboard --logdir LOG_DIR` shows them.
 
     Raises:
         ImportError: TensorBoard is not installed.
@@ -43,7 +43,7 @@ def to_tensorboard(history: History, log_dir: PathLike) -> None:
     names = {name for round in trainings for name in _parameters(history, round)}
     config = hparams.hparams_config_pb(
         [hparams.HParam(name) for name in sorted(names)],
-        [hparams.Metric(f"{_GAVE}/{name}") for name in _shown(history)],
+        [hparams.Metric(f"{_RESULT}/{name}") for name in _shown(history)],
     )
     _write(path, [config])
     for run, rounds in _by_run(history).items():
@@ -74,7 +74,7 @@ def _name(round: Round) -> str:
 
 def _by_round(rounds: Iterable[Round]) -> Iterator[tuple[int, str, float]]:
     for round in rounds:
-        for name, value in _gave(round).items():
+        for name, value in _results(round).items():
             yield round.number, f"round/{name}", value
 
 
@@ -83,11 +83,11 @@ def _by_step(round: Round) -> Iterator[tuple[int, str, float]]:
     for name in (name for name in curves if name != "step"):
         for step, value in zip(curves["step"], curves[name], strict=True):
             yield int(step), name, value
-    for name, value in _gave(round).items():
-        yield round.outcome.best_step, f"{_GAVE}/{name}", value
+    for name, value in _results(round).items():
+        yield round.outcome.best_step, f"{_RESULT}/{name}", value
 
 
-def _gave(round: Round) -> dict[str, float]:
+def _results(round: Round) -> dict[str, float]:
     return {
         "density": round.ticket.density,
         STEP: float(round.outcome.best_step),
@@ -102,7 +102,7 @@ def _shown(history: History) -> list[str]:
 
 
 def _parameters(history: History, round: Round) -> dict[str, Any]:
-    """The plan and the place of a training in it; what is None is left out."""
+    """The plan, and the place of a training in it; None is left out."""
     plan = history.plan.to_json() | {
         "seed": history.plan.of_replicate(round.replicate).seed,
         "replicate": round.replicate,

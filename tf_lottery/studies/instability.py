@@ -29,7 +29,7 @@ from tf_lottery.run_dir.replicate_dir import Replicate
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.training.trainer import Trainer
-from tf_lottery.verdict.monitor import is_fraction, maximizes
+from tf_lottery.verdict.monitor import gives_fractions, maximizes
 
 STABLE = 0.02
 
@@ -82,7 +82,7 @@ def checked_threshold(threshold: float | None, metric: str) -> float:
             "`threshold` must be a number; that of accuracies is a fraction. "
             f"Received: threshold={threshold!r}."
         )
-    if threshold is None and not is_fraction(metric):
+    if threshold is None and not gives_fractions(metric):
         raise ValueError(
             f"The instability of {metric!r} is no fraction, and `threshold` has no "
             "default. Pass one, or monitor an accuracy."
@@ -225,4 +225,4 @@ def _error(trainer: Trainer, ticket: Ticket, weights: Weights) -> float:
     value = trainer.evaluate(ticket, weights)[metric]
     if not maximizes(metric, trainer.plan):
         return value
-    return 1 - value if is_fraction(metric) else -value
+    return 1 - value if gives_fractions(metric) else -value

@@ -26,7 +26,7 @@ from tf_lottery.studies.instability import (
     instability,
 )
 from tf_lottery.training.trainer import Trainer
-from tf_lottery.verdict.monitor import is_fraction
+from tf_lottery.verdict.monitor import gives_fractions
 
 # What a walk along the steps chooses itself, or has no use for.
 _NOT_PLAIN = {
@@ -211,4 +211,4 @@ def _point(
 
 
 def _told(found: Instability, value: float) -> str:
-    return f"{100 * value:.3g}%" if is_fraction(found.metric) else f"{value:.3g}"
+    return f"{100 * value:.3g}%" if gives_fractions(found.metric) else f"{value:.3g}"

@@ -1,1 +1,1 @@
-"""Who wins, and what the numbers say."""
+"""Which ticket wins, and what the numbers say."""

@@ -1,7 +1,7 @@
 """What a ticket gains: paired differences from the dense network and the controls.
 
-A difference is taken within a replicate, so that what its seed does to both is in
-neither. The draws of a control are averaged first.
+A difference is taken within a replicate: both sides have the same seed, and its effect
+on both cancels. The draws of a control are averaged first.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.core.history import History, Round
-from tf_lottery.verdict.monitor import is_fraction, test_name
+from tf_lottery.verdict.monitor import gives_fractions, test_name
 from tf_lottery.verdict.spread import Spread
 
 STEP = "best_step"
@@ -26,7 +26,7 @@ class Difference:
         against: "dense", or the name of a control.
         metric: What is compared: a score, or "best_step".
         maximize: Whether more is better.
-        ours: The tickets, one value a replicate that has both.
+        ours: The tickets, one value per replicate that has both sides.
         theirs: What they are compared with, in the same order.
     """
 
@@ -47,7 +47,7 @@ class Difference:
 
     @property
     def gain(self) -> Spread:
-        """By how much ours are better: the spread, turned where less is better."""
+        """By how much ours are better: the spread, negated where less is better."""
         values = self.spread.values
         return Spread(values if self.maximize else tuple(-value for value in values))
 
@@ -58,9 +58,9 @@ class Difference:
 
     @property
     def resolved(self) -> int:
-        """1 where ours are better, -1 where they are worse, 0 where chance could do it.
+        """1 if ours are better, -1 if they are worse, 0 if it may be chance.
 
-        Nothing is resolved without an interval, or by one without width.
+        Without an interval, or with one of zero width, nothing is resolved.
         """
         low, high = self.gain.interval or (0.0, 0.0)
         if low == high:
@@ -74,17 +74,17 @@ class Difference:
 
     @property
     def is_in_points(self) -> bool:
-        """Whether it is a difference of fractions, which is told in points."""
+        """Whether it is a difference of fractions, which is written in points."""
         high = max(self.ours.high, self.theirs.high)
-        return is_fraction(self.metric) and high <= 1
+        return gives_fractions(self.metric) and high <= 1
 
     def is_worse_by_more_than(self, tolerance: float) -> bool:
-        """Whether the whole interval lies below the tolerance."""
+        """Whether the whole interval is a loss larger than the tolerance."""
         interval = self.gain.interval
         return bool(interval and self.resolved < 0 and interval[1] < -tolerance)
 
     def record(self) -> dict[str, Any]:
-        """All of it, as plain values."""
+        """All values, as plain Python values."""
         return {
             "against": self.against,
             "metric": self.metric,
@@ -101,10 +101,10 @@ class Difference:
 def against_dense(
     history: History, ours: Sequence[Round], dense: Sequence[Round]
 ) -> tuple[Difference, Difference]:
-    """Of the monitored score and of the best step; scores that are NaN stay."""
+    """The differences in the monitored score and in the best step; NaN scores stay."""
     score, steps = (
         tuple(
-            Spread(tuple(_figure(round, metric) for round in rounds))
+            Spread(tuple(figure(round, metric) for round in rounds))
             for rounds in (ours, dense)
         )
         for metric in (history.monitor, STEP)
@@ -116,18 +116,16 @@ def against_dense(
 
 
 def differences(history: History, number: int) -> Iterator[Difference]:
-    """Of the tickets of a round from the dense network and from each control.
+    """The differences of a round's tickets from the dense network and each control.
 
-    Two each: of the test figure, or without test data the monitored score, and of
-    the best step. Replicates that lack either side are left out.
+    Two of each: in the score of `score_name`, and in the best step. Replicates that
+    lack either side are left out.
     """
-    name = test_name(history.monitor)
-    tested = any(name in round.outcome.metrics for round in history.trainings())
-    score = name if tested else history.monitor
+    score = score_name(history)
     for against, others in _others(history, number).items():
         for metric, maximize in (score, history.maximize), (STEP, False):
             pairs = [
-                (_figure(history.replicates[replicate][number], metric), other)
+                (figure(history.replicates[replicate][number], metric), other)
                 for replicate, rounds in sorted(others.items())
                 for other in [_mean(rounds, metric)]
             ]
@@ -136,13 +134,32 @@ def differences(history: History, number: int) -> Iterator[Difference]:
                 yield Difference(against, metric, maximize, ours, theirs)
 
 
+def score_name(history: History) -> str:
+    """The score that claims rest on: the test figure of the monitored score.
+
+    Without test data it is the monitored score itself.
+    """
+    name = test_name(history.monitor)
+    is_tested = any(name in round.outcome.metrics for round in history.trainings())
+    return name if is_tested else history.monitor
+
+
+def figure(training: Round, metric: str) -> float:
+    """A figure of a training: a metric, "best_step" or "seconds"; NaN if missing."""
+    if metric == STEP:
+        return float(training.outcome.best_step)
+    if metric == "seconds":
+        return float(training.outcome.seconds)
+    return training.score(metric)
+
+
 def known(figures: Iterable[float]) -> tuple[float, ...]:
-    """Those that are numbers."""
-    return tuple(figure for figure in figures if math.isfinite(figure))
+    """The figures that are finite."""
+    return tuple(each for each in figures if math.isfinite(each))
 
 
 def _others(history: History, number: int) -> dict[str, dict[int, list[Round]]]:
-    """What a round's tickets are compared with, by name and replicate."""
+    """What the tickets of a round are compared with, by name and replicate."""
     having = {r for r, each in enumerate(history.replicates) if len(each) > number}
     others: dict[str, dict[int, list[Round]]] = {}
     if number:
@@ -155,19 +172,13 @@ def _others(history: History, number: int) -> dict[str, dict[int, list[Round]]]:
 
 
 def _mean(draws: Sequence[Round], metric: str) -> float:
-    figures = known(_figure(draw, metric) for draw in draws)
+    figures = known(figure(draw, metric) for draw in draws)
     return Spread(figures).mean if figures else math.nan
-
-
-def _figure(round: Round, metric: str) -> float:
-    if metric == STEP:
-        return float(round.outcome.best_step)
-    return round.score(metric)
 
 
 def _minus(ours: float, theirs: float) -> float:
     scale = max(abs(ours), abs(theirs))
     if not scale or not math.isfinite(ours - theirs):
         return ours - theirs
-    # Scores are float32: past the sixth digit, equal differences would differ.
+    # Scores are float32: beyond the sixth digit, equal differences would differ.
     return round(ours - theirs, 5 - math.floor(math.log10(scale)))

@@ -1,10 +1,10 @@
-"""Whether a ticket wins by the paper's definition, and what its figures carry.
+"""Whether a ticket wins by the paper's definition, and what its figures say.
 
 A ticket matches when its validation score is within the tolerance of the dense
-network's. It wins when also its step of minimum validation loss is no later, it
-keeps at most half of the weights, and it was rewound. Over replicates the means are
-judged, as the paper plots them. Test figures never decide; the claim against the
-dense network and the controls rests on them.
+network's. It wins when also its step of minimum validation loss is not later, it
+keeps at most half of the weights, and it was rewound. With several replicates the
+means are judged, as in the paper's plots. Test figures never decide; the claims
+against the dense network and the controls rest on them.
 """
 
 import math
@@ -19,7 +19,7 @@ from tf_lottery.verdict.monitor import test_name
 from tf_lottery.verdict.spread import Spread
 
 MAX_DENSITY = 0.5
-_EPSILON = 2.0**-22  # twice that of float32: a quotient, and its difference
+_EPSILON = 2.0**-22  # of float32, twice: a quotient is rounded, and a difference
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class RoundVerdict:
     """What is known about the tickets of one round.
 
     Attributes:
-        number: Of the round; 0 is dense.
-        density: The fraction of the weights that they keep.
-        replicates: How many replicates have this round; it is judged over these.
+        number: The number of the round; 0 is dense.
+        density: The fraction of the weights that its tickets keep, on average.
+        replicates: How many replicates have this round; only these are judged.
         of: How many replicates there are.
         validation: The monitored score against the dense network's.
         steps: The step of minimum validation loss against the dense network's.
@@ -37,15 +37,16 @@ class RoundVerdict:
         differences: From the dense network and from each control, in the test
             figure (without test data: the monitored score) and in "best_step".
         matches: Whether the mean score is within the tolerance.
-        wins: Whether it matches, no later, with at most half of the weights, rewound.
+        wins: Whether it matches, is not later, keeps at most half of the weights and
+            was rewound.
         wins_in: In how many replicates the ticket wins by itself.
-        contradicted: Whether it matches, and the interval of its test figures
-            lies wholly below the tolerance.
-        rewound: Whether its training began with weights of the dense network's, as
-            the paper's does, not with trained ones.
-        too_short: Whether validation loss was least at the last step of every
-            training, of the dense network too, so that none is known to be earlier.
-        passes: How many validation passes a training had, at most.
+        contradicted: Whether it matches by validation, but on test data the whole
+            interval of its gain is a loss larger than the tolerance.
+        rewound: Whether its training started from early weights of the dense
+            network, as in the paper, and not from trained weights.
+        too_short: Whether validation loss was lowest at the last step of every
+            training, the dense network's included: which is earlier is not known.
+        passes: The largest number of validation passes of a training.
     """
 
     number: int
@@ -75,11 +76,11 @@ class RoundVerdict:
         return self.steps.ours
 
     def sentence(self) -> str:
-        """What the figures carry against the dense network and each control."""
+        """What the figures say against the dense network and each control."""
         return wording.claims(self)
 
     def record(self) -> dict[str, Any]:
-        """Every number, as plain values."""
+        """Every number, as plain Python values."""
         return {
             "round": self.number,
             "density": self.density,
@@ -107,11 +108,11 @@ class Verdict:
     Attributes:
         rounds: Each round, from the dense one on.
         chosen: The round whose ticket is returned: the sparsest winner, else the
-            sparsest match, else the best pruned one, of those that all replicates
-            have.
-        replicate: Of its tickets, that with the best score.
+            sparsest match, else the best pruned round. Rounds that some
+            replicates lack are not considered.
+        replicate: The replicate whose ticket of that round has the best score.
         won: Whether the chosen round wins.
-        reason: Why, in words, and what the test figures say to it.
+        reason: Why, in words, and what the test figures say about it.
     """
 
     rounds: tuple[RoundVerdict, ...]
@@ -124,7 +125,7 @@ class Verdict:
         return f"<Verdict: {self.reason}>"
 
     def record(self) -> dict[str, Any]:
-        """Every number, as plain values."""
+        """Every number, as plain Python values."""
         return {
             "chosen": self.chosen,
             "replicate": self.replicate,
@@ -201,8 +202,8 @@ def _is_rewound(history: History) -> bool:
 def _matches(history: History, validation: Difference) -> bool:
     gain = validation.ours.mean - validation.theirs.mean
     loss, tolerance = (-gain if history.maximize else gain), history.plan.tolerance
-    # Scores are float32: a loss of exactly the tolerance may come out above it, and
-    # so may equal means of scores that are not equal.
+    # Scores are float32: a loss of exactly the tolerance may be computed as slightly
+    # above it, and so may equal means of scores that are not equal.
     is_exact = tolerance == 0 and len(validation) == 1
     noise = 0.0 if is_exact else _EPSILON * abs(validation.theirs.mean)
     return loss <= tolerance + noise
@@ -219,7 +220,7 @@ def _chosen(
     """The round to return, and why."""
     if not pruned:
         return None, "No round was pruned: this is the dense network."
-    # A round that some replicates lack is not chosen for those that have it.
+    # All replicates must have the chosen round, as far as they have begun to prune.
     pruned = [round for round in pruned if round.replicates == pruned[0].replicates]
     matches = [round for round in pruned if round.matches]
     winners = [round for round in matches if round.wins]
@@ -230,22 +231,22 @@ def _chosen(
         reason = "No verdict is possible without validation data."
     claims = chosen.sentence() if wording.has_claims(chosen) else ""
     number = controlled_round(history, chosen.number)
-    beside = next((r for r in pruned if r.number == number != chosen.number), None)
-    elsewhere = wording.elsewhere(beside) if beside else ""
+    other = next((r for r in pruned if r.number == number != chosen.number), None)
+    elsewhere = wording.elsewhere(other) if other else ""
     return chosen, " ".join(filter(None, (reason, claims, elsewhere)))
 
 
 def controlled_round(history: History, number: int) -> int | None:
-    """The round with controls that is nearest to another, and not after it.
+    """The nearest round with controls: at or before `number`, else after it.
 
-    If there is none before, the nearest after.
+    None without controls.
     """
     rounds = {control.number for control in history.controls}
     return min(rounds, key=lambda n: (n > number, abs(n - number)), default=None)
 
 
 def _best(history: History, rounds: Sequence[RoundVerdict]) -> RoundVerdict:
-    """The round with the best mean score; of equal ones the sparsest."""
+    """The round with the best mean score; the sparsest of equal ones."""
 
     def rank(round: RoundVerdict) -> tuple[float, int]:
         return _rank(history, round.score.mean), round.number
@@ -254,7 +255,7 @@ def _best(history: History, rounds: Sequence[RoundVerdict]) -> RoundVerdict:
 
 
 def _replicate(history: History, number: int) -> int:
-    """The replicate with the best score in a round; of equal ones the first."""
+    """The replicate with the best score in a round; the first of equal ones."""
     scores = {
         replicate: _rank(history, rounds[number].score(history.monitor))
         for replicate, rounds in enumerate(history.replicates)

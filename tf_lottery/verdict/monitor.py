@@ -1,4 +1,4 @@
-"""The monitored score: which way is better, and what its test figure is called."""
+"""The monitored score: whether higher is better, and the name of its test figure."""
 
 import re
 
@@ -14,21 +14,21 @@ def maximizes(monitor: str, plan: Plan) -> bool:
     """Whether a higher monitored score is better.
 
     Raises:
-        ValueError: mode="auto" does not know the score.
+        ValueError: The mode is "auto", and the score is not a known one.
     """
     if plan.mode != "auto":
         return plan.mode == "max"
-    # At the end: what stands before is the name of an output.
+    # Only the end is compared: the name of an output may precede it.
     if known := _KNOWN.search(monitor):
         return known["higher"] is not None
     raise ValueError(
-        f"Whether a higher {monitor!r} is better is not known. "
+        f"It is not known whether a higher {monitor!r} is better. "
         'Pass `mode="max"` or `mode="min"`, or another `monitor`.'
     )
 
 
-def is_fraction(metric: str) -> bool:
-    """Whether a metric is a fraction, as accuracies are: it is told in points."""
+def gives_fractions(metric: str) -> bool:
+    """Whether the values of a metric are fractions, as those of accuracy are."""
     known = _KNOWN.search(metric)
     return known is not None and known["higher"] is not None
 

@@ -1,7 +1,7 @@
-"""One value a replicate: their mean, extremes and interval.
+"""One value per replicate: the mean, the extremes and the interval of the mean.
 
 The paper's error bars are minimum and maximum. They widen with the number of
-replicates and say little of the mean; what is claimed rests on the interval.
+replicates and say little about the mean; claims rest on the interval.
 """
 
 import math
@@ -15,7 +15,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Spread:
-    """Values of one figure, one a replicate.
+    """The values of one figure, one per replicate.
 
     Example:
         >>> Spread((0.5, 0.75, 1.0)).mean
@@ -38,18 +38,18 @@ class Spread:
     @property
     def mean(self) -> float:
         mean = math.fsum(self.values) / len(self.values)
-        return float(np.clip(mean, self.low, self.high))  # of equal values: that value
+        return float(np.clip(mean, self.low, self.high))  # exact for equal values
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95% t interval of the mean; None of one value.
+        """The 95% t interval of the mean; None for a single value.
 
-        It has no width where all values are equal: these say nothing of chance.
+        It has zero width where all values are equal: they say nothing about chance.
         """
         return self.interval_at(CONFIDENCE)
 
     def interval_at(self, confidence: float) -> tuple[float, float] | None:
-        """The t interval of the mean at another confidence, for several at once."""
+        """The t interval of the mean at another confidence, 0 to 1."""
         if len(self) < 2 or not np.isfinite(self.values).all():
             return None
         if self.low == self.high:
@@ -61,7 +61,7 @@ class Spread:
         return self.mean - half, self.mean + half
 
     def record(self) -> dict[str, Any]:
-        """All of it, as plain values."""
+        """All values, as plain Python values."""
         return {
             "values": list(self.values),
             "mean": self.mean,

@@ -1,22 +1,20 @@
-"""The verdict in words that claim no more than the numbers carry.
+"""The verdict in sentences that claim no more than the numbers support.
 
-Without an interval nothing is "better": a difference is told as such. An interval
-that holds zero is "not resolved". What a lost control means is said for the
-controls whose change is known.
+Without an interval nothing is "better": there is only a difference. A difference
+whose interval contains zero is "not resolved". Where a control is better than the
+ticket, a sentence says what that means, if it is known what the control changed.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP, Difference
 from tf_lottery.verdict.spread import CONFIDENCE, Spread
 
 if TYPE_CHECKING:
     from tf_lottery.verdict.judge import RoundVerdict
 
-# What a ticket and its control do not share.
+# What the control changes about the ticket.
 _CHANGED = {
     "reinit": "its initial weights are",
     "reinit_same_sign": "the sizes of its initial weights are",
@@ -26,17 +24,17 @@ _CHANGED = {
 
 
 def judgement(round: "RoundVerdict", max_density: float) -> str:
-    """Whether the tickets of a round win, by validation, and what they lack."""
+    """Whether the tickets of a round win, by validation, and if not, why not."""
     compared, over = _compared(round), _over(round)
     if not round.matches:
         start = "No ticket matches the dense network; the best has"
         return f"{start} {compared}{over}."
     if round.wins:
-        told = f"A winning ticket: {compared}, {_steps(round)}{over}."
+        text = f"A winning ticket: {compared}, {_steps(round)}{over}."
     else:
         lacks = _lacks(round, max_density)
-        told = f"The ticket matches but does not win: {compared}, but {lacks}{over}."
-    return told + _caveat(round)
+        text = f"The ticket matches but does not win: {compared}, but {lacks}{over}."
+    return text + _caveat(round)
 
 
 def has_claims(round: "RoundVerdict") -> bool:
@@ -45,12 +43,12 @@ def has_claims(round: "RoundVerdict") -> bool:
 
 
 def claims(round: "RoundVerdict") -> str:
-    """What the figures carry against the dense network and each control."""
+    """What the figures say against the dense network and each control."""
     figures = [each for each in round.differences if each.metric != STEP]
     if not figures:
         return ""
-    told = (_claim(each, round) for each in figures)
-    sentences = [f"{_source(figures[0].metric)}: {'; '.join(told)}."]
+    said = "; ".join(_claim(each, round) for each in figures)
+    sentences = [f"{_source(figures[0].metric)}: {said}."]
     if round.contradicted:
         sentences.append(
             "The test figures contradict the choice: "
@@ -60,30 +58,33 @@ def claims(round: "RoundVerdict") -> str:
 
 
 def elsewhere(round: "RoundVerdict") -> str:
-    """What the controls of a round say, where the chosen one has none."""
-    figures = {d.against: d for d in round.differences if d.metric != STEP}
-    controls = [name for name in figures if name != "dense"]
-    told = (_claim(figures[name], round) for name in controls)
+    """What the controls of this round say, where the chosen round has none."""
+    said = "; ".join(
+        _claim(each, round)
+        for each in round.differences
+        if each.metric != STEP and each.against != "dense"
+    )
+    if not said:
+        return ""
     return (
-        f"It has no controls; the nearest ticket that has, of round {round.number} "
-        f"with {round.density:.1%} of the weights: {'; '.join(told)}."
-        if controls
-        else ""
+        "This ticket has no controls; the nearest ticket with controls, of round "
+        f"{round.number} with {formats.density(round.density)} of the weights: "
+        f"{said}."
     )
 
 
 def _caveat(round: "RoundVerdict") -> str:
-    """Why it is not known which is earlier."""
+    """Why it is not known which minimum of validation loss is earlier."""
     if not round.rewound or not round.too_short:
         return ""
     if round.passes == 1:
         return (
-            " Each training was validated once: with a smaller `evaluate_every` one "
-            "sees which is earlier."
+            " Each training was validated only once: use a smaller `evaluate_every` "
+            "to see which minimum is earlier."
         )
     return (
-        " Validation loss was least at the last step of both: train longer to see "
-        "which is earlier."
+        " Validation loss was lowest at the last step of both: train longer to see "
+        "which minimum is earlier."
     )
 
 
@@ -96,18 +97,16 @@ def _lacks(round: "RoundVerdict", max_density: float) -> str:
 
 
 def _compared(round: "RoundVerdict") -> str:
-    ours, dense = round.validation.ours.mean, round.validation.theirs.mean
-    score = f"{round.validation.metric} {ours:.4f} (dense {dense:.4f})"
-    return f"{round.density:.1%} of the weights, {score}"
+    scores = round.validation.ours, round.validation.theirs
+    ours, dense = (formats.score(each.mean) for each in scores)
+    score = f"{round.validation.metric} {ours} (dense {dense})"
+    return f"{formats.density(round.density)} of the weights, {score}"
 
 
 def _steps(round: "RoundVerdict") -> str:
-    ours, dense = (_step(s.mean) for s in (round.steps.ours, round.steps.theirs))
+    steps = round.steps.ours, round.steps.theirs
+    ours, dense = (formats.step(each.mean) for each in steps)
     return f"minimum validation loss is at step {ours} (dense {dense})"
-
-
-def _step(mean: float) -> str:
-    return f"{mean:,.0f}" if mean == round(mean) else f"{mean:,.1f}"
 
 
 def _over(round: "RoundVerdict") -> str:
@@ -125,16 +124,16 @@ def _over(round: "RoundVerdict") -> str:
 def _source(metric: str) -> str:
     if metric.startswith("test_"):
         return f"Test figures ({metric})"
-    return f"Without test data, by the figures that chose the ticket ({metric})"
+    return f"Without test data, these figures also chose the ticket ({metric})"
 
 
 def _claim(figure: Difference, round: "RoundVerdict") -> str:
     against, of, earlier = figure.against, round.of, _earlier(figure.against, round)
     interval = figure.spread.interval
-    signed = _signed(figure, figure.spread.mean)
     if not interval:
         replicates = "1 replicate" if of == 1 else f"1 of {of} replicates"
-        return f"{signed} against {against}{earlier} ({replicates}: no interval)"
+        between = f"({replicates}: no interval)"
+        return f"{_signed(figure)} against {against}{earlier} {between}"
     if interval[0] == interval[1]:
         return f"{_equal(figure, of)}{earlier}"
     better = _of(figure.better_in, len(figure), of)
@@ -144,18 +143,17 @@ def _claim(figure: Difference, round: "RoundVerdict") -> str:
     if figure.resolved < 0:
         amount = _by(figure, Spread(tuple(-gain for gain in figure.gain.values)))
         return f"loses to {against} by {amount}, better in {better}{earlier}"
-    between = _interval(figure, interval)
-    return (
-        f"not resolved from {against}: {signed} {between}, better in {better}{earlier}"
-    )
+    amount = f"{_signed(figure)} {_interval(figure, figure.spread)}"
+    start = f"the difference from {against} is not resolved"
+    return f"{start}: {amount}, better in {better}{earlier}"
 
 
 def _equal(figure: Difference, of: int) -> str:
     replicates = _of(len(figure), len(figure), of)
     if not figure.spread.mean:
         return f"equal to {figure.against} in {replicates}"
-    signed = _signed(figure, figure.spread.mean)
-    return f"{signed} against {figure.against}, alike in {replicates}: no interval"
+    signed = f"{_signed(figure)} against {figure.against}"
+    return f"{signed}, the same in {replicates}: no interval"
 
 
 def _of(count: int, known: int, of: int) -> str:
@@ -180,38 +178,24 @@ def _meaning(figure: Difference) -> str:
     if figure.resolved >= 0 or figure.against not in _CHANGED:
         return ""
     changed = _CHANGED[figure.against]
-    return f"Worse than {figure.against}: {changed} not what makes it good."
+    worse = f"The ticket is worse than {figure.against}"
+    return f"{worse}: {changed} not what makes it good."
 
 
-def _signed(figure: Difference, mean: float) -> str:
-    sign = "+" if mean >= 0 else "-"
-    return f"{sign}{_amount(figure, abs(mean))}"
+def _signed(figure: Difference) -> str:
+    """The mean difference with its sign and unit."""
+    return f"{formats.signed(figure, figure.spread.mean)}{_unit(figure)}"
 
 
 def _by(figure: Difference, spread: Spread) -> str:
-    assert spread.interval
-    return f"{_amount(figure, spread.mean)} {_interval(figure, spread.interval)}"
+    amount = formats.amount(figure, spread.mean)
+    return f"{amount}{_unit(figure)} {_interval(figure, spread)}"
 
 
-def _amount(figure: Difference, value: float) -> str:
-    text = _number(figure)(value)
-    return f"{text} points" if figure.is_in_points else text
+def _unit(figure: Difference) -> str:
+    return " points" if figure.is_in_points else ""
 
 
-def _interval(figure: Difference, interval: tuple[float, float]) -> str:
-    low, high = map(_number(figure), interval)
+def _interval(figure: Difference, spread: Spread) -> str:
+    low, high = (formats.amount(figure, each) for each in spread.interval or ())
     return f"({CONFIDENCE:.0%} interval {low} to {high})"
-
-
-def _number(figure: Difference) -> Callable[[float], str]:
-    if not figure.is_in_points:
-        return lambda value: f"{value:.3g}"
-
-    def points(value: float) -> str:
-        text = f"{100 * value:.2f}"
-        if float(text) or not value:
-            return text
-        # What is not zero is not shown as zero.
-        return np.format_float_positional(100 * value, 1, fractional=False, trim="-")
-
-    return points

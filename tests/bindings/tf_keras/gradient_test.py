@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from tf_lottery.bindings.tf_keras.gradient import gradient
 
 from tests.models import arrays, batches, compiled, keras, tf, tiny
 from tf_lottery import Ticket, find_ticket
-from tf_lottery.bindings.tf_keras.gradient import gradient
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.prune import prune
