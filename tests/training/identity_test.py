@@ -1,5 +1,7 @@
 """What a training depends on is in its identity, also what is set after `compile`."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -48,7 +50,7 @@ def test_what_is_set_after_compile_makes_it_another_search(tmp_path, change):
 def key(model):
     trainer = Trainer(model, DATA, Plan(rounds=1))
     facts = describe(trainer.plan, trainer.facts["architecture"], trainer.facts["data"])
-    return Identity(facts).key(trainer.dense(), trainer.plan, 0)
+    return Identity(facts).key(trainer.dense(), trainer.plan)
 
 
 def test_trainings_that_differ_in_the_optimizers_values_are_not_shared():
@@ -124,12 +126,13 @@ def test_pruning_a_trained_network_is_asked_for(recwarn):
 
 
 def test_a_sweep_over_a_rate_set_after_compile_compiles_each_model():
-    from tf_lottery.tuner.trainers import _key
+    from tf_lottery.tuner.trainers import Trainers
 
     def model(rate):
         made = compiled(tiny(), "adam")
         made.optimizer.learning_rate = rate
         return made
 
-    keys = [_key(model(rate), Plan()) for rate in (1e-3, 1e-6, 1e-3)]
+    makes = [functools.partial(model, rate) for rate in (1e-3, 1e-6, 1e-3)]
+    keys = [Trainers(None)._key(make, Plan()) for make in makes]
     assert keys[0] == keys[2] != keys[1]
