@@ -106,6 +106,11 @@ class Trainer:
         return self._session.data.monitors(self._prepared.searched.engine)
 
     @property
+    def traces(self) -> int:
+        """How often the training step was traced, in all trainings together."""
+        return self._prepared.searched.engine.traces
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What identifies model, compilation, data and devices, see `manifest`.
 
@@ -130,9 +135,7 @@ class Trainer:
     def dense(self, start: State | None = None) -> Ticket:
         """The ticket of round 0: every weight kept, at the initialisation.
 
-        Args:
-            start: The state that it starts from now and later, in place of the copy in
-                memory.
+        `start` takes the place of the initial state in memory, now and later.
         """
         self._initial = self._initial if start is None else start
         return self._prepared.dense(self.plan, self._initial)
@@ -223,8 +226,7 @@ class Trainer:
     def reordered(self, number: int, ticket: Ticket) -> tuple["Trainer", Ticket]:
         """A copy of a ticket, and its trainer: the same data in another order.
 
-        Equal numbers give equal orders. A `tf.data.Dataset` that was passed as it
-        is has an order of its own each time that it is read, if it shuffles.
+        Equal numbers give equal orders.
         """
         seed = derive(self.plan.seed, "copy", number)
         plan = dataclasses.replace(self.plan, seed=seed, rewind_to=0)
