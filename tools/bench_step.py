@@ -82,7 +82,7 @@ def bench(model: Any, data: Any, chunks: int) -> dict[str, Any]:
             "steps per execution": group,
             "ms per step": 1e3 * float(np.median(taken)) / CHUNK,
             "ratio to dense [95 %]": _bench.ratio(taken, times[DENSE, group]),
-            "traces": variants[name, group].traces,
+            "traces": variants[name, group].traces(),
         }
         for (name, group), taken in times.items()
     ]

@@ -56,6 +56,15 @@ class Session:
         same = plan.seed == self.plan.seed
         return self.on(plan, self.data if same else self.data.of(plan), replicate)
 
+    def reordered(self, plan: Plan) -> "Session":
+        """The session of the same data in the order of another plan's seed."""
+        return self.on(plan, self.data.reordered(plan), self.replicate)
+
+    @property
+    def monitors(self) -> list[str]:
+        """The scores that could decide; the first is the default."""
+        return self.data.monitors(self._loop.engine)
+
     def assign(self, ticket: Ticket, state: State) -> Ticket:
         """Gives all workers the chief's masks and state; returns their ticket."""
         workers, live = self.prepared.workers, self.prepared.searched.live
@@ -93,7 +102,7 @@ class Session:
             prepared.searched.live,
             prepared.workers,
             checkpoint,
-            plan.monitor or self.data.monitors(self._loop.engine)[0],
+            plan.monitor or self.monitors[0],
             control,
             self.replicate if self.replicate or plan.replicates > 1 else None,
         )

@@ -103,7 +103,7 @@ class Trainer:
     @property
     def monitors(self) -> list[str]:
         """The scores that could decide; the first is the default."""
-        return self._session.data.monitors(self._prepared.searched.engine)
+        return self._session.monitors
 
     @property
     def traces(self) -> int:
@@ -133,9 +133,9 @@ class Trainer:
         return notes.of(self._prepared, self._session.data)
 
     def dense(self, start: State | None = None) -> Ticket:
-        """The ticket of round 0: every weight kept, at the initialisation.
+        """The ticket of round 0: every weight kept, at the initialisation, or `start`.
 
-        `start` takes the place of the initial state in memory, now and later.
+        A `start` takes the place of the initial state, now and later.
         """
         self._initial = self._initial if start is None else start
         return self._prepared.dense(self.plan, self._initial)
@@ -230,15 +230,14 @@ class Trainer:
         """
         seed = derive(self.plan.seed, "copy", number)
         plan = dataclasses.replace(self.plan, seed=seed, rewind_to=0)
-        data = self._session.data.reordered(plan)
-        other = self._with(self._session.on(plan, data, self._session.replicate))
+        other = self._with(self._session.reordered(plan))
         state = self._prepared.source.with_generators(ticket.state, seed)
         return other, dataclasses.replace(ticket, state=state)
 
     def completed(self, ticket: Ticket) -> Ticket:
         """The ticket of a search with its data, and its model if no file has it."""
-        data, origin = self._session.data.data, self._prepared.origin
-        return dataclasses.replace(ticket, data=data, origin=origin)
+        of = {"data": self._session.data.data, "origin": self._prepared.origin}
+        return dataclasses.replace(ticket, **of)
 
     def follow(self) -> bytes:
         """Does what the chief says, on the other workers; see `Session.follow`."""
