@@ -171,8 +171,8 @@ def test_a_recipes_model_may_take_the_plan_and_is_made_under_the_dtype_policy(
 ):
     recipe, run_dir = tmp_path / "little.py", tmp_path / "run"
     recipe.write_text(LITTLE)
-    told = [recipe, f"--run_dir={run_dir}", "--steps=4"]
-    run("find", *told, "--dtype_policy=mixed_bfloat16")
+    arguments = [recipe, f"--run_dir={run_dir}", "--steps=4"]
+    run("find", *arguments, "--dtype_policy=mixed_bfloat16")
     ticket = Store(run_dir).history()[1].ticket
     config = ticket.architecture["config"]["layers"][1]["config"]
     assert config["dtype"]["config"]["name"] == "mixed_bfloat16"
@@ -182,14 +182,14 @@ def test_a_recipes_model_may_take_the_plan_and_is_made_under_the_dtype_policy(
     page = (run_dir / "report.html").read_text()
     assert "--dtype_policy mixed_bfloat16" in page
     with pytest.raises(SystemExit, match="holds another search"):
-        run("find", *told)
+        run("find", *arguments)
 
 
 def test_a_recipe_can_be_tried_out_on_few_batches(tmp_path):
     recipe, run_dir = tmp_path / "little.py", tmp_path / "run"
     recipe.write_text(LITTLE)
-    told = [recipe, f"--run_dir={run_dir}", "--limit_batches=1", "--steps=4"]
-    run("find", *told, "--batch_size=5")
+    arguments = [recipe, f"--run_dir={run_dir}", "--limit_batches=1", "--steps=4"]
+    run("find", *arguments, "--batch_size=5")
     data = Store(run_dir).facts()["data"]
     assert [part["batches"] for part in data.values()] == [1, 1]
     whole = np.random.default_rng(0).normal(size=(48, 3)).astype("float32")

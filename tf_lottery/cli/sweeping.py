@@ -13,7 +13,7 @@ from tf_lottery.report.sweep import Sweep
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.lottery_tuner import LotteryTuner
 from tf_lottery.tuner.objectives import lottery_objective
-from tf_lottery.tuner.space import JUDGES, beside, choices_of, lottery_space
+from tf_lottery.tuner.space import JUDGES, choices_of, lottery_space, with_plan
 
 _TRIALS = 10
 _ORACLES = {
@@ -49,7 +49,7 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     tuner = LotteryTuner(
         _oracle(arguments, plan),
         hypermodel,
-        space=beside(plan, space, {*own, *JUDGES}),
+        space=with_plan(space, plan, {*own, *JUDGES}),
         executions_per_trial=plan.replicates,
         seed=plan.seed,
         directory=arguments.directory,
