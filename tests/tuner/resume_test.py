@@ -2,7 +2,6 @@
 
 import math
 
-import filelock
 import keras_tuner
 import pytest
 
@@ -177,16 +176,6 @@ def test_other_settings_of_hyperband_are_another_sweep(tmp_path, trainer):
     swept(tmp_path, oracle("hyperband", max_epochs=2, **options), rounds=1)
     with pytest.raises(PlanMismatchError, match="'max_epochs' is 2 there and 4 here"):
         swept(tmp_path, oracle("hyperband", max_epochs=4, **options), rounds=1)
-
-
-def test_two_processes_do_not_run_one_sweep(tmp_path, trainer):
-    made = tuner(tmp_path)
-    with (
-        filelock.FileLock(tmp_path / "sweep" / ".lock"),
-        pytest.raises(OSError, match="is in use by another sweep"),
-    ):
-        made.search(None, rounds=1, verbose=0)
-    assert trainer.log == []
 
 
 def test_another_model_in_the_directory_is_an_error(tmp_path, trainer):

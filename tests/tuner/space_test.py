@@ -179,11 +179,8 @@ def test_hyperbands_shortest_trial_is_what_a_space_must_fit(tmp_path, trainer):
     swept(tmp_path, of, rounds=1, search={"rewind_to": 1})
     space = choices_of({"steps": [5, 7], "pruning_rate": RATES})
     with pytest.raises(ValueError, match="a space that returns `steps`"):
-        swept(
-            tmp_path / "other",
-            oracle("hyperband", max_epochs=4, **options),
-            space=space,
-        )
+        of = oracle("hyperband", max_epochs=4, **options)
+        swept(tmp_path / "other", of, space=space)
 
 
 @pytest.mark.parametrize("name", ["loss", "max_model_size", "distribution_strategy"])

@@ -40,11 +40,8 @@ def reason(message: str | None) -> str:
 
 def _lacks_memory(error: BaseException | None) -> bool:
     """Whether Python or TensorFlow had too little memory."""
-    while error is not None:
-        if (
-            isinstance(error, MemoryError)
-            or type(error).__name__ == "ResourceExhaustedError"
-        ):
-            return True
-        error = error.__cause__
-    return False
+    if error is None:
+        return False
+    names = {kind.__name__ for kind in type(error).mro()}
+    lacks = names & {"MemoryError", "ResourceExhaustedError"}
+    return bool(lacks) or _lacks_memory(error.__cause__)

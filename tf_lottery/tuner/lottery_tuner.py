@@ -4,7 +4,6 @@ Each trial has a run directory below the tuner's directory. So a stopped trial
 continues where it was, and trials share the trainings that they have in common.
 """
 
-import contextlib
 import difflib
 import os
 import shutil
@@ -183,19 +182,14 @@ class LotteryTuner(keras_tuner.Tuner):
             self._check(trainers, space)
         self.oracle.verbose = 0  # our tables take the place of its own
         self._verbose = verbose
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(Leaving(_GOES_ON))
-            if not self.is_worker:
-                stack.enter_context(sweep_file.alone(Path(self.project_dir)))
-                if not self.oracle.trials:
-                    self.oracle.hyperparameters = space
-            ended: BaseException | None = None
+        if not self.is_worker and not self.oracle.trials:
+            self.oracle.hyperparameters = space
+        with Leaving(_GOES_ON):
             try:
                 super().search(trainers)
-            except keras_tuner.errors.FatalError as error:
-                ended = error.__cause__ or error
-            if ended:  # outside of `except`, so the error keeps its own cause
-                raise ended
+            except keras_tuner.errors.FatalError as fatal:
+                error = fatal.__cause__ or fatal
+                raise error from error.__cause__
 
     def run_trial(self, trial: Any, trainers: Trainers) -> dict[str, float]:
         """The figures of a search with the trial's choices."""

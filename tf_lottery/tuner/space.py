@@ -116,25 +116,23 @@ class Fixed:
     @contextlib.contextmanager
     def conditional_scope(self, parent: str, values: Sequence[Any]) -> Iterator[None]:
         """Like that of Keras Tuner, which does not know a parent that is fixed."""
+        before = self._skips
         if parent not in self._values:
             with self._hp.conditional_scope(parent, values):
                 yield
-            return
-        before = self._skips
-        self._skips = before or self._values[parent] not in values
-        try:
+        else:
+            self._skips = before or self._values[parent] not in values
             yield
-        finally:
-            self._skips = before
+        self._skips = before
 
     def _ask(self, method: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        self.asked.add(name)
-        skips = self._skips
-        if kwargs.get("parent_name") in self._values:
-            parent, values = kwargs.pop("parent_name"), kwargs.pop("parent_values")
+        if (parent := kwargs.pop("parent_name", None)) is not None:
+            values = kwargs.pop("parent_values")
             listed = values if isinstance(values, list | tuple) else [values]
-            skips = skips or self._values[parent] not in listed
-        if skips:
+            with self.conditional_scope(parent, listed):
+                return self._ask(method, name, *args, **kwargs)
+        self.asked.add(name)
+        if self._skips:
             return None
         if name in self._values:
             return self._values[name]

@@ -1,15 +1,12 @@
-"""The directory of a sweep: one process at a time, and no other sweep continues in it.
+"""The directory of a sweep, in which no other sweep may continue.
 
 `sweep.json` says which sweep it is: oracle, space, objective, plan, model and data.
 """
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import filelock
 
 from tf_lottery.core.archive import write_json
 from tf_lottery.core.errors import PlanMismatchError, TicketError
@@ -21,26 +18,6 @@ _UNEQUAL = {
     "compile_config": "the hash of the model's optimizer, loss and metrics",
     "architecture": "the hash of the model",
 }
-
-
-@contextlib.contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Keeps other processes out of a sweep's directory, except its workers.
-
-    Raises:
-        BlockingIOError: Another process is there.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = filelock.FileLock(directory / ".lock").acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise BlockingIOError(
-            f"{directory} is in use by another sweep. Wait until it ends, or pass "
-            "another `project_name`. Only Keras Tuner's chief and workers can share a "
-            "sweep."
-        ) from error
-    with lock:
-        yield
 
 
 def write(directory: Path, facts: Facts) -> None:

@@ -32,8 +32,8 @@ class Trainers:
     def of(self, model: Callable[[], Any], plan: Plan) -> Trainer:
         """The trainer of a plan and of a function that returns a model.
 
-        That of the last call goes on, with nothing compiled again, if its model and
-        how it is compiled are the same, as far as that can be told.
+        The trainer of the last call is used again, and nothing is compiled again, if
+        its model and how that is compiled are known to be the same.
         """
         strategy = self._arguments.get("strategy")
         strategy = None if isinstance(strategy, str) else strategy
@@ -42,7 +42,7 @@ class Trainers:
             return self._last[1].searching(plan)
         trainer = Trainer(model, self._dataset, plan, **self._arguments)
         if self._arguments.get("strategy"):
-            # A name would make another one, and TensorFlow bears few in a process.
+            # A name would make another strategy, and a process can have only few.
             self._arguments["strategy"] = trainer.strategy
         self._last = key, trainer
         return trainer.searching(plan)
@@ -51,7 +51,7 @@ class Trainers:
 def weights_digest(model: Any) -> str:
     """A hash of the weights and the optimizer's values.
 
-    A function may set or load them as well as draw them.
+    The function that makes the model may draw, set or load them.
     """
     digest = hashlib.sha256()
     optimizer = hold.variables(model.optimizer, {}).values()
@@ -62,7 +62,7 @@ def weights_digest(model: Any) -> str:
 
 
 def _key(model: Any, plan: Plan) -> str:
-    """What a compiled model is of: configuration, weights, what a plan changes."""
+    """What a compiled model depends on: configuration, weights, parts of the plan."""
     check_keras(model)
     if isinstance(model, keras.Model):
         check_model(model)
