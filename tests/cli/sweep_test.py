@@ -66,12 +66,15 @@ def test_a_sweep_over_rates_of_mnist_is_reported_and_goes_on(recipe, tmp_path, c
         (["--vary", "rounds=a,b"], "cannot be read"),
         (["--objective=fairness"], "is not known"),
         (["--objective=winning_score:up"], "must be min or max"),
-        (["--objective=winning_score:min"], "of the monitored score's direction"),
-        (["--vary", "rounds=1,2", "--rounds=1"], "either varied or told"),
-        (["--vary", "controls=reinit"], "must be of numbers or words"),
+        (["--objective=winning_score:min"], "winning_score' must be 'max'"),
+        (["--vary", "rounds=1,2", "--rounds=1"], "either varied or fixed"),
+        (["--vary", "controls=reinit"], "must be numbers or words"),
         (["--max_trials=0"], "must be at least 1. Received: 0"),
-        (["--tuner=hyperband"], "Hyperband counts the length of a training in epochs"),
-        (["--tuner=hyperband", "--epochs=4", "--max_trials=3"], "decides by itself"),
+        (["--tuner=hyperband"], "Hyperband needs the length of a training in epochs"),
+        (
+            ["--tuner=hyperband", "--epochs=4", "--max_trials=3"],
+            "itself decides",
+        ),
     ],
 )
 def test_mistakes_are_one_line(recipe, tmp_path, flags, message):
