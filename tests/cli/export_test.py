@@ -107,7 +107,7 @@ def test_the_ending_of_the_output_says_the_format(run_dir, tmp_path):
 
 
 def test_a_run_directory_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SystemExit, match="no run directory or ticket file"):
+    with pytest.raises(SystemExit, match="must be a run directory or a ticket file"):
         run("export", tmp_path / "nowhere")
 
 
@@ -175,7 +175,10 @@ def test_a_recipe_gives_a_ticket_file_its_data(run_dir, found):
         (["--format=tflite"], "exists. Pass `overwrite=True` "),
         (["--quantize=int8"], "given its own options"),
         (["--round=7"], "0 to 2"),
-        (["--recipe=nowhere.py"], "no recipe 'nowhere.py'"),
+        (
+            ["--recipe=nowhere.py"],
+            "A recipe must be a Python file",
+        ),
         (["--format=tflite", "--sparse=yes", "--overwrite"], "`sparse` must be one of"),
     ],
 )

@@ -33,9 +33,13 @@ def sorted_out(*own: type[Exception]) -> Iterator[None]:
 
 
 def reason(message: str | None) -> str:
-    """Why a trial failed, in one line, from the traceback that Keras Tuner keeps."""
-    lines = (message or "").strip().splitlines()
-    return lines[-1].rpartition("FailedTrialError: ")[2] if lines else "unknown"
+    """Why a trial failed, in one line, from the traceback that Keras Tuner keeps.
+
+    Keras Tuner's workers do not send it to their chief.
+    """
+    if not message:
+        return "its worker's output says why"
+    return message.strip().splitlines()[-1].rpartition("FailedTrialError: ")[2]
 
 
 def _lacks_memory(error: BaseException | None) -> bool:
