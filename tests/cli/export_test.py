@@ -70,7 +70,7 @@ def test_find_leaves_a_file_of_the_same_ticket_as_it_is(run_dir, found, capsys):
     before = (run_dir / "ticket.tflite").read_bytes()
     run("find", found.parent / "recipe.py", f"--run_dir={run_dir}", "--export=tflite")
     assert (run_dir / "ticket.tflite").read_bytes() == before
-    assert "stays as it is" in capsys.readouterr().out
+    assert "this ticket and is kept" in capsys.readouterr().out
 
 
 def test_find_replaces_a_file_that_is_not_its_tickets(run_dir, found):
@@ -107,7 +107,7 @@ def test_the_ending_of_the_output_says_the_format(run_dir, tmp_path):
 
 
 def test_a_run_directory_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SystemExit, match="no run directory or ticket file"):
+    with pytest.raises(SystemExit, match="must be a run directory or a ticket file"):
         run("export", tmp_path / "nowhere")
 
 
@@ -130,7 +130,7 @@ def test_an_export_runs_no_code_that_a_run_directory_names(run_dir, tmp_path, ca
     edited(run_dir / "plan.json", lambda facts: facts.update(recipe=str(evil)))
     run("export", run_dir, "--latency_runs=0", "--verbose=0")
     printed = capsys.readouterr().out
-    assert f"Without data: the search was of the recipe {str(evil)!r}." in printed
+    assert f"The search used the recipe {str(evil)!r}" in printed
     assert "`--recipe`" in printed
     written = card(run_dir / "ticket_saved_model")
     assert written["check"]["sample"] == "1,000 examples of random inputs"
@@ -175,7 +175,10 @@ def test_a_recipe_gives_a_ticket_file_its_data(run_dir, found):
         (["--format=tflite"], "exists. Pass `overwrite=True` "),
         (["--quantize=int8"], "given its own options"),
         (["--round=7"], "0 to 2"),
-        (["--recipe=nowhere.py"], "no recipe 'nowhere.py'"),
+        (
+            ["--recipe=nowhere.py"],
+            "A recipe must be a Python file",
+        ),
         (["--format=tflite", "--sparse=yes", "--overwrite"], "`sparse` must be one of"),
     ],
 )

@@ -21,6 +21,8 @@ from tf_lottery.run_dir.manifest import describe
 from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.rounds import run_rounds
 
+FRAMEWORKS = {"tensorflow", "tf_keras", "keras", "keras_tuner"}
+
 
 def run(*arguments):
     return cli.main(cli.parse(["tf_lottery", *map(str, arguments)]))
@@ -41,26 +43,26 @@ def run_dir(tmp_path_factory):
     return path
 
 
-def test_help_answers_within_a_second_without_tensorflow():
+def test_help_answers_within_a_second_without_a_framework():
     code = "import sys, time; from tf_lottery.cli.main import parse\n"
     code += "try: parse(['tf_lottery', '--help'])\n"
-    code += "finally: print('tensorflow' in sys.modules, time.process_time(), "
-    code += "file=sys.stderr)"
+    code += f"finally: print({FRAMEWORKS} & {{*sys.modules}}, "
+    code += "time.process_time(), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True)
     assert b"verify" in done.stdout
     imported, seconds = done.stderr.split()[-2:]
-    assert imported == b"False"
+    assert imported == b"set()"
     assert float(seconds) < 1  # of the processor, which others may use, too
 
 
-def test_show_report_and_verify_do_without_tensorflow(run_dir):
+def test_show_report_and_verify_do_without_a_framework(run_dir):
     code = f"""
 import sys
 from tf_lottery.cli.main import main, parse
 for command in ("show", "report", "verify"):
     main(parse(["tf_lottery", command, {str(run_dir)!r}]))
 main(parse(["tf_lottery", "show", {str(run_dir / "ticket.safetensors")!r}]))
-assert "tensorflow" not in sys.modules
+assert not {FRAMEWORKS} & {{*sys.modules}}
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -171,8 +173,8 @@ def test_a_recipes_model_may_take_the_plan_and_is_made_under_the_dtype_policy(
 ):
     recipe, run_dir = tmp_path / "little.py", tmp_path / "run"
     recipe.write_text(LITTLE)
-    told = [recipe, f"--run_dir={run_dir}", "--steps=4"]
-    run("find", *told, "--dtype_policy=mixed_bfloat16")
+    arguments = [recipe, f"--run_dir={run_dir}", "--steps=4"]
+    run("find", *arguments, "--dtype_policy=mixed_bfloat16")
     ticket = Store(run_dir).history()[1].ticket
     config = ticket.architecture["config"]["layers"][1]["config"]
     assert config["dtype"]["config"]["name"] == "mixed_bfloat16"
@@ -182,14 +184,14 @@ def test_a_recipes_model_may_take_the_plan_and_is_made_under_the_dtype_policy(
     page = (run_dir / "report.html").read_text()
     assert "--dtype_policy mixed_bfloat16" in page
     with pytest.raises(SystemExit, match="holds another search"):
-        run("find", *told)
+        run("find", *arguments)
 
 
 def test_a_recipe_can_be_tried_out_on_few_batches(tmp_path):
     recipe, run_dir = tmp_path / "little.py", tmp_path / "run"
     recipe.write_text(LITTLE)
-    told = [recipe, f"--run_dir={run_dir}", "--limit_batches=1", "--steps=4"]
-    run("find", *told, "--batch_size=5")
+    arguments = [recipe, f"--run_dir={run_dir}", "--limit_batches=1", "--steps=4"]
+    run("find", *arguments, "--batch_size=5")
     data = Store(run_dir).facts()["data"]
     assert [part["batches"] for part in data.values()] == [1, 1]
     whole = np.random.default_rng(0).normal(size=(48, 3)).astype("float32")

@@ -38,10 +38,10 @@ def run(*arguments):
 
 
 def test_a_sweep_over_rates_of_mnist_is_reported_and_goes_on(recipe, tmp_path, capsys):
-    told = [recipe, "--tuner=grid", "--vary", "pruning_rate=0.2,0.5,0.8"]
-    told += [f"--directory={tmp_path}", "--verbose=2"]
-    run(*told, "--max_trials=2")
-    run(*told)
+    arguments = [recipe, "--tuner=grid", "--vary", "pruning_rate=0.2,0.5,0.8"]
+    arguments += [f"--directory={tmp_path}", "--verbose=2"]
+    run(*arguments, "--max_trials=2")
+    run(*arguments)
     printed = capsys.readouterr().out
     assert "round 0 is shared: it was found in" in printed
     assert "Trained 7 of 9 trainings; the others were shared." in printed
@@ -66,12 +66,15 @@ def test_a_sweep_over_rates_of_mnist_is_reported_and_goes_on(recipe, tmp_path, c
         (["--vary", "rounds=a,b"], "cannot be read"),
         (["--objective=fairness"], "is not known"),
         (["--objective=winning_score:up"], "must be min or max"),
-        (["--objective=winning_score:min"], "of the monitored score's direction"),
-        (["--vary", "rounds=1,2", "--rounds=1"], "either varied or told"),
-        (["--vary", "controls=reinit"], "must be of numbers or words"),
+        (["--objective=winning_score:min"], "winning_score' must be 'max'"),
+        (["--vary", "rounds=1,2", "--rounds=1"], "either varied or fixed"),
+        (["--vary", "controls=reinit"], "must be numbers or words"),
         (["--max_trials=0"], "must be at least 1. Received: 0"),
-        (["--tuner=hyperband"], "Hyperband counts the length of a training in epochs"),
-        (["--tuner=hyperband", "--epochs=4", "--max_trials=3"], "decides by itself"),
+        (["--tuner=hyperband"], "Hyperband needs the length of a training in epochs"),
+        (
+            ["--tuner=hyperband", "--epochs=4", "--max_trials=3"],
+            "itself decides",
+        ),
     ],
 )
 def test_mistakes_are_one_line(recipe, tmp_path, flags, message):
@@ -94,8 +97,8 @@ def test_a_plan_with_rates_of_layers_may_be_searched_globally_too(recipe, tmp_pa
     rated = tmp_path / "rated.py"
     plan = "PLAN = Plan(layer_rates={'logits': 0.1, 'dense_100': 0.0}, "
     rated.write_text(recipe.read_text().replace("PLAN = Plan(", plan))
-    told = [rated, f"--directory={tmp_path}", "--tuner=grid", "--verbose=0"]
-    run(*told, "--rounds=1", "--steps=5", "--vary", "scope=layerwise,global")
+    arguments = [rated, f"--directory={tmp_path}", "--tuner=grid", "--verbose=0"]
+    run(*arguments, "--rounds=1", "--steps=5", "--vary", "scope=layerwise,global")
     found = json.loads((tmp_path / "sweep_rated" / "trials.json").read_text())
     assert {row["choice/scope"] for row in found["rounds"]} == {"layerwise", "global"}
     assert found["failed"] == []
@@ -106,8 +109,8 @@ def test_a_recipes_plan_is_fixed_but_for_what_its_space_asks_for_on_a_condition(
 ):
     spaced = tmp_path / "spaced.py"
     spaced.write_text(recipe.read_text() + SPACED)
-    told = [spaced, f"--directory={tmp_path}", "--tuner=grid", "--verbose=0"]
-    run(*told, "--rounds=1", "--steps=5", "--evaluate_every=5")
+    arguments = [spaced, f"--directory={tmp_path}", "--tuner=grid", "--verbose=0"]
+    run(*arguments, "--rounds=1", "--steps=5", "--evaluate_every=5")
     found = json.loads((tmp_path / "sweep_spaced" / "trials.json").read_text())
     chosen = {
         (row["choice/scope"], row.get("choice/pruning_rate")) for row in found["rounds"]

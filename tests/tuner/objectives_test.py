@@ -1,4 +1,4 @@
-"""Objectives: what they are, of searches made by hand; and what Keras Tuner is told."""
+"""Objectives: what they are, of searches made by hand; and what Keras Tuner gets."""
 
 import math
 
@@ -83,10 +83,10 @@ def test_an_objective_that_no_search_has_is_an_error_that_lists_those(
 @pytest.mark.parametrize(
     ("objective", "message"),
     [
-        (keras_tuner.Objective("density", "max"), "must be of direction 'min'"),
-        (keras_tuner.Objective("val_loss", "max"), "must be of direction 'min'"),
+        (keras_tuner.Objective("density", "max"), "must be 'min'"),
+        (keras_tuner.Objective("val_loss", "max"), "must be 'min'"),
         ([], "must be one of"),
-        ([lottery_objective("density")] * 2, "twice"),
+        ([lottery_objective("density")] * 2, "given once"),
     ],
 )
 def test_an_objective_of_the_wrong_way_or_twice_or_none_is_an_error(

@@ -47,8 +47,8 @@ def test_what_hyperband_promotes_goes_on_from_the_shorter_dense_training(
     of = oracle("hyperband", "winning_score", max_epochs=4, factor=2, seed=1)
     space = choices_of({"pruning_rate": [rate / 40 for rate in range(4, 30)]})
     made = tuner(tmp_path, of, hypermodel=model, space=space)
-    told = {"rounds": 1, "batch_size": 30}
-    made.search((X, Y), **DATA, **told, verbose=2)
+    plan = {"rounds": 1, "batch_size": 30}
+    made.search((X, Y), **DATA, **plan, verbose=2)
     shown = capsys.readouterr().out
     # Epochs 1, 2 and 4: each length of the dense network goes on from the one before.
     begun = 240 // 30
@@ -61,7 +61,7 @@ def test_what_hyperband_promotes_goes_on_from_the_shorter_dense_training(
         epochs = trial.values["tuner/epochs"]
         alone = find_ticket(
             *(model, (X, Y)),
-            **{**DATA, **told},
+            **{**DATA, **plan},
             epochs=epochs,
             pruning_rate=trial.values["pruning_rate"],
             verbose=0,

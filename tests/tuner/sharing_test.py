@@ -64,7 +64,7 @@ def test_replicates_of_a_trial_are_its_executions(tmp_path, trainer):
     assert made.sweep().trained == 3 * (1 + 2 * len(RATES))
 
 
-def test_what_cannot_be_told_apart_is_not_shared(tmp_path, trainer):
+def test_what_cannot_be_compared_is_not_shared(tmp_path, trainer):
     trainer.cannot_tell = "callbacks"
     with pytest.warns(UserWarning, match="Nothing is shared"):
         made = swept(tmp_path, oracle(max_trials=2), rounds=1)

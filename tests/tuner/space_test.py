@@ -1,4 +1,4 @@
-"""What a sweep may choose, and what it is told."""
+"""What a sweep may choose, and what is fixed."""
 
 import keras_tuner
 import pytest
@@ -33,10 +33,10 @@ def test_a_choice_that_cannot_be_fails_its_trial_alone(tmp_path, trainer):
     assert {trial.values["rewind_to"] for trial in made.sweep().trials} == {0, 50}
 
 
-def test_what_the_search_is_told_is_fixed_and_not_offered(tmp_path, trainer):
+def test_arguments_of_the_search_are_fixed_and_not_offered(tmp_path, trainer):
     of = oracle("random", max_trials=3, seed=1)
-    told = {"retrain": "lr_rewind", "scope": "global", "criterion": "movement"}
-    made = swept(tmp_path, of, space=lottery_space, rounds=2, search=told)
+    fixed = {"retrain": "lr_rewind", "scope": "global", "criterion": "movement"}
+    made = swept(tmp_path, of, space=lottery_space, rounds=2, search=fixed)
     for chosen in values(made):
         assert list(chosen) == ["pruning_rate"]
     assert list(made.sweep().trials[0].values) == ["pruning_rate"]
@@ -44,13 +44,13 @@ def test_what_the_search_is_told_is_fixed_and_not_offered(tmp_path, trainer):
         assert (ticket.plan.rounds, ticket.plan.retrain) == (2, "lr_rewind")
 
 
-def test_a_function_can_be_told_too(tmp_path, trainer):
+def test_a_function_can_be_fixed_too(tmp_path, trainer):
     def criterion(ticket, outcome):
         return {path: abs(outcome.weights[path]) for path in ticket.masks}
 
     of = oracle("random", max_trials=2, seed=1)
-    told = {"criterion": criterion, "retrain": "fine_tune", "scope": "layerwise"}
-    made = swept(tmp_path, of, space=lottery_space, rounds=1, search=told)
+    fixed = {"criterion": criterion, "retrain": "fine_tune", "scope": "layerwise"}
+    made = swept(tmp_path, of, space=lottery_space, rounds=1, search=fixed)
     assert "criterion" not in made.sweep().trials[0].values
 
 
@@ -59,7 +59,7 @@ def test_choices_of_a_model_are_offered_beside(tmp_path, trainer):
         return {"rate": hp.Choice("learning_rate", [0.1, 0.01])}
 
     made = swept(tmp_path, hypermodel=model, space=choices_of({"rounds": [1, 2]}))
-    assert len(values(made)) == 2  # rounds are told
+    assert len(values(made)) == 2  # rounds are fixed
     assert {v["learning_rate"] for v in values(made)} == {0.1, 0.01}
 
 
@@ -91,7 +91,7 @@ def test_a_hypermodel_that_fits_by_itself_is_refused(tmp_path, trainer):
         tuner(tmp_path, hypermodel=Fits())
 
 
-def test_what_is_told_is_not_offered_though_the_oracle_has_it(tmp_path, trainer):
+def test_what_is_fixed_is_not_offered_though_the_oracle_has_it(tmp_path, trainer):
     hp = keras_tuner.HyperParameters()
     hp.Choice("pruning_rate", [0.7, 0.8])
     hp.Choice("rounds", [1, 2])
@@ -119,28 +119,28 @@ def named_parent(hp):
 
 
 @pytest.mark.parametrize("space", [early, named_parent])
-@pytest.mark.parametrize("told", [{"rewind_to": 50}, {"retrain": "lr_rewind"}])
-def test_spaces_with_conditions_of_any_kind_can_be_told(tmp_path, trainer, space, told):
-    made = swept(tmp_path, space=space, rounds=1, search=told)
+@pytest.mark.parametrize("fixed", [{"rewind_to": 50}, {"retrain": "lr_rewind"}])
+def test_any_space_with_conditions_can_be_fixed(tmp_path, trainer, space, fixed):
+    made = swept(tmp_path, space=space, rounds=1, search=fixed)
     assert not made.sweep().failed
     for ticket in made.get_best_tickets(9):
-        assert ticket.plan.retrain == told.get("retrain", ticket.plan.retrain)
+        assert ticket.plan.retrain == fixed.get("retrain", ticket.plan.retrain)
         if ticket.plan.retrain == "rewind":
             assert ticket.plan.rewind_to == 50
 
 
-def test_a_model_may_ask_what_its_search_is_told(tmp_path, trainer):
+def test_a_model_may_ask_for_what_is_fixed(tmp_path, trainer):
     def model(hp):
         return {"scope": hp.get("scope")}
 
     space = choices_of({"scope": ["layerwise", "global"]})
-    told = {"scope": "global"}
-    swept(tmp_path, hypermodel=model, space=space, rounds=1, search=told)
+    fixed = {"scope": "global"}
+    swept(tmp_path, hypermodel=model, space=space, rounds=1, search=fixed)
 
 
 @pytest.mark.parametrize("name", ["monitor", "mode", "tolerance"])
 def test_trials_are_judged_alike(tmp_path, trainer, name):
-    with pytest.raises(ValueError, match=f"judged alike. .* returns {name}"):
+    with pytest.raises(ValueError, match=f"by the same rules. .* returns {name}"):
         swept(tmp_path, space=lambda hp: {name: 0.0 if name == "tolerance" else "max"})
 
 
@@ -149,18 +149,18 @@ MISUSES = {
     "no hypermodel": (lambda: LotteryTuner(oracle(), None), "must be a function of"),
     "a number of trials": (
         lambda: LotteryTuner(oracle(), dict, max_trials=3),
-        "which has max_trials",
+        "The oracle takes max_trials",
     ),
 }
 
 
 @pytest.mark.parametrize(("misuse", "message"), MISUSES.values(), ids=MISUSES)
-def test_misuses_are_told_what_to_do(misuse, message):
+def test_a_misuse_is_an_error_that_says_what_to_do(misuse, message):
     with pytest.raises(TypeError, match=message):
         misuse()
 
 
-def test_a_hypermodel_or_a_space_that_returns_nothing_is_told_so(tmp_path, trainer):
+def test_a_hypermodel_or_a_space_that_returns_nothing_is_an_error(tmp_path, trainer):
     with pytest.raises(ValueError, match=r"Received: None\. Is there a `return`"):
         swept(tmp_path, hypermodel=lambda hp: None)
     with pytest.raises(TypeError, match="must return a dict"):
@@ -174,14 +174,13 @@ def test_an_argument_that_is_nearly_right_is_named(tmp_path):
 
 def test_hyperbands_shortest_trial_is_what_a_space_must_fit(tmp_path, trainer):
     trainer.steps = property(lambda self: 6 * self.plan.epochs)
-    told = {"objective": "winning_score", "factor": 3, "seed": 1}
-    of = oracle("hyperband", max_epochs=8, **told)
+    options = {"objective": "winning_score", "factor": 3, "seed": 1}
+    of = oracle("hyperband", max_epochs=8, **options)
     swept(tmp_path, of, rounds=1, search={"rewind_to": 1})
     space = choices_of({"steps": [5, 7], "pruning_rate": RATES})
     with pytest.raises(ValueError, match="a space that returns `steps`"):
-        swept(
-            tmp_path / "other", oracle("hyperband", max_epochs=4, **told), space=space
-        )
+        of = oracle("hyperband", max_epochs=4, **options)
+        swept(tmp_path / "other", of, space=space)
 
 
 @pytest.mark.parametrize("name", ["loss", "max_model_size", "distribution_strategy"])
@@ -190,9 +189,9 @@ def test_what_a_search_has_elsewhere_is_refused(tmp_path, trainer, name):
         tuner(tmp_path, **{name: 1})
 
 
-def test_a_field_that_is_offered_on_a_condition_can_be_told(tmp_path, trainer):
+def test_a_field_that_is_offered_on_a_condition_can_be_fixed(tmp_path, trainer):
     trainer.steps = 1_000
-    told = {"rewind_to": 500, "scope": "global", "criterion": "magnitude"}
+    fixed = {"rewind_to": 500, "scope": "global", "criterion": "magnitude"}
     hp = keras_tuner.HyperParameters()
     hp.Fixed("pruning_rate", 0.5)
     made = swept(
@@ -200,7 +199,7 @@ def test_a_field_that_is_offered_on_a_condition_can_be_told(tmp_path, trainer):
         oracle(hyperparameters=hp),
         space=lottery_space,
         rounds=1,
-        search=told,
+        search=fixed,
     )
     assert sorted(v["retrain"] for v in values(made)) == [
         *("fine_tune", "lr_rewind", "rewind")
@@ -210,19 +209,19 @@ def test_a_field_that_is_offered_on_a_condition_can_be_told(tmp_path, trainer):
 
 
 @pytest.mark.parametrize("length", [{"epochs": 7}, {"steps": 30}])
-def test_hyperband_is_told_no_length(tmp_path, trainer, length):
+def test_hyperband_takes_no_length(tmp_path, trainer, length):
     of = oracle("hyperband", objective="winning_score", max_epochs=4, factor=2)
-    with pytest.raises(ValueError, match="length of a training in epochs"):
+    with pytest.raises(ValueError, match="length of each training in epochs"):
         swept(tmp_path, of, search=length)
     assert trainer.log == []
 
 
 @pytest.mark.parametrize(
-    "told", [{"seed": 3}, {"replicates": 2}, {"run_dir": "runs"}, {"ruonds": 3}]
+    "fixed", [{"seed": 3}, {"replicates": 2}, {"run_dir": "runs"}, {"ruonds": 3}]
 )
-def test_what_the_tuner_has_itself_or_nobody_knows_is_refused(tmp_path, trainer, told):
-    with pytest.raises(TypeError, match=f"Received: {next(iter(told))}"):
-        tuner(tmp_path).search(None, verbose=0, **told)
+def test_what_the_tuner_has_itself_or_nobody_knows_is_refused(tmp_path, trainer, fixed):
+    with pytest.raises(TypeError, match=f"Received: {next(iter(fixed))}"):
+        tuner(tmp_path).search(None, verbose=0, **fixed)
 
 
 @pytest.mark.parametrize("name", ["seed", "replicates", "units"])
@@ -247,5 +246,5 @@ def test_hyperband_gives_the_length_of_each_training(tmp_path, trainer):
         (trial.values["tuner/epochs"], trial.history.plan.epochs)
         for trial in made.sweep().trials
     ]
-    assert all(told == had for told, had in lengths)
+    assert all(given == had for given, had in lengths)
     assert {had for _, had in lengths} == {1, 2, 4}

@@ -107,7 +107,7 @@ def oracle(kind="grid", objective=SMALLEST, **options):
 
 
 def tuner(directory, of=None, hypermodel=lambda hp: {"of": "one kind"}, **options):
-    """A tuner over `RATES`, if not told otherwise."""
+    """A tuner over `RATES`, by default."""
     options = {"space": choices_of({"pruning_rate": RATES}), **options}
     of = oracle() if of is None else of
     return LotteryTuner(
@@ -118,8 +118,8 @@ def tuner(directory, of=None, hypermodel=lambda hp: {"of": "one kind"}, **option
 def swept(directory, of=None, rounds=5, search=None, **options):
     """A tuner that has searched."""
     made = tuner(directory, of, **options)
-    told = {} if rounds is None else {"rounds": rounds}
-    made.search(None, verbose=0, **told, **(search or {}))
+    fixed = {} if rounds is None else {"rounds": rounds}
+    made.search(None, verbose=0, **fixed, **(search or {}))
     return made
 
 

@@ -37,7 +37,7 @@ _SWEEP = {
 
 
 def find(arguments: Any) -> None:
-    """Finds a ticket of a recipe, and reports it."""
+    """Finds a ticket with a recipe, and reports it."""
     with quiet():
         binding = bindings.default()
         if arguments.strategy is None:
@@ -75,7 +75,7 @@ def find(arguments: Any) -> None:
 
 
 def sweep(arguments: Any) -> None:
-    """Sweeps over how the tickets of a recipe are found, and reports it."""
+    """Sweeps over ways to find tickets with a recipe, and reports it."""
     with quiet():
         try:
             from tf_lottery.cli.sweeping import run, tuner_of
@@ -87,7 +87,7 @@ def sweep(arguments: Any) -> None:
     if found is None:
         return
     if not found.trials:
-        sys.exit("tf_lottery sweep: no trial could be finished.")
+        sys.exit("tf_lottery sweep: all trials failed.")
     directory = Path(tuner.project_dir)
     facts = Store(tuner.run_dir(found.trials[0].name)).facts()
     facts["recipe"] = str(Path(arguments.recipe).resolve())
@@ -139,8 +139,9 @@ def export(arguments: Any) -> None:
         given["custom_objects"] = objects_of(code)
     elif recipe := facts.get("recipe"):
         print(
-            f"Without data: the search was of the recipe {recipe!r}. It is code, so it "
-            "is only run if you pass it as `--recipe`. Do so if you trust it."
+            f"Exporting without data. The search used the recipe {recipe!r}, which is "
+            "code: if you trust it, pass it as `--recipe` to check the file on its "
+            "data."
         )
     run_dir = path if path.is_dir() else path.parent
     default = run_dir / EXPORTS[arguments.format or "saved_model"]
@@ -166,14 +167,17 @@ def verify(arguments: Any) -> None:
 def _existing(name: str) -> Path:
     path = Path(name)
     if not path.exists():
-        raise FileNotFoundError(f"There is no run directory or ticket file {path}.")
+        raise FileNotFoundError(
+            f"The path must be a run directory or a ticket file. Received: {path}, "
+            "which does not exist."
+        )
     return path
 
 
-def _ticket(path: Path, round: int | None) -> tuple[Ticket, Mapping[str, Any]]:
-    """The ticket of a file or a run directory, and what is known of its search."""
+def _ticket(path: Path, number: int | None) -> tuple[Ticket, Mapping[str, Any]]:
+    """The ticket of a file or of a round of a run directory, and the search's facts."""
     if not path.is_dir():
-        if round is not None:
+        if number is not None:
             raise ValueError(f"`--round` needs a run directory. Received: {path}.")
         return Ticket.load(path), {}
     from tf_lottery.search.find import chosen
@@ -181,14 +185,14 @@ def _ticket(path: Path, round: int | None) -> tuple[Ticket, Mapping[str, Any]]:
     history, facts = _finished(path), Store(path).facts()
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
-    if round is None:
+    if number is None:
         return chosen(history), facts
-    if not 0 <= round < len(history):
+    if not 0 <= number < len(history):
         raise ValueError(
             f"`--round` must be a finished round, 0 to {len(history) - 1}. "
-            f"Received: {round}."
+            f"Received: {number}."
         )
-    return dataclasses.replace(history[round].trained, history=history), facts
+    return dataclasses.replace(history[number].trained, history=history), facts
 
 
 def _with_recipe(ticket: Ticket, recipe: ModuleType, policy: str | None) -> Ticket:
@@ -202,7 +206,7 @@ def _with_recipe(ticket: Ticket, recipe: ModuleType, policy: str | None) -> Tick
 
 
 def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
-    """Exports what a search found, unless it was exported before."""
+    """Exports the ticket that a search found, unless it was exported before."""
     from tf_lottery.export.placing import cards_of
     from tf_lottery.export.sizes import sha256
 
@@ -212,8 +216,8 @@ def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
         same = card.get("masks") == ticket.masks.digest()[:16]
         stays = same and card["sha256"] == sha256(path)
         if verbose:
-            what = "this ticket, and stays as it is" if stays else "another ticket"
-            print(f"{path} holds {what}{'.' if stays else ', and is replaced.'}")
+            what = "this ticket and is" if stays else "another ticket and is not"
+            print(f"{path} holds {what} kept.")
         if stays:
             return
     ticket.export(path, overwrite=True, verbose=verbose)
@@ -268,7 +272,7 @@ def _write_sweep(
 def _compared(
     history: History, others: Sequence[str], run_dir: Path
 ) -> reports.Comparison | None:
-    """The search beside others, like "one-shot=RUN_DIR"; None without any."""
+    """The search compared with others, like "one-shot=RUN_DIR"; None without any."""
     if not others:
         return None
     own = run_dir.resolve().name
@@ -277,14 +281,14 @@ def _compared(
         name, _, path = other.partition("=")
         if not name or not path or name == own:
             raise ValueError(
-                "`--compare` must be like one-shot=RUN_DIR, with another name than "
-                f"{own!r}, the search's own. Received: {other!r}."
+                "`--compare` must be like one-shot=RUN_DIR, with a name that is not "
+                f"{own!r}, the name of this search. Received: {other!r}."
             )
         at = [Path(path) / "plan.json", *Path(path).glob("*/plan.json")]
         at = at[:1] if at[0].exists() else at[1:]
         found = [p.parent for p in at if p.parent.resolve() != run_dir.resolve()]
         if not found:
-            raise ValueError(f"There is no other run directory {path}, and none in it.")
+            raise ValueError(f"{path} is not another run directory, and holds none.")
         named.setdefault(name, []).extend(map(_finished, found))
     return reports.compared(named)
 
@@ -303,7 +307,7 @@ def _width() -> int:
 
 
 def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:
-    """The files of a run directory, without those of an older report."""
+    """Prints the files of a run directory, except those of an older report."""
     print(f"\n{'devices':15} {Store(run_dir).facts().get('devices', 'not known')}")
     print(f"{'run directory':15} {run_dir}")
     for name, what in {

@@ -1,4 +1,4 @@
-"""The entry point of the command: Ctrl-C ends it in one line while it loads, too."""
+"""The entry point of the command: Ctrl-C ends it with one line, even while it loads."""
 
 import sys
 

@@ -53,7 +53,7 @@ def parse(argv: Sequence[str]) -> Any:
 
 
 def main(arguments: Any) -> None:
-    """Runs a command. A mistake of the user ends in one line, a bug in a traceback."""
+    """Runs a command. A user's mistake ends in one line, a bug in a traceback."""
     from tf_lottery.search.leaving import Leaving
 
     if not flags.FLAGS["verbosity"].present:
@@ -89,12 +89,12 @@ def _add_find(commands: Any) -> None:
     parser.add_argument("--run_dir", help="default: runs/NAME_OF_THE_RECIPE")
     parser.add_argument(
         "--share_with",
-        help="a directory of run directories, of which no training is done again",
+        help="a directory of run directories, whose trainings are not done again",
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="start anew, removing the search in run_dir",
+        help="remove the search in run_dir and start again",
     )
     parser.add_argument(
         "--strategy",
@@ -117,13 +117,13 @@ def _add_recipe_options(parser: Any) -> None:
     parser.add_argument(
         "--dtype_policy",
         choices=DTYPE_POLICIES,
-        help="Keras' policy that the recipe's model is made under; masks, weights and "
-        "outputs stay in float32",
+        help="the dtype policy of Keras under which the recipe's model is made; masks, "
+        "weights and outputs stay in float32",
     )
     parser.add_argument(
         "--limit_batches",
         type=int,
-        help="use only so many batches of each data set, to try a recipe out",
+        help="use only this many batches of each data set, to try a recipe out",
     )
 
 
@@ -131,25 +131,24 @@ def _add_sweep(commands: Any) -> None:
     parser = _command(
         commands,
         "sweep",
-        "sweeps over how tickets are found, with Keras Tuner",
-        "Runs a search for each trial; trials share what they have in common. The "
-        "recipe may have space(hp), which returns fields of its plan, and "
+        "sweeps over ways to find tickets, with Keras Tuner",
+        "Each trial is a search; trials share the trainings that they have in common. "
+        "The recipe may have space(hp), which returns fields of its plan, and "
         "hypermodel(hp), which returns a model; hp is Keras Tuner's HyperParameters. "
-        "Flags of the plan are fixed. The same command continues a sweep that was "
-        "stopped.",
+        "Flags of the plan are fixed. The same command continues a stopped sweep.",
     )
     parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
     parser.add_argument(
         "--tuner", choices=TUNERS, default="random", help="default: random"
     )
     parser.add_argument(
-        "--max_trials", type=int, help="default: 10; of a grid: all of it"
+        "--max_trials", type=int, help="default: 10, or the whole of a grid"
     )
     parser.add_argument(
         "--objective",
         default="smallest_winning_density",
-        help="one or several, like winning_score,density, or with the better way, "
-        "like winning_score:min where a loss is monitored "
+        help="one or several, like winning_score,density; with a direction, like "
+        "winning_score:min, if a loss is monitored "
         "(default: smallest_winning_density)",
     )
     parser.add_argument(
@@ -157,13 +156,13 @@ def _add_sweep(commands: Any) -> None:
         nargs="+",
         metavar="NAME=VALUES",
         help="fields of the plan, like pruning_rate=0.1,0.2 scope=layerwise,global; "
-        "default: the recipe's space, else tf_lottery.lottery_space",
+        "default: the space of the recipe, else tf_lottery.lottery_space",
     )
     _add_recipe_options(parser)
     parser.add_argument("--directory", default="runs", help="default: runs")
     parser.add_argument("--project_name", help="default: sweep_NAME_OF_THE_RECIPE")
     parser.add_argument(
-        "--overwrite", action="store_true", help="start anew, removing the sweep"
+        "--overwrite", action="store_true", help="remove the sweep and start again"
     )
     parser.add_argument(
         "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
@@ -183,7 +182,7 @@ def _add_report(commands: Any) -> None:
         "writes the report of a search: one HTML page, its figures and numbers",
         "Writes into the run directory: report.html, one page that needs no network; "
         "accuracy.png, curves.png, layers.png; figures.csv with the numbers of the "
-        "figures, summary.csv with a line a training, summary.json with everything.",
+        "figures, summary.csv with a line per training, summary.json with everything.",
     )
     parser.add_argument("run_dir")
     parser.add_argument(
@@ -196,8 +195,9 @@ def _add_report(commands: Any) -> None:
         nargs="+",
         default=(),
         metavar="NAME=RUN_DIR",
-        help="put other searches into a table and a figure with this one; a directory "
-        "of run directories is one search, as of one-shot pruning to several densities",
+        help="compare this search with others in a table and a figure; a directory of "
+        "run directories counts as one search, such as one-shot pruning to several "
+        "densities",
     )
 
 
@@ -206,23 +206,25 @@ def _add_export(commands: Any) -> None:
         commands,
         "export",
         "writes a ticket as a SavedModel, a Keras file or a TFLite file",
-        "Writes the trained ticket as a file that is smaller, runs, and was compared "
-        "with it; what was measured goes beside it as a card.",
+        "Writes the trained ticket as a smaller file, runs that file and compares it "
+        "with the ticket. A card next to the file says what was measured.",
     )
     parser.add_argument("path", help="a run directory, or a ticket.safetensors")
     parser.add_argument(
-        "--format", choices=FORMATS, help="default: by --output, else saved_model"
+        "--format", choices=FORMATS, help="default: that of --output, else saved_model"
     )
     parser.add_argument(
-        "--output", help="default: beside the ticket, with its name and the ending"
+        "--output", help="default: next to the ticket, named after it and the format"
     )
     parser.add_argument(
-        "--round", type=int, help="of a run directory; default: its ticket"
+        "--round",
+        type=int,
+        help="the round to export from a run directory; default: that of its ticket",
     )
     parser.add_argument(
         "--recipe",
-        help="a Python file, which is run: on its data the file is checked, and it "
-        "has the model's classes that are not of Keras; default: no data",
+        help="a Python file, which is run: its data are used to check the exported "
+        "file, and it defines the classes of the model that are not of Keras",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the file that is there"
@@ -245,12 +247,12 @@ def _add_verify(commands: Any) -> None:
     )
 
 
-def _command(commands: Any, name: str, help: str, description: str = "") -> Any:
+def _command(commands: Any, name: str, summary: str, description: str = "") -> Any:
     parser = commands.add_parser(
         name,
-        help=help,
+        help=summary,
         allow_abbrev=False,
-        description=description or f"{help[0].upper()}{help[1:]}.",
+        description=description or f"{summary[0].upper()}{summary[1:]}.",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

@@ -21,18 +21,21 @@ def load_recipe(path: str) -> ModuleType:
     """A recipe's module, with PLAN, model and dataset.
 
     Raises:
-        ValueError: The file is no recipe.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not a recipe, or fails.
     """
     file = Path(path)
     if not file.is_file():
-        raise FileNotFoundError(f"There is no recipe {path!r}.")
-    name = f"recipe_{file.stem}"  # a module's name that is no one else's
+        raise FileNotFoundError(
+            f"A recipe must be a Python file. Received: {path!r}, which does not exist."
+        )
+    name = f"recipe_{file.stem}"  # not the name of another module
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ValueError(f"A recipe must be a Python file. Received: {path!r}.")
     recipe = importlib.util.module_from_spec(spec)
     sys.modules[name] = recipe
-    with _told(f"The recipe {path}"):
+    with _named(f"The recipe {path}"):
         spec.loader.exec_module(recipe)
     missing = [
         f"{name} ({what})"
@@ -49,7 +52,7 @@ def load_recipe(path: str) -> ModuleType:
 
 
 def objects_of(recipe: ModuleType) -> dict[str, Any]:
-    """The classes and functions of a recipe, by which a ticket's model may be named."""
+    """The classes and functions of a recipe, which a ticket's model may need."""
     found = {name: part for name, part in vars(recipe).items() if callable(part)}
     return {name: part for name, part in found.items() if name not in _PARTS}
 
@@ -61,15 +64,16 @@ def model_of(
 
     Args:
         recipe: Its `model` may take a `plan`, to fit a schedule to its length.
-        plan: How it will be trained.
-        dtype_policy: Keras' policy that the model is made under; default: as it is.
+        plan: How the model will be trained.
+        dtype_policy: The policy of Keras under which the model is made; default: the
+            current one.
     """
     arguments = {"plan": plan} if _takes_plan(recipe.model) else {}
 
     def model() -> Any:
         with (
             bindings.default().under(dtype_policy),
-            _told(f"model() of the recipe {recipe.__file__}"),
+            _named(f"model() of the recipe {recipe.__file__}"),
         ):
             return recipe.model(**arguments)
 
@@ -83,8 +87,8 @@ def dataset_of(
 
     Args:
         recipe: Its `dataset` returns `Data`, or a data set to train on.
-        plan: Has the size of batches that arrays become.
-        batches: How many of each data set there are at most; default: all.
+        plan: Its `batch_size` is that of arrays.
+        batches: The most batches of each data set; default: all.
     """
     if batches is None:
         dataset: Callable[[int], Any] = recipe.dataset
@@ -107,8 +111,8 @@ def _takes_plan(model: Callable[..., Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Says of an error which part of a recipe it is of."""
+def _named(what: str) -> Iterator[None]:
+    """Names the part of a recipe in which an error occurs."""
     try:
         yield
     except Exception as error:

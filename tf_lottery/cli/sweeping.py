@@ -1,4 +1,4 @@
-"""From the flags of `tf_lottery sweep` to a tuner."""
+"""Makes and runs the tuner of `tf_lottery sweep`, from its flags."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from tf_lottery.report.sweep import Sweep
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.lottery_tuner import LotteryTuner
 from tf_lottery.tuner.objectives import lottery_objective
-from tf_lottery.tuner.space import JUDGES, beside, choices_of, lottery_space
+from tf_lottery.tuner.space import JUDGES, choices_of, lottery_space, with_plan
 
 _TRIALS = 10
 _ORACLES = {
@@ -26,18 +26,18 @@ _ORACLES = {
 
 
 def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str, Any]]:
-    """The tuner, and what of the plan is fixed: the flags that are given."""
+    """The tuner, and the fixed fields of the plan, from the flags that are given."""
     plan = flags.override(recipe.PLAN, arguments)
     space = getattr(recipe, "space", lottery_space)
     if arguments.vary:
         space = choices_of(_choices(arguments.vary))
-    own = {"seed", "replicates"}  # the tuner has them itself
+    own = {"seed", "replicates"}  # which the tuner sets itself
     if arguments.tuner == "hyperband":
         own.add("epochs")
     given = {*flags.given(arguments)}
     if both := sorted(given & {*_choices(arguments.vary or ())}):
         raise ValueError(
-            "A field is either varied or told. Received both: "
+            "A field must be either varied or fixed. Received both: "
             f"{', '.join(f'--{name}' for name in both)}."
         )
     fixed = {name: getattr(plan, name) for name in {*given, *JUDGES} - own}
@@ -50,7 +50,7 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     tuner = LotteryTuner(
         _oracle(arguments, plan),
         hypermodel,
-        space=beside(plan, space, {*own, *JUDGES}),
+        space=with_plan(space, plan, {*own, *JUDGES}),
         executions_per_trial=plan.replicates,
         seed=plan.seed,
         directory=arguments.directory,
@@ -63,7 +63,7 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
 def run(
     tuner: LotteryTuner, recipe: ModuleType, fixed: Mapping[str, Any], arguments: Any
 ) -> Sweep | None:
-    """The sweep, finished; None of a worker, whose chief reports it."""
+    """The finished sweep; None in a worker, as the chief reports it."""
     plan = flags.override(recipe.PLAN, arguments)
     dataset = dataset_of(recipe, plan, arguments.limit_batches)
     tuner.search(dataset, verbose=arguments.verbose, **fixed)
@@ -79,18 +79,18 @@ def _oracle(arguments: Any, plan: Plan) -> keras_tuner.Oracle:
     objectives = [_objective(name) for name in names]
     given: dict[str, Any] = {
         "objective": objectives if len(names) > 1 else objectives[0],
-        "seed": derive(plan.seed, "oracle") % 2**31 + 1,  # of 0 it makes a random one
+        "seed": derive(plan.seed, "oracle") % 2**31 + 1,  # 0 would make it random
     }
     if arguments.tuner == "hyperband":
         if plan.steps is not None:
             raise ValueError(
-                "Hyperband counts the length of a training in epochs. Received: a plan "
-                f"of {plan.steps:,} steps. Pass `--epochs`, the most of a trial."
+                "Hyperband needs the length of a training in epochs. Received: a plan "
+                f"of {plan.steps:,} steps. Pass `--epochs`, the length of the longest."
             )
         given["max_epochs"] = plan.epochs
         if arguments.max_trials is not None:
             raise ValueError(
-                "Hyperband decides by itself how many trials there are. Received: "
+                "Hyperband itself decides how many trials there are. Received: "
                 f"--max_trials={arguments.max_trials}. Leave it out."
             )
     elif arguments.max_trials is not None or arguments.tuner != "grid":
@@ -104,7 +104,7 @@ def _objective(text: str) -> keras_tuner.Objective:
         return lottery_objective(name)
     if direction not in ("min", "max"):
         raise ValueError(
-            f"The better way of an objective must be min or max. Received: {text!r}."
+            f"The direction of an objective must be min or max. Received: {text!r}."
         )
     return keras_tuner.Objective(name, direction)
 
@@ -117,13 +117,13 @@ def _choices(texts: Sequence[str]) -> dict[str, list[Any]]:
         if name not in flags.FIELDS or not listed:
             raise ValueError(
                 "`--vary` must be like pruning_rate=0.1,0.2, with a field of the plan: "
-                f"one of {', '.join(flags.FIELDS)}. Received: {text!r}. What a model "
-                "has to choose is asked for in the recipe's hypermodel(hp)."
+                f"one of {', '.join(flags.FIELDS)}. Received: {text!r}. Put choices of "
+                "the model into the recipe's hypermodel(hp)."
             )
         choices[name] = [flags.parsed(name, value) for value in listed]
         if not all(isinstance(each, int | float | str) for each in choices[name]):
             raise ValueError(
-                "`--vary` must be of numbers or words. "
-                f"Received: {name}, whose values are neither. Give the recipe a space."
+                "The values in `--vary` must be numbers or words. Received: "
+                f"{name}, whose values are neither. Write a space(hp) in the recipe."
             )
     return choices

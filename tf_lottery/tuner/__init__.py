@@ -1,1 +1,1 @@
-"""Keras Tuner sweeps over how tickets are found."""
+"""Sweeps over ways to find tickets, with Keras Tuner."""

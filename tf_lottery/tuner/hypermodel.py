@@ -7,10 +7,10 @@ from typing import Any
 from tf_lottery import bindings
 from tf_lottery.core.plan import Plan
 from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.tuner.space import JUDGES, Space, Told, choices
+from tf_lottery.tuner.space import JUDGES, Fixed, Space
 
-EPOCHS = "tuner/epochs"  # what Hyperband calls the length of a trial
-# Of a plan; the tuner sets the others itself.
+EPOCHS = "tuner/epochs"  # Hyperband's name for the length of a trial
+# Of a plan, without those that the tuner sets itself.
 PLAN_FIELDS = {field.name for field in dataclasses.fields(Plan)} - {
     "seed",
     "replicates",
@@ -25,7 +25,7 @@ class SearchedModel(keras_tuner.HyperModel):
         space: Of the search.
 
     Attributes:
-        told: What of a plan is told, and not chosen.
+        fixed: The fields of a plan that are not chosen.
     """
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
@@ -39,22 +39,22 @@ class SearchedModel(keras_tuner.HyperModel):
         fit = getattr(type(hypermodel), "fit", keras_tuner.HyperModel.fit)
         if fit is not keras_tuner.HyperModel.fit:
             raise TypeError(
-                "A search trains by itself. Received: a HyperModel that has its own "
-                "`fit`. Put what it does into a custom `train_step` of the model."
+                "A search trains by itself. Received: a HyperModel with its own `fit`. "
+                "Put what it does into a `train_step` of the model."
             )
         self._make = getattr(hypermodel, "build", hypermodel)
         self._declare = getattr(hypermodel, "declare_hyperparameters", lambda hp: None)
-        self.told: Mapping[str, Any] = {}
-        self._asked: set[str] = set()
         self._space = space
+        self.fix({})
 
-    def tell(self, told: Mapping[str, Any]) -> None:
-        """Fixes fields of the plan, which are no longer offered."""
-        self.told, self._asked = told, set()
+    def fix(self, fields: Mapping[str, Any]) -> None:
+        """Fixes fields of the plan, which are then not part of the search space."""
+        self.fixed = fields
+        self._asked: set[str] = set()
 
     def model(self, hp: keras_tuner.HyperParameters) -> Any:
         """The user's model of some choices."""
-        made = self._make(Told(hp, self.told))
+        made = self._make(Fixed(hp, self.fixed))
         if made is None:
             raise ValueError(
                 "`hypermodel` must return a compiled model. Received: None. Is there a "
@@ -62,37 +62,50 @@ class SearchedModel(keras_tuner.HyperModel):
             )
         return made
 
-    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        """As the user's hypermodel does."""
-        self._declare(hp)
-
-    def choices(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-        """The fields of the plan of some choices."""
-        return choices(self._space, hp, self.told, self._asked)
-
     def plan(self, hp: keras_tuner.HyperParameters, seed: int, replicates: int) -> Plan:
         """The plan of a trial."""
-        fields = self.choices(hp)
+        fields = self._fields(hp)
         if unknown := sorted(set(fields) - PLAN_FIELDS):
             raise ValueError(
-                "A space must return fields of a Plan, but `seed` and `replicates`, "
-                f"which the tuner has itself. Received: {', '.join(unknown)}."
+                "A space must return fields of a Plan, except `seed` and `replicates`, "
+                f"which the tuner sets. Received: {', '.join(unknown)}."
             )
-        if judges := sorted(JUDGES & set(fields) - set(self.told)):
+        if judges := sorted(JUDGES & set(fields) - set(self.fixed)):
             raise ValueError(
-                "All trials must be judged alike. Received: a space that returns "
-                f"{', '.join(judges)}. Pass it to `search`."
+                "All trials must be judged by the same rules. Received: a space that "
+                f"returns {', '.join(judges)}. Pass it to `search` instead."
             )
         if EPOCHS in hp.values:
             if fields.get("steps") is not None:
                 raise ValueError(
-                    "Hyperband gives the length of a training. Received: a space that "
-                    "returns `steps`."
+                    "Hyperband sets the length of each training in epochs. Received: "
+                    "a space that returns `steps`."
                 )
             fields["epochs"] = hp.values[EPOCHS]
         return Plan(**fields, seed=seed, replicates=replicates)
 
+    def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
+        """Declares what the user's hypermodel declares."""
+        self._declare(hp)
+
     def build(self, hp: keras_tuner.HyperParameters) -> Any:
-        """What Keras Tuner calls."""
-        self.choices(hp)
+        """The model, as Keras Tuner calls it to see all that there is to choose."""
+        self._fields(hp)
         return self.model(hp)
+
+    def _fields(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """The fields of a plan that the space chooses, and the fixed ones.
+
+        A fixed field that the space returns only under some condition is left out
+        where the space leaves it out.
+        """
+        asking = Fixed(hp, self.fixed)
+        found = self._space(asking)
+        if not isinstance(found, Mapping):
+            raise TypeError(
+                "A space must return a dict of fields of a Plan. Received: "
+                f"{type(found).__name__}."
+            )
+        self._asked |= asking.asked
+        kept = (n for n in self.fixed if n in found or n not in self._asked)
+        return {**found, **{name: self.fixed[name] for name in kept}}

@@ -1,10 +1,9 @@
 """A Keras Tuner whose trials are searches for tickets.
 
-Every trial has its run directory, below the tuner's: so a trial that was stopped goes
-on where it was, and trials share the trainings that they have in common.
+Each trial has a run directory below the tuner's directory. So a stopped trial
+continues where it was, and trials share the trainings that they have in common.
 """
 
-import contextlib
 import difflib
 import os
 import shutil
@@ -20,9 +19,10 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.sweep import Sweep, in_words
 from tf_lottery.run_dir.manifest import describe
+from tf_lottery.search.controls import check_controls
 from tf_lottery.search.find import search
 from tf_lottery.search.leaving import Leaving
-from tf_lottery.tuner import failures, oracles, stopped, sweep_file
+from tf_lottery.tuner import failures, oracles, sweep_file
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
@@ -43,7 +43,7 @@ _UNTITLED = "untitled_project"  # Keras Tuner's default
 
 
 class LotteryTuner(keras_tuner.Tuner):
-    """Sweeps over how tickets are found, with any oracle of Keras Tuner.
+    """Sweeps over ways to find tickets, with any oracle of Keras Tuner.
 
     Trials with equal model, data and training share the dense network and every
     common round: a sweep over n pruning rates trains one dense network, not n. What is
@@ -56,18 +56,17 @@ class LotteryTuner(keras_tuner.Tuner):
             are the length of each training of a trial.
         hypermodel: A function of Keras Tuner's `HyperParameters`, or a `HyperModel`,
             that returns a compiled tf_keras model. It is called under the sweep's
-            seed, so that equal models start from equal weights.
+            seed, so equal models start from equal weights.
         space: A function of `HyperParameters` that returns fields of a `Plan`.
         executions_per_trial: Replicates of each search; objectives are means.
         seed: Of replicate 0 of each search.
         directory, project_name, overwrite: As in Keras Tuner: where trials are kept,
-            and from where the same sweep goes on after it was stopped.
-        **kwargs: Other arguments of `keras_tuner.Tuner`, of which there is one that a
-            search can have: tuner_id.
+            and where the same sweep continues after it was stopped.
 
     Raises:
-        TypeError: Arguments that a search has elsewhere: the hypermodel compiles its
-            model, and `search` has the strategy.
+        TypeError: Arguments of `keras_tuner.Tuner` that belong elsewhere: the
+            hypermodel compiles its model, and `search` takes the strategy.
+        PlanMismatchError: The directory holds a sweep with another oracle.
         TicketError: A file in the directory is damaged.
 
     Example:
@@ -97,13 +96,13 @@ class LotteryTuner(keras_tuner.Tuner):
         directory: PathLike | None = None,
         project_name: str | None = None,
         overwrite: bool = False,
-        **kwargs: Any,
+        **others: Any,
     ) -> None:
-        if unknown := sorted(set(kwargs) - {"tuner_id"}):
+        if others:
             raise TypeError(
-                "A tuner has an oracle, which has max_trials, objective and seed; a "
-                "`hypermodel`, which compiles its model; and `search`, which has the "
-                f"strategy and the plan. Received: {', '.join(unknown)}."
+                "The oracle takes max_trials, objective and its seed; the `hypermodel` "
+                "compiles its model; `search` takes the strategy and the plan. "
+                f"Received: {', '.join(sorted(others))}."
             )
         if not isinstance(oracle, keras_tuner.Oracle):
             raise TypeError(
@@ -116,14 +115,14 @@ class LotteryTuner(keras_tuner.Tuner):
         self.is_chief = distributed and "chief" in who
         self.is_worker = distributed and not self.is_chief
         if self.is_worker:
-            overwrite = False  # of a running sweep the chief alone decides
+            overwrite = False  # only the chief decides on a running sweep
         self._oracle_facts = {"oracle": oracles.describe(oracle)}
         if not self.is_worker and not overwrite:
             project = Path(directory or ".") / (project_name or _UNTITLED)
-            stopped.check_files(project)
             sweep_file.check(project, self._oracle_facts)
         self._seed = seed
         self._verbose = 1
+        self._console = rich.console.Console(highlight=False, soft_wrap=True)
         self._shortest = oracles.shortest(oracle)
         self._registered = oracle.get_space()
         super().__init__(
@@ -133,80 +132,75 @@ class LotteryTuner(keras_tuner.Tuner):
             directory=directory,
             project_name=project_name,
             overwrite=overwrite,
-            **kwargs,
         )
         own = self.oracle  # type: ignore[has-type]
         self._results = Results(own, Path(self.project_dir), self.run_dir)
 
     @data_are_one_argument
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
-        """Runs trials until the oracle has no more, or goes on with them.
+        """Runs trials, or continues them, until the oracle proposes no more.
 
         Args:
             dataset: See `find_ticket`: arrays, a `tf.data.Dataset`, or a function of
                 the seed.
-            verbose: As in Keras: 0 is silent, 1 has a bar inside a round, below a table
-                of the trials, and a line for each; 2, and where there is no terminal,
-                has no bar and a table after each trial.
+            verbose: As in Keras: 0 is silent, 1 shows a bar inside a round, below a
+                table of the trials, and a line per round; 2, and 1 where there is no
+                terminal, shows no bar and a table after each trial.
             **arguments: Those of `find_ticket`: fields of a `Plan`, such as `rounds`
-                and `epochs`, validation_data, test_data, callbacks, strategy. What is
-                told here is fixed: the space does not offer it any more.
+                and `epochs`, validation_data, test_data, callbacks, strategy. They are
+                fixed, and are not part of the search space.
 
         Raises:
-            ValueError, TypeError: What no trial could use, before any begins.
+            ValueError, TypeError: Arguments with which no trial could run, before any
+                begins.
             PlanMismatchError: The directory holds another sweep.
+            RuntimeError: Too many trials in a row failed (the oracle's
+                `max_consecutive_failed_trials`).
+            Exception: Any error that is not a trial's own ends the sweep: see
+                docs/sweeps.md.
         """
         known = PLAN_FIELDS | _TRAINER
         if unknown := sorted(set(arguments) - known):
             close = difflib.get_close_matches(unknown[0], known, 1)
             raise TypeError(
-                "`search` takes one `dataset` and arguments of `find_ticket`, but for "
+                "`search` takes one `dataset` and arguments of `find_ticket`, except "
                 "those that the tuner has itself: `directory`, `seed` and "
                 f"`executions_per_trial`. Received: {', '.join(unknown)}."
                 + (f" Did you mean {close[0]}?" if close else "")
             )
-        told = {name: arguments[name] for name in arguments if name in PLAN_FIELDS}
-        if self._shortest and (told.get("steps") or "epochs" in told):
+        fixed = {name: arguments[name] for name in arguments if name in PLAN_FIELDS}
+        if self._shortest and (fixed.get("steps") or "epochs" in fixed):
             raise ValueError(
-                "Hyperband gives the length of a training in epochs, up to its "
+                "Hyperband sets the length of each training in epochs, up to its "
                 "`max_epochs`. Received: `epochs` or `steps`. Leave them out."
             )
         others = {name: arguments[name] for name in arguments if name in _TRAINER}
-        self.hypermodel.tell(told)
+        self.hypermodel.fix(fixed)
         space = self._space()
         trainers = Trainers(dataset, **others)
         if not self.is_chief:  # it trains nothing
             self._check(trainers, space)
-        self.oracle.verbose = 0  # its tables; ours have what a lottery is about
+        self.oracle.verbose = 0  # our tables take the place of its own
         self._verbose = verbose
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(Leaving(_GOES_ON))
-            stack.enter_context(stopped.whole_files())
-            stack.enter_context(failures.in_words())
-            if not self.is_worker:
-                stack.enter_context(stopped.alone(Path(self.project_dir)))
-                self._go_on(space)
-                stack.enter_context(failures.ending_together(self.oracle))
-            super().search(trainers)
-
-    def _go_on(self, space: keras_tuner.HyperParameters) -> None:
-        """Takes up what the directory holds, which may be more than at first."""
-        if Path(self._get_tuner_fname()).exists():
-            self.reload()
-        if self.oracle.trials:
-            stopped.restore(self.oracle)
-        else:
+        if not self.is_worker and not self.oracle.trials:
             self.oracle.hyperparameters = space
+        with Leaving(_GOES_ON):
+            try:
+                super().search(trainers)
+            except keras_tuner.errors.FatalError as fatal:
+                error = fatal.__cause__ or fatal
+                raise error from error.__cause__
 
     def run_trial(self, trial: Any, trainers: Trainers) -> dict[str, float]:
         """The figures of a search with the trial's choices."""
         hp = trial.hyperparameters
-        if self._verbose:
-            most = self.oracle.max_trials
-            number = f"{trial.trial_id} (of {most})" if most else trial.trial_id
-            print(f"\nTrial {number}: {in_words(values_of(hp))}")
-        with failures.judged():
+        most = self.oracle.max_trials
+        number = f"{trial.trial_id} (of {most})" if most else trial.trial_id
+        self._say(f"\nTrial {number}: {in_words(values_of(hp))}")
+        with failures.sorted_out(ValueError):  # choices that do not go together
             trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
+            check_controls(trainer)
+        with failures.sorted_out():
             ticket = search(
                 trainer,
                 run_dir=self.run_dir(trial.trial_id),
@@ -217,6 +211,11 @@ class LotteryTuner(keras_tuner.Tuner):
         assert ticket.history is not None
         return reported(figures(ticket.history), self.oracle.objective)
 
+    def reload(self) -> None:
+        """Loads the trials of the directory."""
+        super().reload()
+        oracles.complete(self.oracle)
+
     def on_search_begin(self) -> None:
         """Saves the sweep, which Keras Tuner does only after its first trial."""
         super().on_search_begin()
@@ -224,11 +223,11 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def on_trial_end(self, trial: Any) -> None:
         """Ends the trial, and shows how the sweep stands."""
+        if trial.message:
+            trial.message = failures.reason(trial.message)
         super().on_trial_end(trial)
-        if self._verbose and trial.status != "COMPLETED":
-            print(f"Trial {trial.trial_id} failed: {failures.reason(trial)}")
-        if self._verbose and not self._is_live:
-            print(self.sweep().table(_SHOWN))
+        if not self._is_live:
+            self._say(self.sweep().table(_SHOWN))
 
     def run_dir(self, trial_id: str) -> Path:
         """The run directory of a trial's search."""
@@ -257,7 +256,12 @@ class LotteryTuner(keras_tuner.Tuner):
     @property
     def _is_live(self) -> bool:
         """Whether the table of the trials stands above the bars."""
-        return self._verbose == 1 and rich.console.Console().is_terminal
+        return self._verbose == 1 and self._console.is_terminal
+
+    def _say(self, text: str) -> None:
+        """Prints text, unless silent."""
+        if self._verbose:
+            self._console.print(text, markup=False)
 
     def _table(self) -> str:
         """The best trials, as many as leave a line for the bar."""
@@ -267,11 +271,11 @@ class LotteryTuner(keras_tuner.Tuner):
         return "\n".join(lines if len(lines) <= room else [*lines[: room - 1], "..."])
 
     def _space(self) -> keras_tuner.HyperParameters:
-        """What there is to choose: the oracle's own, the space's and the model's."""
+        """What there is to choose: for the oracle, for the space and for the model."""
         own = self.oracle  # type: ignore[has-type]
         registered = keras_tuner.HyperParameters()
         registered.merge(
-            [e for e in self._registered.space if e.name not in self.hypermodel.told]
+            [e for e in self._registered.space if e.name not in self.hypermodel.fixed]
         )
         self.oracle = keras_tuner.oracles.RandomSearchOracle(
             hyperparameters=registered,
@@ -285,7 +289,7 @@ class LotteryTuner(keras_tuner.Tuner):
             self.oracle = own
 
     def _check(self, trainers: Trainers, space: keras_tuner.HyperParameters) -> None:
-        """Raises what every trial would, and if the directory is another sweep's."""
+        """Raises what all trials would raise, and if another sweep is here."""
         if self._shortest:
             space.values[EPOCHS] = self._shortest
         plan = self._plan(space)
@@ -293,9 +297,9 @@ class LotteryTuner(keras_tuner.Tuner):
         trainer = trainers.of(lambda: self.hypermodel.model(space), plan)
         if trainer.workers.count > 1:
             raise ValueError(
-                "A trial is searched in one process. Received: a strategy with "
-                f"{trainer.workers.count} workers. Share the trials out instead, with "
-                "Keras Tuner's chief and workers."
+                "A trial must be searched in one process. Received: a strategy with "
+                f"{trainer.workers.count} workers. Use Keras Tuner's chief and workers "
+                "to run several trials at a time."
             )
         monitor = plan.monitor or trainer.monitors[0]
         objective = self.oracle.objective

@@ -1,25 +1,26 @@
-"""What a sweep can optimise: figures of a whole search, and of its ticket.
+"""What a sweep can optimise: figures of a search, and of its ticket.
 
     smallest_winning_density   of the sparsest winning ticket; 1 if none wins, as the
                                dense network matches itself
-    winning_score              the monitored score there
+    winning_score              the monitored score at that density
     area_under_score           the area under the monitored score over the decimal
                                logarithm of density: a network that keeps an accuracy of
                                1 down to 1% of its weights has 2
     density, best_step         of the ticket that the search returns
-    val_accuracy, ...          its figures on validation data
+    val_accuracy, ...          its metrics on validation data
 
-They are means over the replicates. Test figures never decide, so that none is here.
+They are means over the replicates. Test metrics cannot be objectives: test data never
+influence a decision.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
 from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.verdict.judge import judge
+from tf_lottery.verdict.judge import RoundVerdict, judge
 from tf_lottery.verdict.monitor import maximizes
 from tf_lottery.verdict.spread import Spread
 
@@ -36,27 +37,27 @@ _DIRECTIONS = {
 def lottery_objective(name: str) -> Any:
     """Keras Tuner's `Objective` of that name, with its direction.
 
-    Of the figures of a search Keras Tuner does not know which way is better.
+    Keras Tuner itself does not know whether more or less of such a figure is better.
 
     Args:
         name: See `tf_lottery.tuner.objectives`. `winning_score` is maximised: where a
-            loss is monitored, give an `Objective` with "min".
+            loss is monitored, pass an `Objective` with "min" instead.
 
     Raises:
-        ValueError: A name of which it is not known which way is better.
+        ValueError: The direction of that name is not known.
     """
     direction = _DIRECTIONS.get(name) or _of_metric(name)
     if direction is None:
         raise ValueError(
-            f"Which way {name!r} is better is not known. Pass one of "
-            f"{', '.join(_DIRECTIONS)} or a metric of Keras, or say the way: "
+            f"The direction of the objective {name!r} is not known. Pass one of "
+            f"{', '.join(_DIRECTIONS)} or a metric of Keras, or give the direction: "
             f'`keras_tuner.Objective({name!r}, "max")`.'
         )
     return keras_tuner.Objective(name, direction)
 
 
 def _of_metric(name: str) -> str | None:
-    """Which way a metric of Keras is better, if that is known."""
+    """The direction of a metric of Keras, if it is known."""
     try:
         return "max" if maximizes(name, Plan()) else "min"
     except ValueError:
@@ -77,44 +78,41 @@ def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> 
         maximize: Whether a higher monitored score is better.
 
     Raises:
-        ValueError: No objective, an unknown one, or one that needs another score.
+        ValueError: No objective, an unknown one, or one that needs another score or
+            direction.
     """
-    monitors = list(monitors)
-    validated = any(name.startswith("val_") for name in monitors)
-    known = [*_DIRECTIONS, *monitors] if validated else monitors
+    directions = {name: _of_metric(name) for name in monitors}
+    validated = any(name.startswith("val_") for name in directions)
+    if validated:
+        directions |= {**_DIRECTIONS, SCORE: "max" if maximize else "min"}
     names = [each.name for each in all_of(objective)]
     if len({*names}) < len(names):
-        raise ValueError(f"An objective is there twice. Received: {', '.join(names)}.")
+        raise ValueError(
+            f"Each objective must be given once. Received: {', '.join(names)}."
+        )
     for each in all_of(objective) or [keras_tuner.Objective("", "max")]:
         name = each.name
-        if name not in known:
+        if name not in directions:
             why = "" if validated else " Without validation data no ticket can win."
             raise ValueError(
-                f"The objective must be one of {', '.join(map(repr, known))}, as "
+                f"The objective must be one of {', '.join(map(repr, directions))}, as "
                 f"`lottery_objective(name)`. Received: {name!r}.{why}"
             )
         if name == AREA and not maximize:
             raise ValueError(
-                f"The objective {AREA!r} needs a score of which more is better. "
-                "Monitor an accuracy."
+                f"The objective {AREA!r} needs a monitored score of which more is "
+                "better. Monitor an accuracy."
             )
-        known_direction = _DIRECTIONS.get(name) or _of_metric(name)
-        if name != SCORE and known_direction not in (None, each.direction):
+        if directions[name] not in (None, each.direction):
             raise ValueError(
-                f"The objective {name!r} must be of direction {known_direction!r}. "
-                f"Received: {each.direction!r}."
-            )
-        direction = "max" if maximize else "min"
-        if name == SCORE and each.direction != direction:
-            raise ValueError(
-                f"The objective {SCORE!r} must be of the monitored score's direction. "
-                f"Received: {each.direction!r}. Pass "
-                f'`keras_tuner.Objective("{SCORE}", "{direction}")`.'
+                f"The direction of the objective {name!r} must be "
+                f"{directions[name]!r}. Received: {each.direction!r}. Pass "
+                f'`keras_tuner.Objective("{name}", "{directions[name]}")`.'
             )
 
 
 def figures(history: History) -> dict[str, float]:
-    """Every figure of a finished search that is a number, by name."""
+    """Every figure of a finished search that is a finite number, by name."""
     verdict = judge(history)
     chosen = verdict.rounds[verdict.chosen]
     winning = chosen if verdict.won else verdict.rounds[0]
@@ -130,7 +128,7 @@ def figures(history: History) -> dict[str, float]:
     found |= {
         SMALLEST: winning.density,
         SCORE: winning.score.mean,
-        AREA: _area(history),
+        AREA: _area(verdict.rounds),
         "density": chosen.density,
         "best_step": chosen.best_step.mean,
     }
@@ -138,30 +136,25 @@ def figures(history: History) -> dict[str, float]:
 
 
 def reported(found: Mapping[str, float], objective: Any) -> dict[str, float]:
-    """Of a trial's figures what Keras Tuner is told: the objective's, and ours.
+    """The figures of a trial that Keras Tuner gets: its objective's, and ours.
 
     Raises:
-        FailedTrialError: An objective that is no number.
+        FailedTrialError: An objective is NaN or missing.
     """
     names = [each.name for each in all_of(objective)]
     if missing := [name for name in names if name not in found]:
         raise keras_tuner.errors.FailedTrialError(
-            f"The objective {', '.join(map(repr, missing))} of this trial is no number."
+            f"The objective {', '.join(map(repr, missing))} of this trial is NaN or "
+            "missing."
         )
-    # Of other names Keras Tuner guesses a direction, and fails where it cannot.
-    told = {
-        name: found[name]
-        for name in dict.fromkeys([*names, *_DIRECTIONS])
-        if name in found
-    }
-    if len(names) > 1:
-        told[objective.name] = objective.get_value(told)
-    return told
+    # Keras Tuner guesses the direction of other names, and fails where it cannot.
+    names = list(dict.fromkeys([*names, *_DIRECTIONS]))
+    figures = {name: found[name] for name in names if name in found}
+    return {objective.name: objective.get_value(figures), **figures}
 
 
-def _area(history: History) -> float:
+def _area(rounds: Sequence[RoundVerdict]) -> float:
     """By the trapezoidal rule, from the dense network to the sparsest round."""
-    rounds = judge(history).rounds
     x = [-math.log10(round.density) for round in rounds]
     y = [round.score.mean for round in rounds]
     return math.fsum(

@@ -1,4 +1,4 @@
-"""What the trials of a sweep came to, read from the oracle and the run directories."""
+"""The results of a sweep, read from the oracle and the run directories."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -57,13 +57,10 @@ class Results:
         return chosen(self._history(trial))
 
     def _ended(self, status: str) -> list[Any]:
-        """Keras Tuner's trials that ended so, best first."""
-        best = [t for t in self._oracle.get_best_trials(_ALL) if t.status == status]
-        places: dict[Any, int] = {}
-        for place, trial in enumerate(best):
-            places.setdefault(trial.score, place)
-        # Of equal scores the first trial: Keras Tuner lists them as they were loaded.
-        return sorted(best, key=lambda trial: (places[trial.score], trial.trial_id))
+        """Keras Tuner's trials that ended so: best first, equal ones by their ids."""
+        trials = [t for t in self._oracle.get_best_trials(_ALL) if t.status == status]
+        sign = -1 if self._oracle.objective.direction == "max" else 1
+        return sorted(trials, key=lambda t: (sign * (t.score or 0), t.trial_id))
 
     def _history(self, trial: Any) -> History:
         return load_history(self._run_dir(trial.trial_id))
@@ -85,4 +82,4 @@ def values_of(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
 
 def _failed(trial: Any) -> FailedTrial:
     values = values_of(trial.hyperparameters)
-    return FailedTrial(trial.trial_id, values, failures.reason(trial))
+    return FailedTrial(trial.trial_id, values, failures.reason(trial.message))

@@ -1,4 +1,4 @@
-"""Search spaces: which choices of a plan a sweep may make.
+"""Search spaces: which fields of a plan a sweep chooses, and from which values.
 
 A space is any function from Keras Tuner's `HyperParameters` to fields of a `Plan`.
 """
@@ -12,15 +12,15 @@ from typing import Any
 from tf_lottery.core.plan import RETRAIN, SCOPES, Plan
 
 Space = Callable[[Any], Mapping[str, Any]]
-JUDGES = frozenset({"monitor", "mode", "tolerance"})  # of all trials alike
+JUDGES = frozenset({"monitor", "mode", "tolerance"})  # equal for all trials
 
 
 def lottery_space(hp: Any) -> dict[str, Any]:
-    """Offers how many weights go in a round, how often, which, and what follows.
+    """Offers how many weights are pruned, how often, which ones, and how to retrain.
 
-    What `LotteryTuner.search` is told is fixed, and no longer offered. `rewind_to`
-    is 0, 100 or 500 steps, for trainings of more: shorter ones need a space of their
-    own.
+    Arguments passed to `LotteryTuner.search` are fixed and are not part of the search
+    space. `rewind_to` is 0, 100 or 500 steps, which must be before the last step of a
+    training: shorter trainings need another space.
 
     Args:
         hp: Keras Tuner's `HyperParameters`.
@@ -46,7 +46,7 @@ def lottery_space(hp: Any) -> dict[str, Any]:
 
 
 def choices_of(choices: Mapping[str, Sequence[Any]]) -> Space:
-    """The space of the given values of each field of a plan.
+    """The space of the given values for each field of a plan.
 
     Args:
         choices: Values by field; the first is the default.
@@ -63,24 +63,24 @@ def choices_of(choices: Mapping[str, Sequence[Any]]) -> Space:
     return space
 
 
-def beside(plan: Plan, space: Space, own: Collection[str]) -> Space:
-    """The space that has the fields of a plan for what the given one never asks for.
+def with_plan(space: Space, plan: Plan, without: Collection[str]) -> Space:
+    """A space that takes from a plan the fields for which it never asks.
 
     Args:
-        plan: Has the fields.
         space: What chooses.
-        own: Fields that are left out.
+        plan: Has the other fields.
+        without: Fields that are not taken from the plan.
     """
     asked: set[str] = set()
-    fields = {each.name for each in dataclasses.fields(Plan)} - {*own}
+    fields = {each.name for each in dataclasses.fields(Plan)} - {*without}
 
     def both(hp: Any) -> dict[str, Any]:
-        asking = Told(hp, {})
+        asking = Fixed(hp, {})
         found = dict(space(asking))
         asked.update(asking.asked)
         found = {name: getattr(plan, name) for name in fields - asked} | found
         if found.get("scope") == "global" != plan.scope:
-            # All layers share one rate; those that keep all their weights still do.
+            # All layers share one rate, except those that keep all their weights.
             rates = found.get("layer_rates", {})
             found["layer_rates"] = {
                 key: rate for key, rate in rates.items() if not rate
@@ -90,12 +90,12 @@ def beside(plan: Plan, space: Space, own: Collection[str]) -> Space:
     return both
 
 
-class Told:
-    """Keras Tuner's `HyperParameters`, in which some values are told and not chosen.
+class Fixed:
+    """Keras Tuner's `HyperParameters`, in which some values are fixed.
 
     Args:
         hp: The `HyperParameters`.
-        values: What is told, by name: it is given back, and never registered.
+        values: The fixed values, by name: they are returned, and never registered.
 
     Attributes:
         asked: The names that were asked for.
@@ -115,53 +115,25 @@ class Told:
 
     @contextlib.contextmanager
     def conditional_scope(self, parent: str, values: Sequence[Any]) -> Iterator[None]:
-        """As that of Keras Tuner, which knows no parent that is told."""
+        """Like that of Keras Tuner, which does not know a parent that is fixed."""
+        before = self._skips
         if parent not in self._values:
             with self._hp.conditional_scope(parent, values):
                 yield
-            return
-        before = self._skips
-        self._skips = before or self._values[parent] not in values
-        try:
+        else:
+            self._skips = before or self._values[parent] not in values
             yield
-        finally:
-            self._skips = before
+        self._skips = before
 
     def _ask(self, method: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        self.asked.add(name)
-        skips = self._skips
-        if kwargs.get("parent_name") in self._values:
-            parent, values = kwargs.pop("parent_name"), kwargs.pop("parent_values")
+        if (parent := kwargs.pop("parent_name", None)) is not None:
+            values = kwargs.pop("parent_values")
             listed = values if isinstance(values, list | tuple) else [values]
-            skips = skips or self._values[parent] not in listed
-        if skips:
+            with self.conditional_scope(parent, listed):
+                return self._ask(method, name, *args, **kwargs)
+        self.asked.add(name)
+        if self._skips:
             return None
-        return (
-            self._values[name]
-            if name in self._values
-            else method(name, *args, **kwargs)
-        )
-
-
-def choices(
-    space: Space, hp: Any, told: Mapping[str, Any], asked: set[str]
-) -> dict[str, Any]:
-    """The fields of a plan that a space chooses, and those that are told.
-
-    What the space asks for on some condition, and leaves out on others, is left out.
-
-    Args:
-        space: Of the search.
-        hp: Keras Tuner's `HyperParameters`.
-        told: Fields that are not chosen.
-        asked: What the space ever asked for; added to.
-    """
-    asking = Told(hp, told)
-    found = space(asking)
-    if not isinstance(found, Mapping):
-        raise TypeError(
-            "A space must return a dict of fields of a Plan. Received: "
-            f"{type(found).__name__}."
-        )
-    asked |= asking.asked
-    return {**found, **{n: told[n] for n in told if n in found or n not in asked}}
+        if name in self._values:
+            return self._values[name]
+        return method(name, *args, **kwargs)

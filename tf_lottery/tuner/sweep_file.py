@@ -1,4 +1,7 @@
-"""What identifies a sweep, so that its directory is no other sweep's to go on with."""
+"""The directory of a sweep, in which no other sweep may continue.
+
+`sweep.json` says which sweep it is: oracle, space, objective, plan, model and data.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,16 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.archive import write_json
-from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.core.errors import PlanMismatchError, TicketError
 
 FILE = "sweep.json"
 
-
-Facts = Mapping[str, Mapping[str, Any]]  # plain values by name, and by their subject
+Facts = Mapping[str, Mapping[str, Any]]  # plain values by name, by subject
+_UNEQUAL = {
+    "compile_config": "the hash of the model's optimizer, loss and metrics",
+    "architecture": "the hash of the model",
+}
 
 
 def write(directory: Path, facts: Facts) -> None:
-    """Writes what a sweep is into its directory, unless it is there."""
+    """Writes which sweep a directory holds, or checks it if it is written already.
+
+    Raises:
+        PlanMismatchError: The directory holds another sweep.
+        TicketError: A file in the directory is damaged.
+    """
     check(directory, facts)
     if not (directory / FILE).exists():
         directory.mkdir(parents=True, exist_ok=True)
@@ -23,36 +34,39 @@ def write(directory: Path, facts: Facts) -> None:
 
 
 def check(directory: Path, facts: Facts) -> None:
-    """Raises if a directory holds another sweep; it may hold none.
+    """Raises unless a directory holds this sweep, or no sweep.
 
     Args:
         directory: The tuner's.
-        facts: Of the sweep, as far as they are known yet.
+        facts: What is known of the sweep so far.
 
     Raises:
         PlanMismatchError: The directory holds another sweep.
+        TicketError: A file in the directory is damaged.
     """
-    path = directory / FILE
-    if not path.exists():
+    paths = [*directory.glob("*.json"), *directory.glob("trial_*/trial.json")]
+    found = {path.name: _read(path) for path in paths}.get(FILE)
+    if found is None:
         return
-    found = json.loads(path.read_text())
     for about, ours in json.loads(json.dumps(facts)).items():
         theirs = found.get(about, {})
         for name in dict.fromkeys([*ours, *theirs]):
             there, here = (of.get(name, "nothing") for of in (theirs, ours))
             if there != here:
+                what = _UNEQUAL.get(name, f"its {about} {name!r}")
                 raise PlanMismatchError(
-                    f"{directory} holds another sweep: {_unequal(about, name)} is "
-                    f"{there} there and {here} here. Pass `overwrite=True` "
-                    "(`--overwrite`) to start anew, or another `project_name`."
+                    f"{directory} holds another sweep: {what} is {there} there and "
+                    f"{here} here. Pass `overwrite=True` (`--overwrite`) to start "
+                    "again, or another `project_name`."
                 )
 
 
-def _unequal(about: str, name: str) -> str:
-    if name == "compile_config":
-        return (
-            "its model is compiled otherwise, the hash of optimizer, loss and metrics"
-        )
-    if name == "architecture":
-        return "it is of another model, whose hash"
-    return f"its {about} {name!r}"
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise TicketError(
+            f"{path} is damaged: {error}. Remove it and tuner0.json: an oracle with "
+            "the same seed proposes the same trials again, and they are read from "
+            "their run directories. Or pass another `project_name`."
+        ) from error

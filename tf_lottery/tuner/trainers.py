@@ -25,8 +25,8 @@ class Trainers:
     def of(self, model: Callable[[], Any], plan: Plan) -> Trainer:
         """The trainer of a plan and of a function that returns a model.
 
-        That of the last call goes on, with nothing compiled again, if its model and
-        how it is compiled are the same, as far as that can be told.
+        The trainer of the last call is used again, and nothing is compiled again, if
+        its model and how that is compiled are known to be the same.
         """
         key = self._key(model, plan)
         if self._last and self._last[0] == key and not self._last[1].facts["unknown"]:
