@@ -17,7 +17,7 @@ from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.quiet import quiet
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
 from tf_lottery.run_dir.gaps import gaps
@@ -171,12 +171,12 @@ def _existing(name: str) -> Path:
     return path
 
 
-def _ticket(path: Path, round: int | None) -> tuple[Ticket, Mapping[str, Any]]:
+def _ticket(path: Path, round: int | None) -> tuple[FoundTicket, Mapping[str, Any]]:
     """The ticket of a file or a run directory, and what is known of its search."""
     if not path.is_dir():
         if round is not None:
             raise ValueError(f"`--round` needs a run directory. Received: {path}.")
-        return Ticket.load(path), {}
+        return FoundTicket.load(path), {}
     from tf_lottery.search.find import chosen
 
     history, facts = _finished(path), Store(path).facts()
@@ -192,7 +192,9 @@ def _ticket(path: Path, round: int | None) -> tuple[Ticket, Mapping[str, Any]]:
     return dataclasses.replace(history[round].trained, history=history), facts
 
 
-def _with_recipe(ticket: Ticket, recipe: ModuleType, policy: str | None) -> Ticket:
+def _with_recipe(
+    ticket: FoundTicket, recipe: ModuleType, policy: str | None
+) -> FoundTicket:
     """The ticket with the data of a recipe, and its model, made if it is needed."""
     from tf_lottery.bindings.tf_keras.data.given import resolve
     from tf_lottery.bindings.tf_keras.models import called

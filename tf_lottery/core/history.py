@@ -1,18 +1,15 @@
 """The history of a search: its rounds, replicates and controls."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
-
-if TYPE_CHECKING:
-    from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
 
 @dataclass(frozen=True, repr=False)
@@ -29,7 +26,7 @@ class Round:
     """
 
     number: int
-    ticket: "Ticket"
+    ticket: Ticket
     outcome: Outcome
     replicate: int = 0
     control: str | None = None
@@ -40,9 +37,9 @@ class Round:
         return f"<{what}, replicate {self.replicate}: {self.ticket!r}>"
 
     @property
-    def trained(self) -> "Ticket":
-        """The ticket with its outcome, so that it can be exported."""
-        return dataclasses.replace(self.ticket, outcome=self.outcome)
+    def trained(self) -> FoundTicket:
+        """The ticket with its outcome: it can be exported."""
+        return FoundTicket.of(self.ticket, self.outcome)
 
     def score(self, name: str) -> float:
         """A metric of the outcome; NaN where there is none."""

@@ -6,6 +6,7 @@ They are values: arrays cannot be written to, and every change makes new masks.
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -119,6 +120,37 @@ class Masks(Mapping[str, Mask]):
 
     def __repr__(self) -> str:
         return f"Masks({len(self)} weights, density {self.density:.4f})"
+
+
+class MaskedWeights(Mapping[str, NDArray[Any]]):
+    """The weights of a state under masks, each made when it is asked for.
+
+    Args:
+        state: Weights by path. Names with a colon are not of weights.
+        masks: Removed weights are zero; a weight without a mask is as it is.
+    """
+
+    def __init__(self, state: Mapping[str, NDArray[Any]], masks: Masks) -> None:
+        self._state = state
+        self._masks = masks
+        self._names = dict.fromkeys(name for name in state if ":" not in name)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        return masked(self._state[name], self._masks.get(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def masked(array: NDArray[Any], mask: Any) -> NDArray[Any]:
+    """The array with +0.0 where the mask removes it; without a mask, the array."""
+    # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
+    return array if mask is None else np.where(mask, array, array.dtype.type(0))
 
 
 def _fraction(kept: int, size: int) -> float:

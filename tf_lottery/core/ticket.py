@@ -1,23 +1,23 @@
 """A ticket is a sparse network that is ready to train.
 
-It is a value: masks, the state that training starts from, and the step at
-which that state was taken. Everything else is a function of tickets.
+It is a value: masks, the state that training starts from, and the step at which that
+state was taken. Everything else is a function of tickets. What a search returns is a
+`FoundTicket`: a ticket, what training it gave, and what the search found out.
+
+Both are in one module because `Ticket.load` returns either.
 """
 
 import dataclasses
 import math
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tf_lottery.core.archive import Archive, PathLike, save
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.history import History
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.masks import MaskedWeights, Masks
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.printable import printable
@@ -31,38 +31,30 @@ from tf_lottery.core.ticket_checks import (
 if TYPE_CHECKING:
     from tf_keras import Model
 
+    from tf_lottery.core.history import History
     from tf_lottery.export.card import Card
 
 _KIND = "ticket"
 _OTHER_FORMATS = ("h5", "hdf5", "onnx", "pb", "npz", "pt", "zip")
 
+Kind = TypeVar("Kind", bound="Ticket")
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ticket:
-    """A sparse network ready to train.
+    """A sparse network that is ready to train.
 
     Attributes:
         masks: Which weights it keeps.
-        state: Everything training starts from, by path: weights (also those
+        state: Everything that training starts from, by path: weights (also those
             that the masks remove), non-trainable variables, and under
             `optimizer:`, `random:` and `state:` the optimizer's variables, the random
             generators and what stateful recurrent layers carry on.
-        step: The step of a training at which it starts: 0, or where a late
-            rewind goes.
+        step: The step of a training at which it starts: 0, or the step of a late
+            rewind.
         round: How many times weights were pruned.
         plan: The plan of its search.
         architecture: The model and how it is compiled, as plain values.
-        outcome: What training it gave, once it is trained.
-        history: All rounds of its search; None for a ticket read from a file, see
-            `tf_lottery.load_history`.
-        rows: One row a round (see `Round.row`), also in a ticket's file.
-        won: Whether it is a winning ticket: its score within `tolerance` of the
-            dense network's, its best step no later, its density at most 0.5, and
-            rewound. Its controls do not enter; `reason` has them.
-        reason: The verdict in words.
-        data: The `Data` of its search.
-        origin: A copy of the model of its search, where no file is enough to make it.
-            Both are None for a ticket read from a file, unpickled or deep-copied.
 
     Example:
         >>> masks = Masks({"dense/kernel": [[True, False]]})
@@ -77,24 +69,9 @@ class Ticket:
     round: int = 0
     plan: Plan | None = None
     architecture: Mapping[str, Any] | None = None
-    outcome: Outcome | None = None
-    history: History | None = None
-    rows: tuple[Mapping[str, Any], ...] = ()
-    won: bool = False
-    reason: str = ""
-    data: Any = None
-    origin: Any = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        # These cannot be pickled; arrays travel, wherever they are read from.
-        return {**self.__dict__, "data": None, "origin": None}
-
-    def __copy__(self) -> "Ticket":
-        return dataclasses.replace(self)
 
     def __repr__(self) -> str:
-        verdict = " that won" if self.won else ""
-        return f"<Ticket{verdict}: round {self.round}, density {self.density:.1%}>"
+        return f"<Ticket: {self._in_words()}>"
 
     @property
     def sparsity(self) -> float:
@@ -109,12 +86,11 @@ class Ticket:
     @property
     def weights(self) -> Weights:
         """The starting weights and non-trainable variables; removed ones are 0."""
-        return _Masked(self.state, self.masks)
+        return MaskedWeights(self.state, self.masks)
 
     def summary(self) -> str:
-        """The ticket in a few lines of text: verdict, then density by layer."""
-        lines = [f"Ticket of round {self.round}: density {self.density:.1%}"]
-        lines += [self.reason] if self.reason else []
+        """The ticket in a few lines of text: its round, then density by layer."""
+        lines = self._headlines()
         width = max(map(len, self.masks), default=0)
         kept, density = self.masks.kept_by_layer(), self.masks.by_layer()
         for path, shape in self.masks.shapes.items():
@@ -223,19 +199,14 @@ class Ticket:
     def verify(self) -> None:
         """Checks the ticket against itself and its plan.
 
-        Masks and weights fit in shape, weights are finite and zero where the
-        masks remove them, and the masks' size is the plan's.
+        Masks and weights fit in shape, weights are finite, and the plan keeps as many
+        weights as the masks do.
 
         Raises:
             TicketError: What does not hold, and where.
         """
         check_masks("The ticket", self.masks)
         check_weights("starting weights", self.state, self.masks)
-        if self.outcome:
-            for kind in ("weights", "best_weights"):
-                trained: Weights = getattr(self.outcome, kind)
-                check_weights(kind, trained, self.masks)
-                check_pruned(kind, trained, self.masks)
         if self.plan and (error := self.plan.miscount(self.round, self.masks)):
             raise TicketError(error)
 
@@ -244,10 +215,10 @@ class Ticket:
 
         Args:
             path: The file, by convention `*.safetensors`.
-            overwrite: Whether to replace a file that is there.
+            overwrite: Whether to replace an existing file.
 
         Raises:
-            FileExistsError: The file is there.
+            FileExistsError: The file exists.
             OSError: It cannot be written, and what to do.
             TicketError: The ticket has no masks.
         """
@@ -256,31 +227,16 @@ class Ticket:
             raise FileExistsError(
                 f"{path} exists. Pass `overwrite=True` to replace it."
             )
-        # Masked weights before the others; a chain reads one array at a time.
-        state: State = ChainMap(self.weights, self.state)  # type: ignore[arg-type]
-        groups = {"state": state}
-        if self.outcome:
-            groups |= {"best": self.outcome.best_weights, "final": self.outcome.weights}
-        header = {
-            "kind": _KIND,
-            "step": self.step,
-            "round": self.round,
-            "plan": self.plan.to_json() if self.plan else None,
-            "architecture": self.architecture,
-            "outcome": self.outcome.record() if self.outcome else None,
-            "rows": list(self.rows),
-            "won": self.won,
-            "reason": self.reason,
-            "masks_digest": self.masks.digest(),
-        }
-        save(path, groups, header, self.masks)
+        save(path, self._arrays(), self._header(), self.masks)
 
     @classmethod
-    def load(cls, path: PathLike) -> "Ticket":
+    def load(cls: type[Kind], path: PathLike) -> Kind:
         """The ticket that `save` wrote; its arrays load when asked for.
 
+        A ticket that was saved with its outcome is a `FoundTicket` again.
+
         Raises:
-            TicketError: The file is damaged, or is no ticket.
+            TicketError: The file is damaged, or holds something else.
         """
         archive = Archive(path)
         if archive.header.get("kind") != _KIND:
@@ -292,7 +248,7 @@ class Ticket:
         check_masks(path, masks)
         try:
             check_header(archive.header)
-            ticket = cls._of_header(archive, masks)
+            ticket = _of_file(archive, masks)
             digest = archive.header["masks_digest"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise TicketError(
@@ -300,51 +256,138 @@ class Ticket:
             ) from error
         if masks.digest() != digest:
             raise TicketError(f"{path} is damaged: the digest of its masks differs.")
+        if not isinstance(ticket, cls):
+            raise TicketError(
+                f"{path} must hold a ticket that was trained. Received: one without "
+                "an outcome. Pass the file that a search wrote."
+            )
         return ticket
 
+    def _in_words(self) -> str:
+        return f"round {self.round}, density {self.density:.1%}"
+
+    def _headlines(self) -> list[str]:
+        return [f"Ticket of round {self.round}: density {self.density:.1%}"]
+
+    def _arrays(self) -> dict[str, State]:
+        """What its file holds in arrays, beside the masks."""
+        # Masked weights before the others; a chain reads one array at a time.
+        state: State = ChainMap(self.weights, self.state)  # type: ignore[arg-type]
+        return {"state": state}
+
+    def _header(self) -> dict[str, Any]:
+        """What its file holds in plain values; every file has every field."""
+        return {
+            "kind": _KIND,
+            "step": self.step,
+            "round": self.round,
+            "plan": self.plan.to_json() if self.plan else None,
+            "architecture": self.architecture,
+            "outcome": None,
+            "rows": [],
+            "won": False,
+            "reason": "",
+            "masks_digest": self.masks.digest(),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class FoundTicket(Ticket):
+    """A ticket that a search trained, and what the search found out about it.
+
+    Attributes:
+        outcome: What training it gave.
+        rows: One row for each training of the search (see `Round.row`), also in the
+            ticket's file.
+        won: Whether it is a winning ticket: its score is within `tolerance` of the
+            dense network's, its best step is no later, its density is at most 0.5, and
+            it was rewound. Its controls do not count; `reason` has them.
+        reason: The verdict in words.
+        history: All rounds of its search; None for a ticket read from a file, see
+            `tf_lottery.load_history`.
+        data: The `Data` of its search.
+        origin: A copy of the model of its search, where its file is not enough to
+            make one.
+            Both are None for a ticket read from a file, unpickled or deep-copied.
+    """
+
+    outcome: Outcome
+    rows: tuple[Mapping[str, Any], ...] = ()
+    won: bool = False
+    reason: str = ""
+    history: "History | None" = None
+    data: Any = None
+    origin: Any = None
+
     @classmethod
-    def _of_header(cls, archive: Archive, masks: Masks) -> "Ticket":
-        header = archive.header
-        outcome = header["outcome"] and Outcome.of_record(
-            header["outcome"],
-            weights=archive.group("final"),
-            best_weights=archive.group("best"),
-        )
-        return cls(
-            masks,
-            archive.group("state"),
-            step=header["step"],
-            round=header["round"],
-            plan=Plan.from_json(header["plan"]) if header["plan"] else None,
-            architecture=header["architecture"],
-            outcome=outcome,
-            rows=tuple(header["rows"]),
-            won=header["won"],
-            reason=header["reason"],
-        )
+    def of(cls, ticket: Ticket, outcome: Outcome) -> "FoundTicket":
+        """The ticket with what training it gave."""
+        names = (field.name for field in dataclasses.fields(Ticket))
+        return cls(**{name: getattr(ticket, name) for name in names}, outcome=outcome)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # These cannot be pickled; arrays travel, wherever they are read from.
+        return {**self.__dict__, "data": None, "origin": None}
+
+    def __copy__(self) -> "FoundTicket":
+        return dataclasses.replace(self)
+
+    def __repr__(self) -> str:
+        verdict = " that won" if self.won else ""
+        return f"<FoundTicket{verdict}: {self._in_words()}>"
+
+    def verify(self) -> None:
+        """Checks the ticket, what training it gave, and its plan.
+
+        Besides what `Ticket.verify` checks, trained weights fit the masks, are finite,
+        and are zero where the masks remove them.
+
+        Raises:
+            TicketError: What does not hold, and where.
+        """
+        super().verify()
+        for kind in ("weights", "best_weights"):
+            trained: Weights = getattr(self.outcome, kind)
+            check_weights(kind, trained, self.masks)
+            check_pruned(kind, trained, self.masks)
+
+    def _headlines(self) -> list[str]:
+        return super()._headlines() + ([self.reason] if self.reason else [])
+
+    def _arrays(self) -> dict[str, State]:
+        best, final = self.outcome.best_weights, self.outcome.weights
+        return {**super()._arrays(), "best": best, "final": final}
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            **super()._header(),
+            "outcome": self.outcome.record(),
+            "rows": list(self.rows),
+            "won": self.won,
+            "reason": self.reason,
+        }
 
 
-class _Masked(Mapping[str, np.ndarray[Any, Any]]):
-    """The weights of a state under masks, each made when it is asked for."""
-
-    def __init__(self, state: State, masks: Masks) -> None:
-        self._state = state
-        self._masks = masks
-        self._names = dict.fromkeys(name for name in state if ":" not in name)
-
-    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
-        if name not in self._names:
-            raise KeyError(name)
-        return masked(self._state[name], self._masks.get(name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-def masked(array: np.ndarray[Any, Any], mask: Any) -> np.ndarray[Any, Any]:
-    """The array with +0.0 where the mask removes it; without a mask, the array."""
-    # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
-    return array if mask is None else np.where(mask, array, array.dtype.type(0))
+def _of_file(archive: Archive, masks: Masks) -> Ticket:
+    header = archive.header
+    ticket = Ticket(
+        masks,
+        archive.group("state"),
+        step=header["step"],
+        round=header["round"],
+        plan=Plan.from_json(header["plan"]) if header["plan"] else None,
+        architecture=header["architecture"],
+    )
+    if header["outcome"] is None:
+        return ticket
+    outcome = Outcome.of_record(
+        header["outcome"],
+        weights=archive.group("final"),
+        best_weights=archive.group("best"),
+    )
+    return dataclasses.replace(
+        FoundTicket.of(ticket, outcome),
+        rows=tuple(header["rows"]),
+        won=header["won"],
+        reason=header["reason"],
+    )

@@ -82,7 +82,7 @@ def _check_ticket(round: Round, directory: Path) -> None:
         for name in state:
             state[name]  # reading checks the checksum
     try:
-        dataclasses.replace(round.ticket, outcome=round.outcome).verify()
+        round.trained.verify()
     except TicketError as error:
         said = str(error)
         where = "" if str(directory) in said else f"{directory}: "

@@ -14,7 +14,7 @@ from tf_lottery.core.kept import keeping
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.core.warn import warn
 from tf_lottery.run_dir.cache import Shared
 from tf_lottery.run_dir.keys import Identity
@@ -70,7 +70,7 @@ def find_ticket(
     allow_early_stop: bool = False,
     strategy: Any = None,
     verbose: int = 1,
-) -> Ticket:
+) -> FoundTicket:
     """Finds a winning ticket: a sparse network that trains as well as the dense one.
 
     Trains, prunes the smallest weights, rewinds the survivors to their first
@@ -195,7 +195,7 @@ def find_ticket(
 @data_are_one_argument
 def one_shot(
     model: Any, dataset: Any, sparsity: float = 0.8, **arguments: Any
-) -> Ticket:
+) -> FoundTicket:
     """Finds a ticket in one round: trains, prunes once, rewinds and trains again.
 
     Args:
@@ -217,7 +217,7 @@ def search(
     verbose: int = 1,
     above: str = "",
     **more: str | int | None,
-) -> Ticket:
+) -> FoundTicket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
     Like `find_ticket`, for a trainer that is there already; whether the ticket
@@ -258,7 +258,7 @@ def _search(
     shared: Shared | None,
     overwrite: bool,
     progress: Progress,
-) -> tuple[Ticket, Path]:
+) -> tuple[FoundTicket, Path]:
     """The ticket, and its file."""
     plan, monitor = trainer.plan, facts["monitor"]
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
@@ -276,20 +276,19 @@ def _search(
     return ticket, store.path / TICKET
 
 
-def _received(content: bytes) -> Ticket:
+def _received(content: bytes) -> FoundTicket:
     """The ticket of a file's bytes, in memory."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / TICKET
         path.write_bytes(content)
-        ticket = Ticket.load(path)
+        ticket = FoundTicket.load(path)
         outcome = ticket.outcome
-        if outcome:
-            weights, best = dict(outcome.weights), dict(outcome.best_weights)
-            outcome = dataclasses.replace(outcome, weights=weights, best_weights=best)
+        weights, best = dict(outcome.weights), dict(outcome.best_weights)
+        outcome = dataclasses.replace(outcome, weights=weights, best_weights=best)
         return dataclasses.replace(ticket, state=dict(ticket.state), outcome=outcome)
 
 
-def chosen(history: History) -> Ticket:
+def chosen(history: History) -> FoundTicket:
     """The ticket that a search returns, with what the search found out about it."""
     verdict = judge(history)
     round = history.replicates[verdict.replicate][verdict.chosen]
