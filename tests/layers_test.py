@@ -24,8 +24,6 @@ RANKS = {
     "cli": 7,
 }
 TENSORFLOW = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization"}
-# The methods of a ticket that need a live model, and nothing else.
-FACADE = {"Ticket.model", "Ticket.apply", "Ticket.export"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,6 @@ INSIDE = [
 def test_the_imports_of_the_package_are_found():
     assert Import("tf_lottery.core.prune", "numpy", "") in IMPORTS
     assert any(i.layers == ("training", "bindings") for i in INSIDE)
-    assert any(i.where in FACADE for i in INSIDE)
 
 
 def test_every_module_is_in_a_known_layer():
@@ -97,19 +94,7 @@ def test_imports_go_down_only():
             return True
         return RANKS[above] > RANKS[below]
 
-    up = [i for i in INSIDE if not goes_down(i)]
-    assert [i for i in up if i.where not in FACADE] == []
-    assert {(i.module, i.target) for i in up} <= {
-        (
-            "tf_lottery.core.ticket",
-            "tf_lottery.bindings.tf_keras.rebuilding.ticket_model",
-        ),
-        ("tf_lottery.core.ticket", "tf_lottery.export"),
-    }
-
-
-def test_core_does_not_know_keras():
-    assert {i.where for i in INSIDE if i.layers == ("core", "bindings")} <= FACADE
+    assert [i for i in INSIDE if not goes_down(i)] == []
 
 
 def test_core_needs_numpy_only():

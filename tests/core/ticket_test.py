@@ -183,7 +183,7 @@ def test_loading_reads_no_weights(path):
 @pytest.mark.parametrize("kind", [None, "model"])
 def test_a_file_of_another_kind_is_an_error_that_names_it(path, kind):
     save(path, {}, {"kind": kind})
-    with pytest.raises(TicketError, match=r"ticket\.safetensors is no ticket"):
+    with pytest.raises(TicketError, match=r"ticket\.safetensors is not a ticket"):
         Ticket.load(path)
 
 

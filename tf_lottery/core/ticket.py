@@ -9,33 +9,24 @@ Both are in one module because `Ticket.load` returns either.
 
 import dataclasses
 import math
-from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tf_lottery.core.archive import Archive, PathLike, save
+from tf_lottery.core import facade, ticket_file
+from tf_lottery.core.archive import PathLike
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import MaskedWeights, Masks
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.printable import printable
-from tf_lottery.core.ticket_checks import (
-    check_header,
-    check_masks,
-    check_pruned,
-    check_weights,
-)
+from tf_lottery.core.ticket_checks import check_masks, check_pruned, check_weights
 
 if TYPE_CHECKING:
     from tf_keras import Model
 
     from tf_lottery.core.history import History
     from tf_lottery.export.card import Card
-
-_KIND = "ticket"
-_OTHER_FORMATS = ("h5", "hdf5", "onnx", "pb", "npz", "pt", "zip")
 
 Kind = TypeVar("Kind", bound="Ticket")
 
@@ -119,9 +110,7 @@ class Ticket:
         Raises:
             TicketError: The file holds no such weights or no architecture.
         """
-        from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
-
-        return ticket_model.model(
+        return facade.models(self.architecture).model(
             self, weights, custom_objects=custom_objects, safe_mode=safe_mode
         )
 
@@ -134,9 +123,7 @@ class Ticket:
         Raises:
             TicketError: The ticket was found on another model.
         """
-        from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
-
-        return ticket_model.apply(self, model, weights)
+        return facade.models(self.architecture).apply(self, model, weights)
 
     def export(
         self,
@@ -169,32 +156,8 @@ class Ticket:
             print(card.sizes["exported"].raw)
             ```
         """
-        from tf_lottery import export
-
-        writers = {
-            "saved_model": export.saved_model,
-            "keras": export.keras_file,
-            "tflite": export.tflite,
-        }
-        ending = Path(path).suffix.removeprefix(".")
-        if format is None and ending in _OTHER_FORMATS:
-            raise ValueError(
-                "A ticket is exported as a .keras or .tflite file, or as the directory "
-                f"of a SavedModel. Received: path={str(path)!r}."
-            )
-        by_ending = ending if ending in ("keras", "tflite") else "saved_model"
-        format = format or by_ending
-        if format not in writers:
-            raise ValueError(
-                f"`format` must be one of {', '.join(map(repr, writers))}. "
-                f"Received: format={format!r}."
-            )
-        if ending in writers and ending != format:
-            raise ValueError(
-                f"A file that ends in .{ending} must be of that format. Received: "
-                f"path={str(path)!r}, format={format!r}."
-            )
-        return writers[format](self, path, weights=weights, **options)
+        card: Card = facade.export(self, path, format, weights, **options)
+        return card
 
     def verify(self) -> None:
         """Checks the ticket against itself and its plan.
@@ -222,12 +185,7 @@ class Ticket:
             OSError: It cannot be written, and what to do.
             TicketError: The ticket has no masks.
         """
-        check_masks("The ticket", self.masks)
-        if not overwrite and Path(path).exists():
-            raise FileExistsError(
-                f"{path} exists. Pass `overwrite=True` to replace it."
-            )
-        save(path, self._arrays(), self._header(), self.masks)
+        ticket_file.write(path, self, overwrite=overwrite)
 
     @classmethod
     def load(cls: type[Kind], path: PathLike) -> Kind:
@@ -238,24 +196,8 @@ class Ticket:
         Raises:
             TicketError: The file is damaged, or holds something else.
         """
-        archive = Archive(path)
-        if archive.header.get("kind") != _KIND:
-            raise TicketError(
-                f"{path} is no ticket. A search writes the one that it returns as "
-                "`ticket.safetensors` in its run directory."
-            )
-        masks = archive.masks
-        check_masks(path, masks)
-        try:
-            check_header(archive.header)
-            ticket = _of_file(archive, masks)
-            digest = archive.header["masks_digest"]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise TicketError(
-                f"{path} is damaged, or of another version of tf_lottery: {error!r}."
-            ) from error
-        if masks.digest() != digest:
-            raise TicketError(f"{path} is damaged: the digest of its masks differs.")
+        values, found = ticket_file.read(path)
+        ticket = FoundTicket(**values, **found) if found else Ticket(**values)
         if not isinstance(ticket, cls):
             raise TicketError(
                 f"{path} must hold a ticket that was trained. Received: one without "
@@ -268,27 +210,6 @@ class Ticket:
 
     def _headlines(self) -> list[str]:
         return [f"Ticket of round {self.round}: density {self.density:.1%}"]
-
-    def _arrays(self) -> dict[str, State]:
-        """What its file holds in arrays, beside the masks."""
-        # Masked weights before the others; a chain reads one array at a time.
-        state: State = ChainMap(self.weights, self.state)  # type: ignore[arg-type]
-        return {"state": state}
-
-    def _header(self) -> dict[str, Any]:
-        """What its file holds in plain values; every file has every field."""
-        return {
-            "kind": _KIND,
-            "step": self.step,
-            "round": self.round,
-            "plan": self.plan.to_json() if self.plan else None,
-            "architecture": self.architecture,
-            "outcome": None,
-            "rows": [],
-            "won": False,
-            "reason": "",
-            "masks_digest": self.masks.digest(),
-        }
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -351,43 +272,17 @@ class FoundTicket(Ticket):
             check_weights(kind, trained, self.masks)
             check_pruned(kind, trained, self.masks)
 
+    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Writes the ticket with its outcome, rows and verdict; see `Ticket.save`."""
+        ticket_file.write(
+            path,
+            self,
+            overwrite=overwrite,
+            outcome=self.outcome,
+            rows=self.rows,
+            won=self.won,
+            reason=self.reason,
+        )
+
     def _headlines(self) -> list[str]:
         return super()._headlines() + ([self.reason] if self.reason else [])
-
-    def _arrays(self) -> dict[str, State]:
-        best, final = self.outcome.best_weights, self.outcome.weights
-        return {**super()._arrays(), "best": best, "final": final}
-
-    def _header(self) -> dict[str, Any]:
-        return {
-            **super()._header(),
-            "outcome": self.outcome.record(),
-            "rows": list(self.rows),
-            "won": self.won,
-            "reason": self.reason,
-        }
-
-
-def _of_file(archive: Archive, masks: Masks) -> Ticket:
-    header = archive.header
-    ticket = Ticket(
-        masks,
-        archive.group("state"),
-        step=header["step"],
-        round=header["round"],
-        plan=Plan.from_json(header["plan"]) if header["plan"] else None,
-        architecture=header["architecture"],
-    )
-    if header["outcome"] is None:
-        return ticket
-    outcome = Outcome.of_record(
-        header["outcome"],
-        weights=archive.group("final"),
-        best_weights=archive.group("best"),
-    )
-    return dataclasses.replace(
-        FoundTicket.of(ticket, outcome),
-        rows=tuple(header["rows"]),
-        won=header["won"],
-        reason=header["reason"],
-    )

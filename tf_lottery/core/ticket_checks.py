@@ -1,7 +1,4 @@
-"""What must hold of a ticket and of its file, or a `TicketError` says what does not."""
-
-from collections.abc import Mapping
-from typing import Any
+"""What must hold of a ticket; else a `TicketError` says what does not."""
 
 import numpy as np
 
@@ -9,24 +6,6 @@ from tf_lottery.core.encoding import distinct
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Weights
-
-
-def check_header(header: Mapping[str, Any]) -> None:
-    """Raises unless the header of a ticket's file holds values of the right types.
-
-    Raises:
-        KeyError, ValueError: What does not hold.
-    """
-    for name in ("step", "round"):
-        if type(header[name]) is not int or not 0 <= header[name] < 2**63:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    for name, kind in (("won", bool), ("reason", str), ("rows", list)):
-        if type(header[name]) is not kind:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    if not all(isinstance(row, dict) for row in header["rows"]):
-        raise ValueError("`rows` holds other values than rows")
-    if not isinstance(header["architecture"], dict | None):
-        raise ValueError("`architecture` holds other values than a model's")
 
 
 def check_masks(what: object, masks: Masks) -> None:
