@@ -69,6 +69,15 @@ def test_a_function_of_our_own_is_known_by_its_name():
     assert plan.to_json()["controls"][0] == "reinit"
 
 
+def test_a_function_that_wraps_one_of_ours_is_another():
+    @functools.wraps(controls.shuffle)
+    def counted(ticket, context):
+        return controls.shuffle(ticket, context)
+
+    with pytest.raises(ValueError, match=r"name of its own.*'shuffle'"):
+        Plan(controls=counted)
+
+
 @pytest.mark.parametrize("retrain", ["lr_rewind", "fine_tune"])
 @pytest.mark.parametrize("shuffle", ["shuffle", controls.shuffle])
 def test_shuffle_needs_the_weights_that_only_a_rewind_keeps(retrain, shuffle):

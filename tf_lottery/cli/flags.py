@@ -4,9 +4,8 @@ import argparse
 import dataclasses
 from typing import Any
 
-from tf_lottery.core.controls import NAMES as CONTROLS
-from tf_lottery.core.criteria import NAMES as CRITERIA
-from tf_lottery.core.plan import MODES, RETRAIN, SCOPES, Plan
+from tf_lottery.core.choices import CONTROLS, CRITERIA, MODES, RETRAIN, SCOPES
+from tf_lottery.core.plan import Plan
 
 _HELP: dict[str, dict[str, Any]] = {
     "rounds": {"type": int, "help": "times that weights are pruned"},

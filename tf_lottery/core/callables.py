@@ -6,19 +6,19 @@ anyone's file.
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
-
-F = TypeVar("F", bound=Callable[..., Any])
+from collections.abc import Callable, Collection
+from typing import Any
 
 
-def chosen(argument: str, value: Any, known: Mapping[str, F], signature: str) -> F:
-    """The function of that name; a callable is returned as it is.
+def check_function(
+    argument: str, value: object, names: Collection[str], signature: str
+) -> None:
+    """Raises unless the value is one of the names, or can be called so.
 
     Args:
         argument: What it is called in a message.
         value: The name, or a callable.
-        known: The functions that have names.
+        names: Those of the known functions.
         signature: Of a callable, in words.
 
     Raises:
@@ -30,14 +30,11 @@ def chosen(argument: str, value: Any, known: Mapping[str, F], signature: str) ->
                 f"A callable in `{argument}` must be called as {signature}. "
                 f"Received: {name_of(value)}{inspect.signature(value)}."
             )
-        found: F = value
-        return found
-    if not isinstance(value, str) or value not in known:
+    elif not isinstance(value, str) or value not in names:
         raise ValueError(
-            f"`{argument}` must be one of {', '.join(map(repr, known))}, or a callable "
+            f"`{argument}` must be one of {', '.join(map(repr, names))}, or a callable "
             f"{signature}. Received: {argument}={value!r}."
         )
-    return known[value]
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -4,7 +4,6 @@ A control is any callable from a ticket and its context to another ticket. If it
 trains as well as the ticket, what it changed was not what made the ticket good.
 """
 
-import functools
 import zlib
 from collections import ChainMap
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from tf_lottery.core.blocks import (
     mask_of_blocks,
     mask_of_weights,
 )
-from tf_lottery.core.callables import chosen, name_of
+from tf_lottery.core.choices import check_control
 from tf_lottery.core.masks import Mask, Masks
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.ticket import Ticket
@@ -157,29 +156,8 @@ def get(control: str | Control) -> Control:
     Raises:
         ValueError: An unknown name.
     """
-    return chosen("controls", control, NAMES, "(ticket, context) -> ticket")
-
-
-def name_of_control(control: str | Control) -> str:
-    """The short name of a control, for directories and tables.
-
-    Raises:
-        ValueError: An unknown name; a callable without a name, such as a lambda.
-
-    Example:
-        >>> name_of_control("reinit"), name_of_control(shuffle)
-        ('reinit', 'shuffle')
-    """
-    if isinstance(control, str):
-        get(control)
-        return control
-    name = name_of(control).rpartition(":")[2].rpartition(".")[2]
-    if isinstance(control, functools.partial) or not name.isidentifier():
-        raise ValueError(
-            "A control must have a name, which its results are kept under. Use a "
-            f"named function instead of a lambda or partial. Received: {control!r}."
-        )
-    return name
+    check_control(control)
+    return NAMES[control] if isinstance(control, str) else control
 
 
 def unchanged(ticket: Ticket, control: Ticket) -> list[str]:

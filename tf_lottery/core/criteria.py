@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tf_lottery.core.callables import chosen
+from tf_lottery.core.choices import check_criterion
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.prune import Scores
 from tf_lottery.core.ticket import Ticket
@@ -61,4 +61,5 @@ def get(criterion: str | Criterion) -> Criterion:
     Raises:
         ValueError: An unknown name.
     """
-    return chosen("criterion", criterion, NAMES, "(ticket, outcome) -> scores")
+    check_criterion(criterion)
+    return NAMES[criterion] if isinstance(criterion, str) else criterion

@@ -13,13 +13,19 @@ import numpy as np
 from tf_lottery.core.blocks import blocks_by_path, checked_block_size
 from tf_lottery.core.callables import function_of, name_of
 from tf_lottery.core.checks import check_choice, check_count, is_number
+from tf_lottery.core.choices import (
+    MODES,
+    RETRAIN,
+    SCOPES,
+    check_criterion,
+    name_of_control,
+)
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan_controls import (
     asks_for,
     checked_controls,
     checked_rounds,
     count,
-    name_in_files,
     trainings,
 )
 from tf_lottery.core.plan_fields import check_fields
@@ -28,9 +34,6 @@ from tf_lottery.core.rates import check_rates, matches
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.steps import Length, check_length, normalized, to_steps
 
-SCOPES = ("layerwise", "global")
-RETRAIN = ("rewind", "lr_rewind", "fine_tune")
-MODES = ("auto", "min", "max")
 BATCH_SIZE = 32  # of arrays, as in Keras
 # These say how much is trained, and judge it; no training depends on them.
 _EXTENT = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
@@ -140,7 +143,7 @@ class Plan:
         object.__setattr__(self, "block_size", block_size)
         check_choice("retrain", self.retrain, RETRAIN)
         check_choice("mode", self.mode, MODES)
-        _check_criterion(self.criterion)
+        check_criterion(self.criterion)
         check_length("rewind_to", self.rewind_to)
         if self.retrain != "rewind" and to_steps(self.rewind_to, 1) != 0:
             raise ValueError(
@@ -181,7 +184,7 @@ class Plan:
         """The controls of the ticket of a round."""
         chosen: Any = self.control_rounds
         if isinstance(chosen, Mapping):
-            names = {name_in_files(control): control for control in self.controls}
+            names = {name_of_control(control): control for control in self.controls}
             return [names[n] for n, rounds in chosen.items() if number in rounds]
         is_chosen = number > 0 if chosen is None else number in chosen
         return list(self.controls) if is_chosen else []
@@ -340,9 +343,3 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(map(_hashable, value))
     return name_of(value) if callable(value) else value
-
-
-def _check_criterion(criterion: str | Callable[..., Any]) -> None:
-    from tf_lottery.core import criteria
-
-    criteria.get(criterion)

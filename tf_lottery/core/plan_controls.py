@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tf_lottery.core.choices import (
+    CONTROLS,
+    check_control,
+    known_control,
+    name_of_control,
+)
+
 if TYPE_CHECKING:
     from tf_lottery.core.plan import Plan
 
@@ -14,19 +21,12 @@ RESERVED = ("dense", "ticket")
 Controls = tuple[str | Callable[..., Any], ...]
 
 
-def name_in_files(control: str | Callable[..., Any]) -> str:
-    """What a control is called in tables and run directories."""
-    from tf_lottery.core.controls import name_of_control
-
-    return name_of_control(control)
-
-
 def trainings(plan: "Plan") -> list[tuple[int, str | None, int]]:
     """What a replicate of a plan trains: (round, control, draw) of each."""
     rounds = range(plan.rounds + 1)
     tickets: list[tuple[int, str | None, int]] = [(n, None, 0) for n in rounds]
     return tickets + [
-        (number, name_in_files(control), draw)
+        (number, name_of_control(control), draw)
         for number in rounds
         for control in plan.controlled(number)
         for draw in range(plan.control_replicates)
@@ -56,7 +56,7 @@ def asks_for(plan: "Plan", round: int, control: str | None, draw: int) -> bool:
         return False
     if control is None:
         return draw == 0
-    names = map(name_in_files, plan.controlled(round))
+    names = map(name_of_control, plan.controlled(round))
     return 0 <= draw < plan.control_replicates and control in names
 
 
@@ -67,25 +67,19 @@ def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
         ValueError: An unknown name, two of one name, or one that needs weights that
             this way to retrain does not keep.
     """
-    from tf_lottery.core import controls as known
-
     single = not isinstance(controls, Iterable) or isinstance(controls, str)
     listed = (controls,) if single else tuple(controls)
     for control in listed:
-        known.get(control)
-    ours = known.NAMES.items()
-    chosen: Controls = tuple(
-        next((name for name, function in ours if control is function), control)
-        for control in listed
-    )
-    names = [name_in_files(control) for control in chosen]
+        check_control(control)
+    chosen: Controls = tuple(map(known_control, listed))
+    names = [name_of_control(control) for control in chosen]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(
             "`controls` must have names that differ: they are written to directories "
             f"of these names. Received twice: {', '.join(map(repr, twice))}."
         )
-    own = {name_in_files(control) for control in chosen if callable(control)}
-    if taken := sorted(own & {*RESERVED, *known.NAMES}):
+    own = {name_of_control(control) for control in chosen if callable(control)}
+    if taken := sorted(own & {*RESERVED, *CONTROLS}):
         raise ValueError(
             "A control must have a name of its own, by which it is told apart in "
             f"files and tables. Received: {', '.join(map(repr, taken))}."
@@ -117,7 +111,7 @@ def checked_rounds(chosen: Any, controls: Controls, rounds: int) -> Any:
                 f"Received: control_rounds={chosen!r}, controls=()."
             )
         return numbers
-    names = [name_in_files(control) for control in controls]
+    names = [name_of_control(control) for control in controls]
     wrong = [f"none for {name!r}" for name in names if name not in chosen]
     wrong += [f"some for {n!r}, no control" for n in chosen if n not in names]
     if wrong:

@@ -48,6 +48,7 @@ class Ticket:
         architecture: The model and how it is compiled, as plain values.
 
     Example:
+        >>> import numpy as np
         >>> masks = Masks({"dense/kernel": [[True, False]]})
         >>> ticket = Ticket(masks, {"dense/kernel": np.float32([[0.5, 0.25]])})
         >>> ticket.density, ticket.weights["dense/kernel"]
