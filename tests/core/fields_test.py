@@ -9,8 +9,8 @@ from tests.fakes import outcome
 from tf_lottery.core import fields
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.printable import printable
 from tf_lottery.core.ticket import FoundTicket, Ticket
+from tf_lottery.core.words import printable
 
 KIND = fields.record(
     {"count": fields.whole, "rate": fields.optional(fields.number)},

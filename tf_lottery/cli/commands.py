@@ -16,8 +16,8 @@ from tf_lottery.cli import flags
 from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.quiet import quiet
 from tf_lottery.core.ticket import FoundTicket, Ticket
+from tf_lottery.core.words import quiet
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
 from tf_lottery.run_dir.gaps import gaps

@@ -1,6 +1,6 @@
 """The errors of our own; other bad input is a ValueError or a TypeError."""
 
-from tf_lottery.core.printable import printable
+from tf_lottery.core.words import printable
 
 
 class PlanMismatchError(ValueError):

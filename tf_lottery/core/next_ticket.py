@@ -10,8 +10,8 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.prune import Scores, prune
-from tf_lottery.core.telling import telling_line
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.words import telling_line
 
 
 def prune_ticket(ticket: Ticket, outcome: Outcome, plan: Plan) -> Ticket:

@@ -19,8 +19,8 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import MaskedWeights, Masks
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.printable import printable
 from tf_lottery.core.ticket_checks import check_masks, check_pruned, check_weights
+from tf_lottery.core.words import printable
 
 if TYPE_CHECKING:
     from tf_keras import Model

@@ -1,11 +1,10 @@
 """What must hold of a ticket; else a `TicketError` says what does not."""
 
-import numpy as np
-
 from tf_lottery.core.encoding import distinct
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Weights
+from tf_lottery.core.spoiled import is_finite, unmasked
 
 
 def check_masks(what: object, masks: Masks) -> None:
@@ -28,12 +27,11 @@ def check_weights(kind: str, weights: Weights, masks: Masks) -> None:
                 f"that shape, {mask.shape}."
             )
     for path in weights:
-        if not np.isfinite(distinct(weights[path])).all():
+        if not is_finite(distinct(weights[path])):
             raise TicketError(f"The {kind} of {path!r} are not finite.")
 
 
 def check_pruned(kind: str, weights: Weights, masks: Masks) -> None:
     """Raises unless weights are zero where the masks remove them."""
-    for path, mask in masks.items():
-        if weights[path][~mask].any():
-            raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
+    for path in unmasked(weights, masks):
+        raise TicketError(f"Pruned {kind} of {path!r} are not zero.")

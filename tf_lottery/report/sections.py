@@ -4,8 +4,8 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tf_lottery.core.duration import duration
 from tf_lottery.core.history import History
+from tf_lottery.core.words import duration
 from tf_lottery.report import cells, formats, reproduce
 from tf_lottery.report.comparison import Comparison
 from tf_lottery.report.curves import draw_curves

@@ -9,7 +9,7 @@ import rich.console
 import rich.table
 
 from tf_lottery.core.history import History
-from tf_lottery.core.printable import printable
+from tf_lottery.core.words import printable
 from tf_lottery.report import formats
 from tf_lottery.report.frame import DENSE, TICKET, is_repeated, lines_of, score_name
 from tf_lottery.verdict.difference import STEP, Difference

@@ -16,7 +16,7 @@ from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.naming import stable_names
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 # Begins a name that is stable already, so that it is not taken for one of Keras'.
 _NEW = "="

@@ -14,7 +14,7 @@ from tf_lottery.core.outcome import Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 from tf_lottery.search.recorded import Recorded
 
 if TYPE_CHECKING:

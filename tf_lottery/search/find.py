@@ -15,7 +15,7 @@ from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import FoundTicket
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 from tf_lottery.run_dir.cache import Shared
 from tf_lottery.run_dir.keys import Identity
 from tf_lottery.run_dir.manifest import describe

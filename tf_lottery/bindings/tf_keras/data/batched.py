@@ -19,7 +19,7 @@ from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.data import arrays
 from tf_lottery.bindings.tf_keras.data.feed import Feed, shared_by_batch
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 Weigh = Callable[[Any], Any]
 _FUNCTION = (
