@@ -13,6 +13,7 @@ from tests.strategies import block_sizes, rates, scopes, sizes
 from tf_lottery.core import criteria
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.plan_survivors import groups_at, miscount
 from tf_lottery.core.prune import prune
 
 # Kernels by the paper's tables (PAPER.md, section 3).
@@ -120,15 +121,15 @@ def test_kept_at_is_what_repeated_pruning_in_blocks_keeps(block_size, rate, roun
     for _ in range(rounds):
         masks = prune(masks, scores, plan.rates(masks), block_size=block_size)
     assert plan.kept_at(rounds, SHAPES) == masks.kept
-    assert plan.miscount(rounds, masks) == ""
+    assert miscount(plan, rounds, masks) == ""
 
 
 def test_the_recurrence_counts_blocks_and_where_there_are_none_weights():
     plan = Plan(block_size=(1, 4))
     shapes = {"a/kernel": (12, 3), "odd/kernel": (9, 4)}
     # 9 blocks: 9 - 2 = 7, 7 - 1 = 6; 36 weights: 36 - 7 = 29, 29 - 6 = 23.
-    assert plan.groups_at(1, shapes) == [(["a/kernel"], 28), (["odd/kernel"], 29)]
-    assert plan.groups_at(2, shapes) == [(["a/kernel"], 24), (["odd/kernel"], 23)]
+    assert groups_at(plan, 1, shapes) == [(["a/kernel"], 28), (["odd/kernel"], 29)]
+    assert groups_at(plan, 2, shapes) == [(["a/kernel"], 24), (["odd/kernel"], 23)]
 
 
 @given(sizes, scopes, st.integers(0, 6))

@@ -4,34 +4,10 @@ import argparse
 import dataclasses
 from typing import Any
 
-from tf_lottery.core.choices import CONTROLS, CRITERIA, MODES, RETRAIN, SCOPES
 from tf_lottery.core.plan import Plan
 
-_HELP: dict[str, dict[str, Any]] = {
-    "rounds": {"type": int, "help": "times that weights are pruned"},
-    "epochs": {"type": int, "help": "length of a training in epochs"},
-    "steps": {"type": int, "help": "length of a training in steps, instead"},
-    "steps_per_epoch": {"type": int, "help": "as in Keras fit"},
-    "batch_size": {"type": int, "help": "for recipes that give arrays"},
-    "evaluate_every": {"type": int, "help": "steps between validation passes"},
-    "pruning_rate": {"type": float, "help": "fraction of the survivors, 0 to 1"},
-    "layer_rates": {"type": str, "help": "like logits=0.1,block1/*=0"},
-    "scope": {"choices": SCOPES},
-    "criterion": {"choices": CRITERIA},
-    "block_size": {"type": str, "help": "units,inputs of a block, like 1,4"},
-    "rewind_to": {"type": str, "help": "a step, or like 500it or 2ep"},
-    "retrain": {"choices": RETRAIN},
-    "monitor": {"type": str, "help": "the score that decides, like val_accuracy"},
-    "mode": {"choices": MODES},
-    "tolerance": {"type": float, "help": "how much worse than dense still matches"},
-    "controls": {"type": str, "help": f"of {', '.join(CONTROLS)}, like reinit,shuffle"},
-    "control_rounds": {"type": str, "help": "like 3,7 or reinit=3,7,shuffle=7"},
-    "control_replicates": {"type": int, "help": "how often each control is drawn"},
-    "replicates": {"type": int, "help": "how often the search is repeated"},
-    "seed": {"type": int, "help": "an integer"},
-}
-
-FIELDS = tuple(_HELP)
+FIELDS = tuple(field.name for field in dataclasses.fields(Plan))
+_NUMBERS: dict[Any, type] = {int: int, int | None: int, float: float}
 
 EXPORT: dict[str, dict[str, Any]] = {
     "weights": {"choices": ("best", "final"), "help": "default: best"},
@@ -70,8 +46,13 @@ def add_export(parser: Any) -> None:
 def add(parser: Any) -> None:
     """Adds a flag for each field of `Plan`."""
     group = parser.add_argument_group("plan", "What the recipe's PLAN says otherwise.")
-    for name, options in _HELP.items():
-        group.add_argument(f"--{name}", **options)
+    for field in dataclasses.fields(Plan):
+        group.add_argument(
+            f"--{field.name}",
+            type=_NUMBERS.get(field.type, str),
+            choices=field.metadata["choices"] or None,
+            help=field.metadata["help"],
+        )
 
 
 def given(arguments: Any) -> list[str]:

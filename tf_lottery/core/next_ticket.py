@@ -9,6 +9,7 @@ from tf_lottery.core.kept import kept
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.plan_survivors import miscount
 from tf_lottery.core.prune import Scores, prune
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import telling_line
@@ -78,7 +79,7 @@ def check_masks(masks: Masks, before: Masks, round: int, plan: Plan) -> None:
     """Raises unless the masks are nested and exactly of the planned size."""
     if not masks.issubset(before):
         raise InvariantError(f"A removed weight came back in round {round}.")
-    if error := plan.miscount(round, masks):
+    if error := miscount(plan, round, masks):
         raise InvariantError(error)
 
 

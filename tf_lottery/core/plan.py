@@ -3,24 +3,24 @@
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tf_lottery.core.blocks import blocks_by_path, checked_block_size
+from tf_lottery.core import fields
+from tf_lottery.core.blocks import checked_block_size
 from tf_lottery.core.callables import function_of, name_of
-from tf_lottery.core.checks import check_choice, check_count, is_number
 from tf_lottery.core.choices import (
+    CONTROLS,
+    CRITERIA,
     MODES,
     RETRAIN,
     SCOPES,
-    check_criterion,
     name_of_control,
 )
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.plan_checks import check_plan
 from tf_lottery.core.plan_controls import (
     asks_for,
     checked_controls,
@@ -28,11 +28,11 @@ from tf_lottery.core.plan_controls import (
     count,
     trainings,
 )
-from tf_lottery.core.plan_fields import check_fields
-from tf_lottery.core.prune import groups
-from tf_lottery.core.rates import check_rates, matches
+from tf_lottery.core.plan_field import about
+from tf_lottery.core.plan_survivors import groups_at
+from tf_lottery.core.rates import matches
 from tf_lottery.core.seeds import derive
-from tf_lottery.core.steps import Length, check_length, normalized, to_steps
+from tf_lottery.core.steps import Length, normalized, to_steps
 
 BATCH_SIZE = 32  # of arrays, as in Keras
 # These say how much is trained, and judge it; no training depends on them.
@@ -94,76 +94,92 @@ class Plan:
         '0.036'
     """
 
-    rounds: int = 15
-    epochs: int = 1
-    steps: int | None = None
-    steps_per_epoch: int | None = None
-    batch_size: int | None = None
-    evaluate_every: int | None = None
-    pruning_rate: float = 0.2
-    layer_rates: Mapping[str, float] = field(default_factory=dict)
-    scope: str = "layerwise"
-    criterion: str | Callable[..., Any] = "magnitude"
-    block_size: tuple[int, int] = (1, 1)
-    rewind_to: Length = 0
-    retrain: str = "rewind"
-    monitor: str | None = None
-    mode: str = "auto"
-    tolerance: float = 0.0
-    controls: tuple[str | Callable[..., Any], ...] = ()
-    control_rounds: Sequence[int] | Mapping[str, Sequence[int]] | None = None
-    control_replicates: int = 1
-    replicates: int = 1
-    seed: int = 0
+    rounds: int = field(
+        default=15, metadata=about("whole", "times that weights are pruned")
+    )
+    epochs: int = field(
+        default=1, metadata=about("whole", "length of a training in epochs")
+    )
+    steps: int | None = field(
+        default=None, metadata=about("count", "length of a training in steps, instead")
+    )
+    steps_per_epoch: int | None = field(
+        default=None, metadata=about("count", "as in Keras fit")
+    )
+    batch_size: int | None = field(
+        default=None, metadata=about("count", "for recipes that give arrays")
+    )
+    evaluate_every: int | None = field(
+        default=None, metadata=about("count", "steps between validation passes")
+    )
+    pruning_rate: float = field(
+        default=0.2, metadata=about("number", "fraction of the survivors, 0 to 1")
+    )
+    layer_rates: Mapping[str, float] = field(
+        default_factory=dict, metadata=about("rates", "like logits=0.1,block1/*=0")
+    )
+    scope: str = field(
+        default="layerwise", metadata=about("name", "what is ranked together", SCOPES)
+    )
+    criterion: str | Callable[..., Any] = field(
+        default="magnitude", metadata=about("name", "what scores weights", CRITERIA)
+    )
+    block_size: tuple[int, int] = field(
+        default=(1, 1), metadata=about("pair", "units,inputs of a block, like 1,4")
+    )
+    rewind_to: Length = field(
+        default=0, metadata=about("length", "a step, or like 500it or 2ep")
+    )
+    retrain: str = field(
+        default="rewind", metadata=about("name", "from where to train again", RETRAIN)
+    )
+    monitor: str | None = field(
+        default=None, metadata=about("score", "the score that decides: val_accuracy")
+    )
+    mode: str = field(
+        default="auto", metadata=about("name", "which score is better", MODES)
+    )
+    tolerance: float = field(
+        default=0.0, metadata=about("number", "how much worse than dense still matches")
+    )
+    controls: tuple[str | Callable[..., Any], ...] = field(
+        default=(),
+        metadata=about("names", f"of {', '.join(CONTROLS)}, like reinit,shuffle"),
+    )
+    control_rounds: Sequence[int] | Mapping[str, Sequence[int]] | None = field(
+        default=None, metadata=about("rounds", "like 3,7 or reinit=3,7,shuffle=7")
+    )
+    control_replicates: int = field(
+        default=1, metadata=about("whole", "how often each control is drawn")
+    )
+    replicates: int = field(
+        default=1, metadata=about("whole", "how often the search is repeated")
+    )
+    seed: int = field(default=0, metadata=about("whole", "an integer"))
 
     def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            value = getattr(self, each.name)
+        for name, value in vars(self).items():
             if isinstance(value, np.integer | np.floating):
-                object.__setattr__(self, each.name, value.item())
-        if not isinstance(self.layer_rates, Mapping):
-            raise TypeError(
-                '`layer_rates` must be a dict, like {"logits": 0.1}. '
-                f"Received: layer_rates={self.layer_rates!r}."
-            )
-        object.__setattr__(self, "layer_rates", dict(self.layer_rates))
-        for name in ("rounds", "epochs", "control_replicates", "replicates"):
-            check_count(name, getattr(self, name))
-        for name in ("steps", "steps_per_epoch", "batch_size", "evaluate_every"):
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name))
-        if self.steps is not None and self.epochs != 1:
-            raise ValueError(
-                "The length of a training must be `epochs` or `steps`, not both. "
-                f"Received: epochs={self.epochs}, steps={self.steps}."
-            )
-        check_rates(self.pruning_rate, self.layer_rates, self.scope)
-        check_choice("scope", self.scope, SCOPES)
-        block_size = checked_block_size(self.block_size, self.scope)
-        object.__setattr__(self, "block_size", block_size)
-        check_choice("retrain", self.retrain, RETRAIN)
-        check_choice("mode", self.mode, MODES)
-        check_criterion(self.criterion)
-        check_length("rewind_to", self.rewind_to)
-        if self.retrain != "rewind" and to_steps(self.rewind_to, 1) != 0:
-            raise ValueError(
-                '`rewind_to` only has a meaning with retrain="rewind". Received: '
-                f"rewind_to={self.rewind_to!r}, retrain={self.retrain!r}."
-            )
-        object.__setattr__(self, "rewind_to", normalized(self.rewind_to))
-        if not is_number(self.tolerance) or not 0 <= self.tolerance < math.inf:
-            raise ValueError(
-                "`tolerance` must be a number >= 0, in units of the monitored score. "
-                f"Received: tolerance={self.tolerance!r}."
-            )
-        controls = checked_controls(self.controls, self.retrain)
-        object.__setattr__(self, "controls", controls)
-        rounds = checked_rounds(self.control_rounds, controls, self.rounds)
-        object.__setattr__(self, "control_rounds", rounds)
-        if type(self.seed) is not int or self.seed < 0:
-            raise ValueError(
-                f"`seed` must be an integer >= 0. Received: seed={self.seed!r}."
-            )
+                self._set(name, value.item())
+        if self.layer_rates is None:  # as functions write an empty default
+            self._set("layer_rates", {})
+        check_plan(self)
+        self._set("layer_rates", dict(self.layer_rates))
+        self._set("block_size", checked_block_size(self.block_size, self.scope))
+        self._set("rewind_to", normalized(self.rewind_to))
+        self._set("controls", checked_controls(self.controls, self.retrain))
+        rounds = checked_rounds(self.control_rounds, self.controls, self.rounds)
+        self._set("control_rounds", rounds)
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "Plan":
+        """The plan of a call that has the fields of a plan among its arguments.
+
+        Args:
+            arguments: By name, such as `locals()`; names of no field are left out.
+        """
+        names = (each.name for each in dataclasses.fields(cls))
+        return cls(**{name: arguments[name] for name in names if name in arguments})
 
     def __hash__(self) -> int:
         return hash(
@@ -239,41 +255,7 @@ class Plan:
 
     def kept_at(self, round: int, shapes: Mapping[str, tuple[int, ...]]) -> int:
         """The exact number of survivors after `round` rounds."""
-        return sum(kept for _, kept in self.groups_at(round, shapes))
-
-    def groups_at(
-        self, round: int, shapes: Mapping[str, tuple[int, ...]]
-    ) -> list[tuple[list[str], int]]:
-        """The paths that are ranked together, and how many of their weights survive.
-
-        The recurrence is `kept -= round(rate * kept)`, for each weight array or,
-        with global scope, for all that lose weights together. It counts blocks
-        where weights are pruned in blocks.
-        """
-        blocks = blocks_by_path(shapes, self.block_size)
-        survivors = []
-        for paths, rate in groups(self.rates(shapes), self.scope):
-            # Arrays with blocks are ranked each by itself.
-            area = math.prod(blocks.get(paths[0], ()))
-            size = sum(math.prod(shapes[path]) for path in paths)
-            survivors.append((paths, area * _shrink(size // area, rate, round)))
-        return survivors
-
-    def miscount(self, round: int, masks: Masks) -> str:
-        """What is wrong with the number of survivors after a round; else empty."""
-        kept = masks.kept_by_layer()
-        wrong = [
-            f"{sum(kept[path] for path in paths)} of {', '.join(paths)}, planned {plan}"
-            for paths, plan in self.groups_at(round, masks.shapes)
-            if sum(kept[path] for path in paths) != plan
-        ]
-        planned = self.kept_at(round, masks.shapes)
-        if not wrong:
-            return ""
-        return (
-            f"Round {round} keeps {masks.kept} weights; the plan keeps {planned}. "
-            f"It keeps {'; '.join(wrong)}."
-        )
+        return sum(kept for _, kept in groups_at(self, round, shapes))
 
     @property
     def fingerprint(self) -> str:
@@ -307,7 +289,7 @@ class Plan:
         Raises:
             ValueError: A field that is missing, unknown or of the wrong type.
         """
-        check_fields("plan", values)
+        _RECORD("plan", values)
         values = dict(values)
         values["criterion"] = function_of(values["criterion"])
         values["controls"] = tuple(map(function_of, values.get("controls", ())))
@@ -326,14 +308,12 @@ class Plan:
         keys = (key for key in self.layer_rates if matches(key, path))
         return next((self.layer_rates[key] for key in keys), self.pruning_rate)
 
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
-def _shrink(kept: int, rate: float, rounds: int) -> int:
-    for _ in range(rounds):
-        removed = round(rate * kept)
-        if not removed:  # however many rounds there are
-            break
-        kept -= removed
-    return kept
+
+_KINDS = {each.name: each.metadata["kind"] for each in dataclasses.fields(Plan)}
+_RECORD = fields.record({"criterion": _KINDS["criterion"]}, _KINDS)
 
 
 def _hashable(value: Any) -> Any:

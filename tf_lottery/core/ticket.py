@@ -19,6 +19,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import MaskedWeights, Masks
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.plan_survivors import miscount
 from tf_lottery.core.ticket_checks import check_masks, check_pruned, check_weights
 from tf_lottery.core.words import printable
 
@@ -171,7 +172,7 @@ class Ticket:
         """
         check_masks("The ticket", self.masks)
         check_weights("starting weights", self.state, self.masks)
-        if self.plan and (error := self.plan.miscount(self.round, self.masks)):
+        if self.plan and (error := miscount(self.plan, self.round, self.masks)):
             raise TicketError(error)
 
     def save(self, path: PathLike, *, overwrite: bool = False) -> None:

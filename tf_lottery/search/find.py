@@ -140,29 +140,7 @@ def find_ticket(
 
     Reference: Frankle & Carbin, arXiv 1803.03635, strategy 1.
     """
-    plan = Plan(
-        rounds=rounds,
-        epochs=epochs,
-        steps=steps,
-        steps_per_epoch=steps_per_epoch,
-        batch_size=batch_size,
-        evaluate_every=evaluate_every,
-        pruning_rate=pruning_rate,
-        layer_rates=layer_rates or {},
-        scope=scope,
-        criterion=criterion,
-        block_size=block_size,
-        rewind_to=rewind_to,
-        retrain=retrain,
-        seed=seed,
-        monitor=monitor,
-        mode=mode,
-        tolerance=tolerance,
-        controls=controls,  # type: ignore[arg-type]
-        control_rounds=control_rounds,
-        control_replicates=control_replicates,
-        replicates=replicates,
-    )
+    plan = Plan.of(locals())
     with Leaving(goes_on("find_ticket", run_dir)):
         trainer = Trainer(
             model,
