@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import block_sizes, rates, scopes, sizes
+from tests.strategies import block_sizes, extents, rates, scopes, sizes
 from tf_lottery.core import criteria
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
@@ -434,3 +434,9 @@ def test_bug_of_google_15_defaults_differ_from_the_papers():
     plan = Plan()
     assert (plan.pruning_rate, plan.scope) == (0.2, "layerwise")
     assert (plan.criterion, plan.retrain, plan.rewind_to) == ("magnitude", "rewind", 0)
+
+
+@given(extents())
+def test_equal_plans_have_equal_hashes(plan):
+    assert hash(plan) == hash(Plan.from_json(plan.to_json()))
+    assert len({plan, dataclasses.replace(plan, seed=plan.seed + 1)}) == 2

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.core.checks import is_count
 from tf_lottery.core.masks import Mask
 
 # The rows and columns of a block in a Keras array.
@@ -24,7 +25,7 @@ def checked_block_size(block_size: object, scope: str) -> tuple[int, int]:
         ValueError: Anything but two integers >= 1; blocks in global scope.
     """
     sizes = tuple(block_size) if isinstance(block_size, list | tuple) else ()
-    if len(sizes) != 2 or not all(map(_is_count, sizes)):
+    if len(sizes) != 2 or not all(map(is_count, sizes)):
         raise ValueError(
             "`block_size` must be two integers >= 1, units and inputs. Received: "
             f"block_size={block_size!r}. For TFLite's sparse kernel, write (1, 4)."
@@ -97,9 +98,3 @@ def scores_of_blocks(
         for row, column in itertools.product(range(rows), range(columns)):
             total += scores[row::rows, column::columns]
     return total / (rows * columns)
-
-
-def _is_count(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        return False
-    return int(value) >= 1

@@ -1,6 +1,9 @@
 """From a trained ticket to the next, sparser one: prune, then rewind."""
 
 from collections import ChainMap
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tf_lottery.core import criteria
 from tf_lottery.core.callables import name_of
@@ -69,10 +72,15 @@ def starting_point(ticket: Ticket, outcome: Outcome, plan: Plan) -> tuple[int, S
     fine-tuning. Otherwise the next ticket starts where this one did.
     """
     if plan.retrain == "lr_rewind":
-        # Not on top of the chain of the last round, which would keep its weights.
-        first = getattr(ticket.state, "maps", [ticket.state])[-1]
-        return 0, ChainMap(outcome.weights, first)  # type: ignore[arg-type]
+        state = ticket.state
+        # Not on top of the last round's, which would keep its weights in memory.
+        first = state.maps[-1] if isinstance(state, _Trained) else state
+        return 0, _Trained(outcome.weights, first)  # type: ignore[arg-type]
     return outcome.next_start or (ticket.step, ticket.state)
+
+
+class _Trained(ChainMap[str, NDArray[Any]]):
+    """The weights at the end of a training, over the state of the first ticket."""
 
 
 def check_masks(masks: Masks, before: Masks, round: int, plan: Plan) -> None:

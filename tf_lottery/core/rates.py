@@ -3,7 +3,7 @@
 import fnmatch
 from collections.abc import Mapping
 
-from tf_lottery.core.checks import check_fraction, is_fraction
+from tf_lottery.core.checks import check_fraction, is_rate
 
 
 def check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> None:
@@ -14,7 +14,7 @@ def check_rates(rate: float, layer_rates: Mapping[str, float], scope: str) -> No
     """
     check_fraction("pruning_rate", rate)
     for key, value in layer_rates.items():
-        if not isinstance(key, str) or not is_fraction(value):
+        if not isinstance(key, str) or not is_rate(value):
             raise ValueError(
                 "`layer_rates` must map names of layers to fractions in [0, 1); 0 "
                 "leaves a layer alone. "
