@@ -106,7 +106,7 @@ def test_a_round_that_is_not_pruned_is_an_error_that_says_which_are(wrong):
     "wrong", [{}, {"shuffle": (1,)}, {"reinit": (1,), "shufle": (1,)}]
 )
 def test_rounds_for_other_controls_than_those_of_the_plan_are_an_error(wrong):
-    with pytest.raises(ValueError, match="for each control of the plan") as error:
+    with pytest.raises(ValueError, match="one entry per control of the plan") as error:
         Plan(rounds=3, controls=("reinit", "shuffle"), control_rounds=wrong)
     for part in (*map(repr, wrong), "controls=('reinit', 'shuffle')"):
         assert part in str(error.value)

@@ -23,15 +23,18 @@ EXPORT: dict[str, dict[str, Any]] = {
     },
     "drop_inputs": {
         "action": argparse.BooleanOptionalAction,
-        "help": "drop inputs that no weight uses, too",
+        "help": "also drop inputs that no weight uses",
     },
     "batch_size": {"type": int, "help": "of a TFLite file; default: open"},
     "input_shape": {
         "type": lambda text: tuple(map(int, text.split(","))),
-        "help": "of one example, like 64,64,3, where the model leaves it open and no "
+        "help": "of one example, like 64,64,3, if the model leaves it open and no "
         "recipe gives data",
     },
-    "tolerance": {"type": float, "help": "how far the outputs of a TFLite file may be"},
+    "tolerance": {
+        "type": float,
+        "help": "how much the outputs of a TFLite file may differ",
+    },
     "latency_runs": {"type": int, "help": "how often to measure; 0: not at all"},
     "verbose": {"type": int, "choices": (0, 1), "help": "whether to print the card"},
 }
@@ -45,7 +48,7 @@ def add_export(parser: Any) -> None:
 
 def add(parser: Any) -> None:
     """Adds a flag for each field of `Plan`."""
-    group = parser.add_argument_group("plan", "What the recipe's PLAN says otherwise.")
+    group = parser.add_argument_group("plan", "These override the recipe's PLAN.")
     for field in dataclasses.fields(Plan):
         group.add_argument(
             f"--{field.name}",
@@ -61,10 +64,10 @@ def given(arguments: Any) -> list[str]:
 
 
 def parsed(name: str, text: str) -> Any:
-    """One value of a field, as its flag would be.
+    """One value of a field, parsed as its flag is.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a value of this field.
     """
     parser = argparse.ArgumentParser(exit_on_error=False)
     add(parser)
@@ -88,7 +91,7 @@ def override(plan: Plan, arguments: Any) -> Plan:
         changes["control_rounds"] = _control_rounds(changes["control_rounds"])
     if str(changes.get("rewind_to", "")).isdigit():
         changes["rewind_to"] = int(changes["rewind_to"])
-    if "epochs" in changes:  # either takes the place of the recipe's other
+    if "epochs" in changes:  # one length replaces the other of the recipe
         changes = {"steps": None, **changes}
     elif "steps" in changes:
         changes["epochs"] = 1

@@ -1,8 +1,8 @@
 """Blocks: neighbouring weights of a matrix that are kept or removed together.
 
-Sparse kernels are fast where zeros come in blocks. A block is so many units by so
-many inputs, as TFLite holds the weights of a dense layer, [units, inputs]. Keras
-holds [inputs, units]: blocks of (1, 4) are 4 by 1 in its arrays.
+Sparse kernels are fast where zeros come in blocks. A block size is (units, inputs),
+the order in which TFLite holds the weights of a dense layer. Keras holds them as
+[inputs, units]: a block of (1, 4) is 4 by 1 in a Keras array.
 """
 
 import itertools
@@ -45,8 +45,8 @@ def blocks_by_path(
 ) -> dict[str, Block]:
     """The shape of a block in each Keras array that is pruned in blocks.
 
-    These are the matrices that the block divides exactly. The others are left
-    out: their weights are pruned one by one.
+    These are the matrices that the block divides exactly. All other arrays are
+    missing in the result: their weights are pruned one by one.
 
     Example:
         >>> blocks_by_path({"dense/kernel": (8, 5), "logits/kernel": (5, 3)}, (1, 4))
@@ -66,15 +66,15 @@ def mask_of_blocks(path: str, mask: Mask, block: Block) -> Mask:
     """A mask with one value for each block.
 
     Raises:
-        ValueError: A block that is kept in part.
+        ValueError: A block of which only a part is kept.
     """
     rows, columns = block
     blocks = mask[::rows, ::columns]
     if not np.array_equal(mask_of_weights(blocks, block), mask):
         raise ValueError(
             f"The mask of {path!r} must keep or remove whole blocks, of {rows} by "
-            f"{columns} weights. Received: a block that is kept in part. Prune from "
-            "dense masks with one `block_size`."
+            f"{columns} weights. Received: a block that is kept in part. Start from "
+            "dense masks, and use one `block_size`."
         )
     return blocks
 
@@ -90,7 +90,8 @@ def scores_of_blocks(
 ) -> NDArray[np.floating]:
     """The mean score of each block.
 
-    Added in the order of position, so that it is the same on every machine.
+    Weights are added in the order of their positions: every machine gives the same
+    bits.
     """
     rows, columns = block
     total = np.zeros(scores[::rows, ::columns].shape)

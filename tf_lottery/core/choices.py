@@ -1,7 +1,7 @@
-"""What a plan can choose by name.
+"""The names that a plan can choose from.
 
-Only the names: the functions are in `criteria` and `controls`, which know tickets and
-so plans.
+The functions with these names are in `criteria` and `controls`. They take tickets, and
+a ticket has a plan: a plan that imported them would close a circle.
 """
 
 import functools
@@ -24,7 +24,7 @@ CONTROLS = ("reinit", "reinit_same_sign", "shuffle", "random_mask", "rewound")
 
 
 def check_criterion(criterion: object) -> None:
-    """Raises unless this is the name of a criterion, or can be called as one.
+    """Raises unless this is the name of a criterion, or a callable like one.
 
     Raises:
         ValueError: An unknown name, or a callable that does not take two arguments.
@@ -33,7 +33,7 @@ def check_criterion(criterion: object) -> None:
 
 
 def check_control(control: object) -> None:
-    """Raises unless this is the name of a control, or can be called as one.
+    """Raises unless this is the name of a control, or a callable like one.
 
     Raises:
         ValueError: An unknown name, or a callable that does not take two arguments.
@@ -65,7 +65,7 @@ def name_of_control(control: str | Callable[..., Any]) -> str:
 
 
 def known_control(control: str | Callable[..., Any]) -> str | Callable[..., Any]:
-    """A function of `tf_lottery.controls` by its name; any other control as it is."""
+    """The name of a function of `tf_lottery.controls`; another control as it is."""
     if isinstance(control, str) or hasattr(control, "__wrapped__"):
         return control
     return _OURS.get(name_of(control), control)

@@ -1,6 +1,7 @@
 """Criteria score the weights of a trained ticket; the lowest scores are pruned.
 
-A criterion is any callable from a ticket and its outcome to one array a mask.
+A criterion is any callable that takes a ticket and its outcome, and returns one array
+of scores for each mask.
 Reference: Zhou et al., "Deconstructing Lottery Tickets", arXiv 1905.01067.
 """
 
@@ -39,7 +40,7 @@ def movement(ticket: Ticket, outcome: Outcome) -> Scores:
 
 
 def random(ticket: Ticket, outcome: Outcome) -> Scores:
-    """Scores by chance, by the plan's seed, the round and the path."""
+    """Scores at random, from the plan's seed, the round and the path."""
     seed = ticket.plan.seed if ticket.plan else 0
     return {
         path: np.random.default_rng(

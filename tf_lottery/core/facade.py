@@ -1,8 +1,8 @@
-"""The code behind a ticket's methods that need Keras, loaded when one is called.
+"""The code behind `Ticket.model`, `apply` and `export`, loaded when one is called.
 
 A ticket is a value, and `core` imports nothing above it. So a ticket names its binding
-as data, `architecture["binding"]`. A file cannot choose what code is loaded: the name
-must be one of `BINDINGS`.
+as data, `architecture["binding"]`, and the module is loaded by that name. A file cannot
+choose other code: the name must be one of `BINDINGS`.
 """
 
 import importlib
@@ -11,12 +11,12 @@ from typing import Any
 
 from tf_lottery.core.errors import TicketError
 
-# Tickets that name none are of the first one.
+# A ticket without a name belongs to the first one.
 BINDINGS = ("tf_keras",)
 
 
 def models(architecture: Mapping[str, Any] | None) -> Any:
-    """The module that makes live models of tickets, of the binding that they name.
+    """The module that makes live models of tickets, in the binding that they name.
 
     Raises:
         TicketError: The binding is not known.

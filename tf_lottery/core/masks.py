@@ -1,6 +1,6 @@
-"""Masks say which weights a ticket keeps: one bool array a weight, True = kept.
+"""Masks say which weights a ticket keeps: one bool array per weight array.
 
-They are values: arrays cannot be written to, and every change makes new masks.
+True is kept. They are values: arrays are read-only, and a change makes new masks.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class Masks(Mapping[str, Mask]):
     """
 
     def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
-        # As bits: a search keeps the masks of all its rounds.
+        # As bits, since a search has the masks of all rounds in memory.
         self._bits: dict[str, NDArray[np.uint8]] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._kept: dict[str, int] = {}
@@ -44,7 +44,7 @@ class Masks(Mapping[str, Mask]):
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each weight."""
+        """The shape of each weight array."""
         return dict(self._shapes)
 
     @property
@@ -59,7 +59,7 @@ class Masks(Mapping[str, Mask]):
 
     @property
     def density(self) -> float:
-        """The fraction that survives, 0 to 1 (the paper's P_m); 1 of nothing."""
+        """The fraction that survives, 0 to 1 (the paper's P_m); 1 without masks."""
         return _fraction(self.kept, self.size)
 
     @property
@@ -68,12 +68,12 @@ class Masks(Mapping[str, Mask]):
         return 1.0 - self.density
 
     def by_layer(self) -> dict[str, float]:
-        """The density of each weight."""
+        """The density of each weight array."""
         sizes = {path: math.prod(shape) for path, shape in self._shapes.items()}
         return {path: _fraction(kept, sizes[path]) for path, kept in self._kept.items()}
 
     def kept_by_layer(self) -> dict[str, int]:
-        """The number of survivors of each weight."""
+        """The number of survivors in each weight array."""
         return dict(self._kept)
 
     def issubset(self, other: "Masks") -> bool:
@@ -85,7 +85,7 @@ class Masks(Mapping[str, Mask]):
         )
 
     def digest(self) -> str:
-        """A SHA-256 over paths, shapes and bits, equal on every machine."""
+        """A SHA-256 of paths, shapes and bits, the same on every machine."""
         sha = hashlib.sha256()
         for path in sorted(self):
             sha.update(f"{path}{self._shapes[path]}".encode())
@@ -123,11 +123,11 @@ class Masks(Mapping[str, Mask]):
 
 
 class MaskedWeights(Mapping[str, NDArray[Any]]):
-    """The weights of a state under masks, each made when it is asked for.
+    """The weights of a state under masks, each computed when it is accessed.
 
     Args:
-        state: Weights by path. Names with a colon are not of weights.
-        masks: Removed weights are zero; a weight without a mask is as it is.
+        state: Weights by path; names with a colon are not weights, and are left out.
+        masks: Removed weights become 0. An array without a mask stays as it is.
     """
 
     def __init__(self, state: Mapping[str, NDArray[Any]], masks: Masks) -> None:
@@ -148,7 +148,7 @@ class MaskedWeights(Mapping[str, NDArray[Any]]):
 
 
 def masked(array: NDArray[Any], mask: Any) -> NDArray[Any]:
-    """The array with +0.0 where the mask removes it; without a mask, the array."""
+    """The array with +0.0 where the mask is False; without a mask, the array."""
     # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
     return array if mask is None else np.where(mask, array, array.dtype.type(0))
 

@@ -19,14 +19,14 @@ from tf_lottery.core.words import telling_line
 
 
 def prune_ticket(ticket: Ticket, outcome: Outcome, plan: Plan) -> Ticket:
-    """The ticket of the next round: fewer weights, back at their earlier values.
+    """The ticket of the next round: fewer weights, rewound as the plan says.
 
     The masks are decided from the trained weights, never from the rewound ones.
 
     Raises:
-        ValueError: Scores that cannot be ranked.
-        RuntimeError: A criterion of the user's that fails.
-        InvariantError: Masks that are not nested, or not of the planned size.
+        ValueError: The scores cannot be ranked.
+        RuntimeError: The user's criterion failed.
+        InvariantError: The masks are not nested, or not of the planned size.
     """
     masks = _pruned(ticket, outcome, plan)
     number = ticket.round + 1
@@ -68,8 +68,8 @@ def _masks(ticket: Ticket, scores: Scores, plan: Plan) -> Masks:
 def starting_point(ticket: Ticket, outcome: Outcome, plan: Plan) -> tuple[int, State]:
     """The step and the state that the next ticket starts from.
 
-    The outcome says where in round 0 of a late rewind, and in every round of
-    fine-tuning. Otherwise the next ticket starts where this one did.
+    The outcome has them after round 0 of a search with a late rewind, and after
+    every round of fine-tuning. Otherwise the next ticket starts where this one did.
     """
     if plan.retrain == "lr_rewind":
         state = ticket.state
@@ -92,7 +92,7 @@ def check_masks(masks: Masks, before: Masks, round: int, plan: Plan) -> None:
 
 
 def exhausted(before: Masks, after: Masks) -> str:
-    """What a round would do that ends a search; empty if it may go on."""
+    """Why these masks end the search, for a sentence; empty if it can continue."""
     left = after.kept_by_layer()
     empty = [path for path, kept in left.items() if kept == 0]
     if empty:

@@ -35,7 +35,7 @@ from tf_lottery.core.seeds import derive
 from tf_lottery.core.steps import Length, normalized, to_steps
 
 BATCH_SIZE = 32  # of arrays, as in Keras
-# These say how much is trained, and judge it; no training depends on them.
+# How much is trained, and how it is judged: no training depends on these.
 _EXTENT = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
 _JUDGEMENT = ("monitor", "mode", "tolerance")
 
@@ -45,47 +45,49 @@ class Plan:
     """What a search does; the defaults are the paper's.
 
     Args:
-        rounds: Times that weights are pruned; round 0 is dense, so `rounds + 1`
+        rounds: How many times weights are pruned. Round 0 is dense: `rounds + 1`
             networks are trained.
         epochs: Length of each training in passes over the data.
         steps: Length of each training in optimizer steps, instead of `epochs`.
-            It need not end on an epoch.
+            A training may end within an epoch.
         steps_per_epoch: As in Keras `fit`; needed for endless datasets.
         batch_size: For data given as arrays (default 32, as in Keras).
         evaluate_every: Steps between validation passes; None: each epoch's end.
         pruning_rate: Fraction of the survivors that a round removes.
         layer_rates: Other rates by weight path, layer path or pattern
-            (`{"logits": 0.1, "block1/*": 0.0}`); 0 leaves a layer alone. The
-            first key that matches counts.
+            (`{"logits": 0.1, "block1/*": 0.0}`); a rate of 0 does not prune a layer.
+            The first key that matches counts.
         scope: "layerwise" or "global" ranking.
         criterion: A name in `tf_lottery.criteria`, or any callable
             `(ticket, outcome) -> scores`.
-        block_size: (units, inputs) of the blocks that are pruned as one, by their
-            mean score; (1, 4) is the block of TFLite's sparse kernel. Matrices
-            that it does not divide, and other weights, are pruned one by one.
-            tfmot's `block_size` counts in Keras kernels, [inputs, units]: its
-            (1, 4) is 4 units by 1 input, which TFLite cannot run as blocks.
-        rewind_to: Where survivors return to: 0 is the initialisation; a step,
-            "500it" or "2ep" is late rewinding (arXiv 1903.01611).
-        retrain: "rewind" (the paper), "lr_rewind" (final weights, schedule and
-            optimizer anew) or "fine_tune" (everything as it ended); see
+        block_size: (units, inputs) of a block of weights. Blocks are kept or removed
+            as a whole, by their mean score. (1, 4) is the block of TFLite's sparse
+            kernel. Matrices that a block does not divide, and other arrays, are
+            pruned weight by weight. The `block_size` of tfmot is [inputs, units], as
+            in Keras kernels: its (1, 4) is 4 units by 1 input, which TFLite cannot
+            run as blocks.
+        rewind_to: The step whose values survivors get back: 0 is the initialisation;
+            a step, "500it" or "2ep" is late rewinding (arXiv 1903.01611).
+        retrain: "rewind" (the paper), "lr_rewind" (final weights; learning rate and
+            optimizer start again) or "fine_tune" (everything continues); see
             arXiv 2003.02389.
-        monitor: The score that decides; default `val_` and the first compiled
+        monitor: The score that decides. Default: `val_` and the first compiled
             metric, else `val_loss`.
-        mode: "min", "max", or "auto" for accuracy, AUC, loss and errors.
+        mode: Whether a lower or higher score is better: "min", "max", or "auto",
+            which knows accuracy, AUC, loss and errors.
         tolerance: How much worse than round 0 a score may be and still match.
-        controls: Trained beside the tickets: names in `tf_lottery.controls`, or
-            callables `(ticket, context) -> ticket`.
-        control_rounds: The rounds whose tickets have controls; a dict gives each
-            control its own. None: all but the dense one.
+        controls: Trained in addition to the tickets: names in `tf_lottery.controls`,
+            or callables `(ticket, context) -> ticket`.
+        control_rounds: The rounds whose tickets have controls; a dict has an entry for
+            each control. None: all except the dense one.
         control_replicates: How often each control of a ticket is drawn; the paper
             draws three.
-        replicates: How often the search is repeated, each time with a seed of its
-            own for initial weights, order of data and controls.
-        seed: Of replicate 0. Everything random derives from it, by name.
+        replicates: How often the search is repeated, each time with another seed
+            for initial weights, order of data and controls.
+        seed: The seed of replicate 0. Everything random derives from it, by name.
 
     Raises:
-        ValueError: A value that cannot work, with what to write instead.
+        ValueError: A value that cannot work; it says what to write instead.
 
     Example:
         >>> plan = Plan(rounds=15, layer_rates={"logits": 0.1})
@@ -161,7 +163,7 @@ class Plan:
         for name, value in vars(self).items():
             if isinstance(value, np.integer | np.floating):
                 self._set(name, value.item())
-        if self.layer_rates is None:  # as functions write an empty default
+        if self.layer_rates is None:  # the default of functions' arguments
             self._set("layer_rates", {})
         check_plan(self)
         self._set("layer_rates", dict(self.layer_rates))
@@ -173,10 +175,10 @@ class Plan:
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Plan":
-        """The plan of a call that has the fields of a plan among its arguments.
+        """The plan of a call whose arguments include fields of a plan.
 
         Args:
-            arguments: By name, such as `locals()`; names of no field are left out.
+            arguments: Values by name, such as `locals()`. Other names are ignored.
         """
         names = (each.name for each in dataclasses.fields(cls))
         return cls(**{name: arguments[name] for name in names if name in arguments})
@@ -187,9 +189,9 @@ class Plan:
         )
 
     def of_replicate(self, number: int) -> "Plan":
-        """The plan of a replicate: this one, with a seed of its own.
+        """The plan of a replicate: this plan with another seed.
 
-        A search with that plan alone gives the same tickets.
+        A search with that plan gives the same tickets.
         """
         if number == 0:
             return self
@@ -206,15 +208,15 @@ class Plan:
         return list(self.controls) if is_chosen else []
 
     def trainings(self) -> list[tuple[int, str | None, int]]:
-        """What a replicate trains: (round, control, draw) of each."""
+        """All trainings of a replicate: (round, control, draw) of each."""
         return trainings(self)
 
     def asks_for(self, round: int, control: str | None = None, draw: int = 0) -> bool:
-        """Whether a replicate trains this."""
+        """Whether a replicate has this training."""
         return asks_for(self, round, control, draw)
 
     def count(self) -> int:
-        """How many trainings there are, over all replicates."""
+        """The number of trainings of all replicates."""
         return self.replicates * count(self)
 
     def last_step(self, steps_per_epoch: int) -> int:
@@ -222,14 +224,14 @@ class Plan:
         return self.steps or self.epochs * steps_per_epoch
 
     def rewind_step(self, steps_per_epoch: int) -> int:
-        """The optimizer step whose state returns after pruning."""
+        """The optimizer step to which weights are rewound after pruning."""
         return to_steps(self.rewind_to, steps_per_epoch)
 
     def rates(self, paths: Mapping[str, Any]) -> dict[str, float]:
         """The pruning rate of each weight path.
 
         Raises:
-            ValueError: A key of `layer_rates` that matches no path.
+            ValueError: A key of `layer_rates` matches no path.
         """
         unmatched = [
             k for k in self.layer_rates if not any(matches(k, p) for p in paths)
@@ -259,18 +261,18 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """A short hash over everything that training depends on."""
-        # Not sorted: of the layer rates, the first that matches counts.
+        """A short hash of everything that training depends on."""
+        # Not sorted: the first of the layer rates that matches counts.
         text = json.dumps(self._training())
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: "Plan") -> list[str]:
-        """The names of the fields, of those training depends on, that differ."""
+        """The fields that differ, among those that training depends on."""
         mine, theirs = self._training(), other._training()
         return [n for n in mine if json.dumps(mine[n]) != json.dumps(theirs[n])]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; a callable criterion as "module:name"."""
+        """The plan as plain values; callables as "module:name"."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         if callable(self.criterion):
             values["criterion"] = name_of(self.criterion)
@@ -283,11 +285,11 @@ class Plan:
     def from_json(cls, values: Mapping[str, Any]) -> "Plan":
         """The plan that `to_json` wrote.
 
-        A criterion of your own is known by its name alone, see `named`: a plan may
-        come from anyone's file.
+        A callable of the user's is imported only when it is called: a plan may come
+        from anyone's file.
 
         Raises:
-            ValueError: A field that is missing, unknown or of the wrong type.
+            ValueError: A field is missing, unknown or of the wrong type.
         """
         _RECORD("plan", values)
         values = dict(values)
@@ -296,7 +298,7 @@ class Plan:
         return cls(**values)
 
     def _training(self) -> dict[str, Any]:
-        """What training depends on, written so that equal choices are equal."""
+        """The values that training depends on; equal choices have equal values."""
         values = self.to_json() | {"batch_size": self.batch_size or BATCH_SIZE}
         return {
             name: value
@@ -317,7 +319,7 @@ _RECORD = fields.record({"criterion": _KINDS["criterion"]}, _KINDS)
 
 
 def _hashable(value: Any) -> Any:
-    """A value that is equal where `value` is, and has a hash."""
+    """A value with a hash, equal for equal values."""
     if isinstance(value, Mapping):
         return frozenset((key, _hashable(each)) for key, each in value.items())
     if isinstance(value, tuple):

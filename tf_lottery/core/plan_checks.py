@@ -1,4 +1,4 @@
-"""What must hold of a plan's values, or a `ValueError` says what to write instead."""
+"""Checks of a plan's values; the errors say what to write instead."""
 
 import math
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def check_plan(plan: "Plan") -> None:
-    """Raises unless each value of a plan can work, and those that depend on others.
+    """Raises unless the values of a plan can work, alone and together.
 
-    Blocks and controls are checked where they are normalized.
+    Blocks and controls are checked elsewhere, where they are normalized.
 
     Raises:
-        ValueError, TypeError: A value that cannot work.
+        ValueError, TypeError: A value cannot work.
     """
     _check_lengths(plan)
     _check_pruning(plan)

@@ -1,4 +1,4 @@
-"""What is said once of each field of a plan: its flag's help, and its type in files."""
+"""Metadata of the fields of a plan: help text, choices, and type in files."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from tf_lottery.core import fields
 
 _ROUNDS = fields.list_of(fields.whole)
-# Kinds of values in a file; `Plan` itself checks the values.
+# Types in a file; `Plan` itself checks the values.
 KINDS = {
     "whole": fields.whole,
     "count": fields.optional(fields.whole),
@@ -25,8 +25,8 @@ def about(kind: str, text: str, choices: Iterable[str] = ()) -> dict[str, Any]:
     """The metadata of a field of `Plan`.
 
     Args:
-        kind: What it is in a file, a key of `KINDS`.
+        kind: Its type in a file, a key of `KINDS`.
         text: The help text of its flag.
-        choices: All values that it can have, if these are few.
+        choices: All values that it can have; empty if there are others.
     """
     return {"kind": KINDS[kind], "help": text, "choices": tuple(choices)}

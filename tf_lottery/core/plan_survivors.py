@@ -1,4 +1,4 @@
-"""How many weights survive the rounds of a plan, by exact count."""
+"""How many weights survive each round of a plan, counted exactly."""
 
 import math
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ def groups_at(
 ) -> list[tuple[list[str], int]]:
     """The paths that are ranked together, and how many of their weights survive.
 
-    The recurrence is `kept -= round(rate * kept)`, for each weight array or,
-    with global scope, for all that lose weights together. It counts blocks
-    where weights are pruned in blocks.
+    The recurrence is `kept -= round(rate * kept)`, for each weight array or, with
+    global scope, for all arrays together. Where weights are pruned in blocks, it
+    counts blocks.
 
     Args:
         plan: The plan.
-        number: That of the round.
+        number: The number of the round.
         shapes: The shapes of the weights by path.
     """
     blocks = blocks_by_path(shapes, plan.block_size)
     survivors = []
     for paths, rate in groups(plan.rates(shapes), plan.scope):
-        # Arrays with blocks are ranked each by itself.
+        # An array with blocks is ranked alone.
         area = math.prod(blocks.get(paths[0], ()))
         size = sum(math.prod(shapes[path]) for path in paths)
         survivors.append((paths, area * _shrink(size // area, rate, number)))
@@ -37,7 +37,7 @@ def groups_at(
 
 
 def miscount(plan: "Plan", number: int, masks: Masks) -> str:
-    """What is wrong with the number of survivors after a round; else empty."""
+    """What is wrong with the number of survivors after a round; empty if nothing."""
     kept = masks.kept_by_layer()
     planned = groups_at(plan, number, masks.shapes)
     wrong = [

@@ -103,14 +103,14 @@ class Ticket:
         """A compiled Keras model whose pruned weights stay zero when trained.
 
         Args:
-            weights: "initial" is the ticket, with the optimizer as it was then;
-                "best" the weights at minimum validation loss and "final" the
-                last ones, with a fresh optimizer.
-            custom_objects: For classes and functions that are not registered.
+            weights: "initial" is the ticket, with its optimizer's state; "best" are the
+                weights at minimum validation loss and "final" the last ones, both
+                with a new optimizer.
+            custom_objects: Classes and functions that are not registered, by name.
             safe_mode: False allows Lambda layers, which run code from the file.
 
         Raises:
-            TicketError: The file holds no such weights or no architecture.
+            TicketError: The ticket has no such weights or no architecture.
         """
         return facade.models(self.architecture).model(
             self, weights, custom_objects=custom_objects, safe_mode=safe_mode
@@ -119,8 +119,8 @@ class Ticket:
     def apply(self, model: "Model", weights: str = "initial") -> "Model":
         """A copy of `model` with the ticket's masks and weights.
 
-        The copy is compiled as `model` is, if it is, and its pruned weights stay
-        zero when trained. `model` is not changed.
+        If `model` is compiled, the copy is compiled in the same way. Its pruned weights
+        stay zero when it is trained. `model` is not changed.
 
         Raises:
             TicketError: The ticket was found on another model.
@@ -135,22 +135,22 @@ class Ticket:
         weights: str = "best",
         **options: Any,
     ) -> "Card":
-        """Writes the trained ticket for use elsewhere, checked on the file itself.
+        """Writes the trained ticket for use elsewhere, and runs the file to check it.
 
         Args:
-            path: The file or directory to make; its card goes beside it, as JSON and
-                Markdown.
-            format: "saved_model" (packed), "keras" or "tflite"; default: by the
-                ending of `path`, which is "saved_model" unless .keras or .tflite.
+            path: The file or directory to write; its card is written next to it, as
+                JSON and Markdown.
+            format: "saved_model" (packed), "keras" or "tflite". Default: by the
+                ending of `path`, .keras or .tflite; else "saved_model".
             weights: "best" (minimum validation loss), "final" or "initial".
-            **options: Those of `tf_lottery.export.saved_model`, `keras_file` or
+            **options: The options of `tf_lottery.export.saved_model`, `keras_file` or
                 `tflite`.
 
         Returns:
-            The card: sizes, what is in the file, differences, accuracy, latency.
+            The card: sizes, content of the file, differences, accuracy, latency.
 
         Raises:
-            ExportError: The file would not be the ticket; nothing is written then.
+            ExportError: The file would differ from the ticket. Nothing is written.
 
         Example:
             ```python
@@ -164,11 +164,11 @@ class Ticket:
     def verify(self) -> None:
         """Checks the ticket against itself and its plan.
 
-        Masks and weights fit in shape, weights are finite, and the plan keeps as many
-        weights as the masks do.
+        Weights have the shapes of their masks and are finite, and the masks keep as
+        many weights as the plan says.
 
         Raises:
-            TicketError: What does not hold, and where.
+            TicketError: Something does not hold; it says what and where.
         """
         check_masks("The ticket", self.masks)
         check_weights("starting weights", self.state, self.masks)
@@ -176,7 +176,7 @@ class Ticket:
             raise TicketError(error)
 
     def save(self, path: PathLike, *, overwrite: bool = False) -> None:
-        """Writes the ticket to one file: masks as bits, survivors, checksums.
+        """Writes the ticket to one file, with checksums.
 
         Args:
             path: The file, by convention `*.safetensors`.
@@ -191,19 +191,19 @@ class Ticket:
 
     @classmethod
     def load(cls: type[Kind], path: PathLike) -> Kind:
-        """The ticket that `save` wrote; its arrays load when asked for.
+        """The ticket that `save` wrote; its arrays are read when they are accessed.
 
         A ticket that was saved with its outcome is a `FoundTicket` again.
 
         Raises:
-            TicketError: The file is damaged, or holds something else.
+            TicketError: The file is damaged, or does not hold such a ticket.
         """
         values, found = ticket_file.read(path)
         ticket = FoundTicket(**values, **found) if found else Ticket(**values)
         if not isinstance(ticket, cls):
             raise TicketError(
-                f"{path} must hold a ticket that was trained. Received: one without "
-                "an outcome. Pass the file that a search wrote."
+                f"{path} must hold a ticket that was trained. Received: a ticket "
+                "without an outcome. Pass a file that a search wrote."
             )
         return ticket
 
@@ -219,7 +219,7 @@ class FoundTicket(Ticket):
     """A ticket that a search trained, and what the search found out about it.
 
     Attributes:
-        outcome: What training it gave.
+        outcome: The result of its training.
         rows: One row for each training of the search (see `Round.row`), also in the
             ticket's file.
         won: Whether it is a winning ticket: its score is within `tolerance` of the
@@ -229,9 +229,9 @@ class FoundTicket(Ticket):
         history: All rounds of its search; None for a ticket read from a file, see
             `tf_lottery.load_history`.
         data: The `Data` of its search.
-        origin: A copy of the model of its search, where its file is not enough to
-            make one.
-            Both are None for a ticket read from a file, unpickled or deep-copied.
+        origin: A copy of the model of its search, if its file is not enough to make
+            one. Like `data`, None for a ticket read from a file, unpickled or
+            deep-copied.
     """
 
     outcome: Outcome
@@ -244,12 +244,12 @@ class FoundTicket(Ticket):
 
     @classmethod
     def of(cls, ticket: Ticket, outcome: Outcome) -> "FoundTicket":
-        """The ticket with what training it gave."""
+        """The ticket with the outcome of its training."""
         names = (field.name for field in dataclasses.fields(Ticket))
         return cls(**{name: getattr(ticket, name) for name in names}, outcome=outcome)
 
     def __getstate__(self) -> dict[str, Any]:
-        # These cannot be pickled; arrays travel, wherever they are read from.
+        # Data and models cannot be pickled. Arrays can, wherever they are read from.
         return {**self.__dict__, "data": None, "origin": None}
 
     def __copy__(self) -> "FoundTicket":
@@ -260,13 +260,13 @@ class FoundTicket(Ticket):
         return f"<FoundTicket{verdict}: {self._in_words()}>"
 
     def verify(self) -> None:
-        """Checks the ticket, what training it gave, and its plan.
+        """Checks the ticket as `Ticket.verify` does, and its trained weights.
 
-        Besides what `Ticket.verify` checks, trained weights fit the masks, are finite,
-        and are zero where the masks remove them.
+        These have the shapes of the masks, are finite, and are zero where they are
+        removed.
 
         Raises:
-            TicketError: What does not hold, and where.
+            TicketError: Something does not hold; it says what and where.
         """
         super().verify()
         for kind in ("weights", "best_weights"):

@@ -1,4 +1,4 @@
-"""What must hold of a ticket; else a `TicketError` says what does not."""
+"""Checks of a ticket, which raise a `TicketError` that says what does not hold."""
 
 from tf_lottery.core.encoding import distinct
 from tf_lottery.core.errors import TicketError
@@ -8,7 +8,7 @@ from tf_lottery.core.spoiled import is_finite, unmasked
 
 
 def check_masks(what: object, masks: Masks) -> None:
-    """Raises unless there are masks, and none is empty; `what` has them."""
+    """Raises unless there are masks and none of them is empty."""
     empty = [path for path, shape in masks.shapes.items() if 0 in shape]
     if empty or not masks:
         found = f"an empty one for {empty[0]!r}" if empty else "none"
@@ -23,8 +23,8 @@ def check_weights(kind: str, weights: Weights, masks: Masks) -> None:
     for path, mask in masks.items():
         if path not in weights or weights[path].shape != mask.shape:
             raise TicketError(
-                f"The ticket has a mask for {path!r}, and its {kind} have no array of "
-                f"that shape, {mask.shape}."
+                f"The ticket has a mask for {path!r}, but its {kind} have no array of "
+                f"that path and shape, {mask.shape}."
             )
     for path in weights:
         if not is_finite(distinct(weights[path])):

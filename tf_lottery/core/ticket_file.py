@@ -1,4 +1,4 @@
-"""The file of a ticket: what it holds, and what must hold when it is read."""
+"""The file of a ticket: its content, and the checks when it is read."""
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def write(
     check_masks("The ticket", ticket.masks)
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{path} exists. Pass `overwrite=True` to replace it.")
-    # Masked weights before the others; a chain reads one array at a time.
+    # Masked weights over the state; a chain reads one array at a time.
     state: State = ChainMap(ticket.weights, ticket.state)  # type: ignore[arg-type]
     groups = {"state": state}
     if outcome:
@@ -52,10 +52,10 @@ def write(
 
 
 def read(path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of the ticket in a file, and those of a found ticket, if it is one.
+    """The fields of `Ticket` in a file and, if it has an outcome, of `FoundTicket`.
 
     Raises:
-        TicketError: The file is damaged, or holds something else.
+        TicketError: The file is damaged, or is not the file of a ticket.
     """
     archive = Archive(path)
     if archive.header.get("kind") != _KIND:
@@ -86,9 +86,9 @@ def _check_header(header: Mapping[str, Any]) -> None:
         if type(header[name]) is not kind:
             raise ValueError(f"`{name}` is {header[name]!r:.80}")
     if not all(isinstance(row, dict) for row in header["rows"]):
-        raise ValueError("`rows` holds other values than rows")
+        raise ValueError("`rows` must hold objects only")
     if not isinstance(header["architecture"], dict | None):
-        raise ValueError("`architecture` holds other values than a model's")
+        raise ValueError("`architecture` must be an object or null")
 
 
 def _ticket(archive: Archive) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 def printable(text: str) -> str:
     r"""The text with its control characters written out; line ends stay.
 
-    Text of a file that is printed so cannot steer a terminal.
+    Text of a file cannot steer a terminal then.
 
     Example:
         >>> printable("won\x1b[2J")
@@ -49,7 +49,7 @@ def printable(text: str) -> str:
 
 
 def telling_line(error: BaseException) -> str:
-    """The type of an error and the line of its message that says what happened."""
+    """The type of an error, and the line of its message that says what happened."""
     text = str(error)
     lines = [line for line in text.splitlines() if line.strip()]
     # Indented lines are code, or belong to a place in a file.
