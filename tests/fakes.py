@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 
 from tf_lottery.core.history import History, Round
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import to_steps
-from tf_lottery.core.ticket import Ticket, masked
+from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.manifest import describe
 from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.rounds import run_rounds

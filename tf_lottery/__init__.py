@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tf_lottery.core.outcome import Outcome as Outcome
     from tf_lottery.core.plan import Plan as Plan
     from tf_lottery.core.prune import prune as prune
+    from tf_lottery.core.ticket import FoundTicket as FoundTicket
     from tf_lottery.core.ticket import Ticket as Ticket
     from tf_lottery.report.comparison import compare as compare
     from tf_lottery.run_dir.run_dir import load_history as load_history
@@ -63,6 +64,7 @@ _NAMES = {
     "Context": "tf_lottery.core.controls",
     "Data": "tf_lottery.core.data",
     "ExportError": "tf_lottery.core.errors",
+    "FoundTicket": "tf_lottery.core.ticket",
     "History": "tf_lottery.core.history",
     "InvariantError": "tf_lottery.core.errors",
     "LotterySchedule": "tf_lottery.bindings.tf_keras.tfmot.schedule",

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 from absl import app, flags
+from tf_lottery.bindings.tf_keras.data.given import resolve
 
 from tf_lottery import ExportError, export
 from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.bindings.tf_keras.data.given import resolve
 from tf_lottery.cli.commands import load_recipe
 from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.find import chosen

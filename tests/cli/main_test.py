@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import SHAPES, FakeTrainer
-from tf_lottery import Plan, Ticket
+from tf_lottery import FoundTicket, Plan, Ticket
 from tf_lottery.cli import flags
 from tf_lottery.cli import main as cli
 from tf_lottery.core import archive
@@ -38,7 +38,7 @@ def run_dir(tmp_path_factory):
         for round in run_rounds(trainer, plan):
             store.replicate().save_ticket(round.ticket)
             outcome = store.replicate().save_outcome(round.ticket, round.outcome)
-        ticket = dataclasses.replace(round.ticket, outcome=outcome)
+        ticket = FoundTicket.of(round.ticket, outcome)
         ticket.save(path / "ticket.safetensors")
     return path
 

@@ -161,5 +161,7 @@ def test_tickets_of_different_models_are_an_error_that_names_what_differs(
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_what_is_no_ticket_is_refused_in_words(function):
-    with pytest.raises(TypeError, match=r"tickets or masks\. Received: NoneType"):
+    with pytest.raises(
+        TypeError, match=r"Only tickets and masks can be compared\. Received: NoneType"
+    ):
         function(Masks({"k": [True]}), None)

@@ -17,7 +17,7 @@ from tf_lottery.core import archive, layout
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
 LARGE = [30_000, 100_000]
 ABSURD = [10**9, 10**9]
@@ -66,7 +66,7 @@ def saved(path):
     weights["bias"] = np.broadcast_to(np.float32(0.25), (6,))
     state = weights | {"optimizer:m/k": np.broadcast_to(np.float32(0), (4, 6))}
     outcome = Outcome(weights, weights, 1, 1, {}, {})
-    Ticket(masks, state, outcome=outcome).save(path)
+    FoundTicket.of(Ticket(masks, state), outcome).save(path)
     return path
 
 

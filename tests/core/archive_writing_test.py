@@ -94,7 +94,7 @@ def test_a_system_that_cannot_sync_directories_writes_all_the_same(path, monkeyp
 
 FULL = {errno.ENOSPC: "No space left on device", errno.EDQUOT: "Quota exceeded"}
 ANY = FULL | {errno.EIO: "Input/output error", errno.EROFS: "Read-only file system"}
-ADVICE = "Free some space and call again: finished trainings stay."
+ADVICE = "Free some space and call again: finished trainings are kept."
 
 
 class Fails(dict):
@@ -149,7 +149,7 @@ def test_an_error_of_another_file_is_not_blamed_on_the_one_that_is_written(
 ):
     group = archive.Archive(saved).group("state")
     saved.rename(tmp_path / "elsewhere")
-    with pytest.raises(TicketError, match=r"file\.safetensors must be") as caught:
+    with pytest.raises(TicketError, match=r"file\.safetensors must exist") as caught:
         archive.save(tmp_path / "other", {"state": group}, {})
     assert "cannot be written" not in str(caught.value)
     saved.mkdir()

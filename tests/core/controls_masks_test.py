@@ -119,7 +119,7 @@ def test_removed_weights_that_are_not_known_any_more_cannot_come_back(retrain):
 
 def test_nor_can_those_that_a_file_does_not_hold(tmp_path):
     pruned().save(tmp_path / "ticket.safetensors")
-    with pytest.raises(ValueError, match="or a file"):
+    with pytest.raises(ValueError, match="or from a file"):
         applied("shuffle", Ticket.load(tmp_path / "ticket.safetensors"))
 
 

@@ -7,13 +7,17 @@ import pytest
 from tests.core.controlling import ALL
 from tf_lottery.core import controls
 from tf_lottery.core.callables import _Named, name_of
-from tf_lottery.core.controls import name_of_control
+from tf_lottery.core.choices import CONTROLS, name_of_control
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_name_gets_its_control(name):
     assert controls.get(name) is getattr(controls, name)
     assert name_of_control(name) == name_of_control(controls.get(name)) == name
+
+
+def test_a_plan_knows_the_names_of_all_controls():
+    assert tuple(controls.NAMES) == CONTROLS
 
 
 def test_a_callable_is_its_own_control():

@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes import outcome
 from tf_lottery.core import criteria
+from tf_lottery.core.choices import CRITERIA
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.prune import prune
@@ -32,15 +33,16 @@ def test_scores_are_what_the_name_says(name, scores):
     assert found["k"].tolist() == scores
 
 
-NAMES = ["magnitude", "initial_magnitude", "magnitude_increase", "movement", "random"]
+def test_a_plan_knows_the_names_of_all_criteria():
+    assert tuple(criteria.NAMES) == CRITERIA
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CRITERIA)
 def test_only_what_has_a_mask_is_scored(name):
     assert set(criteria.get(name)(TICKET, outcome(END))) == {"k"}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CRITERIA)
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ml_dtypes.bfloat16])
 def test_scores_of_every_float_can_be_pruned_by(name, dtype):
     start, end = ({"k": w["k"].astype(dtype)} for w in (START, END))

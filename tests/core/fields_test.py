@@ -1,14 +1,16 @@
 """Fields of files are checked once, by type; text of files is safe to print."""
 
+import dataclasses
 import math
 
 import pytest
 
+from tests.fakes import outcome
 from tf_lottery.core import fields
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.printable import printable
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
+from tf_lottery.core.words import printable
 
 KIND = fields.record(
     {"count": fields.whole, "rate": fields.optional(fields.number)},
@@ -47,7 +49,8 @@ def test_right_fields_pass():
 def test_text_of_a_file_cannot_steer_a_terminal():
     evil = "won\x1b[2J\x9b31m\r\u202e"
     assert printable(f"{evil}\n").isascii()
-    masks = Masks({f"k{evil}": [True]})
-    said = Ticket(masks, {}, reason=evil).summary()
+    ticket = Ticket(Masks({f"k{evil}": [True]}), {})
+    found = dataclasses.replace(FoundTicket.of(ticket, outcome({})), reason=evil)
+    said = found.summary()
     assert said.replace("\n", "").isprintable()
     assert str(TicketError(evil)).isprintable()

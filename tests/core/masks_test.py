@@ -129,3 +129,7 @@ def test_fewer_weights_are_a_subset_and_more_are_not(drawn, data):
 )
 def test_masks_of_another_model_are_no_superset(other):
     assert not Masks.full({"a": (4,)}).issubset(Masks.full(other))
+
+
+def test_no_masks_have_words_too():
+    assert repr(Masks({})) == "Masks(0 weights, density 1.0000)"

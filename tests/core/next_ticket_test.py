@@ -1,6 +1,7 @@
 """What the next ticket is made of: fewer weights, and where they start."""
 
 import dataclasses
+from collections import ChainMap
 
 import numpy as np
 import pytest
@@ -114,6 +115,21 @@ def test_the_outcome_may_say_where_the_next_ticket_starts():
     assert starting_point(ticket, outcome({}), Plan()) == (5, ticket.state)
     trained = outcome({}, next_start=(9, state))
     assert starting_point(ticket, trained, Plan()) == (9, state)
+
+
+def test_a_chain_that_training_started_from_is_whole_after_rewinding_the_rate():
+    """As a replicate's state is: what is drawn, over what is not."""
+    drawn = {"k": np.zeros(2), "optimizer:average/k": np.zeros(2)}
+    state = ChainMap(drawn, {"k": np.ones(2), "optimizer:average/k": np.ones(2)})
+    ticket = Ticket(Masks.full({"k": (2,)}), state)
+    plan = Plan(retrain="lr_rewind")
+    for value in (2.0, 3.0):
+        trained = outcome({"k": np.full(2, value)})
+        step, state = starting_point(ticket, trained, plan)
+        assert (step, state["k"][0], state["optimizer:average/k"][0]) == (0, value, 0)
+        ticket = Ticket(ticket.masks, state)
+    weights = {id(each) for each in state.maps}
+    assert id(trained.weights) in weights and len(weights) == 2
 
 
 def test_the_function_of_the_plan_decides():

@@ -69,6 +69,15 @@ def test_a_function_of_our_own_is_known_by_its_name():
     assert plan.to_json()["controls"][0] == "reinit"
 
 
+def test_a_function_that_wraps_one_of_ours_is_another():
+    @functools.wraps(controls.shuffle)
+    def counted(ticket, context):
+        return controls.shuffle(ticket, context)
+
+    with pytest.raises(ValueError, match=r"name of its own.*'shuffle'"):
+        Plan(controls=counted)
+
+
 @pytest.mark.parametrize("retrain", ["lr_rewind", "fine_tune"])
 @pytest.mark.parametrize("shuffle", ["shuffle", controls.shuffle])
 def test_shuffle_needs_the_weights_that_only_a_rewind_keeps(retrain, shuffle):
@@ -97,7 +106,7 @@ def test_a_round_that_is_not_pruned_is_an_error_that_says_which_are(wrong):
     "wrong", [{}, {"shuffle": (1,)}, {"reinit": (1,), "shufle": (1,)}]
 )
 def test_rounds_for_other_controls_than_those_of_the_plan_are_an_error(wrong):
-    with pytest.raises(ValueError, match="for each control of the plan") as error:
+    with pytest.raises(ValueError, match="one entry per control of the plan") as error:
         Plan(rounds=3, controls=("reinit", "shuffle"), control_rounds=wrong)
     for part in (*map(repr, wrong), "controls=('reinit', 'shuffle')"):
         assert part in str(error.value)

@@ -12,10 +12,10 @@ from tests.fakes import FakeTrainer, outcome
 from tests.strategies import masked_scores
 from tf_lottery.core.archive import Archive, save
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.next_ticket import prune_ticket
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket import Ticket, masked
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
 K = "dense/kernel"
 
@@ -27,8 +27,8 @@ def trained(rounds=2, plan=None, **changes):
     ticket = trainer.dense()
     for _ in range(rounds):
         ticket = prune_ticket(ticket, trainer.train(ticket), plan)
-    changes = {"outcome": trainer.train(ticket), **changes}
-    return dataclasses.replace(ticket, **changes)
+    found = FoundTicket.of(ticket, trainer.train(ticket))
+    return dataclasses.replace(found, **changes)
 
 
 @pytest.fixture
@@ -71,6 +71,16 @@ def test_summary_says_round_density_verdict_and_every_layer():
         assert str(kept) in line.replace(",", "").split()
 
 
+def test_a_ticket_is_six_things_and_what_is_found_is_more():
+    names = [field.name for field in dataclasses.fields(Ticket)]
+    assert names == ["masks", "state", "step", "round", "plan", "architecture"]
+    plain = Ticket(Masks({"k": [True]}), {}, 3, 2, Plan(), {"model": "fake"})
+    found = FoundTicket.of(plain, outcome({}))
+    assert all(getattr(found, name) is getattr(plain, name) for name in names)
+    assert "FoundTicket: round 2" in repr(found)
+    assert "that won" in repr(dataclasses.replace(found, won=True))
+
+
 # The file.
 
 
@@ -105,12 +115,23 @@ def test_the_optimizer_survives_whole_also_under_removed_weights(path):
         assert (loaded.state[name] == ticket.state[name]).all()
 
 
-def test_a_ticket_without_plan_outcome_or_rows_survives(path):
+def test_a_ticket_without_plan_or_outcome_survives(path):
     ticket = Ticket(Masks({"k": [True, False]}), {"k": np.float32([1, 2])})
     ticket.save(path)
     loaded = Ticket.load(path)
-    assert (loaded.plan, loaded.outcome, loaded.rows) == (None, None, ())
+    assert type(loaded) is Ticket
+    assert loaded.plan is None
     assert loaded.weights["k"].tolist() == [1, 0]
+
+
+def test_a_ticket_with_its_outcome_is_a_found_one_again(path):
+    ticket = trained()
+    ticket.save(path)
+    assert type(Ticket.load(path)) is FoundTicket
+    plain = Ticket(ticket.masks, ticket.state)
+    plain.save(path, overwrite=True)
+    with pytest.raises(TicketError, match="ticket that was trained"):
+        FoundTicket.load(path)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -162,7 +183,7 @@ def test_loading_reads_no_weights(path):
 @pytest.mark.parametrize("kind", [None, "model"])
 def test_a_file_of_another_kind_is_an_error_that_names_it(path, kind):
     save(path, {}, {"kind": kind})
-    with pytest.raises(TicketError, match=r"ticket\.safetensors is no ticket"):
+    with pytest.raises(TicketError, match=r"ticket\.safetensors is not a ticket"):
         Ticket.load(path)
 
 
@@ -343,7 +364,7 @@ CORRUPT = {
     ),
     "too sparse": ({"round": 1}, "keep"),
     "too dense": ({"round": 3}, "keep"),
-    "moved": ({"masks": moved(), "outcome": None}, "logits/kernel"),
+    "moved": ({"masks": moved()}, "logits/kernel"),
 }
 
 

@@ -24,7 +24,7 @@ def ticket():
     best = {path: weight * 0.5 for path, weight in last.outcome.weights.items()}
     outcome = dataclasses.replace(last.outcome, best_weights=best)
     return dataclasses.replace(
-        last.ticket, outcome=outcome, history=found.history, data=found.data
+        last.trained, outcome=outcome, history=found.history, data=found.data
     )
 
 

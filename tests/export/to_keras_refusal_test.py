@@ -53,7 +53,7 @@ def test_a_weight_that_is_not_finite(ticket, tmp_path, value):
 
 
 def test_a_ticket_that_was_not_trained(ticket, tmp_path):
-    untrained = dataclasses.replace(ticket, outcome=None)
+    untrained = ticket.history[2].ticket
     refused(untrained, tmp_path, "not trained", TicketError)
     exported(untrained, tmp_path, "keras", weights="initial")
 

@@ -10,13 +10,13 @@ import tempfile
 import numpy as np
 import pytest
 
-from tests.fakes import SHAPES, FakeTrainer, written
+from tests.fakes import SHAPES, FakeTrainer, outcome, written
 from tests.run_dir.contents import content, which
 from tests.search.searching import PLAN, search
 from tf_lottery.core import archive
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.run_dir.run_dir import Store
 
 COPIES = {
@@ -143,7 +143,8 @@ def test_a_copied_ticket_leaves_its_data_behind(copied):
         def __reduce__(self):
             raise TypeError("cannot pickle a dataset")
 
-    ticket = Ticket(Masks({"k": [True, False]}), {"k": np.ones(2)}, data=Data())
+    plain = Ticket(Masks({"k": [True, False]}), {"k": np.ones(2)})
+    ticket = dataclasses.replace(FoundTicket.of(plain, outcome({})), data=Data())
     assert copied(ticket).data is None
     assert copy.copy(ticket).data is ticket.data
     assert ticket.data is not None

@@ -78,9 +78,9 @@ def test_rounds_of_no_control_are_refused():
 
 
 def test_a_control_that_has_no_rounds_is_named():
-    with pytest.raises(ValueError, match="none for 'shuffle'; controls="):
+    with pytest.raises(ValueError, match=r"Missing: 'shuffle'\. Received: controls="):
         Plan(controls=("reinit", "shuffle"), control_rounds={"reinit": (1,)})
-    with pytest.raises(ValueError, match="some for 'random_mask', no control"):
+    with pytest.raises(ValueError, match="Not a control of the plan: 'random_mask'"):
         Plan(controls=("reinit",), control_rounds={"reinit": 1, "random_mask": 1})
 
 

@@ -17,8 +17,8 @@ from tf_lottery.cli import flags
 from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.quiet import quiet
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
+from tf_lottery.core.words import quiet
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
 from tf_lottery.run_dir.gaps import gaps
@@ -174,12 +174,12 @@ def _existing(name: str) -> Path:
     return path
 
 
-def _ticket(path: Path, number: int | None) -> tuple[Ticket, Mapping[str, Any]]:
+def _ticket(path: Path, number: int | None) -> tuple[FoundTicket, Mapping[str, Any]]:
     """The ticket of a file or of a round of a run directory, and the search's facts."""
     if not path.is_dir():
         if number is not None:
             raise ValueError(f"`--round` needs a run directory. Received: {path}.")
-        return Ticket.load(path), {}
+        return FoundTicket.load(path), {}
     from tf_lottery.search.find import chosen
 
     history, facts = _finished(path), Store(path).facts()
@@ -195,7 +195,9 @@ def _ticket(path: Path, number: int | None) -> tuple[Ticket, Mapping[str, Any]]:
     return dataclasses.replace(history[number].trained, history=history), facts
 
 
-def _with_recipe(ticket: Ticket, recipe: ModuleType, policy: str | None) -> Ticket:
+def _with_recipe(
+    ticket: FoundTicket, recipe: ModuleType, policy: str | None
+) -> FoundTicket:
     """The ticket with the data of a recipe, and its model, made if it is needed."""
     plan = ticket.plan or Plan()
     make = model_of(recipe, plan, policy)

@@ -4,35 +4,10 @@ import argparse
 import dataclasses
 from typing import Any
 
-from tf_lottery.core.controls import NAMES as CONTROLS
-from tf_lottery.core.criteria import NAMES as CRITERIA
-from tf_lottery.core.plan import MODES, RETRAIN, SCOPES, Plan
+from tf_lottery.core.plan import Plan
 
-_HELP: dict[str, dict[str, Any]] = {
-    "rounds": {"type": int, "help": "times that weights are pruned"},
-    "epochs": {"type": int, "help": "length of a training in epochs"},
-    "steps": {"type": int, "help": "length of a training in steps, instead"},
-    "steps_per_epoch": {"type": int, "help": "as in Keras fit"},
-    "batch_size": {"type": int, "help": "for recipes that give arrays"},
-    "evaluate_every": {"type": int, "help": "steps between validation passes"},
-    "pruning_rate": {"type": float, "help": "fraction of the survivors, 0 to 1"},
-    "layer_rates": {"type": str, "help": "like logits=0.1,block1/*=0"},
-    "scope": {"choices": SCOPES},
-    "criterion": {"choices": CRITERIA},
-    "block_size": {"type": str, "help": "units,inputs of a block, like 1,4"},
-    "rewind_to": {"type": str, "help": "a step, or like 500it or 2ep"},
-    "retrain": {"choices": RETRAIN},
-    "monitor": {"type": str, "help": "the score that decides, like val_accuracy"},
-    "mode": {"choices": MODES},
-    "tolerance": {"type": float, "help": "how much worse than dense still matches"},
-    "controls": {"type": str, "help": f"of {', '.join(CONTROLS)}, like reinit,shuffle"},
-    "control_rounds": {"type": str, "help": "like 3,7 or reinit=3,7,shuffle=7"},
-    "control_replicates": {"type": int, "help": "how often each control is drawn"},
-    "replicates": {"type": int, "help": "how often the search is repeated"},
-    "seed": {"type": int, "help": "an integer"},
-}
-
-FIELDS = tuple(_HELP)
+FIELDS = tuple(field.name for field in dataclasses.fields(Plan))
+_NUMBERS: dict[Any, type] = {int: int, int | None: int, float: float}
 
 EXPORT: dict[str, dict[str, Any]] = {
     "weights": {"choices": ("best", "final"), "help": "default: best"},
@@ -48,15 +23,18 @@ EXPORT: dict[str, dict[str, Any]] = {
     },
     "drop_inputs": {
         "action": argparse.BooleanOptionalAction,
-        "help": "drop inputs that no weight uses, too",
+        "help": "also drop inputs that no weight uses",
     },
     "batch_size": {"type": int, "help": "of a TFLite file; default: open"},
     "input_shape": {
         "type": lambda text: tuple(map(int, text.split(","))),
-        "help": "of one example, like 64,64,3, where the model leaves it open and no "
+        "help": "of one example, like 64,64,3, if the model leaves it open and no "
         "recipe gives data",
     },
-    "tolerance": {"type": float, "help": "how far the outputs of a TFLite file may be"},
+    "tolerance": {
+        "type": float,
+        "help": "how much the outputs of a TFLite file may differ",
+    },
     "latency_runs": {"type": int, "help": "how often to measure; 0: not at all"},
     "verbose": {"type": int, "choices": (0, 1), "help": "whether to print the card"},
 }
@@ -70,9 +48,14 @@ def add_export(parser: Any) -> None:
 
 def add(parser: Any) -> None:
     """Adds a flag for each field of `Plan`."""
-    group = parser.add_argument_group("plan", "What the recipe's PLAN says otherwise.")
-    for name, options in _HELP.items():
-        group.add_argument(f"--{name}", **options)
+    group = parser.add_argument_group("plan", "These override the recipe's PLAN.")
+    for field in dataclasses.fields(Plan):
+        group.add_argument(
+            f"--{field.name}",
+            type=_NUMBERS.get(field.type, str),
+            choices=field.metadata["choices"] or None,
+            help=field.metadata["help"],
+        )
 
 
 def given(arguments: Any) -> list[str]:
@@ -81,10 +64,10 @@ def given(arguments: Any) -> list[str]:
 
 
 def parsed(name: str, text: str) -> Any:
-    """One value of a field, as its flag would be.
+    """One value of a field, parsed as its flag is.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a value of this field.
     """
     parser = argparse.ArgumentParser(exit_on_error=False)
     add(parser)
@@ -108,7 +91,7 @@ def override(plan: Plan, arguments: Any) -> Plan:
         changes["control_rounds"] = _control_rounds(changes["control_rounds"])
     if str(changes.get("rewind_to", "")).isdigit():
         changes["rewind_to"] = int(changes["rewind_to"])
-    if "epochs" in changes:  # either takes the place of the recipe's other
+    if "epochs" in changes:  # one length replaces the other of the recipe
         changes = {"steps": None, **changes}
     elif "steps" in changes:
         changes["epochs"] = 1

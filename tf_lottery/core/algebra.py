@@ -1,6 +1,6 @@
-"""Tickets as sets of weights: what two of them share, and what they keep together.
+"""Tickets as sets of weights: overlap, union and intersection of two tickets.
 
-Both must be of the same model: masks of equal paths and shapes.
+Both must be of the same model: their masks have the same paths and shapes.
 """
 
 import numpy as np
@@ -13,9 +13,9 @@ from tf_lottery.core.ticket import Ticket
 def overlap(one: Ticket | Masks, other: Ticket | Masks) -> dict[str, float]:
     """The weights that both keep, as a fraction of those that either keeps.
 
-    That is the Jaccard index of each layer: 1 for equal masks, also for two that
-    keep nothing, and 0 for masks without a common weight. Compare it with
-    `expected_overlap`: dense masks overlap by chance.
+    This is the Jaccard index of each layer: 1 for equal masks, also if both keep
+    nothing, and 0 for masks without a common weight. Compare it with
+    `expected_overlap`: masks of high density overlap by chance.
 
     Raises:
         TicketError: Masks of different models.
@@ -36,8 +36,8 @@ def overlap(one: Ticket | Masks, other: Ticket | Masks) -> dict[str, float]:
 def expected_overlap(one: Ticket | Masks, other: Ticket | Masks) -> dict[str, float]:
     """The mean overlap of random masks that keep as many weights in each layer.
 
-    Exact up to rounding: what random masks share is distributed
-    hypergeometrically. Single weights are meant, not blocks.
+    Exact up to rounding: the number of weights that two random masks share has a
+    hypergeometric distribution. Assumes single weights, not blocks.
 
     Raises:
         TicketError: Masks of different models.
@@ -53,7 +53,7 @@ def expected_overlap(one: Ticket | Masks, other: Ticket | Masks) -> dict[str, fl
 
 
 def union(one: Ticket | Masks, other: Ticket | Masks) -> Masks:
-    """Masks that keep what either keeps.
+    """Masks that keep each weight that either ticket keeps.
 
     Raises:
         TicketError: Masks of different models.
@@ -68,7 +68,7 @@ def union(one: Ticket | Masks, other: Ticket | Masks) -> Masks:
 
 
 def intersection(one: Ticket | Masks, other: Ticket | Masks) -> Masks:
-    """Masks that keep what both keep.
+    """Masks that keep each weight that both tickets keep.
 
     Raises:
         TicketError: Masks of different models.
@@ -83,11 +83,11 @@ def intersection(one: Ticket | Masks, other: Ticket | Masks) -> Masks:
 
 
 def _both(one: Ticket | Masks, other: Ticket | Masks) -> tuple[Masks, Masks]:
-    """The masks of both, checked to be of one model."""
+    """The masks of both, after a check that they are of one model."""
     for each in (one, other):
         if not isinstance(each, Ticket | Masks):
             raise TypeError(
-                "Tickets are compared with tickets or masks. "
+                "Only tickets and masks can be compared. "
                 f"Received: {type(each).__name__}."
             )
     first, second = (x.masks if isinstance(x, Ticket) else x for x in (one, other))

@@ -1,9 +1,9 @@
 """Files: named arrays with a header of plain values, each array with its checksum.
 
-A file is in the safetensors format, so other programs can read it. Masks are stored as
+A file is in the safetensors format: other programs can read it. Masks are stored as
 bits, pruned weights as their survivors, constant arrays as one value. Nothing is
-pickled. A file appears whole or not at all, and what is read is never larger than the
-file allows.
+pickled. A file appears whole or not at all, and a damaged file cannot make the reader
+allocate more memory than the file's own size justifies.
 """
 
 import contextlib
@@ -52,7 +52,7 @@ PathLike = str | os.PathLike[str]
 FORMAT = 2
 TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
 _ZIP = b"PK"  # how files of format 1 begin
-_ROOM = 240  # bytes in the header for what is said of an array, but for its name
+_ROOM = 240  # bytes in the header for each array, except for its name
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What JSON, NumPy and our own decoding raise on damaged files.
 _DAMAGE = (
@@ -67,7 +67,7 @@ _DAMAGE = (
 
 @contextlib.contextmanager
 def atomic(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when all went well.
+    """A temporary path in the same directory, renamed to `path` if all went well.
 
     Raises:
         OSError: It cannot be written, and what to do.
@@ -108,10 +108,10 @@ def save(
     """Writes arrays and header, and returns the file, whose arrays load lazily.
 
     Args:
-        path: The file, replaced if it is there.
-        groups: Arrays by path, by the name of their group. A path that `masks`
-            has is stored as its survivors where the rest is zero. Each array is
-            asked for when it is written.
+        path: The file. An existing file is replaced.
+        groups: For each group its name and its arrays by path. Where `masks` has a
+            mask for a path and the removed weights are zero, only survivors are
+            stored. Arrays are read one at a time, when they are written.
         header: Plain values.
         masks: Stored as the group "masks".
 
@@ -127,7 +127,7 @@ def save(
     room += -room % layout.ALIGNMENT
     with atomic(path) as temporary, open(temporary, "rb+") as file:
         text = _write_arrays(file, groups, header, masks, room)
-        if len(text) > room:  # shapes of many numbers; now the room is known
+        if len(text) > room:  # shapes of many numbers; now the length is known
             room = len(text)
             text = _write_arrays(file, groups, header, masks, room)
         layout.write(file, text, room)
@@ -135,11 +135,12 @@ def save(
 
 
 class Archive(Mapping[str, Array]):
-    """A file that `save` wrote: its arrays by name, each read when asked for.
+    """A file that `save` wrote: its arrays by name, each read when it is accessed.
 
     Args:
         path: The file.
-        keep: Kept alive with the file, such as its temporary directory.
+        keep: An object that must live as long as the file, such as its temporary
+            directory.
 
     Attributes:
         path: The file.
@@ -213,7 +214,7 @@ class Archive(Mapping[str, Array]):
         try:
             # Others, such as pipes and devices, may never end.
             if not stat.S_ISREG(self.path.stat().st_mode):
-                raise TicketError(f"{self.path} must be a regular file, and is not.")
+                raise TicketError(f"{self.path} must be a regular file, and it is not.")
             with open(self.path, "rb") as file:
                 yield file
         except TicketError:
@@ -221,9 +222,9 @@ class Archive(Mapping[str, Array]):
         except FileNotFoundError as error:
             if name:
                 raise TicketError(
-                    f"{self.path} must be there as long as a ticket of it is used: its "
-                    "arrays are read when needed. It was moved or removed. Put "
-                    "the directory back, or load the ticket from where it is now."
+                    f"{self.path} must exist as long as its ticket is used: arrays are "
+                    "read when they are needed. It was moved or removed. Put the "
+                    "directory back, or load the ticket from its new place."
                 ) from error
             if self.path.is_symlink():
                 raise TicketError(f"{self.path} is a link to nothing.") from error
@@ -250,7 +251,7 @@ class Archive(Mapping[str, Array]):
 class Group(Mapping[str, Array]):
     """The arrays of an archive under one name, by path.
 
-    A copy, and what is pickled, holds the arrays themselves.
+    A pickled or copied group holds the arrays themselves.
     """
 
     def __init__(self, archive: Archive, name: str) -> None:
@@ -277,7 +278,7 @@ class Group(Mapping[str, Array]):
         return len(self._names)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What a constant repeats would be written out.
+        # Without this, pickle would write each repeated value of a constant.
         arrays = ((path, array.shape, distinct(array)) for path, array in self.items())
         return _in_memory, (list(arrays),)
 
@@ -296,7 +297,7 @@ def _write_arrays(
     masks: Masks,
     room: int,
 ) -> bytes:
-    """Writes arrays behind the room for a header; returns that header."""
+    """Writes arrays after the space for a header; returns that header."""
     begin = layout.start_of_arrays(room)
     file.seek(begin)
     file.truncate()
@@ -325,7 +326,7 @@ def _write_arrays(
 
 
 def _sync_directory(path: Path) -> None:
-    """Makes the names in a directory last, where the system can."""
+    """Makes the names in a directory survive a crash, where the system can."""
     with contextlib.suppress(OSError):
         directory = os.open(path, os.O_RDONLY)
         try:
@@ -335,8 +336,8 @@ def _sync_directory(path: Path) -> None:
 
 
 def _unwritten(path: Path, error: OSError) -> str:
-    full = "Free some space and call again: finished trainings stay."
-    other = "Make it writable, or choose another place: finished trainings stay."
+    full = "Free some space and call again: finished trainings are kept."
+    other = "Make it writable, or choose another place: finished trainings are kept."
     advice = full if error.errno in _FULL else other
     return f"{path} cannot be written: {error.strerror}. {advice}"
 

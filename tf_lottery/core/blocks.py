@@ -1,8 +1,8 @@
 """Blocks: neighbouring weights of a matrix that are kept or removed together.
 
-Sparse kernels are fast where zeros come in blocks. A block is so many units by so
-many inputs, as TFLite holds the weights of a dense layer, [units, inputs]. Keras
-holds [inputs, units]: blocks of (1, 4) are 4 by 1 in its arrays.
+Sparse kernels are fast where zeros come in blocks. A block size is (units, inputs),
+the order in which TFLite holds the weights of a dense layer. Keras holds them as
+[inputs, units]: a block of (1, 4) is 4 by 1 in a Keras array.
 """
 
 import itertools
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.core.checks import is_count
 from tf_lottery.core.masks import Mask
 
 # The rows and columns of a block in a Keras array.
@@ -24,7 +25,7 @@ def checked_block_size(block_size: object, scope: str) -> tuple[int, int]:
         ValueError: Anything but two integers >= 1; blocks in global scope.
     """
     sizes = tuple(block_size) if isinstance(block_size, list | tuple) else ()
-    if len(sizes) != 2 or not all(map(_is_count, sizes)):
+    if len(sizes) != 2 or not all(map(is_count, sizes)):
         raise ValueError(
             "`block_size` must be two integers >= 1, units and inputs. Received: "
             f"block_size={block_size!r}. For TFLite's sparse kernel, write (1, 4)."
@@ -44,8 +45,8 @@ def blocks_by_path(
 ) -> dict[str, Block]:
     """The shape of a block in each Keras array that is pruned in blocks.
 
-    These are the matrices that the block divides exactly. The others are left
-    out: their weights are pruned one by one.
+    These are the matrices that the block divides exactly. All other arrays are
+    missing in the result: their weights are pruned one by one.
 
     Example:
         >>> blocks_by_path({"dense/kernel": (8, 5), "logits/kernel": (5, 3)}, (1, 4))
@@ -65,15 +66,15 @@ def mask_of_blocks(path: str, mask: Mask, block: Block) -> Mask:
     """A mask with one value for each block.
 
     Raises:
-        ValueError: A block that is kept in part.
+        ValueError: A block of which only a part is kept.
     """
     rows, columns = block
     blocks = mask[::rows, ::columns]
     if not np.array_equal(mask_of_weights(blocks, block), mask):
         raise ValueError(
             f"The mask of {path!r} must keep or remove whole blocks, of {rows} by "
-            f"{columns} weights. Received: a block that is kept in part. Prune from "
-            "dense masks with one `block_size`."
+            f"{columns} weights. Received: a block that is kept in part. Start from "
+            "dense masks, and use one `block_size`."
         )
     return blocks
 
@@ -89,7 +90,8 @@ def scores_of_blocks(
 ) -> NDArray[np.floating]:
     """The mean score of each block.
 
-    Added in the order of position, so that it is the same on every machine.
+    Weights are added in the order of their positions: every machine gives the same
+    bits.
     """
     rows, columns = block
     total = np.zeros(scores[::rows, ::columns].shape)
@@ -97,9 +99,3 @@ def scores_of_blocks(
         for row, column in itertools.product(range(rows), range(columns)):
             total += scores[row::rows, column::columns]
     return total / (rows * columns)
-
-
-def _is_count(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        return False
-    return int(value) >= 1

@@ -1,25 +1,25 @@
-"""Functions by name: ours by a word, others as "module:function", for files.
+"""Functions by name in files: known ones by one word, others as "module:function".
 
-Another's is imported when it is called, not when it is read: a plan may come from
-anyone's file.
+A function of a user is imported when it is called, not when a file is read: a plan may
+come from anyone's file.
 """
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
-
-F = TypeVar("F", bound=Callable[..., Any])
+from collections.abc import Callable, Collection
+from typing import Any
 
 
-def chosen(argument: str, value: Any, known: Mapping[str, F], signature: str) -> F:
-    """The function of that name; a callable is returned as it is.
+def check_function(
+    argument: str, value: object, names: Collection[str], signature: str
+) -> None:
+    """Raises unless the value is a known name, or a callable of two arguments.
 
     Args:
-        argument: What it is called in a message.
-        value: The name, or a callable.
-        known: The functions that have names.
-        signature: Of a callable, in words.
+        argument: The name of the argument, for the message.
+        value: A name, or a callable.
+        names: The names of the known functions.
+        signature: How a callable is called, for the message.
 
     Raises:
         ValueError: An unknown name, or a callable that does not take two arguments.
@@ -30,18 +30,15 @@ def chosen(argument: str, value: Any, known: Mapping[str, F], signature: str) ->
                 f"A callable in `{argument}` must be called as {signature}. "
                 f"Received: {name_of(value)}{inspect.signature(value)}."
             )
-        found: F = value
-        return found
-    if not isinstance(value, str) or value not in known:
+    elif not isinstance(value, str) or value not in names:
         raise ValueError(
-            f"`{argument}` must be one of {', '.join(map(repr, known))}, or a callable "
+            f"`{argument}` must be one of {', '.join(map(repr, names))}, or a callable "
             f"{signature}. Received: {argument}={value!r}."
         )
-    return known[value]
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The name of a function, "module:name", or of its class."""
+    """The name of a function or, for an instance, of its class: "module:name"."""
     if isinstance(function, _Named):
         return function.name
     kind = function if hasattr(function, "__qualname__") else type(function)
@@ -49,7 +46,7 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def function_of(name: str) -> str | Callable[..., Any]:
-    """The function that `name_of` named; a name of our own stays a name."""
+    """The function that has this name in a file; a known name stays a name."""
     return _Named(name) if ":" in name else name
 
 
@@ -58,7 +55,7 @@ def _takes_two(function: Callable[..., Any]) -> bool:
         inspect.signature(function).bind(None, None)
     except TypeError:
         return False
-    except ValueError:  # a builtin, whose signature is not known
+    except ValueError:  # a builtin without a signature
         return True
     return True
 
@@ -78,12 +75,14 @@ class _Named:
         except (ImportError, AttributeError) as error:
             raise ValueError(self._unknown(str(error))) from error
         if isinstance(found, type):
-            raise ValueError(self._unknown("the settings of its class are not known"))
+            raise ValueError(
+                self._unknown("the settings of its instance are not known")
+            )
         return found(*arguments)
 
     def _unknown(self, why: str) -> str:
         return (
-            f"{self.name!r} cannot be imported here: {why}. What it decided cannot be "
+            f"{self.name!r} cannot be imported here: {why}. Its decisions cannot be "
             "derived again without it."
         )
 

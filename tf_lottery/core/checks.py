@@ -2,10 +2,12 @@
 
 from typing import TypeGuard
 
+import numpy as np
+
 
 def check_count(name: str, value: object) -> None:
     """Raises unless the value is an integer of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not is_count(value):
         raise ValueError(
             f"`{name}` must be an integer >= 1. Received: {name}={value!r}."
         )
@@ -22,7 +24,7 @@ def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> N
 
 def check_fraction(name: str, value: object) -> None:
     """Raises unless the value is above 0 and below 1."""
-    if not is_fraction(value) or value == 0:
+    if not is_rate(value) or value == 0:
         hint = (
             f" For {value} percent, write {value / 100}." if _is_percent(value) else ""
         )
@@ -31,9 +33,16 @@ def check_fraction(name: str, value: object) -> None:
         )
 
 
-def is_fraction(rate: object) -> bool:
+def is_count(value: object) -> bool:
+    """Whether a value is an integer of at least 1, of Python or NumPy."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return False
+    return int(value) >= 1
+
+
+def is_rate(value: object) -> bool:
     """Whether a value is a number from 0 to below 1."""
-    return is_number(rate) and 0 <= rate < 1
+    return is_number(value) and 0 <= value < 1
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -1,10 +1,9 @@
-"""Controls change one thing about a ticket: train them beside it to see what it owes.
+"""Controls change one thing about a ticket, to find out what makes the ticket good.
 
-A control is any callable from a ticket and its context to another ticket. If it
-trains as well as the ticket, what it changed was not what made the ticket good.
+A control is any callable that takes a ticket and a context and returns another ticket.
+If the control trains as well as the ticket, the thing that it changed does not matter.
 """
 
-import functools
 import zlib
 from collections import ChainMap
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from tf_lottery.core.blocks import (
     mask_of_blocks,
     mask_of_weights,
 )
-from tf_lottery.core.callables import chosen, name_of
+from tf_lottery.core.choices import check_control
 from tf_lottery.core.masks import Mask, Masks
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.ticket import Ticket
@@ -26,14 +25,14 @@ from tf_lottery.core.ticket import Ticket
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What a control may use besides the ticket.
+    """What a control may use in addition to the ticket.
 
     Attributes:
         seed: Equal seeds give equal controls.
-        draw: A fresh initial state of the same model for a seed, with the names
-            of the ticket's state: weights, optimizer and all.
+        draw: A function from a seed to a new initial state of the same model: all
+            that the ticket's state has, including the optimizer's variables.
         initial: The state of the dense network before training.
-        dense: What training the dense network gave.
+        dense: The outcome of training the dense network.
     """
 
     seed: int
@@ -46,26 +45,26 @@ Control = Callable[[Ticket, Context], Ticket]
 
 
 def reinit(ticket: Ticket, context: Context) -> Ticket:
-    """Draws the weights anew and keeps the masks: the paper's control.
+    """Keeps the masks and draws new weights: the paper's control.
 
-    It starts at step 0 and trains for the full budget, also where the ticket
-    starts later. If it trains as well, the structure is enough.
+    It starts at step 0 and trains for the full budget, also if the ticket starts
+    later. If it trains as well as the ticket, the masks alone are enough.
 
     Raises:
-        ValueError: A context that cannot draw.
+        ValueError: The context has no `draw`.
     """
     return _control(ticket, ticket.masks, _drawn("reinit", context))
 
 
 def reinit_same_sign(ticket: Ticket, context: Context) -> Ticket:
-    """Draws the weights anew, but keeps the sign of each prunable weight.
+    """Keeps the masks and the signs of prunable weights, and draws new weights.
 
-    The sign is that of the weight where the ticket starts; a weight that is
-    exactly 0 there keeps the sign it is drawn with. If it trains as well as the
-    ticket, and `reinit` does not, the signs matter and not the sizes.
+    The sign is the one that the weight has where the ticket starts. If the weight
+    is exactly 0 there, the drawn sign stays. If this control trains as well as the
+    ticket, and `reinit` does not, then the signs matter and the sizes do not.
 
     Raises:
-        ValueError: A context that cannot draw.
+        ValueError: The context has no `draw`.
 
     Reference: Zhou et al., "Deconstructing Lottery Tickets", arXiv 1905.01067.
 
@@ -80,24 +79,24 @@ def reinit_same_sign(ticket: Ticket, context: Context) -> Ticket:
     for path in ticket.masks:
         new, old = drawn[path], ticket.state[path]
         signed[path] = np.where(old == 0, new, np.copysign(new, old))
-    # The drawn state may be one that cannot be written to; only `signed` is.
+    # A chain, since the drawn state may be read-only.
     state: State = ChainMap(signed, drawn)  # type: ignore[arg-type]
     return _control(ticket, ticket.masks, state)
 
 
 def shuffle(ticket: Ticket, context: Context) -> Ticket:
-    """Moves each layer's mask to random positions and keeps its density.
+    """Moves each layer's mask to random positions, and keeps each layer's density.
 
-    The weights stay where they are, and so does the step. If it trains as well
-    as the ticket, the search found densities, not structure. The blocks of a
-    plan with a `block_size` move as units.
+    The weights and the step stay as they are. If it trains as well as the ticket,
+    the densities of the layers matter, and the positions do not. With a
+    `block_size`, blocks move as a whole.
 
     Equal seeds move equal positions: the shuffled masks of several rounds are
-    nested as those of their tickets are.
+    nested, as the masks of the tickets are.
 
     Raises:
-        ValueError: The weights that the ticket removes are not known any more,
-            but 0: after learning rate rewinding, fine-tuning, or a file.
+        ValueError: The starting values of removed weights were lost and are 0: after
+            learning rate rewinding or fine-tuning, or in a ticket from a file.
 
     References: Frankle et al., "Pruning Neural Networks at Initialization",
         arXiv 2009.08576; Su et al., "Sanity-Checking Pruning Methods",
@@ -115,27 +114,28 @@ def shuffle(ticket: Ticket, context: Context) -> Ticket:
 
 
 def random_mask(ticket: Ticket, context: Context) -> Ticket:
-    """Shuffles the masks and draws the weights anew: a random sparse network.
+    """Shuffles the masks and draws new weights: a random sparse network.
 
-    Only the density of each layer is the ticket's. These are the dashed lines of
-    the paper's figure 1.
+    Only the density of each layer is the same as in the ticket. These are the dashed
+    lines of the paper's figure 1.
 
     Raises:
-        ValueError: A context that cannot draw.
+        ValueError: The context has no `draw`.
     """
     state = _drawn("random_mask", context)
     return _control(ticket, _shuffled(ticket, context.seed), state)
 
 
 def rewound(ticket: Ticket, context: Context) -> Ticket:
-    """Sets the weights back to the initialisation, at step 0.
+    """Resets the weights to the initialisation, at step 0.
 
     In a search with retrain="lr_rewind" or "fine_tune" this is the paper's
-    second strategy (appendix B): continued training, reset at the very end.
-    After a late rewind it says what the training before that step is worth.
+    second strategy (appendix B): training continues over all rounds, and weights
+    are reset once, at the end. In a search with a late rewind it shows what the
+    training before that step is worth.
 
     Raises:
-        ValueError: A context without the initial state.
+        ValueError: The context has no initial state.
     """
     if context.initial is None:
         raise ValueError(
@@ -157,40 +157,20 @@ def get(control: str | Control) -> Control:
     Raises:
         ValueError: An unknown name.
     """
-    return chosen("controls", control, NAMES, "(ticket, context) -> ticket")
-
-
-def name_of_control(control: str | Control) -> str:
-    """The short name of a control, for directories and tables.
-
-    Raises:
-        ValueError: An unknown name; a callable without a name, such as a lambda.
-
-    Example:
-        >>> name_of_control("reinit"), name_of_control(shuffle)
-        ('reinit', 'shuffle')
-    """
-    if isinstance(control, str):
-        get(control)
-        return control
-    name = name_of(control).rpartition(":")[2].rpartition(".")[2]
-    if isinstance(control, functools.partial) or not name.isidentifier():
-        raise ValueError(
-            "A control must have a name, which its results are kept under. Use a "
-            f"named function instead of a lambda or partial. Received: {control!r}."
-        )
-    return name
+    check_control(control)
+    return NAMES[control] if isinstance(control, str) else control
 
 
 def unchanged(ticket: Ticket, control: Ticket) -> list[str]:
-    """The prunable weights at which a control has changed nothing.
+    """The prunable weights of which a control has changed nothing.
 
-    Neither the mask nor a starting value of what it keeps: `reinit` leaves a
-    layer as it is whose initialiser is constant, `shuffle` one that is dense.
+    The mask is the same, and so are the starting values of the weights that it keeps.
+    `reinit` does not change a layer with a constant initialiser, and `shuffle` does
+    not change a dense layer.
 
     Args:
         ticket: The ticket.
-        control: What a control made of it.
+        control: The ticket that the control returned.
     """
     return [path for path in ticket.masks if _is_equal(path, ticket, control)]
 
@@ -229,9 +209,9 @@ def _shuffled(ticket: Ticket, seed: int) -> Masks:
 def _permuted(path: str, mask: Mask, block: Block | None, seed: int) -> Mask:
     if block:
         mask = mask_of_blocks(path, mask, block)
-    draw = np.random.default_rng([seed, zlib.crc32(path.encode())])
-    # Flat: `permutation` moves whole rows, and takes a scalar for a range.
-    permuted = draw.permutation(mask.flatten()).reshape(mask.shape)
+    generator = np.random.default_rng([seed, zlib.crc32(path.encode())])
+    # Flat: `permutation` moves whole rows, and a scalar would become a range.
+    permuted = generator.permutation(mask.flatten()).reshape(mask.shape)
     return mask_of_weights(permuted, block) if block else permuted
 
 
@@ -239,13 +219,13 @@ def _check_known(ticket: Ticket, masks: Masks) -> None:
     """Raises if many weights that `masks` bring back are 0, unlike the survivors."""
     before = ticket.masks
     returned = {path: masks[path] & ~before[path] for path in before}
-    # Not any: an initialiser draws a 0 now and then, or zeros only.
+    # A few zeros are normal: an initialiser may draw a 0, or only zeros.
     if _zeros(ticket.state, returned) > _zeros(ticket.state, before) + 0.25:
         raise ValueError(
-            "The control 'shuffle' needs the starting values of removed weights, and "
-            "this ticket has zeros there, as after learning rate rewinding, "
-            'fine-tuning, or a file. Search with retrain="rewind", or use the control '
-            "'random_mask'."
+            "The control 'shuffle' needs the starting values of removed weights. "
+            "Received: a ticket with zeros there, as after learning rate rewinding or "
+            'fine-tuning, or from a file. Search with retrain="rewind", or use the '
+            "control 'random_mask'."
         )
 
 

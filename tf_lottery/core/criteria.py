@@ -1,6 +1,7 @@
 """Criteria score the weights of a trained ticket; the lowest scores are pruned.
 
-A criterion is any callable from a ticket and its outcome to one array a mask.
+A criterion is any callable that takes a ticket and its outcome, and returns one array
+of scores for each mask.
 Reference: Zhou et al., "Deconstructing Lottery Tickets", arXiv 1905.01067.
 """
 
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tf_lottery.core.callables import chosen
+from tf_lottery.core.choices import check_criterion
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.prune import Scores
 from tf_lottery.core.ticket import Ticket
@@ -39,7 +40,7 @@ def movement(ticket: Ticket, outcome: Outcome) -> Scores:
 
 
 def random(ticket: Ticket, outcome: Outcome) -> Scores:
-    """Scores by chance, by the plan's seed, the round and the path."""
+    """Scores at random, from the plan's seed, the round and the path."""
     seed = ticket.plan.seed if ticket.plan else 0
     return {
         path: np.random.default_rng(
@@ -61,4 +62,5 @@ def get(criterion: str | Criterion) -> Criterion:
     Raises:
         ValueError: An unknown name.
     """
-    return chosen("criterion", criterion, NAMES, "(ticket, outcome) -> scores")
+    check_criterion(criterion)
+    return NAMES[criterion] if isinstance(criterion, str) else criterion

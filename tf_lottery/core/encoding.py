@@ -1,4 +1,4 @@
-"""How arrays are stored: bits, survivors, one value for constants, else as they are."""
+"""How arrays are stored: as bits, survivors, one value of a constant, or dense."""
 
 import hashlib
 import math
@@ -24,13 +24,13 @@ _TYPES = {
 
 
 class Entry(NamedTuple):
-    """What a file says of an array.
+    """The description of an array in a file.
 
     Attributes:
         encoding: "bits", "survivors", "constant" or "dense".
         dtype: The name of its type, see `dtype_of`.
         shape: Its shape.
-        sha256: The digest of its bytes as they are stored.
+        sha256: The digest of its stored bytes.
     """
 
     encoding: str
@@ -40,23 +40,23 @@ class Entry(NamedTuple):
 
 
 class Encoded:
-    """An array as it is stored.
+    """An array in the form in which it is stored.
 
     Args:
         array: Any array of numbers.
-        mask: Where it may be other than zero.
+        mask: True where the array may differ from zero.
 
     Attributes:
-        dtype: The type of what is stored, as safetensors names it.
-        shape: The shape of what is stored.
-        alignment: What the position of its first byte must be divisible by.
+        dtype: The stored type, by its name in safetensors.
+        shape: The stored shape.
+        alignment: The position of the first byte must be a multiple of this.
     """
 
     def __init__(self, array: Array, mask: Mask | None = None) -> None:
         is_of_ml_dtypes = array.dtype.isbuiltin == 2
         if array.dtype.kind not in "biufc" and not is_of_ml_dtypes:
             raise TypeError(
-                f"A file holds arrays of numbers. Received: one of {array.dtype}."
+                f"A file can only hold arrays of numbers. Received: {array.dtype}."
             )
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
         encoding, shape, self._chunks = _encode(array, mask)
@@ -77,19 +77,19 @@ class Encoded:
             yield stored
 
     def entry(self) -> Entry:
-        """What is to be said of the array, once its bytes were iterated."""
+        """The description of the array, after its bytes were iterated."""
         return self._entry._replace(sha256=self._sha.hexdigest())
 
 
 def size_of(entry: Entry, mask: Mask | None) -> int:
-    """How many bytes an array takes in a file.
+    """How many bytes an array has in a file.
 
     Args:
-        entry: What the file says of it, of which nothing is believed.
-        mask: That of its survivors.
+        entry: Its description in the file, which may be wrong in any way.
+        mask: The mask of its survivors.
 
     Raises:
-        ValueError: The entry cannot be true.
+        ValueError: The description cannot be right.
     """
     encoding, dtype, shape = entry.encoding, dtype_of(entry.dtype), entry.shape
     counts = all(type(length) is int and length >= 0 for length in shape)
@@ -110,13 +110,13 @@ def size_of(entry: Entry, mask: Mask | None) -> int:
 
 
 def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
-    """The array of an entry, from as many bytes as `size_of` says.
+    """The array of an entry, from its stored bytes; `size_of` is their number.
 
     Raises:
-        ValueError: Its checksum differs.
+        ValueError: The checksum differs.
     """
     if hashlib.sha256(stored.data).hexdigest() != entry.sha256:
-        raise ValueError("its checksum differs, or it was replaced while it is read")
+        raise ValueError("its checksum differs, or it was replaced while it was read")
     if entry.encoding == "bits":
         size = math.prod(entry.shape)
         return np.unpackbits(stored, count=size).reshape(entry.shape).view(np.bool_)
@@ -131,7 +131,7 @@ def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
 
 
 def compact(array: Array) -> Array:
-    """The array; if it holds one value only, a read-only view of that value."""
+    """The array or, if all its values are equal, a read-only view of one value."""
     if array.size < 2 or array.dtype == object:
         return array
     rows = bits(array)
@@ -141,19 +141,19 @@ def compact(array: Array) -> Array:
 
 
 def distinct(array: Array) -> Array:
-    """The array without what a view repeats: of `compact`'s views, the one value."""
+    """The array without repetitions of a view: one value for a view of `compact`."""
     once = (slice(0, 1) if stride == 0 else slice(None) for stride in array.strides)
     return array[(*once, ...)]
 
 
 def bits(array: Array) -> Array:
-    """The values as integers, one row each: 0.0 and -0.0 differ, NaNs compare."""
+    """The bits of each value as a row of integers, which differ for 0.0 and -0.0."""
     flat = np.ascontiguousarray(array).reshape(-1)
     return flat.view(f"u{min(flat.itemsize, 8)}").reshape(array.size, -1)
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
-    """The type of a name, those of ml_dtypes (bfloat16) included.
+    """The type with that name, including those of ml_dtypes (bfloat16).
 
     Raises:
         ValueError: There is no such type.
@@ -170,7 +170,7 @@ def dtype_of(name: str) -> np.dtype[Any]:
 
 
 def _encode(array: Array, mask: Mask | None) -> tuple[str, list[int], Iterator[Array]]:
-    """How an array is stored, the shape of what is, and that in flat chunks."""
+    """The encoding of an array, its stored shape, and its stored values in chunks."""
     if array.dtype == np.bool_:
         packed = np.packbits(array)
         return "bits", [packed.size], _in_chunks(packed)
@@ -184,14 +184,14 @@ def _encode(array: Array, mask: Mask | None) -> tuple[str, list[int], Iterator[A
 
 
 def _in_chunks(array: Array) -> Iterator[Array]:
-    """The values in order, a few at a time, so that no second copy is needed."""
+    """The values in order, a few at a time, without a copy of the array."""
     flat = array.reshape(-1)
     for start in range(0, max(flat.size, 1), _CHUNK):
         yield flat[start : start + _CHUNK]
 
 
 def _is_packable(array: Array, mask: Mask) -> bool:
-    """Whether the survivors say it all, and are fewer."""
+    """Whether all removed weights are zero, and there are some."""
     if mask.shape != array.shape or mask.all():
         return False
     pairs = zip(_in_chunks(array), _in_chunks(mask), strict=True)

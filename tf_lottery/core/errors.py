@@ -1,6 +1,6 @@
-"""The errors of our own; other bad input is a ValueError or a TypeError."""
+"""Errors of tf_lottery; other bad input raises a ValueError or a TypeError."""
 
-from tf_lottery.core.printable import printable
+from tf_lottery.core.words import printable
 
 
 class PlanMismatchError(ValueError):
@@ -10,7 +10,7 @@ class PlanMismatchError(ValueError):
 class TicketError(ValueError):
     """A ticket is damaged, or does not belong to this model.
 
-    Its message may hold text of a file, so it is made safe to print.
+    Its message may contain text of a file, and is made safe to print.
     """
 
     def __init__(self, message: object = "") -> None:
@@ -25,4 +25,4 @@ class InvariantError(RuntimeError):
 
 
 class ExportError(ValueError):
-    """A ticket cannot be exported as asked, or the file would not be the ticket."""
+    """A ticket cannot be exported in this way, or the file would differ from it."""

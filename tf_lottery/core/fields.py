@@ -1,7 +1,7 @@
-"""What fields of files must hold: checked once, where a file is read.
+"""Types of the fields of files, checked once, where a file is read.
 
-A kind is a function of a field's name and value. It raises a `ValueError` that names
-the field, what it must hold and what it holds; the caller adds the file.
+A kind is a function of a field's name and value. It raises a `ValueError` that says
+which field it is, what it must be and what was received; the caller adds the file.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ _LARGEST = 2**63  # no count, step or seed is larger
 
 
 def whole(where: str, value: Any) -> None:
-    """An integer that is no bool, from 0 on."""
+    """An integer >= 0; a bool is not one."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if not is_whole or not 0 <= value <= _LARGEST:
         _fail(where, "must be an integer >= 0", value)
@@ -39,7 +39,7 @@ def text(where: str, value: Any) -> None:
 
 
 def name(where: str, value: Any) -> None:
-    """Text that can be shown: without control characters."""
+    """Text that is not empty and has no control characters."""
     if not isinstance(value, str) or not value or not value.isprintable():
         _fail(where, "must be a name without control characters", value)
 
@@ -106,11 +106,11 @@ def each(kind: Kind) -> Kind:
 
 
 def record(kinds: Mapping[str, Kind], more: Mapping[str, Kind] | None = None) -> Kind:
-    """An object with just these fields, and perhaps some more.
+    """An object with these fields, and no others.
 
     Args:
-        kinds: The fields that must be there.
-        more: Those that may be there.
+        kinds: The fields that it must have.
+        more: The fields that it may have.
     """
     known = {**kinds, **(more or {})}
 
@@ -130,7 +130,7 @@ def record(kinds: Mapping[str, Kind], more: Mapping[str, Kind] | None = None) ->
 
 
 def at_least(kinds: Mapping[str, Kind], more: Mapping[str, Kind]) -> Kind:
-    """An object like `record`, with any other fields."""
+    """An object like `record`, which may have any other fields, too."""
 
     def check_at_least(where: str, value: Any) -> None:
         mapping(where, value)

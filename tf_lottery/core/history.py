@@ -1,35 +1,32 @@
 """The history of a search: its rounds, replicates and controls."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
-
-if TYPE_CHECKING:
-    from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
 
 @dataclass(frozen=True, repr=False)
 class Round:
-    """A ticket, or a control of one, and what training it gave. Round 0 is dense.
+    """A ticket or a control, and the outcome of its training. Round 0 is dense.
 
     Attributes:
         number: How many times weights were pruned.
-        ticket: What was trained.
-        outcome: What that gave.
-        replicate: Of several searches with other seeds, which.
-        control: What was changed about the ticket of the round; None: nothing.
-        draw: Of several controls of one kind, which.
+        ticket: The ticket that was trained.
+        outcome: The result of its training.
+        replicate: The number of the search, among several with different seeds.
+        control: The name of the control; None for the ticket of the round itself.
+        draw: The number of the control, among several of one kind.
     """
 
     number: int
-    ticket: "Ticket"
+    ticket: Ticket
     outcome: Outcome
     replicate: int = 0
     control: str | None = None
@@ -40,17 +37,17 @@ class Round:
         return f"<{what}, replicate {self.replicate}: {self.ticket!r}>"
 
     @property
-    def trained(self) -> "Ticket":
-        """The ticket with its outcome, so that it can be exported."""
-        return dataclasses.replace(self.ticket, outcome=self.outcome)
+    def trained(self) -> FoundTicket:
+        """The ticket with its outcome: it can be exported."""
+        return FoundTicket.of(self.ticket, self.outcome)
 
     def score(self, name: str) -> float:
-        """A metric of the outcome; NaN where there is none."""
+        """A metric of the outcome; NaN if it is missing."""
         value = self.outcome.metrics.get(name)
         return np.nan if value is None else float(value)
 
     def row(self) -> dict[str, Any]:
-        """The round as a row of a table: density, best step, metrics, seconds."""
+        """The round as a row of a table, by column: density, best step, metrics, ..."""
         return {
             "replicate": self.replicate,
             "control": self.control,
@@ -69,7 +66,7 @@ class History(Sequence[Round]):
     """The rounds of a search, in order: as a sequence, those of replicate 0.
 
     Attributes:
-        replicates: The rounds of each replicate; arrays load from disk when asked for.
+        replicates: The rounds of each replicate; arrays are read when accessed.
         plan: The plan that they followed.
         monitor: The name of the score that decides.
         maximize: Whether a higher score is better.
@@ -91,11 +88,11 @@ class History(Sequence[Round]):
         return self[number].score(self.monitor)
 
     def trainings(self) -> tuple[Round, ...]:
-        """Everything that was trained: the rounds of each replicate, and controls."""
+        """All that was trained: the rounds of each replicate, then the controls."""
         return (*itertools.chain(*self.replicates), *self.controls)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a training, see `Round.row`."""
+        """One row per training, see `Round.row`."""
         return [round.row() for round in self.trainings()]
 
     @overload

@@ -1,4 +1,4 @@
-"""What is left of a search that an error ends, in words."""
+"""The sentence of an error that says what of a search is kept."""
 
 import contextlib
 import contextvars
@@ -11,10 +11,10 @@ _sentence = contextvars.ContextVar("_sentence", default="")
 
 @contextlib.contextmanager
 def keeping(run_dir: PathLike | None) -> Iterator[None]:
-    """While it is entered, a search writes to a directory; the outermost one counts.
+    """Sets the sentence while a search runs; of nested searches, the outermost does.
 
     Args:
-        run_dir: None, if the directory is temporary.
+        run_dir: Where the search writes; None if the directory is temporary.
     """
     if _sentence.get():
         yield
@@ -30,8 +30,8 @@ def keeping(run_dir: PathLike | None) -> Iterator[None]:
 
 
 def kept() -> str:
-    """The sentence that ends the message of an error, after a space.
+    """The sentence, after a space, for the end of an error's message.
 
-    Empty where no search is: who calls a trainer keeps what it returns.
+    Empty outside of a search: a caller of a trainer has what it returned.
     """
     return _sentence.get()

@@ -1,9 +1,9 @@
 """The bytes of a safetensors file: its header's length, its header in JSON, its arrays.
 
-The header says where the bytes of each array are, and holds two texts of ours: what the
-file means, and a digest of the header itself. The `safetensors` library is not used: it
-keeps files mapped into memory, so that one that is cut short ends the process, and it
-takes headers that need a gigabyte.
+The header says where the bytes of each array are, and holds two texts of tf_lottery:
+the content of the file, and a digest of the header itself. The `safetensors` library is
+not used for reading: it maps a file into memory, and if the file is cut short then, the
+process ends; and it accepts headers that need a gigabyte.
 
 Reference: https://github.com/huggingface/safetensors#format
 """
@@ -26,7 +26,7 @@ Spans = dict[str, tuple[int, int]]
 
 
 def start_of_arrays(length: int) -> int:
-    """Where the first array begins, behind a header of that length."""
+    """Where the first array begins, after a header of that length."""
     return _LENGTH + length
 
 
@@ -35,13 +35,13 @@ def written(tensors: Mapping[str, Any], content: Mapping[str, Any]) -> bytes:
 
     Args:
         tensors: The type, shape and offsets of each array, in the order of the file.
-        content: What the file means, as plain values.
+        content: The content of the file, as plain values.
 
     Raises:
-        ValueError: It would be too long to be read again.
+        ValueError: The header would be too long to be read again.
     """
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    # The digest is the first value, so no other can be taken for its place.
+    # The digest comes first: only its own zeros can be replaced by it.
     metadata = {_DIGEST: _NO_DIGEST, _CONTENT: text}
     header = {_METADATA: metadata, **tensors}
     blank = json.dumps(header, separators=(",", ":")).encode()
@@ -55,7 +55,7 @@ def written(tensors: Mapping[str, Any], content: Mapping[str, Any]) -> bytes:
 
 
 def write(file: BinaryIO, header: bytes, length: int) -> None:
-    """Writes a header in the space of `length` bytes that was left for it."""
+    """Writes a header into the first `length` bytes, which were left for it."""
     file.seek(0)
     file.write(length.to_bytes(_LENGTH, "little"))
     file.write(header.ljust(length))
@@ -66,7 +66,7 @@ def read(file: BinaryIO) -> tuple[dict[str, Any], Spans, str]:
 
     Raises:
         ValueError, TypeError, LookupError, AttributeError: The file is damaged, or is
-            not one of ours. Nothing larger than the file itself was read or made.
+            not of tf_lottery. Nothing larger than the file was allocated.
     """
     size = os.fstat(file.fileno()).st_size
     start = file.read(_LENGTH)
@@ -89,7 +89,7 @@ def _digest(header: bytes) -> bytes:
 
 
 def _spans(tensors: Mapping[str, Any], start: int, size: int) -> Spans:
-    """Where arrays begin and end in the file, which they fill without a gap."""
+    """Where arrays begin and end in the file; they must fill it without a gap."""
     spans, end = {}, start
     for name, tensor in tensors.items():
         first, last = tensor["data_offsets"]

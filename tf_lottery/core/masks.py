@@ -1,11 +1,12 @@
-"""Masks say which weights a ticket keeps: one bool array a weight, True = kept.
+"""Masks say which weights a ticket keeps: one bool array per weight array.
 
-They are values: arrays cannot be written to, and every change makes new masks.
+True is kept. They are values: arrays are read-only, and a change makes new masks.
 """
 
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,7 +27,7 @@ class Masks(Mapping[str, Mask]):
     """
 
     def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
-        # As bits: a search keeps the masks of all its rounds.
+        # As bits, since a search has the masks of all rounds in memory.
         self._bits: dict[str, NDArray[np.uint8]] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._kept: dict[str, int] = {}
@@ -43,7 +44,7 @@ class Masks(Mapping[str, Mask]):
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each weight."""
+        """The shape of each weight array."""
         return dict(self._shapes)
 
     @property
@@ -58,7 +59,7 @@ class Masks(Mapping[str, Mask]):
 
     @property
     def density(self) -> float:
-        """The fraction that survives, 0 to 1 (the paper's P_m); 1 of nothing."""
+        """The fraction that survives, 0 to 1 (the paper's P_m); 1 without masks."""
         return _fraction(self.kept, self.size)
 
     @property
@@ -67,12 +68,12 @@ class Masks(Mapping[str, Mask]):
         return 1.0 - self.density
 
     def by_layer(self) -> dict[str, float]:
-        """The density of each weight."""
+        """The density of each weight array."""
         sizes = {path: math.prod(shape) for path, shape in self._shapes.items()}
         return {path: _fraction(kept, sizes[path]) for path, kept in self._kept.items()}
 
     def kept_by_layer(self) -> dict[str, int]:
-        """The number of survivors of each weight."""
+        """The number of survivors in each weight array."""
         return dict(self._kept)
 
     def issubset(self, other: "Masks") -> bool:
@@ -84,7 +85,7 @@ class Masks(Mapping[str, Mask]):
         )
 
     def digest(self) -> str:
-        """A SHA-256 over paths, shapes and bits, equal on every machine."""
+        """A SHA-256 of paths, shapes and bits, the same on every machine."""
         sha = hashlib.sha256()
         for path in sorted(self):
             sha.update(f"{path}{self._shapes[path]}".encode())
@@ -119,6 +120,37 @@ class Masks(Mapping[str, Mask]):
 
     def __repr__(self) -> str:
         return f"Masks({len(self)} weights, density {self.density:.4f})"
+
+
+class MaskedWeights(Mapping[str, NDArray[Any]]):
+    """The weights of a state under masks, each computed when it is accessed.
+
+    Args:
+        state: Weights by path; names with a colon are not weights, and are left out.
+        masks: Removed weights become 0. An array without a mask stays as it is.
+    """
+
+    def __init__(self, state: Mapping[str, NDArray[Any]], masks: Masks) -> None:
+        self._state = state
+        self._masks = masks
+        self._names = dict.fromkeys(name for name in state if ":" not in name)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        return masked(self._state[name], self._masks.get(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def masked(array: NDArray[Any], mask: Any) -> NDArray[Any]:
+    """The array with +0.0 where the mask is False; without a mask, the array."""
+    # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
+    return array if mask is None else np.where(mask, array, array.dtype.type(0))
 
 
 def _fraction(kept: int, size: int) -> float:

@@ -1,15 +1,20 @@
-"""Names that survive copies: the user's own, and a position where Keras counted.
+"""Names of layers that are equal in every copy of a model.
 
-Keras numbers unnamed layers within a process: the same model, built a second time,
-has a `dense_2` where it had a `dense`. So a name that Keras could have counted stands
-for a position: the first layer of a class among its neighbours is `dense`, the second
-one `dense_1`, in the order of the model.
+Keras numbers unnamed layers globally within a process: the same model, built a second
+time, has a `dense_2` where it had a `dense`. Here, a name that Keras could have made is
+replaced by a position: the first layer of a class among its neighbours is `dense`, the
+second one `dense_1`, in the order of the model. Names that a user gave stay.
 """
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-_HEADS = ("", "forward_", "backward_", "quant_")  # of wrappers that name by their layer
+_HEADS = (
+    "",
+    "forward_",
+    "backward_",
+    "quant_",
+)  # of wrappers that are named after their layer
 _MODELS = ("Functional", "Sequential", "Model")
 
 
@@ -21,12 +26,13 @@ def stable_names(
     """The names of neighbours, equal in every copy.
 
     Args:
-        things: Name and classes of each: its own, and those whose names it may have.
-        counts: How many things there are that Keras counts together, neighbours and
-            what is inside them, by their name without a number.
-        sizes: The whole numbers that each thing is made with, such as its units. Names
-            whose numbers are sizes and lie further apart than the counts, like
-            `dense_300` and `dense_100` of so many units, were given.
+        things: For each thing its name, and the classes that Keras may have named it
+            by.
+        counts: For each name without its number, how many things Keras numbers
+            together: neighbours and things inside them.
+        sizes: For each thing the integers in its configuration, such as its units. If
+            numbers in names are sizes, and differ by more than the counts, as in
+            `dense_300` and `dense_100` of 300 and 100 units, a user gave the names.
 
     Example:
         >>> dense = ["Dense"]
@@ -48,7 +54,7 @@ def stable_names(
 def _too_far_apart(
     bases: Sequence[tuple[str, str | None]], counts: Mapping[str, int]
 ) -> set[str]:
-    """The counted names whose numbers no single build of a model could have."""
+    """The numbered names whose numbers one build of a model cannot have."""
     numbers: dict[str, list[int]] = {}
     for name, base in bases:
         if base is not None:
@@ -63,7 +69,7 @@ def _too_far_apart(
 def _say_sizes(
     bases: Sequence[tuple[str, str | None]], sizes: Iterable[Collection[int]]
 ) -> set[str]:
-    """The counted names of which each ends in a size of its thing."""
+    """The numbered names that all end in a size of their thing."""
     pairs = list(zip(bases, sizes, strict=True))
     others = {
         base for (name, base), of in pairs if base and _number(name, base) not in of
@@ -76,7 +82,7 @@ def _number(name: str, base: str) -> int:
 
 
 def counted_base(name: str, classes: Iterable[str]) -> str | None:
-    """The name without its number, if Keras could have made it; else None."""
+    """The name without its number, if Keras could have made the name; else None."""
     if name.startswith("tf."):  # an operation as a layer, like tf.math.add_2
         return re.sub(r"_\d+$", "", name)
     for kind in classes:
@@ -88,7 +94,7 @@ def counted_base(name: str, classes: Iterable[str]) -> str | None:
 
 
 def unique(name: str, taken: Collection[str]) -> str:
-    """The name, with a number behind it where it is taken."""
+    """The name, followed by a number if it is taken."""
     candidate, number = name, 0
     while candidate in taken:
         number += 1
@@ -97,7 +103,7 @@ def unique(name: str, taken: Collection[str]) -> str:
 
 
 def _bases(kind: str) -> list[str]:
-    """What Keras calls an unnamed thing of that class, without the number."""
+    """The names, without a number, that Keras gives to things of a class."""
     if kind == "InputLayer":
         return ["input"]
     own = kind.rpartition(">")[2]  # without the package that it is registered in

@@ -1,4 +1,4 @@
-"""Data are one argument: what is said to those who pass x and y, as to `fit`."""
+"""A clear error for calls with `x` and `y` apart, as Keras `fit` takes them."""
 
 import functools
 import inspect
@@ -14,10 +14,10 @@ _OF_FIT = ("x", "y", "sample_weight")
 def data_are_one_argument(
     function: Callable[Parameters, Result],
 ) -> Callable[Parameters, Result]:
-    """Decorates a function with a parameter `dataset`, which x and y may not follow.
+    """Decorates a function that takes all data in one argument, `dataset`.
 
     Raises:
-        TypeError: When it is called with data in several arguments.
+        TypeError: The function was called with data in several arguments.
     """
     after = list(inspect.signature(function).parameters).index("dataset") + 1
 
@@ -27,8 +27,8 @@ def data_are_one_argument(
         apart += [type(each).__name__ for each in args[after:] if _may_be_labels(each)]
         if apart:
             raise TypeError(
-                f"Data must be one argument, `dataset`. Received: {', '.join(apart)} "
-                "beside it. Pass `(x, y)`, or `(x, y, sample_weight)`."
+                "Data must be one argument, `dataset`. Received: in addition "
+                f"{', '.join(apart)}. Pass `(x, y)`, or `(x, y, sample_weight)`."
             )
         return function(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Outcomes: what training a ticket gave."""
+"""Outcomes: the results of training a ticket."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ def _curves(where: str, value: Any) -> None:
         )
 
 
-# What the record of an outcome holds in a file; null is no number.
+# The fields of an outcome in a file; null stands for NaN.
 RECORD = fields.record(
     {
         "best_step": fields.whole,
@@ -36,21 +36,21 @@ RECORD = fields.record(
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What training a ticket gave.
+    """The result of training a ticket.
 
     Attributes:
-        weights: The weights at the end, by path. Read from disk when asked for
-            in a search with a run directory.
+        weights: The weights at the end, by path. In a search with a run directory
+            they are read from disk when they are accessed.
         best_weights: The weights at the step of minimum validation loss.
         best_step: That step, counted from the initialisation.
         last_step: The step at which training ended.
         metrics: `val_*` and `loss` at the best step, `test_*` with the best
-            weights, and both under `final_` at the end.
-        curves: Lists of equal length: "step", "loss", ..., one value a
+            weights, and both with the prefix `final_` at the end.
+        curves: Lists of equal length: "step", "loss", ..., with one value per
             validation pass.
         seconds: Wall time of the training.
-        next_start: Where later tickets start, if not where this one did: a step
-            and the full state there.
+        next_start: The step and the full state from which later tickets start. None:
+            they start where this ticket did.
     """
 
     weights: Weights
@@ -64,7 +64,7 @@ class Outcome:
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], **arrays: Any) -> "Outcome":
-        """The outcome that `record` described, with its arrays.
+        """The outcome of such a record, with its arrays.
 
         Raises:
             ValueError: A field that is missing, unknown or of the wrong type.
@@ -79,7 +79,7 @@ class Outcome:
         return cls(**values, **arrays)
 
     def record(self) -> dict[str, Any]:
-        """Everything but the arrays, as plain values."""
+        """Everything except the arrays, as plain values."""
         return {
             "best_step": self.best_step,
             "last_step": self.last_step,

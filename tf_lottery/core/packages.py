@@ -1,4 +1,4 @@
-"""Which modules are of Keras, TensorFlow and this package, and not of the user."""
+"""Which modules belong to Keras, TensorFlow or this package, not to the user."""
 
 KNOWN = (
     *("builtins", "keras", "tf_keras", "tensorflow", "tf_lottery"),
@@ -7,7 +7,7 @@ KNOWN = (
 
 
 def is_known(module: str) -> bool:
-    """Whether a module, by its full name, is one of these.
+    """Whether the module with this full name belongs to one of these packages.
 
     Example:
         >>> is_known("tf_keras.src.layers"), is_known("keras_of_mine")

@@ -1,32 +1,32 @@
-"""How much a plan trains beside the tickets: which controls, of which rounds."""
+"""How much a plan trains: which controls, of which rounds, in how many draws."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tf_lottery.core.choices import (
+    CONTROLS,
+    check_control,
+    known_control,
+    name_of_control,
+)
+
 if TYPE_CHECKING:
     from tf_lottery.core.plan import Plan
 
-# What tables and figures call what is no control.
+# Names in tables and figures that do not belong to a control.
 RESERVED = ("dense", "ticket")
 
 Controls = tuple[str | Callable[..., Any], ...]
 
 
-def name_in_files(control: str | Callable[..., Any]) -> str:
-    """What a control is called in tables and run directories."""
-    from tf_lottery.core.controls import name_of_control
-
-    return name_of_control(control)
-
-
 def trainings(plan: "Plan") -> list[tuple[int, str | None, int]]:
-    """What a replicate of a plan trains: (round, control, draw) of each."""
+    """All trainings of a replicate: (round, control, draw) of each."""
     rounds = range(plan.rounds + 1)
     tickets: list[tuple[int, str | None, int]] = [(n, None, 0) for n in rounds]
     return tickets + [
-        (number, name_in_files(control), draw)
+        (number, name_of_control(control), draw)
         for number in rounds
         for control in plan.controlled(number)
         for draw in range(plan.control_replicates)
@@ -34,7 +34,7 @@ def trainings(plan: "Plan") -> list[tuple[int, str | None, int]]:
 
 
 def count(plan: "Plan") -> int:
-    """How many trainings these are, without making the list: it may be of any length.
+    """The number of these trainings, without the list, which may be very long.
 
     Example:
         >>> from tf_lottery.core.plan import Plan
@@ -51,44 +51,39 @@ def count(plan: "Plan") -> int:
 
 
 def asks_for(plan: "Plan", round: int, control: str | None, draw: int) -> bool:
-    """Whether this is one of the trainings of a replicate of the plan."""
+    """Whether a replicate of the plan has this training."""
     if not 0 <= round <= plan.rounds:
         return False
     if control is None:
         return draw == 0
-    names = map(name_in_files, plan.controlled(round))
+    names = map(name_of_control, plan.controlled(round))
     return 0 <= draw < plan.control_replicates and control in names
 
 
 def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
-    """The controls as a tuple; functions of our own by their names.
+    """The controls as a tuple; functions of `tf_lottery.controls` by their names.
 
     Raises:
-        ValueError: An unknown name, two of one name, or one that needs weights that
-            this way to retrain does not keep.
+        ValueError: An unknown name, two controls with one name, or a control that
+            needs weights that `retrain` does not keep.
     """
-    from tf_lottery.core import controls as known
-
     single = not isinstance(controls, Iterable) or isinstance(controls, str)
     listed = (controls,) if single else tuple(controls)
     for control in listed:
-        known.get(control)
-    ours = known.NAMES.items()
-    chosen: Controls = tuple(
-        next((name for name, function in ours if control is function), control)
-        for control in listed
-    )
-    names = [name_in_files(control) for control in chosen]
+        check_control(control)
+    chosen: Controls = tuple(map(known_control, listed))
+    names = [name_of_control(control) for control in chosen]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(
-            "`controls` must have names that differ: they are written to directories "
-            f"of these names. Received twice: {', '.join(map(repr, twice))}."
+            "`controls` must have different names: each has a directory of its name. "
+            f"Received twice: {', '.join(map(repr, twice))}."
         )
-    own = {name_in_files(control) for control in chosen if callable(control)}
-    if taken := sorted(own & {*RESERVED, *known.NAMES}):
+    own = {name_of_control(control) for control in chosen if callable(control)}
+    if taken := sorted(own & {*RESERVED, *CONTROLS}):
         raise ValueError(
-            "A control must have a name of its own, by which it is told apart in "
-            f"files and tables. Received: {', '.join(map(repr, taken))}."
+            "A control must have a name of its own in files and tables. "
+            f"Received: {', '.join(map(repr, taken))}, which is taken. Rename the "
+            "function."
         )
     if retrain != "rewind" and "shuffle" in chosen:
         raise ValueError(
@@ -101,10 +96,10 @@ def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
 
 
 def checked_rounds(chosen: Any, controls: Controls, rounds: int) -> Any:
-    """The rounds that have controls: a tuple, one for each control, or None.
+    """The rounds that have controls: a tuple, a dict of one per control, or None.
 
     Raises:
-        ValueError: A control that is not in the plan or is left out, or a round that
+        ValueError: A control that is not in the plan or is missing, or a round that
             is not pruned.
     """
     if chosen is None:
@@ -117,13 +112,13 @@ def checked_rounds(chosen: Any, controls: Controls, rounds: int) -> Any:
                 f"Received: control_rounds={chosen!r}, controls=()."
             )
         return numbers
-    names = [name_in_files(control) for control in controls]
-    wrong = [f"none for {name!r}" for name in names if name not in chosen]
-    wrong += [f"some for {n!r}, no control" for n in chosen if n not in names]
+    names = [name_of_control(control) for control in controls]
+    wrong = [f"Missing: {name!r}." for name in names if name not in chosen]
+    wrong += [f"Not a control of the plan: {n!r}." for n in chosen if n not in names]
     if wrong:
         raise ValueError(
-            "`control_rounds` must have rounds for each control of the plan. "
-            f"Received: {', '.join(wrong)}; controls={tuple(names)!r}."
+            "`control_rounds` must have one entry per control of the plan. "
+            f"{' '.join(wrong)} Received: controls={tuple(names)!r}."
         )
     return {name: _pruned_rounds(chosen[name], rounds) for name in names}
 

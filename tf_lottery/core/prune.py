@@ -1,8 +1,8 @@
-"""Pruning: of the weights that survive, the lowest-scored go.
+"""Pruning: of the surviving weights, those with the lowest scores are removed.
 
-Exact counts, ties by position, never a removed weight back. tfmot's own mask
-update does none of the three: it ranks the whole tensor, and a tie at zero
-keeps everything.
+The number is exact, position decides between ties, and a removed weight never returns.
+tfmot's own mask update guarantees none of the three: it ranks the whole tensor, and a
+tie at zero keeps everything.
 """
 
 from collections.abc import Mapping

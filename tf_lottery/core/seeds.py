@@ -1,4 +1,4 @@
-"""Seeds: everything random derives its own from one, by name."""
+"""Seeds: everything random has its own seed, derived from one seed by name."""
 
 import zlib
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def derive(seed: int, *names: object) -> int:
-    """A seed of its own for each name, equal on every machine.
+    """A different seed for each name, the same on every machine.
 
     Example:
         >>> derive(0, "replicate", 1) == derive(0, "replicate", 2)

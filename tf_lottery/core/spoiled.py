@@ -1,4 +1,4 @@
-"""What no training can go on from: NaN, infinities, pruned weights that returned."""
+"""Spoiled states: NaN, infinities, and pruned weights that are not zero."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tf_lottery.core.outcome import State
 
 
 def not_finite(state: State, start: State) -> list[str]:
-    """The names of arrays that hold NaN or infinities, and did not at the start."""
+    """The names of arrays with NaN or infinities that had none at the start."""
     return [
         name
         for name in state
@@ -19,13 +19,13 @@ def not_finite(state: State, start: State) -> list[str]:
 
 
 def unmasked(state: State, masks: Masks) -> list[str]:
-    """The paths of weights that are pruned, but not zero."""
+    """The paths of arrays in which a pruned weight is not zero."""
     found = (path for path in masks if path in state)
     return [path for path in found if np.any(state[path][~masks[path]])]
 
 
 def is_finite(array: Any) -> bool:
-    """Whether an array holds neither NaN nor infinities, as words do not."""
+    """Whether an array has no NaN and no infinity; an array of text has none."""
     try:
         return bool(np.isfinite(np.asarray(array)).all())
     except TypeError:

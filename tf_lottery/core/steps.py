@@ -17,7 +17,7 @@ def check_length(name: str, length: Length) -> None:
 
 
 def normalized(length: Length) -> Length:
-    """The one way to write a length: steps as a number, epochs as "2ep".
+    """The length in one form: steps as a number, epochs as "2ep".
 
     Example:
         >>> normalized("500it"), normalized("0ep"), normalized("02ep")
@@ -30,7 +30,7 @@ def normalized(length: Length) -> Length:
 
 
 def to_steps(length: Length, steps_per_epoch: int) -> int:
-    """The number of optimizer steps.
+    """A length as a number of optimizer steps.
 
     Example:
         >>> to_steps("2ep", 917), to_steps("500it", 917), to_steps(500, 917)

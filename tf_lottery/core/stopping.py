@@ -1,24 +1,24 @@
-"""What asked a search to stop, where an exception alone could get lost.
+"""A request to stop a search, for when its exception gets lost.
 
-A handler of signals raises wherever Python is, and Python and TensorFlow discard what
-is raised in some places: finalizers, callbacks of native code. So it is noted, too,
-and the training loop looks.
+A signal handler raises wherever the program is. In some places, such as finalizers and
+callbacks of native code, Python and TensorFlow discard exceptions. So the exception is
+also noted here, and the training loop looks for it.
 """
 
 _asked: list[BaseException] = []
 
 
 def ask(error: BaseException) -> None:
-    """Takes note of an error that is raised to stop a search."""
+    """Notes an exception that is raised to stop a search."""
     _asked.append(error)
 
 
 def forget() -> None:
-    """Takes note that the search has stopped, or ended before."""
+    """Forgets it: the search has ended."""
     _asked.clear()
 
 
 def check() -> None:
-    """Raises what asked to stop, if anything did."""
+    """Raises the noted exception, if there is one."""
     if _asked:
         raise _asked[-1]

@@ -1,70 +1,55 @@
 """A ticket is a sparse network that is ready to train.
 
-It is a value: masks, the state that training starts from, and the step at
-which that state was taken. Everything else is a function of tickets.
+It is a value: masks, the state that training starts from, and the step at which that
+state was taken. Everything else is a function of tickets. What a search returns is a
+`FoundTicket`: a ticket, what training it gave, and what the search found out.
+
+Both are in one module because `Ticket.load` returns either.
 """
 
 import dataclasses
 import math
-from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
-from tf_lottery.core.archive import Archive, PathLike, save
+from tf_lottery.core import facade, ticket_file
+from tf_lottery.core.archive import PathLike
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.history import History
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.masks import MaskedWeights, Masks
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.printable import printable
-from tf_lottery.core.ticket_checks import (
-    check_header,
-    check_masks,
-    check_pruned,
-    check_weights,
-)
+from tf_lottery.core.plan_survivors import miscount
+from tf_lottery.core.ticket_checks import check_masks, check_pruned, check_weights
+from tf_lottery.core.words import printable
 
 if TYPE_CHECKING:
     from tf_keras import Model
 
+    from tf_lottery.core.history import History
     from tf_lottery.export.card import Card
 
-_KIND = "ticket"
-_OTHER_FORMATS = ("h5", "hdf5", "onnx", "pb", "npz", "pt", "zip")
+Kind = TypeVar("Kind", bound="Ticket")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ticket:
-    """A sparse network ready to train.
+    """A sparse network that is ready to train.
 
     Attributes:
         masks: Which weights it keeps.
-        state: Everything training starts from, by path: weights (also those
+        state: Everything that training starts from, by path: weights (also those
             that the masks remove), non-trainable variables, and under
             `optimizer:`, `random:` and `state:` the optimizer's variables, the random
             generators and what stateful recurrent layers carry on.
-        step: The step of a training at which it starts: 0, or where a late
-            rewind goes.
+        step: The step of a training at which it starts: 0, or the step of a late
+            rewind.
         round: How many times weights were pruned.
         plan: The plan of its search.
         architecture: The model and how it is compiled, as plain values.
-        outcome: What training it gave, once it is trained.
-        history: All rounds of its search; None for a ticket read from a file, see
-            `tf_lottery.load_history`.
-        rows: One row a round (see `Round.row`), also in a ticket's file.
-        won: Whether it is a winning ticket: its score within `tolerance` of the
-            dense network's, its best step no later, its density at most 0.5, and
-            rewound. Its controls do not enter; `reason` has them.
-        reason: The verdict in words.
-        data: The `Data` of its search.
-        origin: A copy of the model of its search, where no file is enough to make it.
-            Both are None for a ticket read from a file, unpickled or deep-copied.
 
     Example:
+        >>> import numpy as np
         >>> masks = Masks({"dense/kernel": [[True, False]]})
         >>> ticket = Ticket(masks, {"dense/kernel": np.float32([[0.5, 0.25]])})
         >>> ticket.density, ticket.weights["dense/kernel"]
@@ -77,24 +62,9 @@ class Ticket:
     round: int = 0
     plan: Plan | None = None
     architecture: Mapping[str, Any] | None = None
-    outcome: Outcome | None = None
-    history: History | None = None
-    rows: tuple[Mapping[str, Any], ...] = ()
-    won: bool = False
-    reason: str = ""
-    data: Any = None
-    origin: Any = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        # These cannot be pickled; arrays travel, wherever they are read from.
-        return {**self.__dict__, "data": None, "origin": None}
-
-    def __copy__(self) -> "Ticket":
-        return dataclasses.replace(self)
 
     def __repr__(self) -> str:
-        verdict = " that won" if self.won else ""
-        return f"<Ticket{verdict}: round {self.round}, density {self.density:.1%}>"
+        return f"<Ticket: {self._in_words()}>"
 
     @property
     def sparsity(self) -> float:
@@ -109,12 +79,11 @@ class Ticket:
     @property
     def weights(self) -> Weights:
         """The starting weights and non-trainable variables; removed ones are 0."""
-        return _Masked(self.state, self.masks)
+        return MaskedWeights(self.state, self.masks)
 
     def summary(self) -> str:
-        """The ticket in a few lines of text: verdict, then density by layer."""
-        lines = [f"Ticket of round {self.round}: density {self.density:.1%}"]
-        lines += [self.reason] if self.reason else []
+        """The ticket in a few lines of text: its round, then density by layer."""
+        lines = self._headlines()
         width = max(map(len, self.masks), default=0)
         kept, density = self.masks.kept_by_layer(), self.masks.by_layer()
         for path, shape in self.masks.shapes.items():
@@ -134,33 +103,29 @@ class Ticket:
         """A compiled Keras model whose pruned weights stay zero when trained.
 
         Args:
-            weights: "initial" is the ticket, with the optimizer as it was then;
-                "best" the weights at minimum validation loss and "final" the
-                last ones, with a fresh optimizer.
-            custom_objects: For classes and functions that are not registered.
+            weights: "initial" is the ticket, with its optimizer's state; "best" are the
+                weights at minimum validation loss and "final" the last ones, both
+                with a new optimizer.
+            custom_objects: Classes and functions that are not registered, by name.
             safe_mode: False allows Lambda layers, which run code from the file.
 
         Raises:
-            TicketError: The file holds no such weights or no architecture.
+            TicketError: The ticket has no such weights or no architecture.
         """
-        from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
-
-        return ticket_model.model(
+        return facade.models(self.architecture).model(
             self, weights, custom_objects=custom_objects, safe_mode=safe_mode
         )
 
     def apply(self, model: "Model", weights: str = "initial") -> "Model":
         """A copy of `model` with the ticket's masks and weights.
 
-        The copy is compiled as `model` is, if it is, and its pruned weights stay
-        zero when trained. `model` is not changed.
+        If `model` is compiled, the copy is compiled in the same way. Its pruned weights
+        stay zero when it is trained. `model` is not changed.
 
         Raises:
             TicketError: The ticket was found on another model.
         """
-        from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
-
-        return ticket_model.apply(self, model, weights)
+        return facade.models(self.architecture).apply(self, model, weights)
 
     def export(
         self,
@@ -170,22 +135,22 @@ class Ticket:
         weights: str = "best",
         **options: Any,
     ) -> "Card":
-        """Writes the trained ticket for use elsewhere, checked on the file itself.
+        """Writes the trained ticket for use elsewhere, and runs the file to check it.
 
         Args:
-            path: The file or directory to make; its card goes beside it, as JSON and
-                Markdown.
-            format: "saved_model" (packed), "keras" or "tflite"; default: by the
-                ending of `path`, which is "saved_model" unless .keras or .tflite.
+            path: The file or directory to write; its card is written next to it, as
+                JSON and Markdown.
+            format: "saved_model" (packed), "keras" or "tflite". Default: by the
+                ending of `path`, .keras or .tflite; else "saved_model".
             weights: "best" (minimum validation loss), "final" or "initial".
-            **options: Those of `tf_lottery.export.saved_model`, `keras_file` or
+            **options: The options of `tf_lottery.export.saved_model`, `keras_file` or
                 `tflite`.
 
         Returns:
-            The card: sizes, what is in the file, differences, accuracy, latency.
+            The card: sizes, content of the file, differences, accuracy, latency.
 
         Raises:
-            ExportError: The file would not be the ticket; nothing is written then.
+            ExportError: The file would differ from the ticket. Nothing is written.
 
         Example:
             ```python
@@ -193,158 +158,133 @@ class Ticket:
             print(card.sizes["exported"].raw)
             ```
         """
-        from tf_lottery import export
-
-        writers = {
-            "saved_model": export.saved_model,
-            "keras": export.keras_file,
-            "tflite": export.tflite,
-        }
-        ending = Path(path).suffix.removeprefix(".")
-        if format is None and ending in _OTHER_FORMATS:
-            raise ValueError(
-                "A ticket is exported as a .keras or .tflite file, or as the directory "
-                f"of a SavedModel. Received: path={str(path)!r}."
-            )
-        by_ending = ending if ending in ("keras", "tflite") else "saved_model"
-        format = format or by_ending
-        if format not in writers:
-            raise ValueError(
-                f"`format` must be one of {', '.join(map(repr, writers))}. "
-                f"Received: format={format!r}."
-            )
-        if ending in writers and ending != format:
-            raise ValueError(
-                f"A file that ends in .{ending} must be of that format. Received: "
-                f"path={str(path)!r}, format={format!r}."
-            )
-        return writers[format](self, path, weights=weights, **options)
+        card: Card = facade.export(self, path, format, weights, **options)
+        return card
 
     def verify(self) -> None:
         """Checks the ticket against itself and its plan.
 
-        Masks and weights fit in shape, weights are finite and zero where the
-        masks remove them, and the masks' size is the plan's.
+        Weights have the shapes of their masks and are finite, and the masks keep as
+        many weights as the plan says.
 
         Raises:
-            TicketError: What does not hold, and where.
+            TicketError: Something does not hold; it says what and where.
         """
         check_masks("The ticket", self.masks)
         check_weights("starting weights", self.state, self.masks)
-        if self.outcome:
-            for kind in ("weights", "best_weights"):
-                trained: Weights = getattr(self.outcome, kind)
-                check_weights(kind, trained, self.masks)
-                check_pruned(kind, trained, self.masks)
-        if self.plan and (error := self.plan.miscount(self.round, self.masks)):
+        if self.plan and (error := miscount(self.plan, self.round, self.masks)):
             raise TicketError(error)
 
     def save(self, path: PathLike, *, overwrite: bool = False) -> None:
-        """Writes the ticket to one file: masks as bits, survivors, checksums.
+        """Writes the ticket to one file, with checksums.
 
         Args:
             path: The file, by convention `*.safetensors`.
-            overwrite: Whether to replace a file that is there.
+            overwrite: Whether to replace an existing file.
 
         Raises:
-            FileExistsError: The file is there.
+            FileExistsError: The file exists.
             OSError: It cannot be written, and what to do.
             TicketError: The ticket has no masks.
         """
-        check_masks("The ticket", self.masks)
-        if not overwrite and Path(path).exists():
-            raise FileExistsError(
-                f"{path} exists. Pass `overwrite=True` to replace it."
-            )
-        # Masked weights before the others; a chain reads one array at a time.
-        state: State = ChainMap(self.weights, self.state)  # type: ignore[arg-type]
-        groups = {"state": state}
-        if self.outcome:
-            groups |= {"best": self.outcome.best_weights, "final": self.outcome.weights}
-        header = {
-            "kind": _KIND,
-            "step": self.step,
-            "round": self.round,
-            "plan": self.plan.to_json() if self.plan else None,
-            "architecture": self.architecture,
-            "outcome": self.outcome.record() if self.outcome else None,
-            "rows": list(self.rows),
-            "won": self.won,
-            "reason": self.reason,
-            "masks_digest": self.masks.digest(),
-        }
-        save(path, groups, header, self.masks)
+        ticket_file.write(path, self, overwrite=overwrite)
 
     @classmethod
-    def load(cls, path: PathLike) -> "Ticket":
-        """The ticket that `save` wrote; its arrays load when asked for.
+    def load(cls: type[Kind], path: PathLike) -> Kind:
+        """The ticket that `save` wrote; its arrays are read when they are accessed.
+
+        A ticket that was saved with its outcome is a `FoundTicket` again.
 
         Raises:
-            TicketError: The file is damaged, or is no ticket.
+            TicketError: The file is damaged, or does not hold such a ticket.
         """
-        archive = Archive(path)
-        if archive.header.get("kind") != _KIND:
+        values, found = ticket_file.read(path)
+        ticket = FoundTicket(**values, **found) if found else Ticket(**values)
+        if not isinstance(ticket, cls):
             raise TicketError(
-                f"{path} is no ticket. A search writes the one that it returns as "
-                "`ticket.safetensors` in its run directory."
+                f"{path} must hold a ticket that was trained. Received: a ticket "
+                "without an outcome. Pass a file that a search wrote."
             )
-        masks = archive.masks
-        check_masks(path, masks)
-        try:
-            check_header(archive.header)
-            ticket = cls._of_header(archive, masks)
-            digest = archive.header["masks_digest"]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise TicketError(
-                f"{path} is damaged, or of another version of tf_lottery: {error!r}."
-            ) from error
-        if masks.digest() != digest:
-            raise TicketError(f"{path} is damaged: the digest of its masks differs.")
         return ticket
 
+    def _in_words(self) -> str:
+        return f"round {self.round}, density {self.density:.1%}"
+
+    def _headlines(self) -> list[str]:
+        return [f"Ticket of round {self.round}: density {self.density:.1%}"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class FoundTicket(Ticket):
+    """A ticket that a search trained, and what the search found out about it.
+
+    Attributes:
+        outcome: The result of its training.
+        rows: One row for each training of the search (see `Round.row`), also in the
+            ticket's file.
+        won: Whether it is a winning ticket: its score is within `tolerance` of the
+            dense network's, its best step is no later, its density is at most 0.5, and
+            it was rewound. Its controls do not count; `reason` has them.
+        reason: The verdict in words.
+        history: All rounds of its search; None for a ticket read from a file, see
+            `tf_lottery.load_history`.
+        data: The `Data` of its search.
+        origin: A copy of the model of its search, if its file is not enough to make
+            one. Like `data`, None for a ticket read from a file, unpickled or
+            deep-copied.
+    """
+
+    outcome: Outcome
+    rows: tuple[Mapping[str, Any], ...] = ()
+    won: bool = False
+    reason: str = ""
+    history: "History | None" = None
+    data: Any = None
+    origin: Any = None
+
     @classmethod
-    def _of_header(cls, archive: Archive, masks: Masks) -> "Ticket":
-        header = archive.header
-        outcome = header["outcome"] and Outcome.of_record(
-            header["outcome"],
-            weights=archive.group("final"),
-            best_weights=archive.group("best"),
+    def of(cls, ticket: Ticket, outcome: Outcome) -> "FoundTicket":
+        """The ticket with the outcome of its training."""
+        names = (field.name for field in dataclasses.fields(Ticket))
+        return cls(**{name: getattr(ticket, name) for name in names}, outcome=outcome)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Data and models cannot be pickled. Arrays can, wherever they are read from.
+        return {**self.__dict__, "data": None, "origin": None}
+
+    def __copy__(self) -> "FoundTicket":
+        return dataclasses.replace(self)
+
+    def __repr__(self) -> str:
+        verdict = " that won" if self.won else ""
+        return f"<FoundTicket{verdict}: {self._in_words()}>"
+
+    def verify(self) -> None:
+        """Checks the ticket as `Ticket.verify` does, and its trained weights.
+
+        These have the shapes of the masks, are finite, and are zero where they are
+        removed.
+
+        Raises:
+            TicketError: Something does not hold; it says what and where.
+        """
+        super().verify()
+        for kind in ("weights", "best_weights"):
+            trained: Weights = getattr(self.outcome, kind)
+            check_weights(kind, trained, self.masks)
+            check_pruned(kind, trained, self.masks)
+
+    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Writes the ticket with its outcome, rows and verdict; see `Ticket.save`."""
+        ticket_file.write(
+            path,
+            self,
+            overwrite=overwrite,
+            outcome=self.outcome,
+            rows=self.rows,
+            won=self.won,
+            reason=self.reason,
         )
-        return cls(
-            masks,
-            archive.group("state"),
-            step=header["step"],
-            round=header["round"],
-            plan=Plan.from_json(header["plan"]) if header["plan"] else None,
-            architecture=header["architecture"],
-            outcome=outcome,
-            rows=tuple(header["rows"]),
-            won=header["won"],
-            reason=header["reason"],
-        )
 
-
-class _Masked(Mapping[str, np.ndarray[Any, Any]]):
-    """The weights of a state under masks, each made when it is asked for."""
-
-    def __init__(self, state: State, masks: Masks) -> None:
-        self._state = state
-        self._masks = masks
-        self._names = dict.fromkeys(name for name in state if ":" not in name)
-
-    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
-        if name not in self._names:
-            raise KeyError(name)
-        return masked(self._state[name], self._masks.get(name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-def masked(array: np.ndarray[Any, Any], mask: Any) -> np.ndarray[Any, Any]:
-    """The array with +0.0 where the mask removes it; without a mask, the array."""
-    # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
-    return array if mask is None else np.where(mask, array, array.dtype.type(0))
+    def _headlines(self) -> list[str]:
+        return super()._headlines() + ([self.reason] if self.reason else [])

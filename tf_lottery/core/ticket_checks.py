@@ -1,36 +1,14 @@
-"""What must hold of a ticket and of its file, or a `TicketError` says what does not."""
-
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+"""Checks of a ticket, which raise a `TicketError` that says what does not hold."""
 
 from tf_lottery.core.encoding import distinct
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Weights
-
-
-def check_header(header: Mapping[str, Any]) -> None:
-    """Raises unless the header of a ticket's file holds values of the right types.
-
-    Raises:
-        KeyError, ValueError: What does not hold.
-    """
-    for name in ("step", "round"):
-        if type(header[name]) is not int or not 0 <= header[name] < 2**63:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    for name, kind in (("won", bool), ("reason", str), ("rows", list)):
-        if type(header[name]) is not kind:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    if not all(isinstance(row, dict) for row in header["rows"]):
-        raise ValueError("`rows` holds other values than rows")
-    if not isinstance(header["architecture"], dict | None):
-        raise ValueError("`architecture` holds other values than a model's")
+from tf_lottery.core.spoiled import is_finite, unmasked
 
 
 def check_masks(what: object, masks: Masks) -> None:
-    """Raises unless there are masks, and none is empty; `what` has them."""
+    """Raises unless there are masks and none of them is empty."""
     empty = [path for path, shape in masks.shapes.items() if 0 in shape]
     if empty or not masks:
         found = f"an empty one for {empty[0]!r}" if empty else "none"
@@ -45,16 +23,15 @@ def check_weights(kind: str, weights: Weights, masks: Masks) -> None:
     for path, mask in masks.items():
         if path not in weights or weights[path].shape != mask.shape:
             raise TicketError(
-                f"The ticket has a mask for {path!r}, and its {kind} have no array of "
-                f"that shape, {mask.shape}."
+                f"The ticket has a mask for {path!r}, but its {kind} have no array of "
+                f"that path and shape, {mask.shape}."
             )
     for path in weights:
-        if not np.isfinite(distinct(weights[path])).all():
+        if not is_finite(distinct(weights[path])):
             raise TicketError(f"The {kind} of {path!r} are not finite.")
 
 
 def check_pruned(kind: str, weights: Weights, masks: Masks) -> None:
     """Raises unless weights are zero where the masks remove them."""
-    for path, mask in masks.items():
-        if weights[path][~mask].any():
-            raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
+    for path in unmasked(weights, masks):
+        raise TicketError(f"Pruned {kind} of {path!r} are not zero.")

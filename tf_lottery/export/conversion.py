@@ -20,7 +20,7 @@ from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers, is_adapted
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError
-from tf_lottery.core.quiet import quiet
+from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime
 from tf_lottery.export.compare import difference
 from tf_lottery.export.sample import Sample

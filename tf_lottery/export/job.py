@@ -14,7 +14,7 @@ from tf_lottery.bindings.tf_keras.copying.by_name import by_name
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core import archive
 from tf_lottery.core.errors import ExportError
-from tf_lottery.core.telling import telling_line
+from tf_lottery.core.words import telling_line
 from tf_lottery.export import latency, macs, runtime, sample
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction, compact

@@ -1,12 +1,13 @@
 """How fast one network is beside another: interleaved runs, the median of ratios."""
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from tf_lottery.core.machine import processor
 
 _CHUNK = 0.002  # seconds that one measurement lasts at least
 
@@ -46,14 +47,8 @@ def compare(
 
 
 def cpu() -> str:
-    """What the processor calls itself."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [line for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    name = names[0].partition(":")[2].strip() if names else platform.processor()
-    return f"{name or platform.machine()}, {os.cpu_count()} cores"
+    """What the processor calls itself, and how many cores there are."""
+    return f"{processor()}, {os.cpu_count()} cores"
 
 
 def _calls(function: Callable[[], Any]) -> int:

@@ -14,9 +14,9 @@ from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
 from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
 from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
 from tf_lottery.core.errors import ExportError
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
-from tf_lottery.core.ticket import Ticket, masked
+from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.export.graph import is_functional
 
 
@@ -137,7 +137,8 @@ def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
     _check(values, ticket.masks)
     model = unwrap(like)
     _assign(model, values)
-    history = ticket.history
+    found = ticket if isinstance(ticket, FoundTicket) else None
+    history = found.history if found else None
     trained = history is not None and weights != "initial"
     if history is not None and trained:
         dense = unwrap(like)
@@ -151,14 +152,14 @@ def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
         masks=ticket.masks,
         weights=_in_words(ticket, weights),
         round=ticket.round,
-        data=ticket.data,
+        data=found.data if found else None,
     )
 
 
 def _in_words(ticket: Ticket, weights: str) -> str:
     if weights == "best":
-        metrics = ticket.outcome.metrics if ticket.outcome else {}
-        validated = any(name.startswith("val_") for name in metrics)
+        assert isinstance(ticket, FoundTicket)  # it was asked for these weights
+        validated = any(name.startswith("val_") for name in ticket.outcome.metrics)
         return f"best, at minimum {'validation' if validated else 'training'} loss"
     return f"{weights}, not trained" if weights == "initial" else weights
 

@@ -15,7 +15,7 @@ from tf_lottery.bindings.tf_keras.copying.copier import copied_by_config
 from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.errors import ExportError
-from tf_lottery.core.quiet import quiet
+from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime, stored
 from tf_lottery.export.card import Card
 from tf_lottery.export.job import EXACT, Exported, Job

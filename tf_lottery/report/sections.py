@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.core.duration import duration
 from tf_lottery.core.history import History
+from tf_lottery.core.words import duration
 from tf_lottery.report import reproduce
 from tf_lottery.report.canvas import embedded
 from tf_lottery.report.cells import Cell

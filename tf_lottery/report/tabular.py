@@ -10,7 +10,7 @@ import rich.box
 import rich.console
 import rich.table
 
-from tf_lottery.core.printable import printable
+from tf_lottery.core.words import printable
 from tf_lottery.report.cells import Cell
 
 BOTH, TERMINAL, PAGE = "both", "terminal", "page"

@@ -13,10 +13,11 @@ from typing import Any
 
 from tf_lottery._version import __version__
 from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.core.machine import processor
 from tf_lottery.core.naming import stable_names
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 # Begins a name that is stable already, so that it is not taken for one of Keras'.
 _NEW = "="
@@ -74,19 +75,11 @@ def search_digest(facts: Mapping[str, Any]) -> str:
 def _machine() -> dict[str, Any]:
     """Where the search runs, for its report."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "platform": platform.platform(),
         "python": platform.python_version(),
     }
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _without_own_name(architecture: Mapping[str, Any]) -> dict[str, Any]:

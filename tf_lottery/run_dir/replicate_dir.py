@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tf_lottery.core.archive import Archive
+from tf_lottery.core.choices import name_of_control
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import Round
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.next_ticket import starting_point
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.plan_controls import name_in_files
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.cache import link
 from tf_lottery.run_dir.keys import Starts
@@ -82,7 +82,7 @@ class Replicate:
         """The trainings of a plan that are finished: (round, control, draw)."""
         found: list[tuple[int, str | None, int]]
         found = [(number, None, 0) for number in numbered(self.path, "round")]
-        for control in map(name_in_files, plan.controls):
+        for control in map(name_of_control, plan.controls):
             for number, path in numbered(
                 self.path / CONTROLS / control, "round"
             ).items():
@@ -228,7 +228,7 @@ class Replicate:
     def controls(self, plan: Plan, rounds: Sequence[Round]) -> Iterator[Round]:
         """The finished controls of rounds, as the plan has them."""
         for round in rounds:
-            for control in map(name_in_files, plan.controlled(round.number)):
+            for control in map(name_of_control, plan.controlled(round.number)):
                 path = self.directory(round.number, control).parent
                 for draw in numbered(path, "draw"):
                     is_asked_for = draw < plan.control_replicates

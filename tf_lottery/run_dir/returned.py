@@ -16,7 +16,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import History, Round
 from tf_lottery.core.outcome import Outcome, Weights
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.run_dir.sealed import digest
 from tf_lottery.verdict.judge import judge
 
@@ -39,7 +39,7 @@ def check_known(path: Path, history: History) -> bool:
         TicketError: The file is damaged, or is of other trainings.
     """
     try:
-        ticket = Ticket.load(path)
+        ticket = FoundTicket.load(path)
     except FileNotFoundError:
         return True
     except TicketError as error:
@@ -65,7 +65,7 @@ def check_returned(path: Path, history: History) -> int:
         TicketError: What it has otherwise than the search.
     """
     try:
-        ticket = Ticket.load(path)
+        ticket = FoundTicket.load(path)
         ticket.verify()
     except FileNotFoundError as error:
         raise TicketError(f"{path} is missing.") from error
@@ -84,13 +84,13 @@ def check_returned(path: Path, history: History) -> int:
     return ticket.round
 
 
-def _of_number(ticket: Ticket, history: History) -> list[Round]:
+def _of_number(ticket: FoundTicket, history: History) -> list[Round]:
     """The rounds of all replicates that have the number of a ticket's."""
     rounds = itertools.chain(*history.replicates)
     return [round for round in rounds if round.number == ticket.round]
 
 
-def _check_alike(path: Path, ticket: Ticket, history: History) -> None:
+def _check_alike(path: Path, ticket: FoundTicket, history: History) -> None:
     """Raises unless a ticket has masks and weights of a round, by their checksums."""
     found = [r for r in _of_number(ticket, history) if r.ticket.masks == ticket.masks]
     differing = [_with_other_checksums(ticket, round) for round in found]
@@ -101,8 +101,8 @@ def _check_alike(path: Path, ticket: Ticket, history: History) -> None:
         )
 
 
-def _with_other_checksums(ticket: Ticket, round: Round) -> str:
-    for kind in ("weights", "best_weights") if ticket.outcome else ():
+def _with_other_checksums(ticket: FoundTicket, round: Round) -> str:
+    for kind in ("weights", "best_weights"):
         theirs = _checksums(getattr(round.outcome, kind))
         if _checksums(getattr(ticket.outcome, kind)) != theirs:
             return kind.replace("_", " ")
@@ -114,7 +114,7 @@ def _checksums(weights: Weights) -> Any:
     return weights.entries
 
 
-def _differing(ticket: Ticket, round: Round) -> str:
+def _differing(ticket: FoundTicket, round: Round) -> str:
     """What a ticket has otherwise than a round; empty if nothing."""
     theirs, plan = round.ticket, round.ticket.plan
     if ticket.step != theirs.step:
@@ -130,9 +130,7 @@ def _differing(ticket: Ticket, round: Round) -> str:
     return _trained_otherwise(ticket.outcome, round.outcome)
 
 
-def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
-    if outcome is None:
-        return ""  # it says nothing of it
+def _trained_otherwise(outcome: Outcome, theirs: Outcome) -> str:
     for kind in ("weights", "best_weights"):
         if name := _unequal(getattr(outcome, kind), getattr(theirs, kind)):
             return f"other {kind.replace('_', ' ')} in {name!r}"
@@ -141,7 +139,7 @@ def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
 
 
 def _check_found_out(
-    path: Path, ticket: Ticket, round: Round, history: History
+    path: Path, ticket: FoundTicket, round: Round, history: History
 ) -> None:
     """Raises unless rows and verdict are those of the search.
 
@@ -173,7 +171,7 @@ def _check_found_out(
         )
 
 
-def _then(ticket: Ticket, history: History) -> History:
+def _then(ticket: FoundTicket, history: History) -> History:
     """The history as far as the rows of a ticket go."""
     rows = {_which(row) for row in ticket.rows}
 

@@ -17,7 +17,7 @@ from tf_lottery.core import archive, fields
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import History, Round
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 from tf_lottery.run_dir.manifest import compare, search_digest
 from tf_lottery.run_dir.names import PLAN, TICKET, directory_name, numbered
 from tf_lottery.run_dir.removing import clear, holds_training, remove_unfinished

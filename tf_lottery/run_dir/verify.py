@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.callables import name_of
-from tf_lottery.core.controls import NAMES
+from tf_lottery.core.choices import CONTROLS
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import Round
 from tf_lottery.core.next_ticket import prune_ticket
@@ -61,7 +61,7 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
             before = round
     for control in history.controls:
         # How sparse one of the user's own is, no plan says.
-        plan = control.ticket.plan if control.control in NAMES else None
+        plan = control.ticket.plan if control.control in CONTROLS else None
         ticket = dataclasses.replace(control.ticket, plan=plan)
         which = control.number, control.control, control.draw
         directory = store.replicate(control.replicate).directory(*which)
@@ -82,7 +82,7 @@ def _check_ticket(round: Round, directory: Path) -> None:
         for name in state:
             state[name]  # reading checks the checksum
     try:
-        dataclasses.replace(round.ticket, outcome=round.outcome).verify()
+        round.trained.verify()
     except TicketError as error:
         said = str(error)
         where = "" if str(directory) in said else f"{directory}: "

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tf_lottery.core import controls
+from tf_lottery.core.choices import name_of_control
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.history import Round
 from tf_lottery.core.outcome import Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 from tf_lottery.search.recorded import Recorded
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def run_controls(
     """
     for round in rounds:
         for control in plan.controlled(round.number):
-            name = controls.name_of_control(control)
+            name = name_of_control(control)
             for draw in range(plan.control_replicates):
                 seed = derive(plan.seed, name, round.number, draw)
                 context = controls.Context(

@@ -13,8 +13,8 @@ from tf_lottery.core.kept import keeping
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length
-from tf_lottery.core.ticket import Ticket
-from tf_lottery.core.warn import warn
+from tf_lottery.core.ticket import FoundTicket
+from tf_lottery.core.words import warn
 from tf_lottery.run_dir.cache import Shared
 from tf_lottery.run_dir.keys import Identity
 from tf_lottery.run_dir.manifest import describe
@@ -70,65 +70,67 @@ def find_ticket(
     allow_early_stop: bool = False,
     strategy: Any = None,
     verbose: int = 1,
-) -> Ticket:
+) -> FoundTicket:
     """Finds a winning ticket: a sparse network that trains as well as the dense one.
 
-    Trains, prunes the smallest weights, rewinds the survivors to their first
+    Trains, prunes the smallest weights, rewinds the survivors to their initial
     values, and repeats. `model` is never changed.
 
     Args:
         model: A compiled Sequential or functional tf_keras model, or a function
-            without arguments that returns one, called under the seed.
-        dataset: What Keras `fit` takes, as one argument: a batched
-            `tf.data.Dataset`; arrays `(x, y[, sample_weight])`, or x alone where the
-            model brings its loss; a `keras.utils.Sequence`. Arrays and the batches of
+            without arguments that returns one; it is called under the seed.
+        dataset: The data of Keras `fit`, in one argument: a batched
+            `tf.data.Dataset`; arrays `(x, y[, sample_weight])`, or x alone if the
+            model has its own loss; a `keras.utils.Sequence`. Arrays and the batches of
             a Sequence are shuffled by seed and epoch, equally in every round. Or a
-            function of the seed that returns one of them, a generator or a
+            function of the seed that returns one of these, a generator or a
             `tf_lottery.Data`.
         rounds: How many times weights are pruned; `rounds + 1` networks are
             trained.
         epochs, steps_per_epoch, batch_size: As in Keras `fit`.
         steps: The length of a training in optimizer steps, instead of `epochs`.
-        validation_data: As in Keras `fit`; it decides. Without it the training
-            score is used, and no ticket can win.
-        test_data: Evaluated once a training, at the weights of minimum
-            validation loss and at the final ones; it never decides.
+        validation_data: As in Keras `fit`. Its score decides. Without it the score
+            on the training data decides, and no ticket can win.
+        test_data: Evaluated once per training, with the weights of minimum validation
+            loss and with the final weights. It never decides.
         class_weight: As in Keras `fit`: the weight of each class in the training
             loss.
-        validation_split: As in Keras `fit`: the last fraction of arrays, to validate
-            on instead of `validation_data`.
-        evaluate_every: Steps between validation passes; default: epochs' ends.
+        validation_split: As in Keras `fit`: the last fraction of arrays, used in place
+            of `validation_data`.
+        evaluate_every: Steps between validation passes. Default: at the end of each
+            epoch.
         pruning_rate, layer_rates, scope, criterion, block_size, rewind_to, retrain,
             seed, monitor, mode, tolerance, controls, control_rounds,
             control_replicates, replicates: See `tf_lottery.Plan`.
-        run_dir: Where the search is written, and from where the same call
-            continues after it was stopped. None: a temporary directory.
-        share_with: A directory of run directories, of which no training is done
-            again. One-shot searches, other rates and other `rewind_to` share their
-            dense network so. Datasets are told apart by their element spec alone;
-            what cannot be told apart is not shared, see docs/controls.md.
-        overwrite: Whether to start anew, removing the search in `run_dir`.
-        callbacks: Keras callbacks, or a function `(round, replicate, control)`
-            that returns them; each training is one `fit` to them.
+        run_dir: The directory of the search. After a stop, the same call continues
+            from it. None: a temporary directory.
+        share_with: A directory of run directories. A training that one of them has is
+            not done again: one-shot searches, and searches with another rate or
+            `rewind_to`, share their dense network. Datasets are compared only by their
+            element spec. If two trainings cannot be compared safely, nothing is
+            shared; see docs/controls.md.
+        overwrite: Whether to remove the search in `run_dir` and start again.
+        callbacks: Keras callbacks, or a function `(round, replicate, control)` that
+            returns them. To a callback, each training is one `fit`.
         allow_early_stop: Whether a callback may end a training early.
-        strategy: A `tf.distribute.Strategy`, "mirrored", "multiworker" or "tpu";
-            default: the one that the model was built in. Batches are shared among
+        strategy: A `tf.distribute.Strategy`, "mirrored", "multiworker" or "tpu".
+            Default: the one under which the model was built. Batches are split among
             its replicas; see docs/distribution.md.
-        verbose: 0 silent, 1 bars and lines, 2 lines.
+        verbose: 0 prints nothing, 1 bars and lines, 2 lines.
 
     Returns:
-        The sparsest winning ticket; else the sparsest whose score matches the
-        dense network's; else the best pruned one. `ticket.won` says which, and a
-        warning why it did not win. Over replicates the means decide on the round,
-        and the ticket is that of the replicate with the best validation score.
+        The sparsest winning ticket; if none won, the sparsest whose score matches the
+        dense network's; if none matches, the best pruned one. `ticket.won` says whether
+        it won; if it did not, a warning says why. With replicates, means decide on the
+        round, and the ticket is of the replicate with the best validation score.
 
     Raises:
-        TypeError, ValueError: An argument that cannot work, before training.
+        TypeError, ValueError: An argument cannot work; raised before training.
         PlanMismatchError: `run_dir` holds another search.
         FloatingPointError: A loss or the monitored score became NaN or infinite.
         RuntimeError: The data, the criterion or a callback failed in a round.
-        KeyboardInterrupt: Ctrl-C; a line says how to go on. SIGTERM and SIGHUP end
-            the process likewise, unless it has a handler of its own for them.
+        KeyboardInterrupt: Ctrl-C; a line says how to continue. SIGTERM and SIGHUP end
+            the process in the same way, unless it has its own handlers for them.
 
     Example:
         ```python
@@ -140,29 +142,7 @@ def find_ticket(
 
     Reference: Frankle & Carbin, arXiv 1803.03635, strategy 1.
     """
-    plan = Plan(
-        rounds=rounds,
-        epochs=epochs,
-        steps=steps,
-        steps_per_epoch=steps_per_epoch,
-        batch_size=batch_size,
-        evaluate_every=evaluate_every,
-        pruning_rate=pruning_rate,
-        layer_rates=layer_rates or {},
-        scope=scope,
-        criterion=criterion,
-        block_size=block_size,
-        rewind_to=rewind_to,
-        retrain=retrain,
-        seed=seed,
-        monitor=monitor,
-        mode=mode,
-        tolerance=tolerance,
-        controls=controls,  # type: ignore[arg-type]
-        control_rounds=control_rounds,
-        control_replicates=control_replicates,
-        replicates=replicates,
-    )
+    plan = Plan.of(locals())
     with Leaving(goes_on("find_ticket", run_dir)):
         trainer = Trainer(
             model,
@@ -195,13 +175,14 @@ def find_ticket(
 @data_are_one_argument
 def one_shot(
     model: Any, dataset: Any, sparsity: float = 0.8, **arguments: Any
-) -> Ticket:
+) -> FoundTicket:
     """Finds a ticket in one round: trains, prunes once, rewinds and trains again.
 
     Args:
         model, dataset: See `find_ticket`.
         sparsity: The fraction of the weights to remove.
-        **arguments: Those of `find_ticket`, but `rounds` and `pruning_rate`.
+        **arguments: The arguments of `find_ticket`, except `rounds` and
+            `pruning_rate`.
     """
     check_fraction("sparsity", sparsity)
     with Leaving(goes_on("one_shot", arguments.get("run_dir"))):
@@ -217,7 +198,7 @@ def search(
     verbose: int = 1,
     above: str = "",
     **more: Any,
-) -> Ticket:
+) -> FoundTicket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
     Like `find_ticket`, for a trainer that is there already; whether the ticket
@@ -257,7 +238,7 @@ def _search(
     shared: Shared | None,
     overwrite: bool,
     progress: Progress,
-) -> tuple[Ticket, Path]:
+) -> tuple[FoundTicket, Path]:
     """The ticket, and its file."""
     plan, monitor = trainer.plan, facts["monitor"]
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
@@ -274,20 +255,19 @@ def _search(
     return trainer.completed(ticket), store.path / TICKET
 
 
-def _received(content: bytes) -> Ticket:
+def _received(content: bytes) -> FoundTicket:
     """The ticket of a file's bytes, in memory."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / TICKET
         path.write_bytes(content)
-        ticket = Ticket.load(path)
+        ticket = FoundTicket.load(path)
         outcome = ticket.outcome
-        if outcome:
-            weights, best = dict(outcome.weights), dict(outcome.best_weights)
-            outcome = dataclasses.replace(outcome, weights=weights, best_weights=best)
+        weights, best = dict(outcome.weights), dict(outcome.best_weights)
+        outcome = dataclasses.replace(outcome, weights=weights, best_weights=best)
         return dataclasses.replace(ticket, state=dict(ticket.state), outcome=outcome)
 
 
-def chosen(history: History) -> Ticket:
+def chosen(history: History) -> FoundTicket:
     """The ticket that a search returns, with what the search found out about it."""
     verdict = judge(history)
     round = history.replicates[verdict.replicate][verdict.chosen]

@@ -10,10 +10,10 @@ import rich.progress
 import rich.table
 import rich.text
 
-from tf_lottery.core.duration import duration
 from tf_lottery.core.history import Round
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.words import duration
 from tf_lottery.search import leaving
 
 Report = Callable[[int, dict[str, float]], None]

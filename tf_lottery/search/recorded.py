@@ -11,7 +11,7 @@ from tf_lottery.core.history import Round
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 from tf_lottery.run_dir.cache import Shared, link
 from tf_lottery.run_dir.keys import Identity
 from tf_lottery.run_dir.names import CHECKPOINT

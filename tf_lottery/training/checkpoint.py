@@ -14,7 +14,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State, Weights
 from tf_lottery.core.spoiled import not_finite, unmasked
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 # A checkpoint may take this share of the time since the last one.
 _SHARE = 0.05

@@ -11,7 +11,7 @@ from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.spoiled import is_finite
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 from tf_lottery.training import trouble
 from tf_lottery.training.checkpoint import Checkpoint, Run
 from tf_lottery.training.loop import Loop

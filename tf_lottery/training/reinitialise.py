@@ -17,7 +17,7 @@ from tf_lottery.bindings.protocol import Binding
 from tf_lottery.core.archive import bits
 from tf_lottery.core.outcome import State
 from tf_lottery.core.seeds import derive
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 # So improbable that a weight that its initialiser drew never looks otherwise.
 _DRAWN_OTHERWISE = 1e-12

@@ -14,7 +14,7 @@ from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.training import callbacks as of_callbacks
 from tf_lottery.training import checks, notes
 from tf_lottery.training.checkpoint import Checkpoint, Run
@@ -234,7 +234,7 @@ class Trainer:
         state = self._prepared.source.with_generators(ticket.state, seed)
         return other, dataclasses.replace(ticket, state=state)
 
-    def completed(self, ticket: Ticket) -> Ticket:
+    def completed(self, ticket: FoundTicket) -> FoundTicket:
         """The ticket of a search with its data, and its model if no file has it."""
         of = {"data": self._session.data.data, "origin": self._prepared.origin}
         return dataclasses.replace(ticket, **of)

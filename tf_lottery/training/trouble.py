@@ -9,7 +9,7 @@ from tf_lottery.core.data import ARGUMENTS
 from tf_lottery.core.kept import kept
 from tf_lottery.core.outcome import State
 from tf_lottery.core.spoiled import is_finite, not_finite
-from tf_lottery.core.telling import telling_line
+from tf_lottery.core.words import telling_line
 
 _INDEX = re.compile(r"indices\[.*\] = .* is not in \[0, ")
 

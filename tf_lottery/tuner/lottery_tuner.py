@@ -16,7 +16,7 @@ import rich.console
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.report.sweep import Sweep, in_words
 from tf_lottery.run_dir.manifest import describe
 from tf_lottery.search.controls import check_controls
@@ -233,7 +233,7 @@ class LotteryTuner(keras_tuner.Tuner):
         """The run directory of a trial's search."""
         return Path(self.get_trial_dir(trial_id)) / "search"
 
-    def get_best_tickets(self, num_tickets: int = 1) -> list[Ticket]:
+    def get_best_tickets(self, num_tickets: int = 1) -> list[FoundTicket]:
         """The tickets of the best finished trials, with their histories."""
         return self._results.best_tickets(num_tickets)
 

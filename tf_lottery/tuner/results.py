@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.history import History
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.report.sweep import FailedTrial, Sweep, Trial
 from tf_lottery.run_dir.cache import counted
 from tf_lottery.run_dir.run_dir import load_history
@@ -48,11 +48,11 @@ class Results:
             *counted(self._directory),
         )
 
-    def best_tickets(self, number: int) -> list[Ticket]:
+    def best_tickets(self, number: int) -> list[FoundTicket]:
         """The tickets of the best finished trials, with their histories."""
         return [self.ticket(trial) for trial in self._ended("COMPLETED")[:number]]
 
-    def ticket(self, trial: Any) -> Ticket:
+    def ticket(self, trial: Any) -> FoundTicket:
         """The ticket of a finished trial."""
         return chosen(self._history(trial))
 

@@ -9,7 +9,8 @@ import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from tf_lottery.core.plan import RETRAIN, SCOPES, Plan
+from tf_lottery.core.choices import RETRAIN, SCOPES
+from tf_lottery.core.plan import Plan
 
 Space = Callable[[Any], Mapping[str, Any]]
 JUDGES = frozenset({"monitor", "mode", "tolerance"})  # equal for all trials

@@ -269,6 +269,6 @@ def test_a_run_directory_that_is_gone_is_one_clear_error(tmp_path):
         lambda: pickle.dumps(ticket),
         lambda: ticket.export(tmp_path / "file", weights="final"),
     ):
-        with pytest.raises(TicketError, match=r"run.*must be there.*moved or removed"):
+        with pytest.raises(TicketError, match=r"run.*must exist.*moved or removed"):
             use()
     assert [path.name for path in tmp_path.iterdir()] == ["moved"]

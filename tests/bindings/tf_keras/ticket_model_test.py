@@ -151,7 +151,7 @@ def test_a_ticket_works_after_it_was_pickled_and_its_search_is_gone():
 
 
 def test_a_ticket_works_in_a_fresh_process(ticket, path, tmp_path):
-    root = pathlib.Path(__file__).parents[2]
+    root = pathlib.Path(__file__).parents[3]
     result = tmp_path / "result.npz"
     subprocess.run(
         [sys.executable, "-c", FRESH, path, result],

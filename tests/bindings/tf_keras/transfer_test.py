@@ -1,11 +1,11 @@
 """A ticket goes to another model: where names agree, and only where one says so."""
 
-import dataclasses
 import warnings
 
 import numpy as np
 import pytest
 
+from tests.fakes import outcome
 from tests.models import (
     CLASSES,
     FEATURES,
@@ -25,7 +25,7 @@ from tf_lottery.bindings.tf_keras.tfmot.wrap import wrap
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
 
 def ticket_of(model):
@@ -146,9 +146,8 @@ def test_an_average_of_the_weights_starts_from_the_tickets(ticket):
 
 
 def test_nothing_is_said_of_the_model_from_the_search(ticket):
-    judged = dataclasses.replace(ticket, won=True, reason="because", rows=({},))
-    moved = transfer(judged, compiled(with_state()), weights=True)
-    assert (moved.won, moved.reason, moved.rows) == (False, "", ())
+    found = FoundTicket.of(ticket, outcome({}))
+    assert type(transfer(found, compiled(with_state()), weights=True)) is Ticket
 
 
 def test_the_model_is_not_changed(ticket):

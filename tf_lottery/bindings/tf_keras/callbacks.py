@@ -11,7 +11,7 @@ from tf_lottery.bindings.tf_keras.copying.objects import is_own_object
 from tf_lottery.bindings.tf_keras.copying.rebinding import rebound
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.packages import is_known
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 # What Keras sets on a callback, also in a `fit` before the search.
 _SET_BY_KERAS = ("model", "params", "validation_data")

@@ -20,9 +20,8 @@ from tf_lottery.bindings.tf_keras.states import generators, recurrent_states
 from tf_lottery.bindings.tf_keras.tfmot.wrap import mask_variables
 from tf_lottery.core.archive import bits, compact
 from tf_lottery.core.errors import InvariantError, TicketError
-from tf_lottery.core.masks import Masks
+from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
-from tf_lottery.core.ticket import masked
 
 
 class Live:

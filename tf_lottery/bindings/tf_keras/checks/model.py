@@ -17,7 +17,7 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.rates import matches
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 _STEPS = ("apply_gradients", "minimize", "update_step", "compute_gradients")
 _FUNCTIONAL = keras.src.engine.functional.Functional

@@ -20,7 +20,7 @@ from tf_lottery.bindings.tf_keras.checks.whole import check_whole
 from tf_lottery.bindings.tf_keras.data import arrays
 from tf_lottery.bindings.tf_keras.data.batched import Batched
 from tf_lottery.bindings.tf_keras.data.forms import is_arrays
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 _TRIED = 32  # rows
 _PLAIN = {

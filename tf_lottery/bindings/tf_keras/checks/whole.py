@@ -8,7 +8,7 @@ import numpy as np
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.checks.data import by_input
 from tf_lottery.bindings.tf_keras.data.arrays import flat_values
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 
 def check_whole(model: Any, x: Any, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.layers import named_layers
-from tf_lottery.core.telling import telling_line
+from tf_lottery.core.words import telling_line
 
 _CONFIG = (
     "Keras copies a layer by its `get_config()`: it may lack what the layer holds, or "

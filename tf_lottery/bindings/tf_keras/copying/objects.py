@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 _LIBRARIES = {
     "tensorflow",

@@ -21,7 +21,7 @@ from tf_lottery.bindings.tf_keras.copying.differing import (
     refuse_failing,
 )
 from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 Seeded = Callable[[], contextlib.AbstractContextManager[Any]]
 

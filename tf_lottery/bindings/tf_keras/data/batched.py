@@ -25,7 +25,7 @@ from tf_lottery.bindings.tf_keras.data.feed import (
 )
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import row_order
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 Weigh = Callable[[Any], Any]
 _RETURN = (

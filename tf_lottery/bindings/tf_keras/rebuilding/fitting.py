@@ -10,7 +10,7 @@ from tf_lottery.bindings.tf_keras.copying.holding import adapted_in, with_adapte
 from tf_lottery.bindings.tf_keras.rebuilding.rebuild import other_weights, rebuild
 from tf_lottery.bindings.tf_keras.tfmot.wrap import wrappers
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
 
 def basis(
@@ -35,7 +35,7 @@ def basis(
         try:
             return rebuild(ticket, custom_objects=custom_objects, safe_mode=safe_mode)
         except TicketError:
-            if ticket.origin is None:
+            if not isinstance(ticket, FoundTicket) or ticket.origin is None:
                 raise
         is_model = isinstance(ticket.origin, keras.Model)
         model = ticket.origin if is_model else ticket.origin()

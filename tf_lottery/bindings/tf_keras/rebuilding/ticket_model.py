@@ -16,7 +16,7 @@ from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, copied_metrics
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Outcome, State
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
 WEIGHTS = ("initial", "best", "final")
 
@@ -123,7 +123,7 @@ def chosen(ticket: Ticket, weights: str) -> State:
         )
     if weights == "initial":
         return ticket.weights
-    if ticket.outcome is None:
+    if not isinstance(ticket, FoundTicket):
         raise TicketError(
             f"This ticket was not trained; it has no {weights!r} weights. That of a "
             "round has them in `round.trained`."

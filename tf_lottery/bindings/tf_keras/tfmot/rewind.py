@@ -10,7 +10,7 @@ from tf_lottery.core.next_ticket import exhausted, prune_ticket
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.core.warn import warn
+from tf_lottery.core.words import warn
 
 
 class RewindWeights(sparsity.UpdatePruningStep):

@@ -5,6 +5,7 @@ says no: tfmot's ranking would bring removed weights back and keep every tie, so
 masks are decided between trainings, by `RewindWeights` or `find_ticket`.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,15 +54,7 @@ class LotterySchedule(sparsity.PruningSchedule):
         block_size: tuple[int, int] = (1, 1),
         begin_step: int = 0,
     ) -> None:
-        self.plan = Plan(
-            rounds=rounds,
-            steps=steps_per_round,
-            pruning_rate=pruning_rate,
-            layer_rates=layer_rates or {},
-            scope=scope,
-            criterion=criterion,
-            block_size=block_size,
-        )
+        self.plan = Plan.of({**locals(), "steps": steps_per_round})
         if begin_step < 0:
             raise ValueError(
                 f"`begin_step` must be >= 0. Received: begin_step={begin_step}."
@@ -84,8 +77,8 @@ class LotterySchedule(sparsity.PruningSchedule):
 
     def get_config(self) -> dict[str, Any]:
         plan = self.plan.to_json()
-        names = ("rounds", "pruning_rate", "layer_rates", "scope", "criterion")
-        config = {name: plan[name] for name in (*names, "block_size")}
+        names = inspect.signature(type(self)).parameters
+        config = {name: plan[name] for name in names if name in plan}
         config |= {"steps_per_round": plan["steps"], "begin_step": self.begin_step}
         return {"class_name": "tf_lottery>LotterySchedule", "config": config}
 

@@ -1,6 +1,10 @@
+"""What people read: the line of an error, and where a warning points."""
+
+import warnings
+
 import pytest
 
-from tf_lottery.core.telling import telling_line
+from tf_lottery.core.words import telling_line, warn
 
 GRAPH = """Graph execution error:
 
@@ -38,3 +42,12 @@ def test_the_line_that_says_what_happened_is_found(message, line):
     found = telling_line(ValueError(message))
     assert found.startswith(line) and len(found) < 330
     assert "Detected" not in found and "node" not in found
+
+
+def test_a_warning_points_at_the_first_line_outside_the_package():
+    inside = {"__name__": "tf_lottery.deep", "warn": warn}
+    exec("def one(): two()\ndef two(): warn('look')", inside)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        inside["one"]()
+    assert caught[0].filename == __file__

@@ -1,0 +1,74 @@
+"""The names that a plan can choose from.
+
+The functions with these names are in `criteria` and `controls`. They take tickets, and
+a ticket has a plan: a plan that imported them would close a circle.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from tf_lottery.core.callables import check_function, name_of
+
+SCOPES = ("layerwise", "global")
+RETRAIN = ("rewind", "lr_rewind", "fine_tune")
+MODES = ("auto", "min", "max")
+CRITERIA = (
+    "magnitude",
+    "initial_magnitude",
+    "magnitude_increase",
+    "movement",
+    "random",
+)
+CONTROLS = ("reinit", "reinit_same_sign", "shuffle", "random_mask", "rewound")
+
+
+def check_criterion(criterion: object) -> None:
+    """Raises unless this is the name of a criterion, or a callable like one.
+
+    Raises:
+        ValueError: An unknown name, or a callable that does not take two arguments.
+    """
+    check_function("criterion", criterion, CRITERIA, "(ticket, outcome) -> scores")
+
+
+def check_control(control: object) -> None:
+    """Raises unless this is the name of a control, or a callable like one.
+
+    Raises:
+        ValueError: An unknown name, or a callable that does not take two arguments.
+    """
+    check_function("controls", control, CONTROLS, "(ticket, context) -> ticket")
+
+
+def name_of_control(control: str | Callable[..., Any]) -> str:
+    """The short name of a control, for directories and tables.
+
+    Raises:
+        ValueError: An unknown name; a callable without a name, such as a lambda.
+
+    Example:
+        >>> from tf_lottery.core.controls import shuffle
+        >>> name_of_control("reinit"), name_of_control(shuffle)
+        ('reinit', 'shuffle')
+    """
+    if isinstance(control, str):
+        check_control(control)
+        return control
+    name = name_of(control).rpartition(":")[2].rpartition(".")[2]
+    if isinstance(control, functools.partial) or not name.isidentifier():
+        raise ValueError(
+            "A control must have a name, under which its results are kept. Use a "
+            f"named function instead of a lambda or partial. Received: {control!r}."
+        )
+    return name
+
+
+def known_control(control: str | Callable[..., Any]) -> str | Callable[..., Any]:
+    """The name of a function of `tf_lottery.controls`; another control as it is."""
+    if isinstance(control, str) or hasattr(control, "__wrapped__"):
+        return control
+    return _OURS.get(name_of(control), control)
+
+
+_OURS = {f"tf_lottery.core.controls:{name}": name for name in CONTROLS}

@@ -1,0 +1,40 @@
+"""The formats of an export, by name and by the ending of a path."""
+
+from pathlib import Path
+from typing import Any
+
+from tf_lottery.core.archive import PathLike
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.export.card import Card
+from tf_lottery.export.to_keras import keras_file, saved_model
+from tf_lottery.export.to_tflite import tflite
+
+_WRITERS = {"saved_model": saved_model, "keras": keras_file, "tflite": tflite}
+_OTHERS = ("h5", "hdf5", "onnx", "pb", "npz", "pt", "zip")
+
+
+def export(
+    ticket: Ticket, path: PathLike, format: str | None, weights: str, **options: Any
+) -> Card:
+    """See `Ticket.export`."""
+    ending = Path(path).suffix.removeprefix(".")
+    if format is None and ending in _OTHERS:
+        raise ValueError(
+            "A ticket is exported as a .keras or .tflite file, or as the directory "
+            f"of a SavedModel. Received: path={str(path)!r}."
+        )
+    by_ending = ending if ending in ("keras", "tflite") else "saved_model"
+    format = format or by_ending
+    if format not in _WRITERS:
+        raise ValueError(
+            f"`format` must be one of {', '.join(map(repr, _WRITERS))}. "
+            f"Received: format={format!r}."
+        )
+    if ending in _WRITERS and ending != format:
+        raise ValueError(
+            f"A file that ends in .{ending} must be of that format. Received: "
+            f"path={str(path)!r}, format={format!r}."
+        )
+    write: Any = _WRITERS[format]
+    card: Card = write(ticket, path, weights=weights, **options)
+    return card
