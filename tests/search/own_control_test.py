@@ -146,9 +146,8 @@ def test_a_half_trained_control_is_not_continued_by_changed_code(tmp_path):
             rounds = list(run_rounds(recorded, plan))
             state = {n: a * factor for n, a in rounds[1].ticket.state.items()}
             control = dataclasses.replace(rounds[1].ticket, state=state)
-            checkpoint = recorded._checkpoint(
-                control, "mine", 0, recorded._course(control)
-            )
+            key = recorded._key(control)
+            checkpoint = recorded._checkpoint(control, "mine", 0, key)
             found.append(checkpoint.step)
             checkpoint.save(Run(50), SimpleNamespace(view=lambda state=state: state))
     assert found == [0, 0]

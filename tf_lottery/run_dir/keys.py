@@ -12,8 +12,7 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 
 _FACTS = ("architecture", "compile_config", "data", "versions", "devices")
-_FEED = ("steps_per_epoch", "batch_size", "evaluate_every")
-_LENGTH = ("epochs", "steps")
+_TRAINING = ("epochs", "steps", "steps_per_epoch", "batch_size", "evaluate_every")
 
 
 class Starts:
@@ -51,13 +50,7 @@ class Identity:
         self._starts = Starts()
 
     def key(self, ticket: Ticket, plan: Plan, passes: int) -> str:
-        """The key of training a ticket, see `course`."""
-        values = plan.to_json()
-        length = [values[name] for name in _LENGTH]
-        return _digest([self.course(ticket, plan, passes), length])
-
-    def course(self, ticket: Ticket, plan: Plan, passes: int) -> str:
-        """The key but for the length: trainings of one course begin alike.
+        """The key of training a ticket.
 
         Args:
             ticket: What is trained.
@@ -68,7 +61,7 @@ class Identity:
         return _digest(
             {
                 **self._facts,
-                "feed": [values[name] for name in _FEED],
+                "training": [values[name] for name in _TRAINING],
                 "optimizer": plan.retrain == "fine_tune",
                 "seed": plan.seed,
                 "passes": passes,

@@ -9,6 +9,7 @@ OUTCOME = "outcome.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 METRICS = "metrics.json"
 CONTROLS = "controls"
+TRAININGS = "trainings"  # that searches share
 # What an export of the ticket is called, by its format.
 EXPORTS = {
     "saved_model": "ticket_saved_model",

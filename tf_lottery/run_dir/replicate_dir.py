@@ -166,25 +166,39 @@ class Replicate:
         files.write_metrics(outcome, key)
         return self.outcome(ticket, control, draw)
 
-    def share_outcome(
-        self, ticket: Ticket, source: Path, control: str | None = None, draw: int = 0
+    def link_outcome(
+        self,
+        ticket: Ticket,
+        outcome: Outcome,
+        source: Path,
+        control: str | None = None,
+        draw: int = 0,
+        key: str | None = None,
     ) -> Outcome:
-        """Links the outcome of another search, and says of it what it is here."""
+        """As `save_outcome`, of arrays that are in another directory already."""
         files = self._files(ticket.round, control, draw)
-        outcome, key = files.shared_outcome(source)
         link([source / OUTCOME], files.directory)
         files.write_metrics(outcome, key)
         return self.outcome(ticket, control, draw)
 
     def shared_outcome(
-        self, ticket: Ticket, source: Path, control: str | None = None, draw: int = 0
+        self,
+        ticket: Ticket,
+        source: Path,
+        key: str,
+        control: str | None = None,
+        draw: int = 0,
     ) -> Outcome:
-        """The outcome of an equal training in the directory of another search.
+        """The outcome of an equal training that another search did.
 
         Raises:
-            TicketError: It is damaged, or of another ticket.
+            TicketError: It is missing, damaged, or of another training.
         """
-        return self._files(ticket.round, control, draw).shared_outcome(source)[0]
+        return self._files(ticket.round, control, draw).shared_outcome(source, key)
+
+    def key(self, round: int, control: str | None = None, draw: int = 0) -> str | None:
+        """The key of a finished training, if it has one."""
+        return self._files(round, control, draw).key()
 
     def outcome(
         self, ticket: Ticket, control: str | None = None, draw: int = 0

@@ -6,7 +6,6 @@ ticket.safetensors    the ticket that was returned
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from tf_lottery.run_dir.removing import clear, holds_training, remove_unfinished
 from tf_lottery.run_dir.replicate_dir import Replicate
 from tf_lottery.run_dir.returned import check_known
 from tf_lottery.run_dir.sealed import read_record, write_record
+from tf_lottery.run_dir.writable import make_directory
 
 _Read = TypeVar("_Read")
 _TRIES = 5
@@ -70,7 +70,7 @@ class Store:
             PlanMismatchError: It holds another search.
             ValueError: It cannot be written, or another process uses it.
         """
-        self._make()
+        make_directory("run_dir", self.path)
         try:
             lock = filelock.FileLock(self.path / ".lock").acquire(timeout=0)
         except filelock.Timeout as error:
@@ -201,18 +201,6 @@ class Store:
             return  # said, or mended, where the damaged training is read
         if not check_known(self.path / TICKET, history):
             (self.path / TICKET).unlink()
-
-    def _make(self) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with archive.atomic(self.path / ".writable"):
-                pass
-            (self.path / ".writable").unlink()
-        except OSError as error:
-            raise ValueError(
-                f"`run_dir` must be a directory that can be written. Received: "
-                f"{os.fspath(self.path)!r} ({error.strerror})."
-            ) from error
 
     def _checked(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """The facts to write; raises if the directory holds another search."""

@@ -5,6 +5,7 @@ Each says which training it is of, in which search, and where that training star
 only where it started, not which training it is: searches share it (see `Shared`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,13 @@ from tf_lottery.run_dir.sealed import (
     read_record,
     write_record,
 )
+
+
+def _key(where: str, value: Any) -> None:
+    fields.name(where, value)
+    if not re.fullmatch("[0-9a-f]{64}", value):  # it names a directory
+        raise ValueError(f"`{where}` must be a SHA-256. Received: {value!r}")
+
 
 _PLACE = {
     "replicate": fields.whole,
@@ -60,7 +68,7 @@ _METRICS = fields.record(
         "masks_digest": fields.name,
         "files": fields.record({TICKET: fields.name, OUTCOME: fields.name}),
         "outcome": RECORD,
-        "key": fields.optional(fields.name),
+        "key": fields.optional(_key),
     }
 )
 
@@ -135,18 +143,33 @@ class TrainingFiles:
             )
         return _outcome(self.directory, metrics, archive)
 
-    def shared_outcome(self, source: Path) -> tuple[Outcome, str | None]:
-        """The outcome of an equal training in the directory of another, and its key.
+    def shared_outcome(self, source: Path, key: str) -> Outcome:
+        """The outcome of an equal training that another search did.
+
+        Args:
+            source: Where its files are.
+            key: That of the training.
 
         Raises:
-            TicketError: It is damaged, or started elsewhere.
+            TicketError: It is missing, damaged, or of another training.
         """
         there = TrainingFiles(source, self._place, self._keep)
         metrics, archive = there._metrics(), there.outcome_archive()
+        if metrics["key"] != key:
+            raise TicketError(f"{source} has the training of another key.")
         ticket = self.ticket()
         for name, what in (("masks_digest", "masks"), ("start", "weights")):
             self._check_equal(archive.path, archive.header, ticket, name, what)
-        return _outcome(source, metrics, archive), metrics["key"]
+        return _outcome(source, metrics, archive)
+
+    def key(self) -> str | None:
+        """The key of the training, if it has one.
+
+        Raises:
+            TicketError: `metrics.json` is missing or damaged.
+        """
+        key: str | None = self._metrics()["key"]
+        return key
 
     def write_ticket(
         self, header: Mapping[str, Any], groups: Mapping[str, Any], masks: Any

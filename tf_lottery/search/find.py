@@ -103,10 +103,12 @@ def find_ticket(
             control_replicates, replicates: See `tf_lottery.Plan`.
         run_dir: Where the search is written, and from where the same call
             continues after it was stopped. None: a temporary directory.
-        share_with: A directory of run directories, of which no training is done
-            again. One-shot searches, other rates and other `rewind_to` share their
-            dense network so. Datasets are told apart by their element spec alone;
-            what cannot be told apart is not shared, see docs/controls.md.
+        share_with: A directory where searches share their finished trainings: equal
+            trainings are done once. One-shot searches, other rates and other
+            `rewind_to` have the same dense training. Of datasets only the element spec
+            is compared: give searches on other data another directory. If a training
+            cannot be compared safely, it is not shared and a warning says why, see
+            docs/controls.md.
         overwrite: Whether to start anew, removing the search in `run_dir`.
         callbacks: Keras callbacks, or a function `(round, replicate, control)`
             that returns them; each training is one `fit` to them.
@@ -243,7 +245,7 @@ def search(
         workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
-        shared = None if share_with is None else Shared(share_with, run_dir)
+        shared = None if share_with is None else Shared(share_with)
         progress = Progress(verbose, plan, trainer.steps, trainer.rewind_step, above)
         ticket, path = _search(trainer, facts, run_dir, shared, overwrite, progress)
         if workers.count > 1:
@@ -331,11 +333,6 @@ def _introduce(
         warn(
             "Nothing is shared with other searches, as this cannot be compared with "
             f"theirs: {trainer.unknown}."
-        )
-    elif shared and not shared.holds(store.path):
-        progress.say(
-            f"This search can share what is below {shared.path}, but is not below it "
-            "itself: no other search finds it there."
         )
     if not trainer.has_validation:
         warn(

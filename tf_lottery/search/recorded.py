@@ -1,6 +1,5 @@
 """A trainer that writes down what it does, and does nothing twice."""
 
-import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
-from tf_lottery.run_dir.cache import Shared, link
+from tf_lottery.run_dir.cache import Shared
 from tf_lottery.run_dir.keys import Identity
 from tf_lottery.run_dir.names import CHECKPOINT
 from tf_lottery.run_dir.replicate_dir import Replicate
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from tf_lottery.training.trainer import Trainer
 
 
-# What reading a checkpoint that is damaged, or removed just now, raises.
-_GONE = (OSError, TicketError)
-
-
 class Recorded:
     """Trains through the directory of a replicate: a search on it resumes by itself.
 
@@ -35,7 +30,7 @@ class Recorded:
         store: Where outcomes are read and written; arrays then load from there.
         progress: What shows the user how it goes.
         identity: What gives trainings their keys.
-        shared: Where trainings of other searches are.
+        shared: Where trainings of other searches are, and this one's go.
     """
 
     def __init__(
@@ -50,7 +45,7 @@ class Recorded:
         self._store = store
         self._progress = progress
         self._identity = identity
-        self._shared = shared
+        self._shared = None if trainer.unknown else shared
 
     def dense(self) -> Ticket:
         """The dense ticket; that of the run directory, if there is one."""
@@ -114,28 +109,27 @@ class Recorded:
             return outcome
         if ticket.round > 0 or control is not None:
             self._store.save_ticket(ticket, *which)
-        trainer = self._trainer
-        key = self._identity.key(ticket, trainer.plan, trainer.passes)
-        if self._shared is None or trainer.unknown:
+        key = self._key(ticket)
+        if self._shared is None:
             return self._trained(ticket, key, *which)
         waits = f"{_named(ticket, control)} waits for another search that trains it."
         with self._shared.alone(key, lambda: self._progress.say(waits)):
-            return self._taken(ticket, key, *which) or self._trained(
-                ticket, key, *which
-            )
+            if taken := self._taken(ticket, key, *which):
+                return taken
+            outcome = self._trained(ticket, key, *which)
+            self._shared.publish(key, self._store.directory(ticket.round, *which))
+            return outcome
 
     def _trained(
         self, ticket: Ticket, key: str, control: str | None, draw: int
     ) -> Outcome:
         """The outcome of training, from where it was stopped."""
         with self._progress.training(ticket, control) as report:
-            course = self._course(ticket)
-            checkpoint = self._checkpoint(ticket, control, draw, course)
+            checkpoint = self._checkpoint(ticket, control, draw, key)
             checkpoint.forget_unusable(ticket.state)
-            where = "" if checkpoint.step else self._extended(ticket, course)
             if step := checkpoint.step:
                 what = _named(ticket, control)
-                self._progress.say(f"{what} goes on from step {step:,}{where}.")
+                self._progress.say(f"{what} goes on from step {step:,}.")
             outcome = self._trainer.train(
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
@@ -144,48 +138,31 @@ class Recorded:
             checkpoint.finish()
         return stored
 
-    def _extended(self, ticket: Ticket, course: str) -> str:
-        """Takes the end of the longest shorter training; returns which in words."""
-        if self._shared is None or not self._is_extensible(ticket):
-            return ""
-        start = self._start(ticket, None)
-        found: list[tuple[int, Checkpoint]] = []
-        for path in self._shared.checkpoints():
-            shorter = Checkpoint(path, ticket.masks, course)
-            with contextlib.suppress(*_GONE):
-                if shorter.extends(start, self.steps):
-                    found.append((shorter.step, shorter))
-        for _, longest in sorted(found, key=lambda each: -each[0]):
-            with contextlib.suppress(*_GONE):
-                longest.check()
-                link(longest.files(), self._store.directory(ticket.round))
-                return f", where {longest.path.parent} ended"
-        return ""
-
     def _taken(
         self, ticket: Ticket, key: str, control: str | None, draw: int
     ) -> Outcome | None:
         """The outcome of an equal training of another search."""
         assert self._shared
         trainer, store = self._trainer, self._store
-        for source in self._shared.of(key):
-            try:
-                outcome = store.shared_outcome(ticket, source, control, draw)
-            except TicketError:
-                continue  # damaged, and trained here instead
-            if outcome.last_step != trainer.steps:
-                continue  # it was stopped early
-            told = f"{_named(ticket, control)} is shared: it was found in {source}."
-            if self._has_start(ticket, outcome, control):
-                self._progress.say(told)
-                outcome = store.share_outcome(ticket, source, control, draw)
-                trainer.skip(ticket, outcome)
-                return outcome
-            if self._can_replay(ticket, control):
-                self._progress.say(told)
-                outcome = self._with_start(ticket, outcome, control)
-                return store.save_outcome(ticket, outcome, control, draw, key)
-        return None
+        source = self._shared.directory(key)
+        if not source.exists():
+            return None
+        try:
+            outcome = store.shared_outcome(ticket, source, key, control, draw)
+        except TicketError:
+            return None  # damaged, and trained here instead
+        has_start = self._has_start(ticket, outcome, control)
+        # One that a callback stopped early has an earlier last step.
+        if outcome.last_step != trainer.steps or not (
+            has_start or self._can_replay(ticket, control)
+        ):
+            return None
+        self._progress.say(f"{_named(ticket, control)} is shared: it is in {source}.")
+        if has_start:
+            trainer.skip(ticket, outcome)
+            return store.link_outcome(ticket, outcome, source, control, draw, key)
+        outcome = self._with_start(ticket, outcome, control)
+        return store.save_outcome(ticket, outcome, control, draw, key)
 
     def _can_replay(self, ticket: Ticket, control: str | None) -> bool:
         """Whether what an outcome lacks for later tickets can be had again."""
@@ -222,27 +199,21 @@ class Recorded:
         self, ticket: Ticket, outcome: Outcome, control: str | None, draw: int
     ) -> None:
         """Takes note of a training that is in the run directory."""
-        self._trainer.skip(ticket, outcome)
+        which = (ticket.round, control, draw)
         # It may have been killed between the outcome and this.
         self._checkpoint(ticket, control, draw).finish()
+        if self._shared and (key := self._store.key(*which)):
+            self._shared.add(key, self._store.directory(*which))
+        self._trainer.skip(ticket, outcome)
 
     def _checkpoint(
         self, ticket: Ticket, control: str | None, draw: int, key: str | None = None
     ) -> Checkpoint:
         path = self._store.directory(ticket.round, control, draw) / CHECKPOINT
-        stays = self._is_extensible(ticket)
-        return Checkpoint(path, ticket.masks, key, stays=stays)
+        return Checkpoint(path, ticket.masks, key)
 
-    def _course(self, ticket: Ticket) -> str:
-        return self._identity.course(ticket, self._trainer.plan, self._trainer.passes)
-
-    def _is_extensible(self, ticket: Ticket) -> bool:
-        """Whether longer trainings can go on from the end of this one.
-
-        Later tickets depend on where the training before them ended.
-        """
-        known = self._shared is not None and not self._trainer.unknown
-        return known and ticket.round == 0
+    def _key(self, ticket: Ticket) -> str:
+        return self._identity.key(ticket, self._trainer.plan, self._trainer.passes)
 
 
 def _named(ticket: Ticket, control: str | None) -> str:

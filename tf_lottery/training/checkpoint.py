@@ -1,8 +1,6 @@
 """The record of one training while it goes on; it can be written and continued."""
 
-import contextlib
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,23 +79,13 @@ class Checkpoint:
     Args:
         path: The file; it is there only while the training goes on.
         masks: Those of the ticket that is trained.
-        key: What identifies the training, but for its length; by default its masks.
-        stays: Whether it stays when the training is finished, for longer ones to go
-            on from.
+        key: What identifies the training; by default its masks.
     """
 
-    def __init__(
-        self,
-        path: PathLike,
-        masks: Masks,
-        key: str | None = None,
-        *,
-        stays: bool = False,
-    ) -> None:
+    def __init__(self, path: PathLike, masks: Masks, key: str | None = None) -> None:
         self.path = Path(path)
         self._masks = masks
         self._key = key or masks.digest()
-        self._stays = stays
         self._cost = 0.0
         self._written = time.monotonic()
 
@@ -107,67 +95,18 @@ class Checkpoint:
         archive = self._archive()
         return 0 if archive is None else archive.header["run"]["step"]
 
-    def extends(self, start: int | None, step: int) -> bool:
-        """Whether a finished training goes on here, on the way to a later step.
-
-        Args:
-            start: The step where later tickets start, if the longer one passes it.
-            step: The last step of the longer one.
-        """
-        archive = self._archive()
-        if archive is None or not archive.header["ends"] or self.step >= step:
-            return False
-        passed = start if start is not None and start <= self.step else None
-        return bool(archive.header["next_step"] == passed)
-
-    def check(self, start: State | None = None) -> None:
-        """Reads all of it.
-
-        Args:
-            start: The state that the training began with, which may hold infinities.
-
-        Raises:
-            TicketError: It is damaged, or no training can go on from it.
-        """
-        archive = Archive(self.path)
-        try:
-            Run.of_record(archive.header["run"])
-            next_digest = archive.header["next_digest"]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise TicketError(f"{self.path} is damaged: {error!r}.") from error
-        for path in self.files():
-            each = Archive(path)
-            if path != self.path and each.digest != next_digest:
-                raise TicketError(f"{path} is not the one that {self.path} needs.")
-            for _ in each.values():
-                pass
-        if names := self.spoiled(start or {}):
-            raise TicketError(f"{self.path} is spoiled in {names[0]!r}.")
-
-    def spoiled(self, start: State) -> list[str]:
-        """What of it no training can go on from: NaN, pruned weights that returned.
-
-        Args:
-            start: The state that the training began with, which may hold infinities.
-        """
-        archive = self._archive()
-        if archive is None:
-            return []
-        state = archive.group("state")
-        return [*not_finite(state, start), *unmasked(state, self._masks)]
-
     def forget_unusable(self, start: State) -> None:
         """Removes what is damaged or spoiled: the training begins again, with a word.
 
         Args:
-            start: The state that the training began with.
+            start: The state that the training began with, which may hold infinities.
         """
         try:
-            if self._archive() is not None:
-                self.check(start)
+            if (archive := self._archive()) is not None:
+                self._check(archive, start)
         except (TicketError, FileNotFoundError) as error:
             warn(f"{error} The training that it belongs to begins again.")
-            self._remove()
+            self.finish()
 
     def load(self) -> tuple[Run, State] | None:
         """The run so far and the state to continue from, if there is one."""
@@ -185,20 +124,18 @@ class Checkpoint:
         """Writes arrays beside the checkpoint; they are then read from there."""
         return save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
 
-    def is_due(self, *, ends: bool = False) -> bool:
+    def is_due(self) -> bool:
         """Whether `save` writes now."""
-        waited = time.monotonic() - self._written
-        return self._cost <= _SHARE * waited or (ends and self._stays)
+        return self._cost <= _SHARE * (time.monotonic() - self._written)
 
-    def save(self, run: Run, live: Any, *, ends: bool = False) -> None:
+    def save(self, run: Run, live: Any) -> None:
         """Writes the run and the live state, if it is time.
 
         Args:
             run: The run so far.
             live: The model's variables.
-            ends: Whether the training ends here, as a longer one would pass here.
         """
-        if not self.is_due(ends=ends):
+        if not self.is_due():
             return
         started = time.monotonic()
         groups = {"state": live.view(), "best": run.best_weights}
@@ -210,29 +147,34 @@ class Checkpoint:
             "next_step": step,
             "next_digest": digest,
             "key": self._key,
-            "ends": ends,
         }
         save(self.path, groups, header, self._masks)
         self._written = time.monotonic()
         self._cost = self._written - started
 
-    def files(self) -> list[Path]:
-        """What a longer training needs; the last one says that all are there."""
-        has_next = Archive(self.path).header["next_step"] is not None
-        return [self._kept_path("next")] * has_next + [self.path]
-
     def finish(self) -> None:
-        """Removes the files of a training that is finished, but for what stays."""
-        stay: list[Path] = []
-        if self._stays and self.path.exists():
-            with contextlib.suppress(TicketError, KeyError):  # a damaged one goes
-                stay = self.files() if Archive(self.path).header["ends"] else []
-        self._remove(stay)
-
-    def _remove(self, stay: Sequence[Path] = ()) -> None:
+        """Removes the files of a training that is finished."""
         for path in self.path.parent.glob(f"{self.path.stem}*{self.path.suffix}"):
-            if path not in stay:
-                path.unlink()
+            path.unlink()
+
+    def _check(self, archive: Archive, start: State) -> None:
+        """Reads all of it; raises if no training can go on from it."""
+        try:
+            Run.of_record(archive.header["run"])
+            next_digest = archive.header["next_digest"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TicketError(f"{self.path} is damaged: {error!r}.") from error
+        needed = [archive]
+        if next_digest is not None:
+            needed.append(Archive(path := self._kept_path("next")))
+            if needed[-1].digest != next_digest:
+                raise TicketError(f"{path} is not the one that {self.path} needs.")
+        for each in needed:
+            for _ in each.values():
+                pass
+        state = archive.group("state")
+        if names := [*not_finite(state, start), *unmasked(state, self._masks)]:
+            raise TicketError(f"{self.path} is spoiled in {names[0]!r}.")
 
     def _archive(self) -> Archive | None:
         if not self.path.exists():
