@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeTrainer, Killed, architecture, facts
+from tests.fakes import FakeTrainer, Killed, architecture, manifest
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir import cache
-from tf_lottery.run_dir.cache import Shared
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.cache import Cache
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import run_replicates
 
@@ -25,15 +25,15 @@ from tf_lottery.search.replicates import run_replicates
 def searched(path, plan, share_with=None, trainer=None, **of):
     """The trainer of a search that is done, and what the search gave."""
     trainer = trainer or FakeTrainer(plan)
-    found = facts(plan, **of)
-    store = Store(path)
-    with store.open(found, overwrite=False):
+    found = manifest(plan, **of)
+    run_dir = RunDir(path)
+    with run_dir.open(found, overwrite=False):
         run = run_replicates(
             trainer,
-            store,
+            run_dir,
             Progress(0, plan, 100),
-            Identity(found),
-            Shared(share_with) if share_with else None,
+            Keys(found),
+            Cache(share_with) if share_with else None,
         )
         return trainer, list(run)
 
@@ -192,9 +192,9 @@ def test_a_search_that_is_removed_leaves_what_was_shared(tmp_path):
     searched(tmp_path / "one", plan, share_with=tmp_path)
     _, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
     expected = weights(rounds)
-    with Store(tmp_path / "one").open(facts(plan), overwrite=True):
+    with RunDir(tmp_path / "one").open(manifest(plan), overwrite=True):
         pass
-    assert weights(Store(tmp_path / "two").history()) == expected
+    assert weights(RunDir(tmp_path / "two").history()) == expected
 
 
 def test_a_run_directory_may_be_elsewhere(tmp_path):
@@ -369,13 +369,13 @@ def test_what_cannot_be_told_apart_is_neither_shared_nor_known(tmp_path):
 
 def test_a_round_without_the_state_that_it_needs_is_refused(tmp_path):
     late = Plan(rounds=1, rewind_to=20)
-    store = Store(tmp_path)
-    with store.open(facts(late), overwrite=False):
+    run_dir = RunDir(tmp_path)
+    with run_dir.open(manifest(late), overwrite=False):
         trainer = FakeTrainer(late)
         dense = trainer.dense()
-        store.replicate().save_ticket(dense)
+        run_dir.replicate_dir().save_ticket(dense)
         outcome = dataclasses.replace(trainer.train(dense), next_start=None)
-        store.replicate().save_outcome(dense, outcome)
+        run_dir.replicate_dir().save_outcome(dense, outcome)
     with pytest.raises(TicketError, match="state that later tickets start from"):
         searched(tmp_path, late)
 
@@ -383,11 +383,11 @@ def test_a_round_without_the_state_that_it_needs_is_refused(tmp_path):
 def test_what_is_shared_is_said(tmp_path, capsys):
     plan = Plan(rounds=1)
     searched(tmp_path / "one", plan, share_with=tmp_path)
-    store, found = Store(tmp_path / "two"), facts(plan)
-    with store.open(found, overwrite=False):
-        progress, shared_with = Progress(2, plan, 100), Shared(tmp_path)
-        identity = Identity(found)
-        list(run_replicates(FakeTrainer(plan), store, progress, identity, shared_with))
+    run_dir, found = RunDir(tmp_path / "two"), manifest(plan)
+    with run_dir.open(found, overwrite=False):
+        progress, shared_with = Progress(2, plan, 100), Cache(tmp_path)
+        keys = Keys(found)
+        list(run_replicates(FakeTrainer(plan), run_dir, progress, keys, shared_with))
     said = " ".join(capsys.readouterr().out.split())
     for path in shared(tmp_path):
         assert f"is shared: it is in {path}." in said
@@ -396,7 +396,7 @@ def test_what_is_shared_is_said(tmp_path, capsys):
 
 
 def test_a_wait_for_another_search_is_said_once(tmp_path):
-    first, second = Shared(tmp_path), Shared(tmp_path)
+    first, second = Cache(tmp_path), Cache(tmp_path)
     said, done = [], []
 
     def other():
@@ -434,6 +434,6 @@ def test_a_directory_to_share_with_is_made_and_must_be_one(tmp_path):
     (tmp_path / "file").write_text("")
     for path in ("", tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ValueError, match="`share_with` must be a directory"):
-            Shared(path)
-    Shared(tmp_path / "a" / "b")
+            Cache(path)
+    Cache(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()

@@ -11,7 +11,7 @@ from tests.run_dir.refusing import fails
 from tests.search.searching import PLAN, search
 from tf_lottery.core.errors import TicketError
 from tf_lottery.run_dir.names import TICKET
-from tf_lottery.run_dir.run_dir import Store, load_history
+from tf_lottery.run_dir.run_dir import RunDir, load_history
 from tf_lottery.search.find import chosen
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
@@ -26,7 +26,7 @@ class Other(FakeTrainer):
 
 def returned(path, trainer):
     search(path, trainer)
-    chosen(Store(path).history()).save(path / TICKET)
+    chosen(RunDir(path).history()).save(path / TICKET)
     return path
 
 

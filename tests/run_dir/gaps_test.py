@@ -10,7 +10,7 @@ from tests.search.searching import PLAN, search
 from tf_lottery.cli.main import main, parse
 from tf_lottery.core.errors import TicketError
 from tf_lottery.run_dir.names import METRICS, TICKET
-from tf_lottery.run_dir.run_dir import Store, load_history
+from tf_lottery.run_dir.run_dir import RunDir, load_history
 from tf_lottery.run_dir.verify import verify
 from tf_lottery.search.find import chosen
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
 @pytest.fixture
 def run(tmp_path, whole):
     run = shutil.copytree(whole[1], tmp_path / "run")
-    chosen(Store(run).history()).save(run / TICKET)
+    chosen(RunDir(run).history()).save(run / TICKET)
     return run
 
 

@@ -1,12 +1,12 @@
-"""What a training depends on is in its identity, also what is set after `compile`."""
+"""What a training depends on is in its keys, also what is set after `compile`."""
 
 import numpy as np
 import pytest
 
 from tests.models import arrays, compiled, keras, tiny, unseeded
 from tf_lottery import Plan, PlanMismatchError, find_ticket
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.training.trainer import Trainer
 
 DATA = arrays()
@@ -47,8 +47,8 @@ def test_what_is_set_after_compile_makes_it_another_search(tmp_path, change):
 
 def key(model):
     trainer = Trainer(model, DATA, Plan(rounds=1))
-    facts = describe(trainer.plan, trainer.architecture, trainer.data_facts)
-    return Identity(facts).key(trainer.dense(), trainer.plan, 0)
+    manifest = manifest_of(trainer.plan, trainer.architecture, trainer.data_facts)
+    return Keys(manifest).key(trainer.dense(), trainer.plan, 0)
 
 
 def test_trainings_that_differ_in_the_optimizers_values_are_not_shared():

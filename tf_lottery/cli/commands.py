@@ -22,7 +22,7 @@ from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
 from tf_lottery.run_dir.gaps import gaps
 from tf_lottery.run_dir.names import EXPORTS, TICKET
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.run_dir.verify import verify as verify_run
 from tf_lottery.verdict.judge import judge
 
@@ -64,7 +64,7 @@ def find(arguments: Any) -> None:
     )
     if not trainer.workers.is_chief:
         return
-    history = Store(run_dir).history()
+    history = RunDir(run_dir).history()
     if arguments.verbose:
         _print_table(history, run_dir)
     _write_report(history, run_dir)
@@ -89,7 +89,7 @@ def sweep(arguments: Any) -> None:
     if not found.trials:
         sys.exit("tf_lottery sweep: no trial could be finished.")
     directory = Path(tuner.project_dir)
-    facts = Store(tuner.run_dir(found.trials[0].name)).facts()
+    facts = RunDir(tuner.run_dir(found.trials[0].name)).manifest()
     facts["recipe"] = str(Path(arguments.recipe).resolve())
     facts["sweep"] = arguments.typed
     _write_sweep(found, directory, facts)
@@ -179,7 +179,7 @@ def _ticket(path: Path, round: int | None) -> tuple[Ticket, Mapping[str, Any]]:
         return Ticket.load(path), {}
     from tf_lottery.search.find import chosen
 
-    history, facts = _finished(path), Store(path).facts()
+    history, facts = _finished(path), RunDir(path).manifest()
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
     if round is None:
@@ -222,10 +222,9 @@ def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
 
 
 def _finished(run_dir: Path) -> History:
-    store = Store(run_dir)
-    history = store.history()
+    history = RunDir(run_dir).history()
     if not len(history):
-        missing = gaps(store, history.plan)
+        missing = gaps(RunDir(run_dir), history.plan)
         raise ValueError(
             missing[0] if missing else f"{run_dir} holds no finished round yet."
         )
@@ -245,7 +244,7 @@ def _write_report(
         reports.plot(history, run_dir / "accuracy.png")
         reports.plot_curves(history, run_dir / "curves.png")
         reports.plot_layers(history, run_dir / "layers.png")
-        facts = Store(run_dir).facts()
+        facts = RunDir(run_dir).manifest()
         reports.to_html(history, run_dir / "report.html", facts, compared)
         if compared:
             compared.plot(run_dir / "comparison.png")
@@ -295,14 +294,14 @@ def _print_table(history: History, run_dir: Path) -> None:
     print(reports.table(history, shutil.get_terminal_size((88, 24)).columns))
     if left := unfinished(history):
         print(left)
-    for missing in gaps(Store(run_dir), history.plan):
+    for missing in gaps(RunDir(run_dir), history.plan):
         print(missing)
     print(judge(history).reason)
 
 
 def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:
     """The files of a run directory, without those of an older report."""
-    print(f"\n{'devices':15} {Store(run_dir).facts().get('devices', 'not known')}")
+    print(f"\n{'devices':15} {RunDir(run_dir).manifest().get('devices', 'not known')}")
     print(f"{'run directory':15} {run_dir}")
     for name, what in {
         "report.html": "report",

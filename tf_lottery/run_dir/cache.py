@@ -2,7 +2,7 @@
 
     trainings/<key>/      outcome.safetensors  metrics.json
 
-Each directory holds a finished training and is named by its key (see `Identity`). The
+Each directory holds a finished training and is named by its key (see `Keys`). The
 files are hard links to those of a run directory, so they take no space twice, and stay
 when the run directory is removed. Where links are not possible, they are copies.
 """
@@ -22,7 +22,7 @@ from tf_lottery.run_dir.sealed import text_of
 from tf_lottery.run_dir.writable import make_directory
 
 
-class Shared:
+class Cache:
     """The finished trainings below a path.
 
     Args:
@@ -46,7 +46,7 @@ class Shared:
         """Keeps other searches from the training with a key.
 
         Args:
-            key: See `Identity`.
+            key: See `Keys`.
             waits: Called before it waits for another search that does this training.
         """
         with contextlib.ExitStack() as stack:
@@ -63,7 +63,7 @@ class Shared:
         Only one search at a time may publish a key, see `alone`.
 
         Args:
-            key: See `Identity`.
+            key: See `Keys`.
             directory: That of the training in a run directory.
         """
         unfinished = self.path / f"{archive.TEMPORARY}{key}"

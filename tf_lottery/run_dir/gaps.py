@@ -5,41 +5,41 @@ from pathlib import Path
 
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.names import CONTROLS, METRICS, OUTCOME, PLAN, TICKET, numbered
-from tf_lottery.run_dir.replicate_dir import Replicate
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
+from tf_lottery.run_dir.run_dir import RunDir
 
 
-def gaps(store: Store, plan: Plan) -> list[str]:
+def gaps(run_dir: RunDir, plan: Plan) -> list[str]:
     """A sentence for each first training that a replicate lacks before later ones.
 
     The last ones are looked at first: a search that goes on meanwhile finishes them
     last, and leaves no gap.
     """
-    found = store.settled(lambda: _gaps(store, plan))
-    return found if (store.path / PLAN).exists() else []  # it is removed just now
+    found = run_dir.settled(lambda: _gaps(run_dir, plan))
+    return found if (run_dir.path / PLAN).exists() else []  # it is removed just now
 
 
-def _gaps(store: Store, plan: Plan) -> list[str]:
+def _gaps(run_dir: RunDir, plan: Plan) -> list[str]:
     found: list[str] = []
     is_followed = False
-    for number, path in reversed(numbered(store.path, "replicate").items()):
+    for number, path in reversed(numbered(run_dir.path, "replicate").items()):
         if number < plan.replicates:
-            replicate = store.replicate(number)
-            last = _last_round(replicate)
-            if missing := _first_missing(replicate, last):
+            replicate_dir = run_dir.replicate_dir(number)
+            last = _last_round(replicate_dir)
+            if missing := _first_missing(replicate_dir, last):
                 found.insert(0, _sentence(missing, path, last))
             is_followed = is_followed or last >= 0
-    first = store.replicate(0)
+    first = run_dir.replicate_dir(0)
     if is_followed and not first.path.is_dir():
         found.insert(0, f"{first.path} is missing. The same call trains it again.")
     return found
 
 
-def _last_round(replicate: Replicate) -> int:
+def _last_round(directory: ReplicateDir) -> int:
     """The last round that is finished itself, or has a finished control; else -1."""
-    rounds = numbered(replicate.path, "round")
-    finished = [number for number in reversed(rounds) if replicate.has_outcome(number)]
-    controls = replicate.path / CONTROLS
+    rounds = numbered(directory.path, "round")
+    finished = [number for number in reversed(rounds) if directory.has_outcome(number)]
+    controls = directory.path / CONTROLS
     names = [each.name for each in controls.iterdir()] if controls.is_dir() else []
     controlled = [
         number
@@ -50,10 +50,10 @@ def _last_round(replicate: Replicate) -> int:
     return max([*finished, *controlled], default=-1)
 
 
-def _first_missing(replicate: Replicate, last: int) -> Path | None:
+def _first_missing(directory: ReplicateDir, last: int) -> Path | None:
     rounds = itertools.takewhile(lambda number: number <= last, itertools.count())
-    missing = (number for number in rounds if not replicate.has_outcome(number))
-    return next(map(replicate.directory, missing), None)
+    missing = (number for number in rounds if not directory.has_outcome(number))
+    return next(map(directory.directory, missing), None)
 
 
 def _sentence(missing: Path, replicate: Path, last: int) -> str:

@@ -11,7 +11,7 @@ from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 
-_FACTS = ("architecture", "compile_config", "data", "versions", "devices")
+_ENTRIES = ("architecture", "compile_config", "data", "versions", "devices")
 _TRAINING = ("epochs", "steps", "steps_per_epoch", "batch_size", "evaluate_every")
 
 
@@ -33,7 +33,7 @@ class Starts:
         return self._last[1]
 
 
-class Identity:
+class Keys:
     """Gives the trainings of a search their keys.
 
     A key is a hash over the model, its compilation, the data as far as they are
@@ -42,11 +42,11 @@ class Identity:
     state and step.
 
     Args:
-        facts: What `plan.json` holds, see `describe`.
+        manifest: What `plan.json` holds, see `manifest_of`.
     """
 
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._facts = {name: facts.get(name) for name in _FACTS}
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self._manifest = {name: manifest.get(name) for name in _ENTRIES}
         self._starts = Starts()
 
     def key(self, ticket: Ticket, plan: Plan, passes: int) -> str:
@@ -60,7 +60,7 @@ class Identity:
         values = plan.to_json()
         return _digest(
             {
-                **self._facts,
+                **self._manifest,
                 "training": [values[name] for name in _TRAINING],
                 "optimizer": plan.retrain == "fine_tune",
                 "seed": plan.seed,

@@ -23,7 +23,7 @@ _NEW = "="
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
-def describe(
+def manifest_of(
     plan: Plan,
     architecture: Mapping[str, Any] | None,
     data: Mapping[str, Mapping[str, Any]],
@@ -64,10 +64,10 @@ def describe(
     }
 
 
-def search_digest(facts: Mapping[str, Any]) -> str:
+def search_digest(manifest: Mapping[str, Any]) -> str:
     """What the files of a search are bound to: plan, model and data, not how much."""
-    plan = Plan.from_json(facts["plan"])
-    of = {name: facts[name] for name in ("architecture", "compile_config", "data")}
+    plan = Plan.from_json(manifest["plan"])
+    of = {name: manifest[name] for name in ("architecture", "compile_config", "data")}
     return _digest({**of, "fingerprint": plan.fingerprint})
 
 

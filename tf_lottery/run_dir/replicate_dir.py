@@ -35,13 +35,13 @@ from tf_lottery.run_dir.sealed import digest_of_arrays, missing
 from tf_lottery.run_dir.training_files import Place, TrainingFiles
 
 
-class Replicate:
+class ReplicateDir:
     """Reads and writes the trainings of a replicate.
 
     Args:
         path: The directory.
         number: Of the replicate.
-        search: The digest of its search, see `facts.search_digest`.
+        search: The digest of its search, see `manifest.search_digest`.
         keep: Kept alive with what is read, such as a temporary directory.
     """
 
@@ -181,7 +181,7 @@ class Replicate:
         files.write_metrics(outcome, key)
         return self.outcome(ticket, control, draw)
 
-    def shared_outcome(
+    def cached_outcome(
         self,
         ticket: Ticket,
         source: Path,
@@ -194,7 +194,7 @@ class Replicate:
         Raises:
             TicketError: It is missing, damaged, or of another training.
         """
-        return self._files(ticket.round, control, draw).shared_outcome(source, key)
+        return self._files(ticket.round, control, draw).cached_outcome(source, key)
 
     def key(self, round: int, control: str | None = None, draw: int = 0) -> str | None:
         """The key of a finished training, if it has one."""
@@ -303,10 +303,10 @@ class Replicate:
                 "train it again."
             )
 
-    def _first(self) -> "Replicate":
-        """Replicate 0 of the same search."""
+    def _first(self) -> "ReplicateDir":
+        """The directory of replicate 0 of the same search."""
         path = self.path.with_name(directory_name("replicate", 0))
-        return Replicate(path, 0, self._search, self._keep)
+        return ReplicateDir(path, 0, self._search, self._keep)
 
     def _origin(self, round: int, control: str | None) -> str | None:
         """The digest of what a ticket is made from.

@@ -1,7 +1,7 @@
 """The run directory: what a search has done, so that nothing is done twice.
 
 plan.json             plan, model and data by their hashes, versions
-replicate_0/          what was trained, see `Replicate`
+replicate_0/          what was trained, see `ReplicateDir`
 ticket.safetensors    the ticket that was returned
 """
 
@@ -20,7 +20,7 @@ from tf_lottery.core.warn import warn
 from tf_lottery.run_dir.manifest import compare, search_digest
 from tf_lottery.run_dir.names import PLAN, TICKET, directory_name, numbered
 from tf_lottery.run_dir.removing import clear, holds_training, remove_unfinished
-from tf_lottery.run_dir.replicate_dir import Replicate
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.run_dir.returned import check_known
 from tf_lottery.run_dir.sealed import read_record, write_record
 from tf_lottery.run_dir.writable import make_directory
@@ -45,7 +45,7 @@ _FIELDS = fields.at_least(
 )
 
 
-class Store:
+class RunDir:
     """Reads and writes a run directory.
 
     Args:
@@ -59,11 +59,11 @@ class Store:
         self._search: str | None = None
 
     @contextlib.contextmanager
-    def open(self, facts: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
+    def open(self, manifest: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
         """Locks the directory for a search and checks that it is this search's.
 
         Args:
-            facts: What `plan.json` holds of the search, see `describe`.
+            manifest: What `plan.json` holds of the search, see `manifest_of`.
             overwrite: Whether to remove the search that is there and start anew.
 
         Raises:
@@ -81,13 +81,13 @@ class Store:
         with lock:
             if overwrite:
                 clear(self.path)
-            facts = self._checked(facts)
+            manifest = self._checked(manifest)
             remove_unfinished(self.path)
-            write_record(self.path / PLAN, facts)
-            self._search = search_digest(facts)
+            write_record(self.path / PLAN, manifest)
+            self._search = search_digest(manifest)
             yield
 
-    def facts(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
         """What `plan.json` holds.
 
         Raises:
@@ -106,17 +106,17 @@ class Store:
                 "which this one cannot read. Use another directory, or pass "
                 "`overwrite=True` (`--overwrite`) to search again."
             )
-        facts = read_record(path, _is_facts)
-        self._search = search_digest(facts)
-        return facts
+        manifest = read_record(path, _is_manifest)
+        self._search = search_digest(manifest)
+        return manifest
 
-    def replicate(self, number: int = 0) -> Replicate:
+    def replicate_dir(self, number: int = 0) -> ReplicateDir:
         """The trainings of a replicate."""
         if self._search is None:
-            self.facts()
+            self.manifest()
         assert self._search is not None
         path = self.path / directory_name("replicate", number)
-        return Replicate(path, number, self._search, self._keep)
+        return ReplicateDir(path, number, self._search, self._keep)
 
     def history(self) -> History:
         """What is finished of the plan, read without TensorFlow; arrays load lazily.
@@ -159,30 +159,30 @@ class Store:
 
     def trainings(self) -> History:
         """As `history`, without a look at the ticket that was returned."""
-        facts = self.facts()
-        plan = Plan.from_json(facts["plan"])
+        manifest = self.manifest()
+        plan = Plan.from_json(manifest["plan"])
         found: dict[int, tuple[Round, ...]] = {}
         controls: list[Round] = []
         for number in self._replicates(plan):
             own = plan.of_replicate(number)
-            replicate = self.replicate(number)
-            if rounds := replicate.rounds(own):
+            replicate_dir = self.replicate_dir(number)
+            if rounds := replicate_dir.rounds(own):
                 found[number] = rounds
-                controls += replicate.controls(own, rounds)
+                controls += replicate_dir.controls(own, rounds)
         # One that is missing keeps its place.
         places = range(max(found, default=0) + 1)
         return History(
             tuple(found.get(number, ()) for number in places),
             plan,
-            facts["monitor"],
-            facts["maximize"],
+            manifest["monitor"],
+            manifest["maximize"],
             tuple(controls),
         )
 
     def left(self, plan: Plan) -> int:
         """How many trainings of a plan are not finished."""
-        replicates = map(self.replicate, self._replicates(plan))
-        return plan.count() - sum(len(list(r.trained(plan))) for r in replicates)
+        directories = map(self.replicate_dir, self._replicates(plan))
+        return plan.count() - sum(len(list(d.trained(plan))) for d in directories)
 
     def _replicates(self, plan: Plan) -> list[int]:
         """The replicates of a plan that there are directories of."""
@@ -202,30 +202,30 @@ class Store:
         if not check_known(self.path / TICKET, history):
             (self.path / TICKET).unlink()
 
-    def _checked(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The facts to write; raises if the directory holds another search."""
+    def _checked(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The manifest to write; raises if the directory holds another search."""
         if (self.path / PLAN).exists():
-            found = self.facts()
-            compare(found, facts, self.path)
+            found = self.manifest()
+            compare(found, manifest, self.path)
             self._check_returned()
-            if self.left(Plan.from_json(facts["plan"])) == 0:
-                facts = {**facts, **{k: found.get(k) for k in _WHERE}}
+            if self.left(Plan.from_json(manifest["plan"])) == 0:
+                manifest = {**manifest, **{k: found.get(k) for k in _WHERE}}
             for name in ("versions", "devices"):
-                there, here = found.get(name), facts.get(name)
+                there, here = found.get(name), manifest.get(name)
                 if there != here:
                     warn(
                         f"{self.path} was begun with other {name}, {there} and not "
                         f"{here}: the rounds to come may differ from what it would "
                         "have given."
                     )
-            return facts
+            return manifest
         if any(map(holds_training, numbered(self.path, "replicate").values())):
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "
                 "continued. Pass `overwrite=True` (`--overwrite`) to start anew, or "
                 "another `run_dir`."
             )
-        return facts
+        return manifest
 
 
 def load_history(run_dir: archive.PathLike) -> History:
@@ -244,9 +244,9 @@ def load_history(run_dir: archive.PathLike) -> History:
         print(tf_lottery.judge(tf_lottery.load_history("runs/lenet")))
         ```
     """
-    return Store(run_dir).history()
+    return RunDir(run_dir).history()
 
 
-def _is_facts(where: str, value: Any) -> None:
+def _is_manifest(where: str, value: Any) -> None:
     _FIELDS(where, value)
     Plan.from_json(value["plan"])

@@ -2,7 +2,7 @@
 
 Each says which training it is of, in which search, and where that training started.
 `metrics.json` is written last, and has the digests of the two others. The outcome says
-only where it started, not which training it is: searches share it (see `Shared`).
+only where it started, not which training it is: searches share it (see `Cache`).
 """
 
 import re
@@ -143,7 +143,7 @@ class TrainingFiles:
             )
         return _outcome(self.directory, metrics, archive)
 
-    def shared_outcome(self, source: Path, key: str) -> Outcome:
+    def cached_outcome(self, source: Path, key: str) -> Outcome:
         """The outcome of an equal training that another search did.
 
         Args:

@@ -13,7 +13,7 @@ from tf_lottery.core.next_ticket import prune_ticket
 from tf_lottery.run_dir.gaps import gaps
 from tf_lottery.run_dir.names import TICKET
 from tf_lottery.run_dir.returned import check_returned
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 
 def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
@@ -31,9 +31,9 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     Raises:
         TicketError: What does not hold, and where.
     """
-    store = Store(path)
-    history = store.trainings()
-    missing = gaps(store, history.plan)
+    run_dir = RunDir(path)
+    history = run_dir.trainings()
+    missing = gaps(run_dir, history.plan)
     if not len(history):
         raise TicketError(missing[0] if missing else f"{path} holds no finished round.")
     criterion = history.plan.criterion
@@ -47,7 +47,7 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     for rounds in history.replicates:
         before: Round | None = None
         for round in rounds:
-            directory = store.replicate(round.replicate).directory(round.number)
+            directory = run_dir.replicate_dir(round.replicate).directory(round.number)
             _check_ticket(round, directory)
             if before is not None:
                 _check_masks(before, round, directory, derive=not foreign)
@@ -64,13 +64,13 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
         plan = control.ticket.plan if control.control in NAMES else None
         ticket = dataclasses.replace(control.ticket, plan=plan)
         which = control.number, control.control, control.draw
-        directory = store.replicate(control.replicate).directory(*which)
+        directory = run_dir.replicate_dir(control.replicate).directory(*which)
         _check_ticket(dataclasses.replace(control, ticket=ticket), directory)
     if history.controls:
         yield f"controls: {len(history.controls)}, whole"
     if missing:
         raise TicketError(missing[0])
-    returned = store.path / TICKET
+    returned = run_dir.path / TICKET
     if returned.exists() or returned.is_symlink():
         number = check_returned(returned, history)
         yield f"{TICKET}: round {number}, masks and weights as in the search"

@@ -16,11 +16,11 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
-from tf_lottery.run_dir.cache import Shared
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.cache import Cache
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.names import TICKET
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.controls import check_controls
 from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.progress import Progress
@@ -230,7 +230,7 @@ def search(
     """
     workers, plan = trainer.workers, trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
-    facts = describe(
+    manifest = manifest_of(
         plan,
         trainer.architecture,
         trainer.data_facts,
@@ -242,12 +242,12 @@ def search(
     )
     leaving = Leaving(goes_on("search", run_dir))
     with leaving, keeping(run_dir), workers.together():
-        workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
+        workers.check_same({k: v for k, v in manifest.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
-        shared = None if share_with is None else Shared(share_with)
+        cache = None if share_with is None else Cache(share_with)
         progress = Progress(verbose, plan, trainer.steps, trainer.rewind_step, above)
-        ticket, path = _search(trainer, facts, run_dir, shared, overwrite, progress)
+        ticket, path = _search(trainer, manifest, run_dir, cache, overwrite, progress)
         if workers.count > 1:
             workers.end(path.read_bytes())
         return ticket
@@ -255,27 +255,27 @@ def search(
 
 def _search(
     trainer: Trainer,
-    facts: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     run_dir: PathLike | None,
-    shared: Shared | None,
+    cache: Cache | None,
     overwrite: bool,
     progress: Progress,
 ) -> tuple[Ticket, Path]:
     """The ticket, and its file."""
-    plan, monitor = trainer.plan, facts["monitor"]
+    plan, monitor = trainer.plan, manifest["monitor"]
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
-    store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
+    directory = RunDir(temporary.name, temporary) if temporary else RunDir(str(run_dir))
     check_controls(trainer)
-    with store.open(facts, overwrite=overwrite):
-        _introduce(trainer, progress, store, temporary is not None, shared)
-        identity = Identity(facts)
-        run = run_replicates(trainer, store, progress, identity, shared)
+    with directory.open(manifest, overwrite=overwrite):
+        _introduce(trainer, progress, directory, temporary is not None, cache)
+        keys = Keys(manifest)
+        run = run_replicates(trainer, directory, progress, keys, cache)
         trainings = list(progress.lines(run, monitor))
-        history = collected(trainings, plan, monitor, facts["maximize"])
+        history = collected(trainings, plan, monitor, manifest["maximize"])
         ticket = chosen(history)
-        ticket.save(store.path / TICKET, overwrite=True)
+        ticket.save(directory.path / TICKET, overwrite=True)
     ticket = dataclasses.replace(ticket, data=trainer.data, origin=trainer.origin)
-    return ticket, store.path / TICKET
+    return ticket, directory.path / TICKET
 
 
 def _received(content: bytes) -> Ticket:
@@ -307,9 +307,9 @@ def chosen(history: History) -> Ticket:
 def _introduce(
     trainer: Trainer,
     progress: Progress,
-    store: Store,
+    directory: RunDir,
     temporary: bool,
-    shared: Shared | None,
+    cache: Cache | None,
 ) -> None:
     """Says what the search will do, and what it will not."""
     if trainer.strategy.num_replicas_in_sync > 1:
@@ -329,7 +329,7 @@ def _introduce(
         )
     if trainer.data_note:
         progress.say(trainer.data_note)
-    if shared and trainer.unknown:
+    if cache and trainer.unknown:
         warn(
             "Nothing is shared with other searches, as this cannot be compared with "
             f"theirs: {trainer.unknown}."
@@ -339,6 +339,6 @@ def _introduce(
             "Without `validation_data` the training score decides, and no ticket can "
             "be called winning."
         )
-    where = "temporary, pass `run_dir` to keep it" if temporary else str(store.path)
+    where = "temporary, pass `run_dir` to keep it" if temporary else str(directory.path)
     trainings = trainer.plan.count()
-    progress.begin(trainings - store.left(trainer.plan), where)
+    progress.begin(trainings - directory.left(trainer.plan), where)

@@ -11,10 +11,10 @@ from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
-from tf_lottery.run_dir.cache import Shared
-from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.cache import Cache
+from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.names import CHECKPOINT
-from tf_lottery.run_dir.replicate_dir import Replicate
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.training.checkpoint import Checkpoint
 
@@ -27,34 +27,34 @@ class Recorded:
 
     Args:
         trainer: What trains; that of the replicate.
-        store: Where outcomes are read and written; arrays then load from there.
+        replicate_dir: Where outcomes are read and written; arrays then load from there.
         progress: What shows the user how it goes.
-        identity: What gives trainings their keys.
-        shared: Where trainings of other searches are, and this one's go.
+        keys: What gives trainings their keys.
+        cache: Where trainings of other searches are, and this one's go.
     """
 
     def __init__(
         self,
         trainer: "Trainer",
-        store: Replicate,
+        replicate_dir: ReplicateDir,
         progress: Progress,
-        identity: Identity,
-        shared: Shared | None = None,
+        keys: Keys,
+        cache: Cache | None = None,
     ) -> None:
         self._trainer = trainer
-        self._store = store
+        self._dir = replicate_dir
         self._progress = progress
-        self._identity = identity
-        self._shared = None if trainer.unknown else shared
+        self._keys = keys
+        self._cache = None if trainer.unknown else cache
 
     def dense(self) -> Ticket:
         """The dense ticket; that of the run directory, if there is one."""
         plan: Plan = self._trainer.plan
         passed = self._trainer.dense()
-        stored = self._store.dense(plan)
+        stored = self._dir.dense(plan)
         if stored is None:
-            self._store.save_ticket(passed)
-            stored = self._store.dense(plan)
+            self._dir.save_ticket(passed)
+            stored = self._dir.dense(plan)
             assert stored is not None
         elif names := _differing(stored, passed):
             warn(
@@ -83,11 +83,11 @@ class Recorded:
 
     def finished(self, round: Round, control: str, draw: int) -> Round | None:
         """A control in the run directory, if it is finished there."""
-        store, plan = self._store, self._trainer.plan
+        plan = self._trainer.plan
         which: Any = (round.number, control, draw)
-        if not store.has_outcome(*which) or not store.has_ticket(*which):
+        if not self._dir.has_outcome(*which) or not self._dir.has_ticket(*which):
             return None  # a ticket that is missing is made again
-        found = store.control(plan, round, control, draw)
+        found = self._dir.control(plan, round, control, draw)
         self._passed(found.ticket, found.outcome, control, draw)
         return found
 
@@ -96,11 +96,11 @@ class Recorded:
     ) -> Outcome:
         """The outcome in the run directory, else that of training the ticket."""
         which: Any = (control, draw)
-        if self._store.has_outcome(ticket.round, *which):
-            self._store.restore_ticket(ticket, *which)
-            outcome = self._store.outcome(ticket, *which)
+        if self._dir.has_outcome(ticket.round, *which):
+            self._dir.restore_ticket(ticket, *which)
+            outcome = self._dir.outcome(ticket, *which)
             if control is None and not self._has_start(ticket, outcome, control):
-                directory = self._store.directory(ticket.round, *which)
+                directory = self._dir.directory(ticket.round, *which)
                 raise TicketError(
                     f"{directory} has not the state that later tickets start from. "
                     "Remove it to train it again."
@@ -108,16 +108,16 @@ class Recorded:
             self._passed(ticket, outcome, *which)
             return outcome
         if ticket.round > 0 or control is not None:
-            self._store.save_ticket(ticket, *which)
+            self._dir.save_ticket(ticket, *which)
         key = self._key(ticket)
-        if self._shared is None:
+        if self._cache is None:
             return self._trained(ticket, key, *which)
         waits = f"{_named(ticket, control)} waits for another search that trains it."
-        with self._shared.alone(key, lambda: self._progress.say(waits)):
+        with self._cache.alone(key, lambda: self._progress.say(waits)):
             if taken := self._taken(ticket, key, *which):
                 return taken
             outcome = self._trained(ticket, key, *which)
-            self._shared.publish(key, self._store.directory(ticket.round, *which))
+            self._cache.publish(key, self._dir.directory(ticket.round, *which))
             return outcome
 
     def _trained(
@@ -134,7 +134,7 @@ class Recorded:
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
             known = None if self._trainer.unknown else key
-            stored = self._store.save_outcome(ticket, outcome, control, draw, known)
+            stored = self._dir.save_outcome(ticket, outcome, control, draw, known)
             checkpoint.finish()
         return stored
 
@@ -142,13 +142,13 @@ class Recorded:
         self, ticket: Ticket, key: str, control: str | None, draw: int
     ) -> Outcome | None:
         """The outcome of an equal training of another search."""
-        assert self._shared
-        trainer, store = self._trainer, self._store
-        source = self._shared.directory(key)
+        assert self._cache
+        trainer = self._trainer
+        source = self._cache.directory(key)
         if not source.exists():
             return None
         try:
-            outcome = store.shared_outcome(ticket, source, key, control, draw)
+            outcome = self._dir.cached_outcome(ticket, source, key, control, draw)
         except TicketError:
             return None  # damaged, and trained here instead
         has_start = self._has_start(ticket, outcome, control)
@@ -160,9 +160,9 @@ class Recorded:
         self._progress.say(f"{_named(ticket, control)} is shared: it is in {source}.")
         if has_start:
             trainer.skip(ticket, outcome)
-            return store.link_outcome(ticket, outcome, source, control, draw, key)
+            return self._dir.link_outcome(ticket, outcome, source, control, draw, key)
         outcome = self._with_start(ticket, outcome, control)
-        return store.save_outcome(ticket, outcome, control, draw, key)
+        return self._dir.save_outcome(ticket, outcome, control, draw, key)
 
     def _can_replay(self, ticket: Ticket, control: str | None) -> bool:
         """Whether what an outcome lacks for later tickets can be had again."""
@@ -202,18 +202,18 @@ class Recorded:
         which = (ticket.round, control, draw)
         # It may have been killed between the outcome and this.
         self._checkpoint(ticket, control, draw).finish()
-        if self._shared and (key := self._store.key(*which)):
-            self._shared.add(key, self._store.directory(*which))
+        if self._cache and (key := self._dir.key(*which)):
+            self._cache.add(key, self._dir.directory(*which))
         self._trainer.skip(ticket, outcome)
 
     def _checkpoint(
         self, ticket: Ticket, control: str | None, draw: int, key: str | None = None
     ) -> Checkpoint:
-        path = self._store.directory(ticket.round, control, draw) / CHECKPOINT
+        path = self._dir.directory(ticket.round, control, draw) / CHECKPOINT
         return Checkpoint(path, ticket.masks, key)
 
     def _key(self, ticket: Ticket) -> str:
-        return self._identity.key(ticket, self._trainer.plan, self._trainer.passes)
+        return self._keys.key(ticket, self._trainer.plan, self._trainer.passes)
 
 
 def _named(ticket: Ticket, control: str | None) -> str:

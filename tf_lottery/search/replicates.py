@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tf_lottery.core.history import History, Round
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.cache import Shared
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.cache import Cache
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.controls import run_controls
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 def run_replicates(
     trainer: "Trainer",
-    store: Store,
+    run_dir: RunDir,
     progress: Progress,
-    identity: Identity,
-    shared: Shared | None = None,
+    keys: Keys,
+    cache: Cache | None = None,
 ) -> Iterator[Round]:
     """Yields the rounds of each replicate, then its controls.
 
@@ -31,15 +31,15 @@ def run_replicates(
 
     Args:
         trainer: That of replicate 0; its plan says how many there are.
-        store: The open run directory.
+        run_dir: The open run directory.
         progress: What shows the user how it goes.
-        identity: What gives trainings their keys.
-        shared: Where trainings of other searches are.
+        keys: What gives trainings their keys.
+        cache: Where trainings of other searches are.
     """
     for number in range(trainer.plan.replicates):
         own = trainer.replicate(number)
-        replicate = store.replicate(number)
-        recorded = Recorded(own, replicate, progress, identity, shared)
+        replicate_dir = run_dir.replicate_dir(number)
+        recorded = Recorded(own, replicate_dir, progress, keys, cache)
         rounds: list[Round] = []
         for round in run_rounds(recorded, own.plan):
             rounds.append(dataclasses.replace(round, replicate=number))

@@ -19,7 +19,7 @@ from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.report.sweep import Sweep, in_words
-from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.search.find import search
 from tf_lottery.search.leaving import Leaving
 from tf_lottery.tuner import failures, oracles, stopped, sweep_file
@@ -301,7 +301,7 @@ class LotteryTuner(keras_tuner.Tuner):
         objective = self.oracle.objective
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
         model = trainer.architecture, trainer.data_facts
-        found = describe(plan, *model, values=trainer.values)
+        found = manifest_of(plan, *model, values=trainer.values)
         names = {each.name: each.get_config() for each in space.space}
         sweep_file.write(
             Path(self.project_dir),
