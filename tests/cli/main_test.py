@@ -106,7 +106,7 @@ def test_verify_finds_a_flipped_bit(tmp_path, run_dir):
 
 @pytest.mark.parametrize("command", ["show", "report", "verify"])
 def test_a_path_that_is_no_search_is_one_line(command, tmp_path):
-    with pytest.raises(SystemExit, match="no run directory") as stopped:
+    with pytest.raises(SystemExit, match="must be a run directory") as stopped:
         run(command, tmp_path)
     assert "\n" not in str(stopped.value)
 
@@ -123,7 +123,7 @@ def test_a_bug_of_ours_shows_its_traceback(tmp_path, monkeypatch):
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    with pytest.raises(ValueError, match="no run directory"):
+    with pytest.raises(ValueError, match="must be a run directory"):
         run("show", tmp_path, "--debug")
 
 

@@ -47,14 +47,14 @@ def run(tmp_path, both):
 def test_a_replicate_of_another_search_of_the_plan_is_found(run, both, number):
     shutil.rmtree(run / f"replicate_{number}")
     shutil.copytree(both[1] / f"replicate_{number}", run / f"replicate_{number}")
-    fails(run, r"replicate_1/round_00/ticket.safetensors was written beside another")
+    fails(run, r"replicate_1/round_00/ticket.safetensors was written when")
 
 
 def test_replicates_exchanged_before_a_ticket_was_returned_are_found(run, both):
     (run / TICKET).unlink()
     shutil.rmtree(run / "replicate_0")
     shutil.copytree(both[1] / "replicate_0", run / "replicate_0")
-    fails(run, "one of the two replicates is of another search")
+    fails(run, "one of the two replicates belongs to another search")
 
 
 def test_the_replicate_that_was_removed_is_trained_again(run, both):

@@ -40,7 +40,7 @@ def test_a_round_that_is_missing_before_later_ones_is_named(run, capsys, replica
     said = shown(run, capsys)
     assert f"{path} is missing, although replicate_{replicate} has finished" in said
     assert "up to round 2" in said
-    assert "call trains it again. The later trainings stay if" in said
+    assert "call trains it again. If that gives the same weights" in said
     with pytest.raises(TicketError, match="round_01 is missing, although"):
         list(verify(run))
 

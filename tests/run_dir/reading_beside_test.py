@@ -97,7 +97,7 @@ def test_reading_beside_a_live_search_is_never_wrong(tmp_path):
             try:
                 errors.extend(gaps(RunDir(path), load_history(path).plan))
             except TicketError as error:
-                if "no plan.json" not in str(error):
+                if "without a plan.json" not in str(error):
                     errors.append(str(error))
 
     reader = threading.Thread(target=read)

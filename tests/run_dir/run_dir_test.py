@@ -97,7 +97,7 @@ def test_metrics_that_are_no_numbers_come_back_as_nan(tmp_path):
 
 
 def test_an_empty_directory_has_no_history(tmp_path):
-    with pytest.raises(TicketError, match="no run directory"):
+    with pytest.raises(TicketError, match="must be a run directory"):
         RunDir(tmp_path).history()
 
 
@@ -373,7 +373,7 @@ def test_a_round_asked_for_with_other_masks_is_an_error(run):
 
 def test_other_devices_are_a_warning_where_rounds_are_left(run):
     plan = dataclasses.replace(PLAN, rounds=9)
-    with pytest.warns(UserWarning, match="other devices, None and not 2 GPUs"):
+    with pytest.warns(UserWarning, match="other devices: None, and now 2 GPUs"):
         opened(run, plan, devices="2 GPUs")
 
 
@@ -386,5 +386,5 @@ def test_a_history_loads_from_its_directory_alone(tmp_path):
     written(tmp_path / "run", Plan(rounds=2))
     history = tf_lottery.load_history(tmp_path / "run")
     assert [round.number for round in history] == [0, 1, 2]
-    with pytest.raises(TicketError, match="is no run directory"):
+    with pytest.raises(TicketError, match="must be a run directory"):
         tf_lottery.load_history(tmp_path)

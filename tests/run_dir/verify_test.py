@@ -55,7 +55,7 @@ def test_a_whole_search_verifies_with_a_line_for_each_round(tmp_path, plan):
 def test_a_plan_with_other_blocks_is_not_that_of_the_files(tmp_path):
     run = written(tmp_path, Plan(rounds=2, block_size=(1, 3))).path
     edited_plan(run, block_size=[1, 1])
-    fails(run, "ticket.safetensors is of another search")
+    fails(run, "ticket.safetensors belongs to another search")
 
 
 def test_an_empty_search_is_an_error(tmp_path):
@@ -158,7 +158,7 @@ def test_masks_of_another_replicate_are_found(several):
     path = several / "replicate_1" / "round_01"
     shutil.rmtree(path)
     shutil.copytree(several / "replicate_0" / "round_01", path)
-    fails(several, "round_01.*must be of replicate 1, round 1")
+    fails(several, "round_01.*must be the file of replicate 1, round 1")
 
 
 def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):

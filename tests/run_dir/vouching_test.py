@@ -70,14 +70,14 @@ def test_files_that_changed_places_are_found(run, name, pair):
 )
 def test_directories_that_changed_places_are_found(run, pair):
     swap(*(run / each for each in pair))
-    fails(run, "must be of replicate")
+    fails(run, "must be the file of replicate")
 
 
 def test_whole_controls_that_changed_places_are_found(run):
     edited_plan(run, control_rounds=None)
     path = run / "replicate_0" / "controls"
     swap(path / "reinit", path / "shuffle")
-    with pytest.raises(TicketError, match=r"must be of replicate 0, round .*shuffle"):
+    with pytest.raises(TicketError, match=r"file of replicate 0, round .*shuffle"):
         load_history(run)
 
 
@@ -98,7 +98,7 @@ def test_one_digit_of_a_metric_is_found(run):
     text = path.read_text()
     assert "0.9" in text
     path.write_text(text.replace("0.9", "0.8", 1))
-    fails(run, r"round_01/metrics\.json was changed after it was written")
+    fails(run, r"round_01/metrics\.json was changed after the search wrote it")
 
 
 def test_a_metric_with_a_digest_of_its_own_is_found(run):
@@ -106,7 +106,7 @@ def test_a_metric_with_a_digest_of_its_own_is_found(run):
         metrics["outcome"]["metrics"]["val_accuracy"] = 0.99
 
     edited(run / ROUND / METRICS, better)
-    fails(run, r"round_01/metrics\.json is not of the training")
+    fails(run, r"round_01/metrics\.json and .* different trainings")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_an_edited_plan_is_found(run, field, value):
     manifest = json.loads(path.read_text())
     manifest["plan"][field] = value
     path.write_text(json.dumps(manifest))
-    fails(run, r"plan\.json was changed after it was written")
+    fails(run, r"plan\.json was changed after the search wrote it")
 
 
 def test_a_key_more_in_a_plan_is_found(run):
@@ -325,7 +325,7 @@ assert "mine" in sys.modules
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert "'mine:scores' is the user's own code" in lines[1]
+    assert "'mine:scores' is the user's code" in lines[1]
     assert "derived again and equal" in lines[4]
 
 

@@ -118,5 +118,5 @@ def test_a_class_that_moved_to_a_module_goes_on_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match=r"'Block' of the module '__main__'.*'blocks'"):
         find_ticket(moved("blocks"), DATA, run_dir=tmp_path, **SEARCH)
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", "was begun with the class")
+        warnings.filterwarnings("error", "was started with the class")
         find_ticket(moved("blocks"), DATA, run_dir=tmp_path, **SEARCH)

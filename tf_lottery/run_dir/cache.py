@@ -3,8 +3,8 @@
     trainings/<key>/      outcome.safetensors  metrics.json
 
 Each directory holds a finished training and is named by its key (see `Keys`). The
-files are hard links to those of a run directory, so they take no space twice, and stay
-when the run directory is removed. Where links are not possible, they are copies.
+files are hard links to those of a run directory: they take no space of their own, and
+stay when the run directory is removed. Where links are not possible, they are copies.
 """
 
 import contextlib
@@ -85,7 +85,7 @@ class Cache:
             try:
                 yield
             finally:
-                # Who waits for it makes it again.
+                # A search that waits for the lock makes the file again.
                 with contextlib.suppress(OSError):
                     path.unlink()
 

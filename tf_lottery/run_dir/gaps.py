@@ -1,4 +1,4 @@
-"""Trainings that are missing although later ones, which follow from them, are there."""
+"""Trainings that are missing although later ones that follow from them are there."""
 
 import itertools
 from pathlib import Path
@@ -10,13 +10,13 @@ from tf_lottery.run_dir.run_dir import RunDir
 
 
 def gaps(run_dir: RunDir, plan: Plan) -> list[str]:
-    """A sentence for each first training that a replicate lacks before later ones.
+    """For each replicate with a gap, a sentence about its first missing training.
 
-    The last ones are looked at first: a search that goes on meanwhile finishes them
-    last, and leaves no gap.
+    The last trainings are looked at first: a search that runs meanwhile finishes them
+    last, and so is not taken for one with a gap.
     """
     found = run_dir.settled(lambda: _gaps(run_dir, plan))
-    return found if (run_dir.path / PLAN).exists() else []  # it is removed just now
+    return found if (run_dir.path / PLAN).exists() else []  # it is being removed
 
 
 def _gaps(run_dir: RunDir, plan: Plan) -> list[str]:
@@ -36,7 +36,7 @@ def _gaps(run_dir: RunDir, plan: Plan) -> list[str]:
 
 
 def _last_round(directory: ReplicateDir) -> int:
-    """The last round that is finished itself, or has a finished control; else -1."""
+    """The last round that is finished or has a finished control; -1 if none is."""
     rounds = numbered(directory.path, "round")
     finished = [number for number in reversed(rounds) if directory.has_outcome(number)]
     controls = directory.path / CONTROLS
@@ -59,7 +59,7 @@ def _first_missing(directory: ReplicateDir, last: int) -> Path | None:
 def _sentence(missing: Path, replicate: Path, last: int) -> str:
     there = f"{replicate.name} has finished trainings up to round {last}"
     what = "is not finished" if missing.is_dir() else "is missing"
-    said = f"{missing} {what}, although {there}: what follows from it is left out here."
+    said = f"{missing} {what}, although {there}: what follows from it is not shown."
     first = replicate / "round_00"
     if not (first / TICKET).exists() and _is_trained(replicate):
         return (
@@ -68,8 +68,8 @@ def _sentence(missing: Path, replicate: Path, last: int) -> str:
             "`overwrite=True` (`--overwrite`)."
         )
     return (
-        f"{said} The same call trains it again. The later trainings stay if it gives "
-        "the same weights, as it does on a CPU; else that call says what to remove."
+        f"{said} The same call trains it again. If that gives the same weights, as it "
+        "does on a CPU, the later trainings stay; else the call says what to remove."
     )
 
 

@@ -16,7 +16,7 @@ _TRAINING = ("epochs", "steps", "steps_per_epoch", "batch_size", "evaluate_every
 
 
 class Starts:
-    """Hashes what trainings start from: masks, state and step, in whatever file."""
+    """Hashes what a training starts from: masks, state and step."""
 
     def __init__(self) -> None:
         self._last: tuple[State, str] | None = None
@@ -36,10 +36,9 @@ class Starts:
 class Keys:
     """Gives the trainings of a search their keys.
 
-    A key is a hash over the model, its compilation, the data as far as they are
-    known (of arrays the contents, of datasets their element spec), versions,
-    devices, the length of a training, the seed of its data, and the ticket: masks,
-    state and step.
+    A key is a hash over the model, its compilation, the data (the contents of arrays,
+    the element spec of datasets), versions, devices, the length of the training, the
+    seed of its data, and the ticket: masks, state and step.
 
     Args:
         manifest: What `plan.json` holds, see `manifest_of`.

@@ -1,6 +1,6 @@
-"""The run directory: what a search has done, so that nothing is done twice.
+"""The run directory of a search: what is finished is not trained again.
 
-plan.json             plan, model and data by their hashes, versions
+plan.json             the plan, hashes of the model and the data, versions
 replicate_0/          what was trained, see `ReplicateDir`
 ticket.safetensors    the ticket that was returned
 """
@@ -50,7 +50,8 @@ class RunDir:
 
     Args:
         path: The directory; made when it is opened.
-        keep: Kept alive with what is read, such as a temporary directory.
+        keep: What must live as long as the arrays that are read, such as a
+            temporary directory.
     """
 
     def __init__(self, path: archive.PathLike, keep: object = None) -> None:
@@ -60,11 +61,11 @@ class RunDir:
 
     @contextlib.contextmanager
     def open(self, manifest: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
-        """Locks the directory for a search and checks that it is this search's.
+        """Locks the directory for a search, and checks that it holds no other one.
 
         Args:
             manifest: What `plan.json` holds of the search, see `manifest_of`.
-            overwrite: Whether to remove the search that is there and start anew.
+            overwrite: Whether to remove the search that is there and start again.
 
         Raises:
             PlanMismatchError: It holds another search.
@@ -91,13 +92,13 @@ class RunDir:
         """What `plan.json` holds.
 
         Raises:
-            TicketError: There is no readable plan.json.
+            TicketError: plan.json is missing or damaged.
         """
         path = self.path / PLAN
         if not path.exists() and not path.is_symlink():
             raise TicketError(
-                f"{self.path} must be a run directory. It is no run directory, as it "
-                f"has no {PLAN}."
+                f"{self.path} must be a run directory. Received: a path without a "
+                f"{PLAN} in it."
             )
         first = self.path / "replicate_0" / "round_00" / "ticket.npz"
         if first.exists() and '"digest"' not in path.read_text(errors="replace"):
@@ -119,18 +120,18 @@ class RunDir:
         return ReplicateDir(path, number, self._search, self._keep)
 
     def history(self) -> History:
-        """What is finished of the plan, read without TensorFlow; arrays load lazily.
+        """The finished trainings of the plan; arrays load lazily, without TensorFlow.
 
-        There may be more than the plan, of an earlier call, that it asks for no more.
+        Trainings of an earlier call for which the plan does not ask are left out.
 
         Raises:
-            TicketError: It is no run directory, or damaged, or the ticket that was
-                returned is of other trainings.
+            TicketError: It is not a run directory, a file is damaged, or the returned
+                ticket belongs to other trainings.
         """
         return self.settled(self._history)
 
     def settled(self, read: Callable[[], _Read]) -> _Read:
-        """What a function reads; again, if a search began or ended here meanwhile."""
+        """What a function reads; read again if a search began or ended meanwhile."""
         for _ in range(_TRIES):
             before = self._written()
             try:
@@ -144,7 +145,7 @@ class RunDir:
         return read()
 
     def _written(self) -> list[tuple[int, int]]:
-        """What differs after a search wrote what it writes when it begins and ends."""
+        """Which versions there are of the files that a search writes first and last."""
         found = []
         for name in (PLAN, TICKET):
             with contextlib.suppress(OSError):
@@ -158,7 +159,7 @@ class RunDir:
         return history
 
     def trainings(self) -> History:
-        """As `history`, without a look at the ticket that was returned."""
+        """Like `history`, but does not check the returned ticket."""
         manifest = self.manifest()
         plan = Plan.from_json(manifest["plan"])
         found: dict[int, tuple[Round, ...]] = {}
@@ -169,7 +170,7 @@ class RunDir:
             if rounds := replicate_dir.rounds(own):
                 found[number] = rounds
                 controls += replicate_dir.controls(own, rounds)
-        # One that is missing keeps its place.
+        # A replicate that is missing keeps its place.
         places = range(max(found, default=0) + 1)
         return History(
             tuple(found.get(number, ()) for number in places),
@@ -185,20 +186,20 @@ class RunDir:
         return plan.count() - sum(len(list(d.trained(plan))) for d in directories)
 
     def _replicates(self, plan: Plan) -> list[int]:
-        """The replicates of a plan that there are directories of."""
+        """The replicates of a plan that have a directory."""
         found = numbered(self.path, "replicate")
         return [number for number in found if number < plan.replicates]
 
     def _check_returned(self) -> None:
-        """Raises if the ticket that was returned is of another search than this.
+        """Raises if the returned ticket belongs to another search.
 
-        One of trainings that are missing is removed: they are done again, and so is
-        the ticket.
+        If a training that it knows is missing, the ticket is removed: the search
+        does the training again, and writes the ticket again.
         """
         try:
             history = self.trainings()
         except TicketError:
-            return  # said, or mended, where the damaged training is read
+            return  # the search reads the damaged training later, and says so
         if not check_known(self.path / TICKET, history):
             (self.path / TICKET).unlink()
 
@@ -214,15 +215,15 @@ class RunDir:
                 there, here = found.get(name), manifest.get(name)
                 if there != here:
                     warn(
-                        f"{self.path} was begun with other {name}, {there} and not "
-                        f"{here}: the rounds to come may differ from what it would "
-                        "have given."
+                        f"{self.path} was started with other {name}: {there}, and now "
+                        f"{here}. The rounds that follow may differ from those that "
+                        "it would have had there."
                     )
             return manifest
         if any(map(holds_training, numbered(self.path, "replicate").values())):
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "
-                "continued. Pass `overwrite=True` (`--overwrite`) to start anew, or "
+                "continued. Pass `overwrite=True` (`--overwrite`) to start again, or "
                 "another `run_dir`."
             )
         return manifest
@@ -234,10 +235,10 @@ def load_history(run_dir: archive.PathLike) -> History:
     Arrays load when they are asked for.
 
     Args:
-        run_dir: That of `find_ticket` or `tf_lottery find`.
+        run_dir: The `run_dir` of `find_ticket` or `tf_lottery find`.
 
     Raises:
-        TicketError: It is no run directory, or damaged.
+        TicketError: It is not a run directory, or a file is damaged.
 
     Example:
         ```python

@@ -1,8 +1,8 @@
-"""The three files of one training, held against each other before they are believed.
+"""The three files of one training, compared with each other before they are used.
 
-Each says which training it is of, in which search, and where that training started.
-`metrics.json` is written last, and has the digests of the two others. The outcome says
-only where it started, not which training it is: searches share it (see `Cache`).
+Each says to which training of which search it belongs, and where that training
+started. `metrics.json` is written last, and has the digests of the two others. The
+outcome says only where it started: searches share it (see `Cache`).
 """
 
 import re
@@ -94,8 +94,9 @@ class TrainingFiles:
 
     Args:
         directory: Where they are.
-        place: Which training they must be of.
-        keep: Kept alive with what is read, such as a temporary directory.
+        place: To which training they must belong.
+        keep: What must live as long as the arrays that are read, such as a
+            temporary directory.
     """
 
     def __init__(self, directory: Path, place: Place, keep: object = None) -> None:
@@ -105,28 +106,28 @@ class TrainingFiles:
 
     @property
     def ticket_path(self) -> Path:
-        """Where the ticket is."""
+        """The file of the ticket."""
         return self.directory / TICKET
 
     def ticket(self) -> Archive:
         """The file of the ticket that was trained.
 
         Raises:
-            TicketError: It is missing, damaged, or of another training.
+            TicketError: It is missing, damaged, or belongs to another training.
         """
         archive = open_archive(self.ticket_path, _TICKET, self._keep)
         self._check_place(archive.path, archive.header)
         return archive
 
     def outcome_archive(self) -> Archive:
-        """The file of the arrays that the training gave, as it says of itself."""
+        """The file of the arrays that the training gave, read by itself."""
         return open_archive(self.directory / OUTCOME, _OUTCOME, self._keep)
 
     def outcome(self) -> Outcome:
         """What the training gave.
 
         Raises:
-            TicketError: A file is missing, damaged, or does not fit the others.
+            TicketError: A file is missing, damaged, or does not belong to the others.
         """
         ticket, archive = self.ticket(), self.outcome_archive()
         metrics = self._metrics()
@@ -138,8 +139,8 @@ class TrainingFiles:
         if metrics["files"][TICKET] != digest_of(ticket):
             raise TicketError(
                 f"{ticket.path} is not the ticket that was trained: "
-                f"{self.directory / METRICS} has another digest of it. Put back the "
-                "file that the search wrote."
+                f"{self.directory / METRICS} has another digest. Put back the file "
+                "that the search wrote."
             )
         return _outcome(self.directory, metrics, archive)
 
@@ -147,8 +148,8 @@ class TrainingFiles:
         """The outcome of an equal training that another search did.
 
         Args:
-            source: Where its files are.
-            key: That of the training.
+            source: The directory of its files.
+            key: The key of the training, see `Keys`.
 
         Raises:
             TicketError: It is missing, damaged, or of another training.
@@ -156,7 +157,7 @@ class TrainingFiles:
         there = TrainingFiles(source, self._place, self._keep)
         metrics, archive = there._metrics(), there.outcome_archive()
         if metrics["key"] != key:
-            raise TicketError(f"{source} has the training of another key.")
+            raise TicketError(f"{source} holds a training with another key.")
         ticket = self.ticket()
         for name, what in (("masks_digest", "masks"), ("start", "weights")):
             self._check_equal(archive.path, archive.header, ticket, name, what)
@@ -179,7 +180,7 @@ class TrainingFiles:
         save(self.ticket_path, groups, {**place, **header}, masks)
 
     def write_outcome(self, outcome: Outcome, masks: Any) -> None:
-        """Writes what the training gave, but for its metrics."""
+        """Writes the arrays that the training gave."""
         header = self.ticket().header
         groups = {"final": outcome.weights, "best": outcome.best_weights}
         step, groups["next"] = outcome.next_start or (None, {})
@@ -189,7 +190,7 @@ class TrainingFiles:
         save(self.directory / OUTCOME, groups, values, masks)
 
     def write_metrics(self, outcome: Outcome, key: str | None) -> None:
-        """Writes the numbers, and which files they are of: the training is finished."""
+        """Writes the numbers and the digests of the files: the training is finished."""
         ticket, archive = self.ticket(), self.outcome_archive()
         header = ticket.header
         metrics = {
@@ -208,13 +209,13 @@ class TrainingFiles:
     def _check_place(self, path: Path, found: Mapping[str, Any]) -> None:
         if found["search"] != self._place.search:
             raise TicketError(
-                f"{path} is of another search: of another plan, model or data than "
-                "plan.json says. Put back the file that this search wrote."
+                f"{path} belongs to another search, with another plan, model or data "
+                "than plan.json has. Put back the file that this search wrote."
             )
         if found["of"] != self._place.of:
             raise TicketError(
-                f"{path} must be of {_in_words(self._place.of)}. Received: the file "
-                f"of {_in_words(found['of'])}. Put back the file that the search "
+                f"{path} must be the file of {_in_words(self._place.of)}. Received: "
+                f"that of {_in_words(found['of'])}. Put back the file that the search "
                 "wrote there."
             )
 
@@ -238,7 +239,7 @@ def _outcome(directory: Path, metrics: Mapping[str, Any], archive: Archive) -> O
     of_record = header["record"] == digest(metrics["outcome"])
     if not of_record or metrics["files"][OUTCOME] != digest_of(archive):
         raise TicketError(
-            f"{directory / METRICS} is not of the training that {path} is of: their "
+            f"{directory / METRICS} and {path} belong to different trainings: their "
             "digests of each other differ. Put back the files that the search wrote."
         )
     step = header["next_step"]

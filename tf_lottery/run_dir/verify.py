@@ -19,17 +19,17 @@ from tf_lottery.run_dir.run_dir import RunDir
 def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     """Yields a line for each thing that holds, in a run directory.
 
-    Every mask is derived again from the saved weights and compared; every array
-    is read, which checks its checksum; pruned weights must be zero.
+    Every mask is derived from the saved weights again and compared. Every array is
+    read, which checks its checksum. Pruned weights must be zero.
 
     Args:
         path: The run directory.
-        run_code: Whether a criterion that is not ours may be imported by the name
-            that plan.json has of it. It is code: allow it where you trust it. Masks
-            that such a criterion decided are not derived again otherwise.
+        run_code: Whether the user's own criterion may be imported, by its name in
+            plan.json. That runs its code: allow it only if you trust it. Otherwise
+            masks that such a criterion decided are not derived again.
 
     Raises:
-        TicketError: What does not hold, and where.
+        TicketError: Something does not hold; it says what, and where.
     """
     run_dir = RunDir(path)
     history = run_dir.trainings()
@@ -41,8 +41,8 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     derived = equal = "derived again and equal"
     if foreign:
         derived = (
-            f"nested and of the planned number; its criterion {foreign!r} is the "
-            "user's own code: pass `run_code=True` (`--run_code`) to derive them again"
+            f"nested, with the planned number of weights; the criterion {foreign!r} is "
+            "the user's code: pass `run_code=True` (`--run_code`) to derive them again"
         )
     for rounds in history.replicates:
         before: Round | None = None
@@ -60,7 +60,7 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
             )
             before = round
     for control in history.controls:
-        # How sparse one of the user's own is, no plan says.
+        # The plan does not say how sparse a control of the user is.
         plan = control.ticket.plan if control.control in NAMES else None
         ticket = dataclasses.replace(control.ticket, plan=plan)
         which = control.number, control.control, control.draw

@@ -1,4 +1,4 @@
-"""A trainer that writes down what it does, and does nothing twice."""
+"""A trainer that writes what it does to disk, and trains nothing twice."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 
 class Recorded:
-    """Trains through the directory of a replicate: a search on it resumes by itself.
+    """Trains and writes each outcome to disk; what is there is read instead.
+
+    A search that uses it resumes without further code.
 
     Args:
-        trainer: What trains; that of the replicate.
-        replicate_dir: Where outcomes are read and written; arrays then load from there.
-        progress: What shows the user how it goes.
-        keys: What gives trainings their keys.
-        cache: Where trainings of other searches are, and this one's go.
+        trainer: The trainer of the replicate.
+        replicate_dir: Where outcomes are written and read; their arrays load lazily.
+        progress: Shows the user how the search is going.
+        keys: Gives trainings their keys.
+        cache: The trainings that searches share; None: nothing is shared.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Recorded:
         self._cache = None if trainer.unknown else cache
 
     def dense(self) -> Ticket:
-        """The dense ticket; that of the run directory, if there is one."""
+        """The dense ticket; if the run directory has one, that one."""
         plan: Plan = self._trainer.plan
         passed = self._trainer.dense()
         stored = self._dir.dense(plan)
@@ -58,11 +60,11 @@ class Recorded:
             assert stored is not None
         elif names := _differing(stored, passed):
             warn(
-                "The search continues from the initial weights, and the values of the "
-                "optimizer, in its run directory. The model that was passed has others "
-                f"in {', '.join(map(repr, names[:3]))}{', ...' if names[3:] else ''}, "
-                "which are not used. To start from these, pass another `run_dir`, or "
-                "`overwrite=True`."
+                "The search continues with the initial weights, and the values of the "
+                "optimizer, in its run directory. Those of the model that was passed "
+                f"differ in {', '.join(map(repr, names[:3]))}"
+                f"{', ...' if names[3:] else ''} and are not used. To start from "
+                "these, pass another `run_dir`, or `overwrite=True`."
             )
         self._trainer.start_from(stored)
         return stored
@@ -74,7 +76,7 @@ class Recorded:
 
     @property
     def is_alone(self) -> bool:
-        """Whether one process trains, which can go on after an error."""
+        """Whether only one process trains; it can go on after an error."""
         return self._trainer.workers.count == 1
 
     def draw(self, seed: int) -> State:
@@ -86,7 +88,7 @@ class Recorded:
         plan = self._trainer.plan
         which: Any = (round.number, control, draw)
         if not self._dir.has_outcome(*which) or not self._dir.has_ticket(*which):
-            return None  # a ticket that is missing is made again
+            return None  # a missing ticket is made again
         found = self._dir.control(plan, round, control, draw)
         self._passed(found.ticket, found.outcome, control, draw)
         return found
@@ -94,7 +96,7 @@ class Recorded:
     def train(
         self, ticket: Ticket, *, control: str | None = None, draw: int = 0
     ) -> Outcome:
-        """The outcome in the run directory, else that of training the ticket."""
+        """The outcome in the run directory, or else that of training the ticket."""
         which: Any = (control, draw)
         if self._dir.has_outcome(ticket.round, *which):
             self._dir.restore_ticket(ticket, *which)
@@ -102,8 +104,8 @@ class Recorded:
             if control is None and not self._has_start(ticket, outcome, control):
                 directory = self._dir.directory(ticket.round, *which)
                 raise TicketError(
-                    f"{directory} has not the state that later tickets start from. "
-                    "Remove it to train it again."
+                    f"{directory} does not hold the state that later tickets start "
+                    "from. Remove it to train the round again."
                 )
             self._passed(ticket, outcome, *which)
             return outcome
@@ -112,7 +114,7 @@ class Recorded:
         key = self._key(ticket)
         if self._cache is None:
             return self._trained(ticket, key, *which)
-        waits = f"{_named(ticket, control)} waits for another search that trains it."
+        waits = f"{_named(ticket, control)} waits: another search trains it now."
         with self._cache.alone(key, lambda: self._progress.say(waits)):
             if taken := self._taken(ticket, key, *which):
                 return taken
@@ -123,13 +125,13 @@ class Recorded:
     def _trained(
         self, ticket: Ticket, key: str, control: str | None, draw: int
     ) -> Outcome:
-        """The outcome of training, from where it was stopped."""
+        """The outcome of training, from the checkpoint if there is one."""
         with self._progress.training(ticket, control) as report:
             checkpoint = self._checkpoint(ticket, control, draw, key)
             checkpoint.forget_unusable(ticket.state)
             if step := checkpoint.step:
                 what = _named(ticket, control)
-                self._progress.say(f"{what} goes on from step {step:,}.")
+                self._progress.say(f"{what} continues from step {step:,}.")
             outcome = self._trainer.train(
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
@@ -141,7 +143,7 @@ class Recorded:
     def _taken(
         self, ticket: Ticket, key: str, control: str | None, draw: int
     ) -> Outcome | None:
-        """The outcome of an equal training of another search."""
+        """The outcome of an equal training of another search, if it is of use here."""
         assert self._cache
         trainer = self._trainer
         source = self._cache.directory(key)
@@ -150,9 +152,9 @@ class Recorded:
         try:
             outcome = self._dir.cached_outcome(ticket, source, key, control, draw)
         except TicketError:
-            return None  # damaged, and trained here instead
+            return None  # it is damaged, and trained here instead
         has_start = self._has_start(ticket, outcome, control)
-        # One that a callback stopped early has an earlier last step.
+        # A training that was stopped early has another last step.
         if outcome.last_step != trainer.steps or not (
             has_start or self._can_replay(ticket, control)
         ):
@@ -165,7 +167,7 @@ class Recorded:
         return self._dir.save_outcome(ticket, outcome, control, draw, key)
 
     def _can_replay(self, ticket: Ticket, control: str | None) -> bool:
-        """Whether what an outcome lacks for later tickets can be had again."""
+        """Whether the state that an outcome lacks can be made again."""
         if control is None and self._trainer.plan.retrain == "fine_tune":
             return False  # the state at the end
         return self._start(ticket, control) is None or self._trainer.replays
@@ -189,7 +191,7 @@ class Recorded:
         return step if passes else None
 
     def _has_start(self, ticket: Ticket, outcome: Outcome, control: str | None) -> bool:
-        """Whether an outcome has just what later tickets start from."""
+        """Whether an outcome has the state that later tickets start from."""
         found = outcome.next_start and outcome.next_start[0]
         if control is None and self._trainer.plan.retrain == "fine_tune":
             return found is not None
@@ -198,9 +200,9 @@ class Recorded:
     def _passed(
         self, ticket: Ticket, outcome: Outcome, control: str | None, draw: int
     ) -> None:
-        """Takes note of a training that is in the run directory."""
+        """Takes note of a training that was found in the run directory."""
         which = (ticket.round, control, draw)
-        # It may have been killed between the outcome and this.
+        # A kill may have come between the outcome and this.
         self._checkpoint(ticket, control, draw).finish()
         if self._cache and (key := self._dir.key(*which)):
             self._cache.add(key, self._dir.directory(*which))
@@ -221,11 +223,11 @@ def _named(ticket: Ticket, control: str | None) -> str:
 
 
 def _differing(stored: Ticket, passed: Ticket) -> list[str]:
-    """The names of what two dense tickets start from differently."""
+    """The names of the arrays that differ between the states of two dense tickets."""
     if stored.masks != passed.masks:
         raise TicketError("The run directory holds a ticket of another model.")
     one, other = stored.state, passed.state
-    # Random generators are of the seed, which the plan has.
+    # Random generators follow from the seed, which the plan has.
     names = [name for name in {**other, **one} if not name.startswith("random:")]
     return [
         name

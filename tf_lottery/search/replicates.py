@@ -27,14 +27,14 @@ def run_replicates(
 ) -> Iterator[Round]:
     """Yields the rounds of each replicate, then its controls.
 
-    What is finished comes from the run directory, and is not trained again.
+    Finished trainings are read from the run directory.
 
     Args:
-        trainer: That of replicate 0; its plan says how many there are.
-        run_dir: The open run directory.
-        progress: What shows the user how it goes.
-        keys: What gives trainings their keys.
-        cache: Where trainings of other searches are.
+        trainer: The trainer of replicate 0; its plan says how many there are.
+        run_dir: The run directory, which is open.
+        progress: Shows the user how the search is going.
+        keys: Gives trainings their keys.
+        cache: The trainings that searches share; None: nothing is shared.
     """
     for number in range(trainer.plan.replicates):
         own = trainer.replicate(number)

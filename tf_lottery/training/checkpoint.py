@@ -1,4 +1,4 @@
-"""The record of one training while it goes on; it can be written and continued."""
+"""The record of one training while it runs; a stopped training continues from it."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from tf_lottery.core.outcome import State, Weights
 from tf_lottery.core.spoiled import not_finite, unmasked
 from tf_lottery.core.warn import warn
 
-# A checkpoint may take this share of the time since the last one.
+# Writing a checkpoint may take this fraction of the time since the last one.
 _SHARE = 0.05
 
 
@@ -24,14 +24,15 @@ class Run:
 
     Attributes:
         step: The optimizer step, counted from the initialisation.
-        curves: Lists of equal length, one value a validation pass.
+        curves: Lists of equal length, one value per validation pass.
         best_step: The step of minimum validation loss so far.
-        best_loss: The validation loss there.
-        best_metrics: All values there.
-        best_weights: The weights there; the only copy that is kept.
-        next_start: The step and the state where later tickets start, once seen.
+        best_loss: The validation loss at that step.
+        best_metrics: All values at that step.
+        best_weights: The weights at that step; the only copy that is kept.
+        next_start: The step and the state where later tickets start, once it is
+            reached.
         logs: The last training metrics.
-        seconds: Time spent before the run was continued.
+        seconds: The time that training took until this step.
     """
 
     step: int
@@ -53,7 +54,7 @@ class Run:
         return run
 
     def record(self) -> dict[str, Any]:
-        """Everything but the arrays, as plain values."""
+        """Everything except the arrays, as plain values."""
         fields: tuple[str, ...] = ("step", "curves", "logs", "seconds")
         fields += ("best_step", "best_loss", "best_metrics")
         return {name: getattr(self, name) for name in fields}
@@ -61,7 +62,7 @@ class Run:
     def note(self, values: dict[str, float]) -> None:
         """Appends the values of a validation pass to the curves.
 
-        Of two passes at one step the second counts.
+        If there are two passes at one step, the second one replaces the first.
         """
         if self.curves.get("step", [])[-1:] == [self.step]:
             for curve in self.curves.values():
@@ -73,13 +74,13 @@ class Run:
 class Checkpoint:
     """The file from which a training continues after it was stopped.
 
-    Writing is skipped where it would take more than a twentieth of the time
-    since the last one.
+    Writing is skipped if it would take more than a twentieth of the time since the
+    last checkpoint.
 
     Args:
         path: The file; it is there only while the training goes on.
-        masks: Those of the ticket that is trained.
-        key: What identifies the training; by default its masks.
+        masks: The masks of the ticket that is trained.
+        key: Identifies the training; default: the digest of its masks.
     """
 
     def __init__(self, path: PathLike, masks: Masks, key: str | None = None) -> None:
@@ -96,10 +97,10 @@ class Checkpoint:
         return 0 if archive is None else archive.header["run"]["step"]
 
     def forget_unusable(self, start: State) -> None:
-        """Removes what is damaged or spoiled: the training begins again, with a word.
+        """Removes a damaged or spoiled checkpoint, with a warning.
 
         Args:
-            start: The state that the training began with, which may hold infinities.
+            start: The state at the beginning of the training; it may hold infinities.
         """
         try:
             if (archive := self._archive()) is not None:
@@ -121,7 +122,7 @@ class Checkpoint:
         return run, archive.group("state")
 
     def keep(self, name: str, arrays: State) -> State:
-        """Writes arrays beside the checkpoint; they are then read from there."""
+        """Writes arrays to a file next to the checkpoint; they are read from there."""
         return save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
 
     def is_due(self) -> bool:
@@ -158,7 +159,7 @@ class Checkpoint:
             path.unlink()
 
     def _check(self, archive: Archive, start: State) -> None:
-        """Reads all of it; raises if no training can go on from it."""
+        """Reads all of it; raises if a training cannot continue from it."""
         try:
             Run.of_record(archive.header["run"])
             next_digest = archive.header["next_digest"]
@@ -180,7 +181,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         archive = Archive(self.path)
-        # That of another training is not continued.
+        # The checkpoint of another training is not continued.
         return archive if archive.header.get("key") == self._key else None
 
     def _kept_path(self, name: str) -> Path:
