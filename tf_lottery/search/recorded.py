@@ -1,7 +1,7 @@
 """A trainer that writes what it does to disk, and trains nothing twice."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class Recorded:
     def finished(self, round: Round, control: str, draw: int) -> Round | None:
         """A control in the run directory, if it is finished there."""
         plan = self._trainer.plan
-        which: Any = (round.number, control, draw)
+        which = (round.number, control, draw)
         if not self._dir.has_outcome(*which) or not self._dir.has_ticket(*which):
             return None  # a missing ticket is made again
         found = self._dir.control(plan, round, control, draw)
@@ -97,30 +97,33 @@ class Recorded:
         self, ticket: Ticket, *, control: str | None = None, draw: int = 0
     ) -> Outcome:
         """The outcome in the run directory, or else that of training the ticket."""
-        which: Any = (control, draw)
-        if self._dir.has_outcome(ticket.round, *which):
-            self._dir.restore_ticket(ticket, *which)
-            outcome = self._dir.outcome(ticket, *which)
-            if control is None and not self._has_start(ticket, outcome, control):
-                directory = self._dir.directory(ticket.round, *which)
-                raise TicketError(
-                    f"{directory} does not hold the state that later tickets start "
-                    "from. Remove it to train the round again."
-                )
-            self._passed(ticket, outcome, *which)
-            return outcome
+        if self._dir.has_outcome(ticket.round, control, draw):
+            return self._found(ticket, control, draw)
         if ticket.round > 0 or control is not None:
-            self._dir.save_ticket(ticket, *which)
+            self._dir.save_ticket(ticket, control, draw)
         key = self._key(ticket)
         if self._cache is None:
-            return self._trained(ticket, key, *which)
+            return self._trained(ticket, key, control, draw)
         waits = f"{_named(ticket, control)} waits: another search trains it now."
         with self._cache.alone(key, lambda: self._progress.say(waits)):
-            if taken := self._taken(ticket, key, *which):
+            if taken := self._taken(ticket, key, control, draw):
                 return taken
-            outcome = self._trained(ticket, key, *which)
-            self._cache.publish(key, self._dir.directory(ticket.round, *which))
+            outcome = self._trained(ticket, key, control, draw)
+            directory = self._dir.directory(ticket.round, control, draw)
+            self._cache.publish(key, directory)
             return outcome
+
+    def _found(self, ticket: Ticket, control: str | None, draw: int) -> Outcome:
+        """The outcome in the run directory."""
+        self._dir.restore_ticket(ticket, control, draw)
+        outcome = self._dir.outcome(ticket, control, draw)
+        if control is None and not self._has_start(ticket, outcome, control):
+            raise TicketError(
+                f"{self._dir.directory(ticket.round)} does not hold the state that "
+                "later tickets start from. Remove it to train the round again."
+            )
+        self._passed(ticket, outcome, control, draw)
+        return outcome
 
     def _trained(
         self, ticket: Ticket, key: str, control: str | None, draw: int
