@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fakes import facts, replicated, written
+from tests.fakes import manifest, replicated, written
 from tests.run_dir.forging import edited_plan
 from tf_lottery.core.plan import Plan
 from tf_lottery.verdict.spread import Spread
@@ -200,4 +200,4 @@ def test_the_tool_writes_the_table_and_refuses_a_search_that_is_not_finished(tmp
     )
     assert done.returncode != 0
     assert "1 trainings left" in done.stderr
-    assert facts(plan)["plan"]["rounds"] == 2
+    assert manifest(plan)["plan"]["rounds"] == 2

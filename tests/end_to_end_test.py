@@ -8,7 +8,7 @@ import pytest
 import tf_lottery
 from tests.models import arrays, batches, compiled, equal, keras, tiny, with_state
 from tf_lottery import Ticket, find_ticket, one_shot
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 
@@ -66,7 +66,7 @@ def test_the_directory_holds_what_the_search_found(found):
     loaded.verify()
     assert loaded.masks == ticket.masks
     assert loaded.reason == ticket.reason
-    history = Store(path).history()
+    history = RunDir(path).history()
     for mine, theirs in zip(history, ticket.history, strict=True):
         assert mine.ticket.masks == theirs.ticket.masks
         assert equal(dict(mine.outcome.weights), dict(theirs.outcome.weights))
@@ -225,7 +225,7 @@ def test_a_replaced_search_leaves_the_files_of_others(tmp_path):
     search(run_dir=tmp_path, rounds=1)
     search(run_dir=tmp_path, rounds=1, pruning_rate=0.5, overwrite=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
-    assert Store(tmp_path).history().plan.pruning_rate == 0.5
+    assert RunDir(tmp_path).history().plan.pruning_rate == 0.5
 
 
 def test_the_run_directory_may_be_given_as_text(tmp_path):

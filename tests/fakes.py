@@ -13,8 +13,8 @@ from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import to_steps
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.run_dir.manifest import describe
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.manifest import manifest_of
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training.checkpoint import Run
 from tf_lottery.training.lengths import Lengths
@@ -171,24 +171,24 @@ def architecture(model="fake", optimizer="adam") -> dict:
     return {"model": model, "compile_config": {"optimizer": optimizer}}
 
 
-def facts(plan: Plan, **changes) -> dict:
+def manifest(plan: Plan, **changes) -> dict:
     """What a run directory holds of a search with a fake trainer."""
     of = {
         "architecture": architecture(),
         "data": {"dataset": {"batches": 9}},
     }
     of |= {"monitor": "val_accuracy", "maximize": True}
-    return describe(plan, **{**of, **changes})
+    return manifest_of(plan, **{**of, **changes})
 
 
-def written(path, plan: Plan, **trainer) -> Store:
+def written(path, plan: Plan, **trainer) -> RunDir:
     """A run directory with all rounds of a search."""
-    store = Store(path)
-    with store.open(facts(plan), overwrite=False):
+    run_dir = RunDir(path)
+    with run_dir.open(manifest(plan), overwrite=False):
         for round in run_rounds(FakeTrainer(plan, **trainer), plan):
-            store.replicate().save_ticket(round.ticket)
-            store.replicate().save_outcome(round.ticket, round.outcome)
-    return store
+            run_dir.replicate_dir().save_ticket(round.ticket)
+            run_dir.replicate_dir().save_outcome(round.ticket, round.outcome)
+    return run_dir
 
 
 def outcome(weights, **changes) -> Outcome:

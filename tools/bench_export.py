@@ -24,7 +24,7 @@ from tf_lottery.bindings.tf_keras.data.given import resolve
 from tf_lottery import ExportError, export
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.cli.commands import load_recipe
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.find import chosen
 
 FLAGS = flags.FLAGS
@@ -64,7 +64,7 @@ def main(_: Any) -> None:
 
 def lenet_ticket(run_dir: str) -> Any:
     """The ticket of a run directory, with its data."""
-    ticket = chosen(Store(run_dir).history())
+    ticket = chosen(RunDir(run_dir).history())
     recipe = load_recipe(str(RECIPE))
     assert ticket.plan is not None
     data = resolve(recipe.dataset, None, None, ticket.plan)

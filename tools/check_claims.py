@@ -16,7 +16,7 @@ from absl import app, flags
 
 from tf_lottery.core.archive import PathLike, atomic, write_json
 from tf_lottery.core.history import History
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 FLAGS = flags.FLAGS
 
@@ -53,9 +53,9 @@ def table(rows: Sequence[dict]) -> str:
 
 def finished(run_dir: PathLike) -> History:
     """The history of a search that has nothing left to train."""
-    store = Store(run_dir)
-    history = store.history()
-    if left := store.left(history.plan):
+    directory = RunDir(run_dir)
+    history = directory.history()
+    if left := directory.left(history.plan):
         sys.exit(f"{run_dir} has {left} trainings left. Continue it, then check.")
     return history
 

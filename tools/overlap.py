@@ -8,13 +8,13 @@ The overlap of two masks is the weights that both keep, by those that either kee
 from absl import app
 
 from tf_lottery.core.masks import Masks
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 
 def main(arguments: list[str]) -> None:
     if len(arguments) < 3:
         raise app.UsageError("Two run directories or more, as the first lines say.")
-    first, *others = (Store(path).history() for path in arguments[1:])
+    first, *others = (RunDir(path).history() for path in arguments[1:])
     print("round  density  " + "  ".join(arguments[2:]))
     for rounds in zip(first, *others, strict=False):
         one, *rest = (round.ticket.masks for round in rounds)

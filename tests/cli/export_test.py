@@ -14,7 +14,7 @@ from tests.run_dir.forging import edited
 from tf_lottery import Ticket
 from tf_lottery.cli import main as cli
 from tf_lottery.export.flatbuffer import TFLiteFile
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 RECIPE = """
 from tests.models import arrays, compiled, tiny
@@ -112,7 +112,7 @@ def test_a_run_directory_that_is_not_there_is_named(tmp_path):
 
 
 def test_the_plan_says_where_the_data_are(found):
-    assert Store(found).facts()["recipe"] == str(found.parent / "recipe.py")
+    assert RunDir(found).manifest()["recipe"] == str(found.parent / "recipe.py")
 
 
 def test_a_run_directory_is_exported_on_the_data_of_a_recipe(run_dir, found, capsys):
@@ -145,7 +145,7 @@ def test_another_round_and_other_weights_can_be_exported(run_dir, tmp_path):
     written = card(output)
     assert (written["round"], written["weights"]) == (0, "final")
     model = keras.models.load_model(output, compile=False)
-    final = Store(run_dir).history()[0].outcome.weights["hidden/kernel"]
+    final = RunDir(run_dir).history()[0].outcome.weights["hidden/kernel"]
     assert (model.get_layer("hidden").kernel.numpy() == final).all()
 
 

@@ -17,8 +17,8 @@ from tf_lottery.cli import flags
 from tf_lottery.cli import main as cli
 from tf_lottery.core import archive
 from tf_lottery.core.errors import InvariantError
-from tf_lottery.run_dir.manifest import describe
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.manifest import manifest_of
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.rounds import run_rounds
 
 FRAMEWORKS = {"tensorflow", "tf_keras", "keras", "keras_tuner"}
@@ -32,12 +32,13 @@ def run(*arguments):
 def run_dir(tmp_path_factory):
     """A finished search by the fake trainer."""
     plan, path = Plan(rounds=3), tmp_path_factory.mktemp("run")
-    store, trainer = Store(path), FakeTrainer(plan)
-    facts = describe(plan, {}, "spec", monitor="val_accuracy", maximize=True)
-    with store.open(facts, overwrite=False):
+    directory, trainer = RunDir(path), FakeTrainer(plan)
+    manifest = manifest_of(plan, {}, "spec", monitor="val_accuracy", maximize=True)
+    with directory.open(manifest, overwrite=False):
         for round in run_rounds(trainer, plan):
-            store.replicate().save_ticket(round.ticket)
-            outcome = store.replicate().save_outcome(round.ticket, round.outcome)
+            replicate = directory.replicate_dir()
+            replicate.save_ticket(round.ticket)
+            outcome = replicate.save_outcome(round.ticket, round.outcome)
         ticket = FoundTicket.of(round.ticket, outcome)
         ticket.save(path / "ticket.safetensors")
     return path
@@ -81,8 +82,8 @@ def test_verify_finds_masks_that_do_not_follow_from_the_weights(tmp_path, run_di
 
     copy = tmp_path / "run"
     shutil.copytree(run_dir, copy)
-    store = Store(copy)
-    history = store.history()
+    directory = RunDir(copy)
+    history = directory.history()
     last = history[3]
     moved = {path: np.roll(mask, 1) for path, mask in last.ticket.masks.items()}
     forged = dataclasses.replace(
@@ -90,8 +91,8 @@ def test_verify_finds_masks_that_do_not_follow_from_the_weights(tmp_path, run_di
     )
     zeros = {p: np.zeros_like(last.outcome.weights[p]) for p in last.outcome.weights}
     outcome = dataclasses.replace(last.outcome, weights=zeros, best_weights=zeros)
-    store.replicate().save_ticket(forged)
-    store.replicate().save_outcome(forged, outcome)
+    directory.replicate_dir().save_ticket(forged)
+    directory.replicate_dir().save_outcome(forged, outcome)
     with pytest.raises(SystemExit, match="round 3 do not follow"):
         run("verify", copy)
 
@@ -106,7 +107,7 @@ def test_verify_finds_a_flipped_bit(tmp_path, run_dir):
 
 @pytest.mark.parametrize("command", ["show", "report", "verify"])
 def test_a_path_that_is_no_search_is_one_line(command, tmp_path):
-    with pytest.raises(SystemExit, match="no run directory") as stopped:
+    with pytest.raises(SystemExit, match="must be a run directory") as stopped:
         run(command, tmp_path)
     assert "\n" not in str(stopped.value)
 
@@ -123,7 +124,7 @@ def test_a_bug_of_ours_shows_its_traceback(tmp_path, monkeypatch):
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    with pytest.raises(ValueError, match="no run directory"):
+    with pytest.raises(ValueError, match="must be a run directory"):
         run("show", tmp_path, "--debug")
 
 
@@ -175,7 +176,7 @@ def test_a_recipes_model_may_take_the_plan_and_is_made_under_the_dtype_policy(
     recipe.write_text(LITTLE)
     arguments = [recipe, f"--run_dir={run_dir}", "--steps=4"]
     run("find", *arguments, "--dtype_policy=mixed_bfloat16")
-    ticket = Store(run_dir).history()[1].ticket
+    ticket = RunDir(run_dir).history()[1].ticket
     config = ticket.architecture["config"]["layers"][1]["config"]
     assert config["dtype"]["config"]["name"] == "mixed_bfloat16"
     optimizer = ticket.architecture["compile_config"]["optimizer"]["config"]
@@ -192,7 +193,7 @@ def test_a_recipe_can_be_tried_out_on_few_batches(tmp_path):
     recipe.write_text(LITTLE)
     arguments = [recipe, f"--run_dir={run_dir}", "--limit_batches=1", "--steps=4"]
     run("find", *arguments, "--batch_size=5")
-    data = Store(run_dir).facts()["data"]
+    data = RunDir(run_dir).manifest()["data"]
     assert [part["batches"] for part in data.values()] == [1, 1]
     whole = np.random.default_rng(0).normal(size=(48, 3)).astype("float32")
     batch = hashlib.sha256(whole[:5].tobytes())
@@ -253,7 +254,7 @@ def test_a_full_disk_is_one_line_and_the_search_goes_on(tmp_path, monkeypatch, a
     assert "\n" not in str(stopped.value)
     assert not list(run_dir.rglob(f"{archive.TEMPORARY}*"))
     run("find", recipe, f"--run_dir={run_dir}", "--verbose=0")
-    assert len(Store(run_dir).history()) == 2
+    assert len(RunDir(run_dir).history()) == 2
 
 
 def test_a_reader_that_ends_early_is_no_error(run_dir):

@@ -43,7 +43,7 @@ def test_a_sweep_over_rates_of_mnist_is_reported_and_goes_on(recipe, tmp_path, c
     run(*arguments, "--max_trials=2")
     run(*arguments)
     printed = capsys.readouterr().out
-    assert "round 0 is shared: it was found in" in printed
+    assert "round 0 is shared: it is in" in printed
     assert "Trained 7 of 9 trainings; the others were shared." in printed
     directory = tmp_path / "sweep_little"
     for name in ("report.html", "front.png", "trials.csv", "trials.json"):

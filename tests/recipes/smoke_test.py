@@ -8,7 +8,7 @@ import pytest
 from tests.recipes.protocol_test import PRINTED
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.cli.main import main, parse
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.zoo import data
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -48,7 +48,7 @@ def test_it_runs(name, made, tmp_path):
     told = [RECIPES / f"{name}.py", f"--flagfile={RECIPES}/smoke.flags"]
     told += [f"--run_dir={tmp_path}", "--steps=2", "--evaluate_every=2", "--verbose=0"]
     main(parse(["tf_lottery", "find", *map(str, told)]))
-    history = Store(tmp_path).history()
+    history = RunDir(tmp_path).history()
     dense, sparse = history
     rates = PRINTED[name][2]
     assert dense.ticket.density == 1

@@ -1,20 +1,23 @@
-"""Searches that share: what one run directory holds, no other trains again."""
+"""Searches that share: of equal trainings only the first one is done."""
 
+import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeTrainer, architecture, facts
+from tests.fakes import FakeTrainer, Killed, architecture, manifest
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir import cache
-from tf_lottery.run_dir.cache import Shared
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.cache import Cache
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import run_replicates
 
@@ -22,21 +25,30 @@ from tf_lottery.search.replicates import run_replicates
 def searched(path, plan, share_with=None, trainer=None, **of):
     """The trainer of a search that is done, and what the search gave."""
     trainer = trainer or FakeTrainer(plan)
-    found = facts(plan, **of)
-    store = Store(path)
-    with store.open(found, overwrite=False):
+    found = manifest(plan, **of)
+    run_dir = RunDir(path)
+    with run_dir.open(found, overwrite=False):
         run = run_replicates(
             trainer,
-            store,
+            run_dir,
             Progress(0, plan, 100),
-            Identity(found),
-            Shared(share_with) if share_with else None,
+            Keys(found),
+            Cache(share_with) if share_with else None,
         )
         return trainer, list(run)
 
 
-def outcome_of(run_dir):
-    return run_dir / "replicate_0" / "round_00" / "outcome.safetensors"
+def shared(path):
+    """The directories of the trainings that searches share."""
+    return sorted(each for each in (path / "trainings").iterdir())
+
+
+def first_round(run_dir):
+    return run_dir / "replicate_0" / "round_00"
+
+
+def files(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 def weights(rounds):
@@ -60,7 +72,7 @@ def weights(rounds):
 )
 def test_searches_that_prune_otherwise_share_the_dense_training(tmp_path, changes):
     plan = Plan(rounds=2)
-    searched(tmp_path / "one", plan)
+    searched(tmp_path / "one", plan, share_with=tmp_path)
     other = dataclasses.replace(plan, **changes)
     alone, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", other)
     trainer, rounds = searched(tmp_path / "two", other, share_with=tmp_path)
@@ -70,7 +82,7 @@ def test_searches_that_prune_otherwise_share_the_dense_training(tmp_path, change
 
 
 def test_every_common_round_is_shared(tmp_path):
-    searched(tmp_path / "one", Plan(rounds=3))
+    searched(tmp_path / "one", Plan(rounds=3), share_with=tmp_path)
     trainer, rounds = searched(tmp_path / "two", Plan(rounds=5), share_with=tmp_path)
     assert trainer.rounds_trained == [4, 5]
     assert len(rounds) == 6
@@ -78,7 +90,7 @@ def test_every_common_round_is_shared(tmp_path):
 
 def test_replicates_and_controls_are_shared_too(tmp_path):
     plan = Plan(rounds=2, replicates=2, controls=("reinit", "shuffle"))
-    searched(tmp_path / "one", plan)
+    searched(tmp_path / "one", plan, share_with=tmp_path)
     trainer, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
     assert trainer.rounds_trained == []
     assert len(rounds) == 2 * (3 + 4)
@@ -111,7 +123,7 @@ def test_replicates_and_controls_are_shared_too(tmp_path):
 )
 def test_what_trains_otherwise_is_not_shared(tmp_path, changes, of):
     plan = Plan(rounds=1)
-    searched(tmp_path / "one", plan)
+    searched(tmp_path / "one", plan, share_with=tmp_path)
     other = dataclasses.replace(plan, **changes)
     trainer, _ = searched(tmp_path / "two", other, share_with=tmp_path, **of)
     assert trainer.rounds_trained == [0, 1]
@@ -123,14 +135,14 @@ def test_other_initial_weights_are_not_shared(tmp_path):
             return {n: a + 1 for n, a in super().draw(seed).items()}
 
     plan = Plan(rounds=1)
-    searched(tmp_path / "one", plan)
+    searched(tmp_path / "one", plan, share_with=tmp_path)
     trainer = Other(plan)
     searched(tmp_path / "two", plan, share_with=tmp_path, trainer=trainer)
     assert trainer.rounds_trained == [0, 1]
 
 
 def test_a_late_rewind_shares_the_dense_training_and_replays_its_first_steps(tmp_path):
-    searched(tmp_path / "one", Plan(rounds=2))
+    searched(tmp_path / "one", Plan(rounds=2), share_with=tmp_path)
     late = Plan(rounds=2, rewind_to=20)
     _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", late)
     trainer, rounds = searched(tmp_path / "two", late, share_with=tmp_path)
@@ -141,7 +153,7 @@ def test_a_late_rewind_shares_the_dense_training_and_replays_its_first_steps(tmp
 
 
 def test_what_does_not_repeat_is_not_replayed(tmp_path):
-    searched(tmp_path / "one", Plan(rounds=1))
+    searched(tmp_path / "one", Plan(rounds=1), share_with=tmp_path)
     late = Plan(rounds=1, rewind_to=20)
     trainer = FakeTrainer(late)
     trainer.replays = False
@@ -150,7 +162,7 @@ def test_what_does_not_repeat_is_not_replayed(tmp_path):
 
 
 def test_what_is_shared_takes_no_space_twice(tmp_path):
-    searched(tmp_path / "one", Plan(rounds=1))
+    searched(tmp_path / "one", Plan(rounds=1), share_with=tmp_path)
     searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
     one, two = (
         tmp_path / n / "replicate_0/round_00/outcome.safetensors"
@@ -164,7 +176,7 @@ def test_where_nothing_can_be_linked_it_is_copied(tmp_path, monkeypatch):
         raise OSError("another file system")
 
     monkeypatch.setattr(cache.os, "link", refuse)
-    searched(tmp_path / "one", Plan(rounds=1))
+    searched(tmp_path / "one", Plan(rounds=1), share_with=tmp_path)
     trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
     one, two = (
         tmp_path / n / "replicate_0/round_00/outcome.safetensors"
@@ -177,21 +189,123 @@ def test_where_nothing_can_be_linked_it_is_copied(tmp_path, monkeypatch):
 
 def test_a_search_that_is_removed_leaves_what_was_shared(tmp_path):
     plan = Plan(rounds=1)
-    searched(tmp_path / "one", plan)
+    searched(tmp_path / "one", plan, share_with=tmp_path)
     _, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
     expected = weights(rounds)
-    with Store(tmp_path / "one").open(facts(plan), overwrite=True):
+    with RunDir(tmp_path / "one").open(manifest(plan), overwrite=True):
         pass
-    assert weights(Store(tmp_path / "two").history()) == expected
+    assert weights(RunDir(tmp_path / "two").history()) == expected
 
 
-def test_files_of_others_below_the_path_are_passed_over(tmp_path):
-    for number, text in enumerate(["{", "[]", "1", '{"key": 3}', "{}"]):
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        (directory / "metrics.json").write_text(text)
-    trainer, _ = searched(tmp_path / "two", Plan(rounds=1), share_with=tmp_path)
+def test_a_run_directory_may_be_elsewhere(tmp_path):
+    plan, elsewhere = Plan(rounds=1), tmp_path / "elsewhere"
+    _, expected = searched(elsewhere / "one", plan, share_with=tmp_path / "shared")
+    trainer, rounds = searched(elsewhere / "two", plan, share_with=tmp_path / "shared")
+    assert trainer.rounds_trained == []
+    assert weights(rounds) == weights(expected)
+
+
+def test_only_finished_trainings_of_searches_that_share_are_there(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=2))
+    assert not (tmp_path / "trainings").exists()
+    with contextlib.suppress(Killed):
+        plan = Plan(rounds=2)
+        trainer = FakeTrainer(plan, die_in=1)
+        searched(tmp_path / "two", plan, share_with=tmp_path, trainer=trainer)
+    (found,) = shared(tmp_path)
+    assert files(found).keys() == {"outcome.safetensors", "metrics.json"}
+    key = json.loads((found / "metrics.json").read_text())["key"]
+    assert found.name == key
+    for name in files(found):
+        assert os.path.samefile(found / name, first_round(tmp_path / "two") / name)
+
+
+def test_what_a_search_finished_before_is_shared_when_it_is_called_again(tmp_path):
+    plan = Plan(rounds=2, controls=("reinit",))
+    searched(tmp_path / "one", plan)
+    again, _ = searched(tmp_path / "one", plan, share_with=tmp_path)
+    trainer, _ = searched(tmp_path / "two", plan, share_with=tmp_path)
+    assert (again.rounds_trained, trainer.rounds_trained) == ([], [])
+
+
+def test_what_was_finished_on_another_machine_is_not_shared_as_of_this(tmp_path):
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan, devices="another")
+    searched(tmp_path / "one", plan, share_with=tmp_path)
+    trainer, _ = searched(tmp_path / "two", plan, share_with=tmp_path)
     assert trainer.rounds_trained == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("link", 1), ("link", 2), ("replace", 1), ("replace", 2), ("replace", 3)],
+)
+def test_killed_while_a_training_is_published_it_is_published_later(
+    tmp_path, monkeypatch, name, number
+):
+    call, calls = getattr(os, name), iter(range(1, 100))
+
+    def dying(source, target):
+        if "trainings" in Path(target).parts and next(calls) == number:
+            raise Killed
+        call(source, target)
+
+    plan = Plan(rounds=1)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(os, name, dying)
+        searched(tmp_path / "one", plan, share_with=tmp_path)
+    again, expected = searched(tmp_path / "one", plan, share_with=tmp_path)
+    assert again.rounds_trained == [1]
+    assert len(shared(tmp_path)) == 2
+    trainer, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
+    assert trainer.rounds_trained == []
+    assert weights(rounds) == weights(expected)
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+DAMAGE = {
+    "no metrics": lambda path: (path / "metrics.json").unlink(),
+    "no outcome": lambda path: (path / "outcome.safetensors").unlink(),
+    "no file": lambda path: [each.unlink() for each in path.iterdir()],
+    "half metrics": lambda path: truncated(path / "metrics.json"),
+    "half an outcome": lambda path: truncated(path / "outcome.safetensors"),
+    "of another key": lambda path: exchange(path, shared(path.parent.parent)),
+}
+
+
+def exchange(path, all_of_them):
+    other = next(each for each in all_of_them if each != path)
+    shutil.rmtree(path)
+    shutil.copytree(other, path)
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_training_is_trained_again_and_replaced(tmp_path, damage):
+    plan = Plan(rounds=1)
+    one = tmp_path / "elsewhere" / "one"
+    expected = weights(searched(one, plan, share_with=tmp_path)[1])
+    key = json.loads((first_round(one) / "metrics.json").read_text())["key"]
+    shutil.rmtree(tmp_path / "elsewhere")  # its files are linked
+    damage(tmp_path / "trainings" / key)
+    second, rounds = searched(tmp_path / "two", plan, share_with=tmp_path)
+    assert second.rounds_trained == [0]
+    assert weights(rounds) == expected
+    third, rounds = searched(tmp_path / "three", plan, share_with=tmp_path)
+    assert third.rounds_trained == []
+    assert weights(rounds) == expected
+
+
+def test_a_training_is_replaced_by_one_that_later_searches_can_use(tmp_path):
+    """Where bits do not repeat, none is replayed."""
+    for name, trained in (("one", [0, 1]), ("two", [0, 1]), ("three", [])):
+        plan = Plan(rounds=1, rewind_to=0 if name == "one" else 20)
+        trainer = FakeTrainer(plan)
+        trainer.replays = False
+        searched(tmp_path / name, plan, share_with=tmp_path, trainer=trainer)
+        assert trainer.rounds_trained == trained
 
 
 def test_every_training_has_a_key_of_its_own(tmp_path):
@@ -203,7 +317,7 @@ def test_every_training_has_a_key_of_its_own(tmp_path):
 
 
 def test_a_kill_while_a_late_rewind_is_replayed_leaves_nothing_half(tmp_path):
-    searched(tmp_path / "one", Plan(rounds=2))
+    searched(tmp_path / "one", Plan(rounds=2), share_with=tmp_path)
     late = Plan(rounds=2, rewind_to=20)
     _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", late)
 
@@ -221,7 +335,7 @@ def test_a_kill_while_a_late_rewind_is_replayed_leaves_nothing_half(tmp_path):
 @pytest.mark.parametrize("steps", [(0, 20), (20, 0), (20, 40), (40, 20)])
 def test_searches_share_their_dense_training_in_any_order(tmp_path, steps):
     first, second = (Plan(rounds=2, rewind_to=step) for step in steps)
-    searched(tmp_path / "one", first)
+    searched(tmp_path / "one", first, share_with=tmp_path)
     _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", second)
     trainer, rounds = searched(tmp_path / "two", second, share_with=tmp_path)
     assert 0 not in trainer.rounds_trained
@@ -236,7 +350,7 @@ def test_a_training_that_was_stopped_early_is_not_shared(tmp_path):
             return dataclasses.replace(outcome, last_step=outcome.last_step - 1)
 
     plan = Plan(rounds=1)
-    searched(tmp_path / "one", plan, trainer=Stopped(plan))
+    searched(tmp_path / "one", plan, trainer=Stopped(plan), share_with=tmp_path)
     trainer, _ = searched(tmp_path / "two", plan, share_with=tmp_path)
     assert trainer.rounds_trained == [0, 1]
 
@@ -248,52 +362,41 @@ def test_what_cannot_be_told_apart_is_neither_shared_nor_known(tmp_path):
         trainer.unknown = "callbacks"
         searched(tmp_path / name, plan, share_with=tmp_path, trainer=trainer)
         assert trainer.rounds_trained == [0, 1]
+    assert shared(tmp_path) == []
     keys = [json.loads(p.read_text())["key"] for p in tmp_path.rglob("metrics.json")]
     assert keys == [None] * 4
 
 
-def test_a_training_that_another_took_the_place_of_is_not_taken(tmp_path):
-    searched(tmp_path / "one", Plan(rounds=1))
-    key = json.loads(
-        outcome_of(tmp_path / "one").with_name("metrics.json").read_text()
-    )["key"]
-    found = Shared(tmp_path)
-    assert list(found.of(key))
-    searched_again = Plan(rounds=1, seed=7)
-    with Store(tmp_path / "one").open(facts(searched_again), overwrite=True):
-        pass
-    searched(tmp_path / "one", searched_again)
-    assert not list(found.of(key))
-
-
 def test_a_round_without_the_state_that_it_needs_is_refused(tmp_path):
     late = Plan(rounds=1, rewind_to=20)
-    store = Store(tmp_path)
-    with store.open(facts(late), overwrite=False):
+    run_dir = RunDir(tmp_path)
+    with run_dir.open(manifest(late), overwrite=False):
         trainer = FakeTrainer(late)
         dense = trainer.dense()
-        store.replicate().save_ticket(dense)
+        run_dir.replicate_dir().save_ticket(dense)
         outcome = dataclasses.replace(trainer.train(dense), next_start=None)
-        store.replicate().save_outcome(dense, outcome)
+        run_dir.replicate_dir().save_outcome(dense, outcome)
     with pytest.raises(TicketError, match="state that later tickets start from"):
         searched(tmp_path, late)
 
 
 def test_what_is_shared_is_said(tmp_path, capsys):
     plan = Plan(rounds=1)
-    searched(tmp_path / "one", plan)
-    store, found = Store(tmp_path / "two"), facts(plan)
-    with store.open(found, overwrite=False):
-        progress, shared_with = Progress(2, plan, 100), Shared(tmp_path)
-        identity = Identity(found)
-        list(run_replicates(FakeTrainer(plan), store, progress, identity, shared_with))
-    source = tmp_path / "one" / "replicate_0" / "round_01"
+    searched(tmp_path / "one", plan, share_with=tmp_path)
+    run_dir, found = RunDir(tmp_path / "two"), manifest(plan)
+    with run_dir.open(found, overwrite=False):
+        progress, shared_with = Progress(2, plan, 100), Cache(tmp_path)
+        keys = Keys(found)
+        list(run_replicates(FakeTrainer(plan), run_dir, progress, keys, shared_with))
     said = " ".join(capsys.readouterr().out.split())
-    assert f"round 1 is shared: it was found in {source}." in said
+    for path in shared(tmp_path):
+        assert f"is shared: it is in {path}." in said
+    assert "round 0 is shared" in said
+    assert "round 1 is shared" in said
 
 
 def test_a_wait_for_another_search_is_said_once(tmp_path):
-    first, second = (Shared(tmp_path, tmp_path / name) for name in ("one", "two"))
+    first, second = Cache(tmp_path), Cache(tmp_path)
     said, done = [], []
 
     def other():
@@ -310,15 +413,27 @@ def test_a_wait_for_another_search_is_said_once(tmp_path):
     assert (said, done) == (["waits"], ["first", "second"])
 
 
-def test_a_directory_to_share_with_must_be_there_or_begin_here(tmp_path):
-    with pytest.raises(ValueError, match="`share_with` must be a directory"):
-        Shared(tmp_path / "none")
-    with pytest.raises(ValueError, match="`share_with` must be a directory"):
-        Shared(tmp_path / "none", tmp_path / "elsewhere")
+def test_locks_are_removed_when_the_training_is_finished(tmp_path):
+    searched(tmp_path / "one", Plan(rounds=1), share_with=tmp_path)
+    assert all(path.is_dir() for path in shared(tmp_path))
+
+
+def test_a_lock_of_a_search_that_was_killed_holds_nobody_up(tmp_path):
+    plan = Plan(rounds=1)
+    searched(tmp_path / "one", plan, share_with=tmp_path)
+    keys = [path.name for path in shared(tmp_path)]
+    shutil.rmtree(tmp_path / "trainings")
+    (tmp_path / "trainings").mkdir()
+    for key in keys:
+        (tmp_path / "trainings" / f"{key}.lock").touch()
+    searched(tmp_path / "two", plan, share_with=tmp_path)
+    assert [path.name for path in shared(tmp_path)] == keys
+
+
+def test_a_directory_to_share_with_is_made_and_must_be_one(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="`share_with` must be a directory"):
-        Shared(tmp_path / "file", tmp_path / "file" / "one")
-    first = Shared(tmp_path / "none", tmp_path / "none" / "one")
-    assert list(first.of("a key")) == []
-    assert first.holds(tmp_path / "none" / "one")
-    assert not first.holds(tmp_path / "one")
+    for path in ("", tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ValueError, match="`share_with` must be a directory"):
+            Cache(path)
+    Cache(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 
 def which(round):
@@ -30,7 +30,7 @@ def content(round, start="state"):
 
 def contents(path):
     """What a run directory says of each training."""
-    return {which(each): content(each) for each in Store(path).history().trainings()}
+    return {which(each): content(each) for each in RunDir(path).history().trainings()}
 
 
 def arrays_of(path):

@@ -11,7 +11,7 @@ from tests.run_dir.refusing import fails
 from tests.search.searching import PLAN, search
 from tf_lottery.core.errors import TicketError
 from tf_lottery.run_dir.names import TICKET
-from tf_lottery.run_dir.run_dir import Store, load_history
+from tf_lottery.run_dir.run_dir import RunDir, load_history
 from tf_lottery.search.find import chosen
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
@@ -26,7 +26,7 @@ class Other(FakeTrainer):
 
 def returned(path, trainer):
     search(path, trainer)
-    chosen(Store(path).history()).save(path / TICKET)
+    chosen(RunDir(path).history()).save(path / TICKET)
     return path
 
 
@@ -47,14 +47,14 @@ def run(tmp_path, both):
 def test_a_replicate_of_another_search_of_the_plan_is_found(run, both, number):
     shutil.rmtree(run / f"replicate_{number}")
     shutil.copytree(both[1] / f"replicate_{number}", run / f"replicate_{number}")
-    fails(run, r"replicate_1/round_00/ticket.safetensors was written beside another")
+    fails(run, r"replicate_1/round_00/ticket.safetensors was written when")
 
 
 def test_replicates_exchanged_before_a_ticket_was_returned_are_found(run, both):
     (run / TICKET).unlink()
     shutil.rmtree(run / "replicate_0")
     shutil.copytree(both[1] / "replicate_0", run / "replicate_0")
-    fails(run, "one of the two replicates is of another search")
+    fails(run, "one of the two replicates belongs to another search")
 
 
 def test_the_replicate_that_was_removed_is_trained_again(run, both):

@@ -28,7 +28,7 @@ def edited(path, change):
 
 def edited_plan(run, **changes):
     """Another plan in plan.json, with its right digest."""
-    edited(run / PLAN, lambda facts: facts["plan"].update(changes))
+    edited(run / PLAN, lambda manifest: manifest["plan"].update(changes))
 
 
 def resealed(replicate):

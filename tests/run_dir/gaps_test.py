@@ -10,7 +10,7 @@ from tests.search.searching import PLAN, search
 from tf_lottery.cli.main import main, parse
 from tf_lottery.core.errors import TicketError
 from tf_lottery.run_dir.names import METRICS, TICKET
-from tf_lottery.run_dir.run_dir import Store, load_history
+from tf_lottery.run_dir.run_dir import RunDir, load_history
 from tf_lottery.run_dir.verify import verify
 from tf_lottery.search.find import chosen
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
 @pytest.fixture
 def run(tmp_path, whole):
     run = shutil.copytree(whole[1], tmp_path / "run")
-    chosen(Store(run).history()).save(run / TICKET)
+    chosen(RunDir(run).history()).save(run / TICKET)
     return run
 
 
@@ -40,7 +40,7 @@ def test_a_round_that_is_missing_before_later_ones_is_named(run, capsys, replica
     said = shown(run, capsys)
     assert f"{path} is missing, although replicate_{replicate} has finished" in said
     assert "up to round 2" in said
-    assert "call trains it again. The later trainings stay if" in said
+    assert "call trains it again. If that gives the same weights" in said
     with pytest.raises(TicketError, match="round_01 is missing, although"):
         list(verify(run))
 

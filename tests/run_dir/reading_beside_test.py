@@ -5,14 +5,14 @@ import threading
 
 import pytest
 
-from tests.fakes import FakeTrainer, facts
+from tests.fakes import FakeTrainer, manifest
 from tests.search.searching import PLAN, SMALL, search
 from tf_lottery.core.errors import TicketError
 from tf_lottery.run_dir import gaps as gaps_module
 from tf_lottery.run_dir.gaps import gaps
 from tf_lottery.run_dir.names import METRICS, TICKET
-from tf_lottery.run_dir.replicate_dir import Replicate
-from tf_lottery.run_dir.run_dir import Store, load_history
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
+from tf_lottery.run_dir.run_dir import RunDir, load_history
 from tf_lottery.search.find import chosen
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
@@ -37,11 +37,11 @@ def once(function, before):
 
 def test_a_search_that_starts_again_meanwhile_is_read_again(run, monkeypatch):
     def begin():
-        with Store(run).open(facts(SMALL), overwrite=True):
+        with RunDir(run).open(manifest(SMALL), overwrite=True):
             pass
 
-    outcome = once(Replicate.outcome, begin)
-    monkeypatch.setattr(Replicate, "outcome", lambda *args: outcome(*args))
+    outcome = once(ReplicateDir.outcome, begin)
+    monkeypatch.setattr(ReplicateDir, "outcome", lambda *args: outcome(*args))
     history = load_history(run)
     assert history.plan == SMALL
     assert not history.trainings()
@@ -51,25 +51,27 @@ def test_a_search_that_ends_meanwhile_is_read_again(run, monkeypatch):
     chosen(load_history(run)).save(run / TICKET)
     (run / "replicate_1" / "round_02" / METRICS).unlink()
     reads = []
-    trainings = Store.trainings
+    trainings = RunDir.trainings
 
     def end():
         search(run, FakeTrainer(PLAN))
-        chosen(Store(run).trainings()).save(run / TICKET, overwrite=True)
+        chosen(RunDir(run).trainings()).save(run / TICKET, overwrite=True)
 
     check = once(trainings, end)
-    monkeypatch.setattr(Store, "trainings", lambda self: reads.append(1) or check(self))
+    monkeypatch.setattr(
+        RunDir, "trainings", lambda self: reads.append(1) or check(self)
+    )
     assert len(load_history(run).replicates[1]) == 3
     assert reads
 
 
 def test_trainings_that_are_being_removed_are_no_gap(run):
     shutil.rmtree(run / "replicate_0" / "round_01")
-    assert gaps(Store(run), PLAN)
+    assert gaps(RunDir(run), PLAN)
     (run / "plan.json").unlink()
-    store = Store(run)
-    store._search = "any"
-    assert gaps(store, PLAN) == []
+    run_dir = RunDir(run)
+    run_dir._search = "any"
+    assert gaps(run_dir, PLAN) == []
 
 
 def test_a_round_that_ends_meanwhile_leaves_no_gap(run, monkeypatch):
@@ -77,11 +79,11 @@ def test_a_round_that_ends_meanwhile_leaves_no_gap(run, monkeypatch):
     shutil.move(last, run / "elsewhere")
     ended = once(gaps_module.numbered, lambda: shutil.move(run / "elsewhere", last))
     monkeypatch.setattr(gaps_module, "numbered", ended)
-    assert gaps(Store(run), PLAN) == []
+    assert gaps(RunDir(run), PLAN) == []
 
 
 def test_initial_weights_that_vanish_are_said_to_be_missing(run, monkeypatch):
-    monkeypatch.setattr(Replicate, "dense", lambda self, plan: None)
+    monkeypatch.setattr(ReplicateDir, "dense", lambda self, plan: None)
     with pytest.raises(TicketError, match=r"round_00/ticket\.safetensors is missing"):
         load_history(run)
 
@@ -93,9 +95,9 @@ def test_reading_beside_a_live_search_is_never_wrong(tmp_path):
     def read():
         while not ended.is_set():
             try:
-                errors.extend(gaps(Store(path), load_history(path).plan))
+                errors.extend(gaps(RunDir(path), load_history(path).plan))
             except TicketError as error:
-                if "no plan.json" not in str(error):
+                if "without a plan.json" not in str(error):
                     errors.append(str(error))
 
     reader = threading.Thread(target=read)
@@ -103,8 +105,8 @@ def test_reading_beside_a_live_search_is_never_wrong(tmp_path):
     try:
         for _ in range(3):
             search(path, FakeTrainer(PLAN))
-            chosen(Store(path).history()).save(path / TICKET, overwrite=True)
-            with Store(path).open(facts(PLAN), overwrite=True):
+            chosen(RunDir(path).history()).save(path / TICKET, overwrite=True)
+            with RunDir(path).open(manifest(PLAN), overwrite=True):
                 pass
     finally:
         ended.set()
@@ -118,7 +120,7 @@ def test_nothing_is_written_by_reading(run):
         path.chmod(0o555 if path.is_dir() else 0o444)
     run.chmod(0o555)
     try:
-        gaps(Store(run), load_history(run).plan)
+        gaps(RunDir(run), load_history(run).plan)
     finally:
         for path in [run, *run.rglob("*")]:
             path.chmod(0o755)

@@ -14,7 +14,7 @@ from tests.search.searching import (
     trained,
 )
 from tf_lottery.report.table import unfinished
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
 
@@ -105,7 +105,7 @@ def test_fewer_of_it_later_trains_and_loses_nothing(whole, tmp_path, changes):
     assert [which(round) for round in found] == expected
     after = arrays_of(tmp_path)
     assert {name: after[name] for name in before} == before
-    shown = Store(tmp_path).history()
+    shown = RunDir(tmp_path).history()
     assert len(shown.trainings()) == len(expected)
     again = FakeTrainer(PLAN)
     search(tmp_path, again)
@@ -124,8 +124,8 @@ def test_a_search_that_was_asked_for_less_has_nothing_left(tmp_path):
         control_rounds={"reinit": (2,), "shuffle": (1,)},
     )
     list(search(tmp_path, FakeTrainer(once)))
-    history = Store(tmp_path).history()
+    history = RunDir(tmp_path).history()
     assert unfinished(history) == ""
-    assert Store(tmp_path).left(history.plan) == 0
+    assert RunDir(tmp_path).left(history.plan) == 0
     draws = [r.draw for r in history.controls if r.control == "reinit"]
     assert draws == [0] * SMALL.replicates

@@ -16,7 +16,7 @@ from tests.search.searching import (
 )
 from tf_lottery.core import archive, controls
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
 
@@ -34,7 +34,7 @@ def test_killed_in_any_training_it_ends_as_if_it_had_not_been(tmp_path, whole, n
     path = tmp_path / "run"
     before = search(path, Dying(PLAN, number))
     assert [which(round) for round in before] == TRAININGS[:number]
-    assert Store(path).left(PLAN) == len(TRAININGS) - number
+    assert RunDir(path).left(PLAN) == len(TRAININGS) - number
     again = FakeTrainer(PLAN)
     found = search(path, again)
     assert again.controls == [which[:3] for which in TRAININGS[number:]]
@@ -53,7 +53,7 @@ def test_killed_at_any_write_of_a_control_it_ends_with_the_same_files(
         assert len(search(tmp_path / "run", FakeTrainer(plan))) < 3
     search(tmp_path / "run", FakeTrainer(plan))
     assert contents(tmp_path / "run") == expected
-    assert Store(tmp_path / "run").left(plan) == 0
+    assert RunDir(tmp_path / "run").left(plan) == 0
     assert not list((tmp_path / "run").rglob("checkpoint*"))
     assert not list((tmp_path / "run").rglob(f"{archive.TEMPORARY}*"))
 

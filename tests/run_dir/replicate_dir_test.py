@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from tests.fakes import facts
+from tests.fakes import manifest
 from tests.run_dir.contents import arrays_of, contents
 from tests.run_dir.forging import edited
 from tests.search.searching import (
@@ -14,7 +14,7 @@ from tests.search.searching import (
 from tf_lottery.core import controls
 from tf_lottery.core.errors import PlanMismatchError, TicketError
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
 
@@ -45,12 +45,12 @@ def test_another_function_of_a_controls_name_is_not_passed_off_as_it(tmp_path):
 def test_the_same_function_goes_on(tmp_path, there, here):
     trained(tmp_path, dataclasses.replace(SMALL, controls=(there,)))
     assert trained(tmp_path, dataclasses.replace(SMALL, controls=(here,))) == []
-    assert Store(tmp_path).history().plan.controls == (there,)
+    assert RunDir(tmp_path).history().plan.controls == (there,)
 
 
 def test_overwriting_removes_all_replicates_and_controls(tmp_path):
     trained(tmp_path, SMALL)
-    with Store(tmp_path).open(facts(Plan(seed=3)), overwrite=True):
+    with RunDir(tmp_path).open(manifest(Plan(seed=3)), overwrite=True):
         pass
     assert arrays_of(tmp_path) == {}
 
@@ -66,7 +66,7 @@ def test_a_directory_from_before_replicates_and_controls_is_read_and_goes_on(tmp
 
     edited(tmp_path / "plan.json", older)
     assert contents(tmp_path) == expected
-    assert Store(tmp_path).history().plan == plan
+    assert RunDir(tmp_path).history().plan == plan
     assert trained(tmp_path, plan) == []
     assert trained(tmp_path, SMALL)[:2] == [(0, 1, "reinit"), (0, 2, "reinit")]
 

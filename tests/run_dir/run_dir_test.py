@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import tf_lottery
-from tests.fakes import FakeTrainer, architecture, facts, written
+from tests.fakes import FakeTrainer, architecture, manifest, written
 from tf_lottery.core.archive import Archive
 from tf_lottery.core.errors import PlanMismatchError, TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.rounds import run_rounds
 
 PLAN = Plan(rounds=2, rewind_to=20)
@@ -23,7 +23,7 @@ PLAN = Plan(rounds=2, rewind_to=20)
 
 def opened(path, plan=PLAN, overwrite=False, **changes):
     """Opens and leaves a run directory."""
-    with Store(path).open(facts(plan, **changes), overwrite=overwrite):
+    with RunDir(path).open(manifest(plan, **changes), overwrite=overwrite):
         pass
 
 
@@ -80,25 +80,25 @@ def test_the_optimizer_at_the_rewind_point_comes_back_bit_by_bit(tmp_path):
 
 def test_a_search_that_goes_on_has_the_history_of_what_is_finished(run):
     (run / "replicate_0" / "round_02" / "metrics.json").unlink()
-    assert Store(run).replicate().finished() == 2
-    assert [round.number for round in Store(run).history()] == [0, 1]
+    assert RunDir(run).replicate_dir().finished() == 2
+    assert [round.number for round in RunDir(run).history()] == [0, 1]
 
 
 def test_a_round_after_a_gap_is_not_finished(run):
     (run / "replicate_0" / "round_01" / "metrics.json").unlink()
-    assert Store(run).replicate().finished() == 1
+    assert RunDir(run).replicate_dir().finished() == 1
 
 
 def test_metrics_that_are_no_numbers_come_back_as_nan(tmp_path):
-    store = written(tmp_path, Plan(rounds=1), scores=[0.9, np.nan])
-    history = store.history()
+    run_dir = written(tmp_path, Plan(rounds=1), scores=[0.9, np.nan])
+    history = run_dir.history()
     assert np.isnan(history.score(1))
     assert np.isnan(history[1].outcome.metrics["test_accuracy"])
 
 
 def test_an_empty_directory_has_no_history(tmp_path):
-    with pytest.raises(TicketError, match="no run directory"):
-        Store(tmp_path).history()
+    with pytest.raises(TicketError, match="must be a run directory"):
+        RunDir(tmp_path).history()
 
 
 def test_masks_are_written_once_and_weights_only_where_they_differ(run):
@@ -161,7 +161,7 @@ def test_a_refused_search_changes_no_file(run):
 )
 def test_more_rounds_or_another_judgement_continue_the_search(run, same):
     opened(run, Plan(**{"rounds": 2, "rewind_to": 20, **same}))
-    assert Store(run).replicate().finished() == 3
+    assert RunDir(run).replicate_dir().finished() == 3
 
 
 def test_the_order_of_layer_rates_is_part_of_the_plan(tmp_path):
@@ -192,7 +192,7 @@ def test_a_second_process_gets_a_clear_error_at_once(tmp_path):
         "try: opened(sys.argv[1])\n"
         "except ValueError as error: print(error)"
     )
-    with Store(tmp_path).open(facts(PLAN), overwrite=False):
+    with RunDir(tmp_path).open(manifest(PLAN), overwrite=False):
         command = [sys.executable, "-c", code, str(tmp_path)]
         printed = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert "is in use by another search" in printed.stdout, printed.stderr
@@ -201,7 +201,7 @@ def test_a_second_process_gets_a_clear_error_at_once(tmp_path):
 
 def test_a_second_search_in_this_process_gets_the_same_error(tmp_path):
     with (
-        Store(tmp_path).open(facts(PLAN), overwrite=False),
+        RunDir(tmp_path).open(manifest(PLAN), overwrite=False),
         pytest.raises(ValueError, match="in use by another search"),
     ):
         opened(tmp_path)
@@ -209,8 +209,8 @@ def test_a_second_search_in_this_process_gets_the_same_error(tmp_path):
 
 def test_a_search_that_failed_holds_no_lock_though_its_error_is_kept(tmp_path):
     # A notebook keeps the last traceback, and with it every local variable.
-    store = Store(tmp_path)
-    with pytest.raises(KeyError) as kept, store.open(facts(PLAN), overwrite=False):
+    run_dir = RunDir(tmp_path)
+    with pytest.raises(KeyError) as kept, run_dir.open(manifest(PLAN), overwrite=False):
         raise KeyError
     opened(tmp_path)
     assert kept.value
@@ -228,8 +228,8 @@ def test_a_refused_search_holds_no_lock_though_its_error_is_kept(run):
 
 def test_overwrite_removes_the_search(run):
     opened(run, Plan(seed=7), overwrite=True)
-    assert Store(run).replicate().finished() == 0
-    assert Plan.from_json(Store(run).facts()["plan"]).seed == 7
+    assert RunDir(run).replicate_dir().finished() == 0
+    assert Plan.from_json(RunDir(run).manifest()["plan"]).seed == 7
     assert not (run / "ticket.safetensors").exists()
 
 
@@ -252,7 +252,7 @@ def test_overwrite_removes_nothing_where_no_search_was(tmp_path, name):
 def test_overwrite_replaces_a_damaged_search(run):
     (run / "plan.json").write_text("{")
     opened(run, overwrite=True)
-    assert Store(run).replicate().finished() == 0
+    assert RunDir(run).replicate_dir().finished() == 0
 
 
 # Directories that cannot work.
@@ -307,16 +307,16 @@ DAMAGES = ["", "{", "{}", "[]", "null", '{"plan": {}}', "\x00\xff"]
 @pytest.mark.parametrize("text", DAMAGES)
 def test_a_damaged_plan_is_an_error_that_names_the_file(run, text):
     (run / "plan.json").write_text(text, encoding="latin-1")
-    for act in (lambda: opened(run), lambda: Store(run).history()):
+    for act in (lambda: opened(run), lambda: RunDir(run).history()):
         with pytest.raises(TicketError, match=r"plan\.json"):
             act()
 
 
 def test_a_plan_of_a_later_version_is_an_error_that_names_the_file(run):
-    found = Store(run).facts()
+    found = RunDir(run).manifest()
     found["plan"]["granularity"] = "filter"
     (run / "plan.json").write_text(json.dumps(found))
-    for act in (lambda: opened(run), lambda: Store(run).history()):
+    for act in (lambda: opened(run), lambda: RunDir(run).history()):
         with pytest.raises((TicketError, PlanMismatchError), match=str(run)):
             act()
 
@@ -324,14 +324,14 @@ def test_a_plan_of_a_later_version_is_an_error_that_names_the_file(run):
 def test_a_search_of_an_earlier_version_is_an_error_that_says_what_to_do(run):
     for path in run.rglob("*.safetensors"):
         path.rename(path.with_suffix(".npz"))
-    facts = json.loads((run / "plan.json").read_text())
-    del facts["digest"]
-    (run / "plan.json").write_text(json.dumps(facts))
-    for act in (lambda: opened(run), lambda: Store(run).history()):
+    manifest = json.loads((run / "plan.json").read_text())
+    del manifest["digest"]
+    (run / "plan.json").write_text(json.dumps(manifest))
+    for act in (lambda: opened(run), lambda: RunDir(run).history()):
         with pytest.raises(TicketError, match=r"earlier version.*--overwrite"):
             act()
     opened(run, overwrite=True)
-    Store(run).facts()
+    RunDir(run).manifest()
 
 
 @pytest.mark.parametrize("text", DAMAGES)
@@ -339,7 +339,7 @@ def test_damaged_metrics_are_an_error_that_names_the_round(run, text):
     path = run / "replicate_0" / "round_01" / "metrics.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(TicketError, match="round_01"):
-        Store(run).history()
+        RunDir(run).history()
 
 
 @pytest.mark.parametrize("name", ["ticket.safetensors", "outcome.safetensors"])
@@ -352,39 +352,39 @@ def test_a_damaged_round_is_an_error_that_names_it(run, number, name, damage):
     if damage != "missing":
         path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"")
     with pytest.raises(TicketError, match=f"round_{number:02d}"):
-        Store(run).history()
+        RunDir(run).history()
 
 
 def test_bug_of_distiller_76_an_outcome_is_read_for_other_masks(run):
-    store = Store(run)
+    run_dir = RunDir(run)
     outcome_of_another = run / "replicate_0" / "round_02" / "outcome.safetensors"
     outcome_of_another.replace(run / "replicate_0" / "round_01" / "outcome.safetensors")
     with pytest.raises(TicketError, match="other masks"):
-        store.history()
+        run_dir.history()
 
 
 def test_a_round_asked_for_with_other_masks_is_an_error(run):
-    store = Store(run)
-    one, two = store.history()[1:3]
+    run_dir = RunDir(run)
+    one, two = run_dir.history()[1:3]
     other = Ticket(two.ticket.masks, one.ticket.state, round=1)
     with pytest.raises(TicketError, match="other masks"):
-        store.replicate().outcome(other)
+        run_dir.replicate_dir().outcome(other)
 
 
 def test_other_devices_are_a_warning_where_rounds_are_left(run):
     plan = dataclasses.replace(PLAN, rounds=9)
-    with pytest.warns(UserWarning, match="other devices, None and not 2 GPUs"):
+    with pytest.warns(UserWarning, match="other devices: None, and now 2 GPUs"):
         opened(run, plan, devices="2 GPUs")
 
 
 def test_a_finished_search_keeps_the_devices_that_trained_it(run):
     opened(run, PLAN, devices="2 GPUs")
-    assert Store(run).facts()["devices"] is None
+    assert RunDir(run).manifest()["devices"] is None
 
 
 def test_a_history_loads_from_its_directory_alone(tmp_path):
     written(tmp_path / "run", Plan(rounds=2))
     history = tf_lottery.load_history(tmp_path / "run")
     assert [round.number for round in history] == [0, 1, 2]
-    with pytest.raises(TicketError, match="is no run directory"):
+    with pytest.raises(TicketError, match="must be a run directory"):
         tf_lottery.load_history(tmp_path)

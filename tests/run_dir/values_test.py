@@ -17,7 +17,7 @@ from tf_lottery.core import archive
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 COPIES = {
     **{
@@ -43,7 +43,7 @@ def temporary(plan=PLAN):
     """The history of a search whose directory goes with it, and that directory."""
     directory = tempfile.TemporaryDirectory()
     search(directory.name, FakeTrainer(plan))
-    return Store(directory.name, directory).history(), directory.name
+    return RunDir(directory.name, directory).history(), directory.name
 
 
 def returned(history):
@@ -176,7 +176,7 @@ def total(ticket):
 
 
 def test_a_ticket_crosses_to_another_process_and_back(run):
-    ticket = Store(run).history()[2].trained
+    ticket = RunDir(run).history()[2].trained
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         found, back = pool.apply(total, (ticket,))
     assert found == total(ticket)[0]
@@ -185,7 +185,7 @@ def test_a_ticket_crosses_to_another_process_and_back(run):
 
 
 def test_outcomes_rounds_and_histories_can_be_compared_and_hashed(run):
-    one, other = Store(run).history(), Store(run).history()
+    one, other = RunDir(run).history(), RunDir(run).history()
     assert one[0].outcome == one[0].outcome
     assert one[0].outcome != other[0].outcome
     assert one[0] == one[0]

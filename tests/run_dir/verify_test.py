@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.core.files import span
-from tests.fakes import FakeTrainer, facts, written
+from tests.fakes import FakeTrainer, manifest, written
 from tests.run_dir.forging import edited_plan, resealed, rewritten
 from tests.search.searching import search as searched
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.run_dir.verify import verify
 
 K = "dense/kernel"
@@ -55,11 +55,11 @@ def test_a_whole_search_verifies_with_a_line_for_each_round(tmp_path, plan):
 def test_a_plan_with_other_blocks_is_not_that_of_the_files(tmp_path):
     run = written(tmp_path, Plan(rounds=2, block_size=(1, 3))).path
     edited_plan(run, block_size=[1, 1])
-    fails(run, "ticket.safetensors is of another search")
+    fails(run, "ticket.safetensors belongs to another search")
 
 
 def test_an_empty_search_is_an_error(tmp_path):
-    with Store(tmp_path).open(facts(Plan()), overwrite=False):
+    with RunDir(tmp_path).open(manifest(Plan()), overwrite=False):
         pass
     fails(tmp_path, "no finished round")
 
@@ -110,12 +110,12 @@ def test_a_returned_ticket_of_another_search_is_found(run, tmp_path_factory):
 
 
 def test_a_returned_ticket_of_this_search_verifies(run):
-    Store(run).history()[2].ticket.save(run / "ticket.safetensors")
+    RunDir(run).history()[2].ticket.save(run / "ticket.safetensors")
     assert "ticket.safetensors: round 2" in list(verify(run))[-1]
 
 
 def test_a_returned_ticket_with_other_weights_is_found(run):
-    ticket = Store(run).history()[2].ticket
+    ticket = RunDir(run).history()[2].ticket
     ticket.save(run / "ticket.safetensors")
 
     def other_start(groups, masks):
@@ -126,7 +126,7 @@ def test_a_returned_ticket_with_other_weights_is_found(run):
 
 
 def test_a_returned_ticket_of_a_round_that_is_missing_is_found(run):
-    Store(run).history()[2].ticket.save(run / "ticket.safetensors")
+    RunDir(run).history()[2].ticket.save(run / "ticket.safetensors")
     file_of(run, 2, "metrics.json").unlink()
     fails(run, "ticket.safetensors")
 
@@ -158,7 +158,7 @@ def test_masks_of_another_replicate_are_found(several):
     path = several / "replicate_1" / "round_01"
     shutil.rmtree(path)
     shutil.copytree(several / "replicate_0" / "round_01", path)
-    fails(several, "round_01.*must be of replicate 1, round 1")
+    fails(several, "round_01.*must be the file of replicate 1, round 1")
 
 
 def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):
@@ -174,7 +174,7 @@ def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):
 @pytest.mark.parametrize("replicate", [0, 1])
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_returned_ticket_of_any_replicate_verifies(several, replicate, number):
-    round = Store(several).history().replicates[replicate][number]
+    round = RunDir(several).history().replicates[replicate][number]
     round.ticket.save(several / "ticket.safetensors")
     expected = f"ticket.safetensors: round {number}, masks and weights as in the search"
     assert list(verify(several))[-1] == expected

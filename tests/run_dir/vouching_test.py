@@ -17,7 +17,7 @@ from tests.search.searching import PLAN, SMALL, search
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.names import METRICS, OUTCOME, TICKET
-from tf_lottery.run_dir.run_dir import Store, load_history
+from tf_lottery.run_dir.run_dir import RunDir, load_history
 from tf_lottery.run_dir.verify import verify
 from tf_lottery.search.find import chosen
 
@@ -35,7 +35,7 @@ SHUFFLE = "replicate_0/controls/shuffle/round_02/draw_0"
 def finished(tmp_path_factory, whole):
     path = tmp_path_factory.mktemp("finished") / "run"
     shutil.copytree(whole[1], path)
-    chosen(Store(path).history()).save(path / TICKET)
+    chosen(RunDir(path).history()).save(path / TICKET)
     return path
 
 
@@ -70,14 +70,14 @@ def test_files_that_changed_places_are_found(run, name, pair):
 )
 def test_directories_that_changed_places_are_found(run, pair):
     swap(*(run / each for each in pair))
-    fails(run, "must be of replicate")
+    fails(run, "must be the file of replicate")
 
 
 def test_whole_controls_that_changed_places_are_found(run):
     edited_plan(run, control_rounds=None)
     path = run / "replicate_0" / "controls"
     swap(path / "reinit", path / "shuffle")
-    with pytest.raises(TicketError, match=r"must be of replicate 0, round .*shuffle"):
+    with pytest.raises(TicketError, match=r"file of replicate 0, round .*shuffle"):
         load_history(run)
 
 
@@ -98,7 +98,7 @@ def test_one_digit_of_a_metric_is_found(run):
     text = path.read_text()
     assert "0.9" in text
     path.write_text(text.replace("0.9", "0.8", 1))
-    fails(run, r"round_01/metrics\.json was changed after it was written")
+    fails(run, r"round_01/metrics\.json was changed after the search wrote it")
 
 
 def test_a_metric_with_a_digest_of_its_own_is_found(run):
@@ -106,7 +106,7 @@ def test_a_metric_with_a_digest_of_its_own_is_found(run):
         metrics["outcome"]["metrics"]["val_accuracy"] = 0.99
 
     edited(run / ROUND / METRICS, better)
-    fails(run, r"round_01/metrics\.json is not of the training")
+    fails(run, r"round_01/metrics\.json and .* different trainings")
 
 
 @pytest.mark.parametrize(
@@ -115,16 +115,16 @@ def test_a_metric_with_a_digest_of_its_own_is_found(run):
 )
 def test_an_edited_plan_is_found(run, field, value):
     path = run / "plan.json"
-    facts = json.loads(path.read_text())
-    facts["plan"][field] = value
-    path.write_text(json.dumps(facts))
-    fails(run, r"plan\.json was changed after it was written")
+    manifest = json.loads(path.read_text())
+    manifest["plan"][field] = value
+    path.write_text(json.dumps(manifest))
+    fails(run, r"plan\.json was changed after the search wrote it")
 
 
 def test_a_key_more_in_a_plan_is_found(run):
     path = run / "plan.json"
-    facts = json.loads(path.read_text()) | {"mine": 1}
-    path.write_text(json.dumps(facts))
+    manifest = json.loads(path.read_text()) | {"mine": 1}
+    path.write_text(json.dumps(manifest))
     fails(run, r"plan\.json was changed")
 
 
@@ -151,7 +151,7 @@ def test_another_layout_of_the_same_json_is_no_change(run):
 def test_a_returned_ticket_that_says_something_else_is_found(run, change, said):
     import dataclasses
 
-    ticket = chosen(Store(run).history())
+    ticket = chosen(RunDir(run).history())
     dataclasses.replace(ticket, **change).save(run / TICKET, overwrite=True)
     with pytest.raises(TicketError, match=said):
         list(verify(run))
@@ -161,7 +161,7 @@ def test_a_returned_ticket_that_says_something_else_is_found(run, change, said):
 def test_a_returned_ticket_with_weights_of_another_training_is_found(run, kind):
     import dataclasses
 
-    history = Store(run).history()
+    history = RunDir(run).history()
     ticket = chosen(history)
     arrays = {n: a * 2 for n, a in getattr(ticket.outcome, kind).items()}
     outcome = dataclasses.replace(ticket.outcome, **{kind: arrays})
@@ -172,7 +172,7 @@ def test_a_returned_ticket_with_weights_of_another_training_is_found(run, kind):
 
 def test_a_returned_ticket_of_before_a_longer_call_still_verifies(tmp_path):
     search(tmp_path, FakeTrainer(SMALL))
-    chosen(Store(tmp_path).history()).save(tmp_path / TICKET)
+    chosen(RunDir(tmp_path).history()).save(tmp_path / TICKET)
     import dataclasses
 
     more = dataclasses.replace(SMALL, rounds=3, tolerance=0.2)
@@ -233,7 +233,7 @@ def test_counts_of_a_plan_are_bounded_by_what_is_on_disk(run, numbers):
     assert table(history)
     assert unfinished(history).startswith("14 of ")
     assert list(verify(run))
-    assert Store(run).left(history.plan) == history.plan.count() - 14
+    assert RunDir(run).left(history.plan) == history.plan.count() - 14
     assert time.process_time() - started < 2
 
 
@@ -325,7 +325,7 @@ assert "mine" in sys.modules
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert "'mine:scores' is the user's own code" in lines[1]
+    assert "'mine:scores' is the user's code" in lines[1]
     assert "derived again and equal" in lines[4]
 
 
@@ -348,7 +348,7 @@ def test_overwriting_removes_only_what_the_search_wrote(run, tmp_path):
     (run / "replicate_7").symlink_to(elsewhere)
     (run / "replicate_0" / "round_05").symlink_to(elsewhere / "round_00")
     (run / "tensorboard").symlink_to(elsewhere)
-    with Store(run).open(_facts(Plan(seed=9)), overwrite=True):
+    with RunDir(run).open(_facts(Plan(seed=9)), overwrite=True):
         pass
     assert [path.read_text() for path in mine] == ["precious"] * len(mine)
     assert not list(run.rglob(OUTCOME))
@@ -369,6 +369,6 @@ def test_unfinished_files_of_another_search_below_are_left(run):
 
 
 def _facts(plan):
-    from tests.fakes import facts
+    from tests.fakes import manifest
 
-    return facts(plan)
+    return manifest(plan)

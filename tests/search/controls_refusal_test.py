@@ -122,15 +122,15 @@ def test_layers_that_a_control_leaves_are_named_in_a_warning():
     with pytest.warns(UserWarning, match="'reinit' of round") as caught:
         controls_of(plan, drawing(LOGITS, "dense/kernel")(plan))
     assert [str(w.message) for w in caught] == [
-        f"The control 'reinit' of round {number} leaves 'dense/kernel', '{LOGITS}' as "
-        "they are."
+        f"The control 'reinit' of round {number} does not change 'dense/kernel', "
+        f"'{LOGITS}'."
         for number in (1, 2)
     ]
 
 
 def test_a_layer_that_is_left_dense_is_named_when_it_is_shuffled():
     plan = Plan(rounds=1, controls=("shuffle",), layer_rates={"logits": 0.0})
-    with pytest.warns(UserWarning, match=f"leaves '{LOGITS}' as"):
+    with pytest.warns(UserWarning, match=f"does not change '{LOGITS}'"):
         controls_of(plan)
 
 

@@ -271,7 +271,7 @@ def test_the_command_ends_within_seconds_and_says_how_to_go_on(tmp_path, number)
         again = process(tmp_path, *command, pause=0)
         printed, errors = again.communicate()
         assert again.returncode == 0, errors
-        assert "round 0 goes on from step 6" in printed
+        assert "round 0 continues from step 6" in printed
 
 
 @pytest.mark.slow

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.fakes import FakeTrainer, facts
+from tests.fakes import FakeTrainer, manifest
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.controls import run_controls
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
@@ -29,12 +29,12 @@ def scaled(ticket, context):
 
 def searched(path, *chosen):
     """The controls of a search that a run directory keeps, and what was trained."""
-    plan, store = Plan(rounds=2, controls=chosen), Store(path)
+    plan, run_dir = Plan(rounds=2, controls=chosen), RunDir(path)
     trainer = FakeTrainer(plan)
-    with store.open(facts(plan), overwrite=False):
-        identity = Identity(facts(plan))
+    with run_dir.open(manifest(plan), overwrite=False):
+        keys = Keys(manifest(plan))
         progress = Progress(0, plan, 100)
-        recorded = Recorded(trainer, store.replicate(), progress, identity)
+        recorded = Recorded(trainer, run_dir.replicate_dir(), progress, keys)
         rounds = list(run_rounds(recorded, plan))
         return list(run_controls(recorded, rounds, plan)), trainer.controls
 
@@ -56,7 +56,7 @@ def test_changed_code_is_not_passed_off_as_what_was_trained(tmp_path, monkeypatc
 def test_a_control_that_is_ours_is_not_made_again(tmp_path, monkeypatch):
     searched(tmp_path, "reinit")
     monkeypatch.setattr(FakeTrainer, "draw", None, raising=True)
-    monkeypatch.setattr(Recorded, "dense", lambda self: self._store.dense(Plan()))
+    monkeypatch.setattr(Recorded, "dense", lambda self: self._dir.dense(Plan()))
     _, trained = searched(tmp_path, "reinit")
     assert trained == []
 
@@ -135,20 +135,19 @@ def test_a_control_is_not_called_as_what_it_is_compared_with(name):
 
 def test_a_half_trained_control_is_not_continued_by_changed_code(tmp_path):
     """Also where nothing can be shared, so that no key is written."""
-    plan, store = Plan(rounds=1), Store(tmp_path)
-    with store.open(facts(plan), overwrite=False):
+    plan, run_dir = Plan(rounds=1), RunDir(tmp_path)
+    with run_dir.open(manifest(plan), overwrite=False):
         found = []
         for factor in (2.0, 3.0):
             trainer = FakeTrainer(plan)
             trainer.unknown = "callbacks"
-            progress, identity = Progress(0, plan, 100), Identity(facts(plan))
-            recorded = Recorded(trainer, store.replicate(), progress, identity)
+            progress, keys = Progress(0, plan, 100), Keys(manifest(plan))
+            recorded = Recorded(trainer, run_dir.replicate_dir(), progress, keys)
             rounds = list(run_rounds(recorded, plan))
             state = {n: a * factor for n, a in rounds[1].ticket.state.items()}
             control = dataclasses.replace(rounds[1].ticket, state=state)
-            checkpoint = recorded._checkpoint(
-                control, "mine", 0, recorded._course(control)
-            )
+            key = recorded._key(control)
+            checkpoint = recorded._checkpoint(control, "mine", 0, key)
             found.append(checkpoint.step)
             checkpoint.save(Run(50), SimpleNamespace(view=lambda state=state: state))
     assert found == [0, 0]

@@ -9,14 +9,14 @@ import contextlib
 import numpy as np
 import pytest
 
-from tests.fakes import FakeTrainer, Killed, facts
+from tests.fakes import FakeTrainer, Killed, manifest
 from tests.run_dir.contents import contents
 from tests.search.searching import dying
 from tf_lottery.core.archive import Archive, Group, save
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
@@ -35,14 +35,14 @@ each_plan = pytest.mark.parametrize(
 
 def search(path, trainer, verbose=0):
     """Runs or continues a search; the rounds until it ended or was killed."""
-    store, plan = Store(path), trainer.plan
+    run_dir, plan = RunDir(path), trainer.plan
     rounds = []
-    with contextlib.suppress(Killed), store.open(facts(plan), overwrite=False):
+    with contextlib.suppress(Killed), run_dir.open(manifest(plan), overwrite=False):
         recorded = Recorded(
             trainer,
-            store.replicate(),
+            run_dir.replicate_dir(),
             Progress(verbose, plan, 100),
-            Identity(facts(plan)),
+            Keys(manifest(plan)),
         )
         for round in run_rounds(recorded, plan):
             rounds.append(round)
@@ -175,12 +175,12 @@ def test_each_round_has_a_checkpoint_of_its_own_which_goes_when_it_is_finished(
 def test_a_round_changed_by_hand_is_trained_no_further(tmp_path):
     plan = Plan(rounds=3)
     search(tmp_path, FakeTrainer(plan, die_in=2))
-    path = Store(tmp_path).replicate().directory(0) / "outcome.safetensors"
+    path = RunDir(tmp_path).replicate_dir().directory(0) / "outcome.safetensors"
     archive = Archive(path)
     weights = dict(archive.group("final"))
     weights["dense/kernel"] = np.linspace(1, 2, 30, dtype="f4").reshape(6, 5)
     save(path, {"final": weights, "best": weights}, archive.header, archive.masks)
-    with pytest.raises(TicketError, match=r"round_00/metrics\.json is not of"):
+    with pytest.raises(TicketError, match=r"metrics\.json and .* different trainings"):
         search(tmp_path, FakeTrainer(plan))
 
 

@@ -15,7 +15,7 @@ from tests.search.searching import (
     search,
 )
 from tf_lottery.core import archive
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected
 from tf_lottery.verdict.judge import judge
@@ -27,13 +27,13 @@ def test_each_replicate_has_its_rounds_and_then_its_controls(whole):
     found, path = whole
     assert [which(round) for round in found] == TRAININGS
     assert sorted(map(str, contents(path))) == sorted(map(str, TRAININGS))
-    assert Store(path).left(PLAN) == 0
+    assert RunDir(path).left(PLAN) == 0
 
 
 def test_the_history_of_the_directory_is_that_of_the_search(whole):
     found, path = whole
     searched = collected(found, PLAN, "val_accuracy", True)
-    stored = Store(path).history()
+    stored = RunDir(path).history()
     assert stored.plan == searched.plan == PLAN
     assert [len(rounds) for rounds in searched.replicates] == [3, 3]
     assert stored.rows() == searched.rows()
@@ -86,7 +86,7 @@ def test_a_replicate_that_was_removed_keeps_its_place(tmp_path):
     plan = dataclasses.replace(SMALL, replicates=3)
     list(search(tmp_path, FakeTrainer(plan)))
     shutil.rmtree(tmp_path / "replicate_1" / "round_00")
-    history = Store(tmp_path).history()
+    history = RunDir(tmp_path).history()
     assert [len(rounds) for rounds in history.replicates] == [3, 0, 3]
     assert {r.replicate for r in history.replicates[2]} == {2}
     assert {r.replicate for r in history.controls} == {0, 2}

@@ -5,11 +5,11 @@ Trained by arithmetic, so that every training of a search can be the last one.
 
 import contextlib
 
-from tests.fakes import FakeTrainer, Killed, facts
+from tests.fakes import FakeTrainer, Killed, manifest
 from tf_lottery.core import archive
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import run_replicates
 
@@ -48,11 +48,11 @@ class Dying(FakeTrainer):
 
 def search(path, trainer, verbose=0):
     """Runs or continues a search; what it yielded until it ended or was killed."""
-    store, plan = Store(path), trainer.plan
+    run_dir, plan = RunDir(path), trainer.plan
     found = []
-    with contextlib.suppress(Killed), store.open(facts(plan), overwrite=False):
-        progress, identity = Progress(verbose, plan, 100), Identity(facts(plan))
-        for round in run_replicates(trainer, store, progress, identity):
+    with contextlib.suppress(Killed), run_dir.open(manifest(plan), overwrite=False):
+        progress, keys = Progress(verbose, plan, 100), Keys(manifest(plan))
+        for round in run_replicates(trainer, run_dir, progress, keys):
             found.append(round)
     return found
 

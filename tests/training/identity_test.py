@@ -1,4 +1,4 @@
-"""What a training depends on is in its identity, also what is set after `compile`."""
+"""What a training depends on is in its keys, also what is set after `compile`."""
 
 import functools
 
@@ -7,8 +7,8 @@ import pytest
 
 from tests.models import arrays, compiled, keras, tiny, unseeded
 from tf_lottery import Plan, PlanMismatchError, find_ticket
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.training.trainer import Trainer
 
 DATA = arrays()
@@ -49,8 +49,10 @@ def test_what_is_set_after_compile_makes_it_another_search(tmp_path, change):
 
 def key(model):
     trainer = Trainer(model, DATA, Plan(rounds=1))
-    facts = describe(trainer.plan, trainer.facts["architecture"], trainer.facts["data"])
-    return Identity(facts).key(trainer.dense(), trainer.plan)
+    facts = manifest_of(
+        trainer.plan, trainer.facts["architecture"], trainer.facts["data"]
+    )
+    return Keys(facts).key(trainer.dense(), trainer.plan)
 
 
 def test_trainings_that_differ_in_the_optimizers_values_are_not_shared():

@@ -17,7 +17,7 @@ from tests.models import (
 from tests.training.trainings import Kill, assert_same_rounds, shuffled, slices
 from tf_lottery import Data
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.find import search
 from tf_lottery.training.trainer import Trainer
 
@@ -194,7 +194,7 @@ def test_killed_and_resumed_equals_undisturbed(
     history = search(again, run_dir=tmp_path, verbose=0).history
     _, _, expected = found(kind)
     assert_same_rounds(history.trainings(), expected.trainings())
-    assert_same_rounds(Store(tmp_path).history().trainings(), expected.trainings())
+    assert_same_rounds(RunDir(tmp_path).history().trainings(), expected.trainings())
     assert not set(before) & set(counts)
 
 

@@ -398,9 +398,9 @@ def test_a_process_that_was_killed_by_kill_9_continues(tmp_path):
     for name in ("killed", "undisturbed"):
         run = process(tmp_path / name, 0)
         assert run.wait() == 0, run.stderr.read()
-    from tf_lottery.run_dir.run_dir import Store
+    from tf_lottery.run_dir.run_dir import RunDir
 
-    histories = [Store(tmp_path / n).history() for n in ("killed", "undisturbed")]
+    histories = [RunDir(tmp_path / n).history() for n in ("killed", "undisturbed")]
     for ours, theirs in zip(*histories, strict=True):
         assert ours.ticket.masks == theirs.ticket.masks
         assert equal(ours.outcome.weights, theirs.outcome.weights)

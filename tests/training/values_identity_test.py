@@ -1,4 +1,4 @@
-"""What is read in training and never trained is in a search's identity: a teacher."""
+"""What is read in training and never trained is in a search's keys: a teacher."""
 
 import warnings
 
@@ -9,8 +9,8 @@ from tests.models import CLASSES, FEATURES, arrays, compiled, keras, tf, tiny
 from tf_lottery import Plan, PlanMismatchError, find_ticket
 from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
 from tf_lottery.bindings.tf_keras.models import called
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.tuner import trainers
 
@@ -72,8 +72,8 @@ def test_the_keys_of_trainings_have_it():
     def key(model):
         found = Trainer(model, DATA, plan)
         of = found.facts["architecture"], found.facts["data"]
-        facts = describe(plan, *of, values=found.values)
-        return Identity(facts).key(ticket, plan, 0)
+        facts = manifest_of(plan, *of, values=found.facts["values"])
+        return Keys(facts).key(ticket, plan)
 
     keys = [key(student(scale)) for scale in (1.0, 1.0, 2.0)]
     assert keys[0] == keys[1] != keys[2]
@@ -118,5 +118,5 @@ def test_a_class_that_moved_to_a_module_goes_on_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match=r"'Block' of the module '__main__'.*'blocks'"):
         find_ticket(moved("blocks"), DATA, run_dir=tmp_path, **SEARCH)
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", "was begun with the class")
+        warnings.filterwarnings("error", "was started with the class")
         find_ticket(moved("blocks"), DATA, run_dir=tmp_path, **SEARCH)

@@ -10,7 +10,7 @@ import pytest
 from tests import worker
 from tests.models import REPLICAS
 from tests.run_dir.contents import contents
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.training.workers import Workers, hashes
 from tools import _launch_local as launch
 
@@ -131,7 +131,9 @@ def test_replicates_and_controls_are_those_of_one_device_on_all_workers(
     for mine, theirs in zip(chief["rows"], one["rows"], strict=True):
         for name in ("replicate", "control", "draw", "round", "kept", "best_step"):
             assert mine[name] == theirs[name]
-    found, expected = (Store(p / "controlled").history() for p in (directory, tmp_path))
+    found, expected = (
+        RunDir(p / "controlled").history() for p in (directory, tmp_path)
+    )
     for ours, theirs in zip(found.trainings(), expected.trainings(), strict=True):
         assert ours.ticket.masks == theirs.ticket.masks
         for path, weights in theirs.outcome.weights.items():
@@ -170,7 +172,7 @@ def test_a_control_that_becomes_nan_ends_all_workers(refused):
     assert statuses == [1, 1], "it hangs"
     for log in logs:
         assert "FloatingPointError: `loss` became NaN in control becomes_nan" in log
-    rounds = Store(path / "nan").history()
+    rounds = RunDir(path / "nan").history()
     assert len(rounds) == 2 and not rounds.controls
 
 

@@ -23,7 +23,7 @@ from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
 from tf_lottery.run_dir.gaps import gaps
 from tf_lottery.run_dir.names import EXPORTS, TICKET
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.run_dir.verify import verify as verify_run
 from tf_lottery.training.data import Given
 
@@ -64,7 +64,7 @@ def find(arguments: Any) -> None:
     )
     if not trainer.workers.is_chief:
         return
-    found = reports.Frame(Store(run_dir).history())
+    found = reports.Frame(RunDir(run_dir).history())
     if arguments.verbose:
         _print_table(found, run_dir)
     _write_report(found, run_dir)
@@ -89,7 +89,7 @@ def sweep(arguments: Any) -> None:
     if not found.trials:
         sys.exit("tf_lottery sweep: all trials failed.")
     directory = Path(tuner.project_dir)
-    facts = Store(tuner.run_dir(found.trials[0].name)).facts()
+    facts = RunDir(tuner.run_dir(found.trials[0].name)).manifest()
     facts["recipe"] = str(Path(arguments.recipe).resolve())
     facts["sweep"] = arguments.typed
     _write_sweep(found, directory, facts)
@@ -182,7 +182,7 @@ def _ticket(path: Path, number: int | None) -> tuple[FoundTicket, Mapping[str, A
         return FoundTicket.load(path), {}
     from tf_lottery.search.find import chosen
 
-    history, facts = _finished(path), Store(path).facts()
+    history, facts = _finished(path), RunDir(path).manifest()
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
     if number is None:
@@ -226,10 +226,9 @@ def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
 
 
 def _finished(run_dir: Path) -> History:
-    store = Store(run_dir)
-    history = store.history()
+    history = RunDir(run_dir).history()
     if not len(history):
-        missing = gaps(store, history.plan)
+        missing = gaps(RunDir(run_dir), history.plan)
         raise ValueError(
             missing[0] if missing else f"{run_dir} holds no finished round yet."
         )
@@ -249,7 +248,7 @@ def _write_report(
         reports.plot(found, run_dir / "accuracy.png")
         reports.plot_curves(found, run_dir / "curves.png")
         reports.plot_layers(found, run_dir / "layers.png")
-        facts = Store(run_dir).facts()
+        facts = RunDir(run_dir).manifest()
         reports.to_html(found, run_dir / "report.html", facts, compared)
         if compared:
             compared.plot(run_dir / "comparison.png")
@@ -299,7 +298,7 @@ def _print_table(found: reports.Frame, run_dir: Path) -> None:
     print(f"\n{reports.table(found, _width())}\n")
     if left := unfinished(found.history):
         print(left)
-    for missing in gaps(Store(run_dir), found.history.plan):
+    for missing in gaps(RunDir(run_dir), found.history.plan):
         print(missing)
     print(found.verdict.reason)
 
@@ -310,7 +309,7 @@ def _width() -> int:
 
 def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:
     """Prints the files of a run directory, except those of an older report."""
-    print(f"\n{'devices':15} {Store(run_dir).facts().get('devices', 'not known')}")
+    print(f"\n{'devices':15} {RunDir(run_dir).manifest().get('devices', 'not known')}")
     print(f"{'run directory':15} {run_dir}")
     for name, what in {
         "report.html": "report",

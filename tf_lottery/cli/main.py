@@ -89,7 +89,7 @@ def _add_find(commands: Any) -> None:
     parser.add_argument("--run_dir", help="default: runs/NAME_OF_THE_RECIPE")
     parser.add_argument(
         "--share_with",
-        help="a directory of run directories, whose trainings are not done again",
+        help="a directory where searches share their finished trainings",
     )
     parser.add_argument(
         "--overwrite",

@@ -1,8 +1,10 @@
-"""Trainings of other searches: what one run directory holds, no other does again.
+"""Trainings that searches share: of equal trainings only the first one is done.
 
-Every finished training has a key in its `metrics.json` (see `Identity`), so run
-directories below one path find each other's. Files are linked where the file system
-can, so what is shared takes no space twice.
+    trainings/<key>/      outcome.safetensors  metrics.json
+
+Each directory holds a finished training and is named by its key (see `Keys`). The
+files are hard links to those of a run directory: they take no space of their own, and
+stay when the run directory is removed. Where links are not possible, they are copies.
 """
 
 import contextlib
@@ -15,90 +17,86 @@ from pathlib import Path
 import filelock
 
 from tf_lottery.core import archive
-from tf_lottery.run_dir.names import CHECKPOINT, METRICS
+from tf_lottery.run_dir.names import METRICS, OUTCOME, TRAININGS
 from tf_lottery.run_dir.sealed import text_of
+from tf_lottery.run_dir.writable import make_directory
 
-LOCKS = ".sharing"
 
-
-class Shared:
-    """Finds finished trainings below a path.
+class Cache:
+    """The finished trainings below a path.
 
     Args:
-        path: A directory that run directories are in.
-        run_dir: That of the search that shares, if it is kept. Below `path`, it may be
-            the first one there.
+        path: The directory that searches share; made if it is missing.
 
     Raises:
-        ValueError: `path` is no directory.
+        ValueError: `path` cannot be written.
     """
 
-    def __init__(
-        self, path: archive.PathLike, run_dir: archive.PathLike | None = None
-    ) -> None:
-        self.path = Path(path)
-        self._keys: dict[Path, str | None] = {}
-        begins = run_dir is not None and self.holds(Path(run_dir))
-        self._locks = begins
-        if not os.fspath(path) or (
-            not self.path.is_dir() and (self.path.exists() or not begins)
-        ):
-            raise ValueError(
-                "`share_with` must be a directory of run directories. "
-                f"Received: share_with={os.fspath(path)!r}, which is none. Put "
-                "`run_dir` below it to begin one."
-            )
+    def __init__(self, path: archive.PathLike) -> None:
+        self.path = Path(path) / TRAININGS
+        make_directory("share_with", path)
+        self.path.mkdir(exist_ok=True)
 
-    def holds(self, run_dir: Path) -> bool:
-        """Whether other searches find a run directory here."""
-        return run_dir.resolve().is_relative_to(self.path.resolve())
+    def directory(self, key: str) -> Path:
+        """Where the training with a key is, if a search has finished it."""
+        return self.path / key
 
     @contextlib.contextmanager
     def alone(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
-        """Waits while another search below the path does a training of that key.
-
-        Of searches that are elsewhere nothing is known, and for them nobody waits.
+        """Keeps other searches from the training with a key.
 
         Args:
-            key: See `Identity`.
-            waits: Called before it waits.
+            key: See `Keys`.
+            waits: Called before it waits for another search that does this training.
         """
-        if not self._locks:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._locked(key, timeout=0))
+            except filelock.Timeout:
+                waits()
+                stack.enter_context(self._locked(key))
             yield
-            return
-        directory = self.path / LOCKS
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(directory / f"{key[:32]}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            waits()
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
 
-    def of(self, key: str) -> Iterator[Path]:
-        """The directories of trainings with that key."""
-        for path in sorted(self.path.rglob(METRICS)):
-            if path not in self._keys:
-                self._keys[path] = _key(path)
-            # Read again: another search may have taken its place since.
-            if self._keys[path] == key and _key(path) == key:
-                yield path.parent
+    def publish(self, key: str, directory: Path) -> None:
+        """Adds a finished training, in place of one that is there.
 
-    def checkpoints(self) -> Iterator[Path]:
-        """From where trainings may go on."""
-        yield from sorted(self.path.rglob(CHECKPOINT))
+        Only one search at a time may publish a key, see `alone`.
+
+        Args:
+            key: See `Keys`.
+            directory: That of the training in a run directory.
+        """
+        unfinished = self.path / f"{archive.TEMPORARY}{key}"
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a search that was killed
+        link([directory / OUTCOME, directory / METRICS], unfinished)
+        shutil.rmtree(self.directory(key), ignore_errors=True)
+        os.replace(unfinished, self.directory(key))
+
+    def add(self, key: str, directory: Path) -> None:
+        """Publishes a training unless it is there, or another search does it now."""
+        if not self.directory(key).exists():
+            with contextlib.suppress(filelock.Timeout), self._locked(key, timeout=0):
+                self.publish(key, directory)
+
+    @contextlib.contextmanager
+    def _locked(self, key: str, timeout: float = -1) -> Iterator[None]:
+        path = self.path / f"{key}.lock"
+        with filelock.FileLock(path).acquire(timeout=timeout):
+            try:
+                yield
+            finally:
+                # A search that waits for the lock makes the file again.
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def counted(path: Path) -> tuple[int, int]:
-    """How many trainings were done below a path, and how many searches there have.
+    """How many trainings the searches below a path have done, and how many they have.
 
-    The second counts what is shared once for each that has it.
+    The second number counts a training once for each search that has it.
     """
-    keys = [_key(found) for found in path.rglob(METRICS)]
+    shared = path / TRAININGS
+    keys = [_key(each) for each in path.rglob(METRICS) if shared not in each.parents]
     known = {key for key in keys if key is not None}
     return len(known) + keys.count(None), len(keys)
 

@@ -1,45 +1,45 @@
-"""Trainings that are missing although later ones, which follow from them, are there."""
+"""Trainings that are missing although later ones that follow from them are there."""
 
 import itertools
 from pathlib import Path
 
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.names import CONTROLS, METRICS, OUTCOME, PLAN, TICKET, numbered
-from tf_lottery.run_dir.replicate_dir import Replicate
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
+from tf_lottery.run_dir.run_dir import RunDir
 
 
-def gaps(store: Store, plan: Plan) -> list[str]:
-    """A sentence for each first training that a replicate lacks before later ones.
+def gaps(run_dir: RunDir, plan: Plan) -> list[str]:
+    """For each replicate with a gap, a sentence about its first missing training.
 
-    The last ones are looked at first: a search that goes on meanwhile finishes them
-    last, and leaves no gap.
+    The last trainings are looked at first: a search that runs meanwhile finishes them
+    last, and so is not taken for one with a gap.
     """
-    found = store.settled(lambda: _gaps(store, plan))
-    return found if (store.path / PLAN).exists() else []  # it is removed just now
+    found = run_dir.settled(lambda: _gaps(run_dir, plan))
+    return found if (run_dir.path / PLAN).exists() else []  # it is being removed
 
 
-def _gaps(store: Store, plan: Plan) -> list[str]:
+def _gaps(run_dir: RunDir, plan: Plan) -> list[str]:
     found: list[str] = []
     is_followed = False
-    for number, path in reversed(numbered(store.path, "replicate").items()):
+    for number, path in reversed(numbered(run_dir.path, "replicate").items()):
         if number < plan.replicates:
-            replicate = store.replicate(number)
-            last = _last_round(replicate)
-            if missing := _first_missing(replicate, last):
+            replicate_dir = run_dir.replicate_dir(number)
+            last = _last_round(replicate_dir)
+            if missing := _first_missing(replicate_dir, last):
                 found.insert(0, _sentence(missing, path, last))
             is_followed = is_followed or last >= 0
-    first = store.replicate(0)
+    first = run_dir.replicate_dir(0)
     if is_followed and not first.path.is_dir():
         found.insert(0, f"{first.path} is missing. The same call trains it again.")
     return found
 
 
-def _last_round(replicate: Replicate) -> int:
-    """The last round that is finished itself, or has a finished control; else -1."""
-    rounds = numbered(replicate.path, "round")
-    finished = [number for number in reversed(rounds) if replicate.has_outcome(number)]
-    controls = replicate.path / CONTROLS
+def _last_round(directory: ReplicateDir) -> int:
+    """The last round that is finished or has a finished control; -1 if none is."""
+    rounds = numbered(directory.path, "round")
+    finished = [number for number in reversed(rounds) if directory.has_outcome(number)]
+    controls = directory.path / CONTROLS
     names = [each.name for each in controls.iterdir()] if controls.is_dir() else []
     controlled = [
         number
@@ -50,16 +50,16 @@ def _last_round(replicate: Replicate) -> int:
     return max([*finished, *controlled], default=-1)
 
 
-def _first_missing(replicate: Replicate, last: int) -> Path | None:
+def _first_missing(directory: ReplicateDir, last: int) -> Path | None:
     rounds = itertools.takewhile(lambda number: number <= last, itertools.count())
-    missing = (number for number in rounds if not replicate.has_outcome(number))
-    return next(map(replicate.directory, missing), None)
+    missing = (number for number in rounds if not directory.has_outcome(number))
+    return next(map(directory.directory, missing), None)
 
 
 def _sentence(missing: Path, replicate: Path, last: int) -> str:
     there = f"{replicate.name} has finished trainings up to round {last}"
     what = "is not finished" if missing.is_dir() else "is missing"
-    said = f"{missing} {what}, although {there}: what follows from it is left out here."
+    said = f"{missing} {what}, although {there}: what follows from it is not shown."
     first = replicate / "round_00"
     if not (first / TICKET).exists() and _is_trained(replicate):
         return (
@@ -68,8 +68,8 @@ def _sentence(missing: Path, replicate: Path, last: int) -> str:
             "`overwrite=True` (`--overwrite`)."
         )
     return (
-        f"{said} The same call trains it again. The later trainings stay if it gives "
-        "the same weights, as it does on a CPU; else that call says what to remove."
+        f"{said} The same call trains it again. If that gives the same weights, as it "
+        "does on a CPU, the later trainings stay; else the call says what to remove."
     )
 
 

@@ -11,13 +11,12 @@ from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 
-_FACTS = ("architecture", "compile_config", "data", "versions", "devices")
-_FEED = ("steps_per_epoch", "batch_size", "evaluate_every")
-_LENGTH = ("epochs", "steps")
+_ENTRIES = ("architecture", "compile_config", "data", "versions", "devices")
+_TRAINING = ("epochs", "steps", "steps_per_epoch", "batch_size", "evaluate_every")
 
 
 class Starts:
-    """Hashes what trainings start from: masks, state and step, in whatever file."""
+    """Hashes what a training starts from: masks, state and step."""
 
     def __init__(self) -> None:
         self._last: tuple[State, str] | None = None
@@ -34,30 +33,23 @@ class Starts:
         return self._last[1]
 
 
-class Identity:
+class Keys:
     """Gives the trainings of a search their keys.
 
-    A key is a hash over the model, its compilation, the data as far as they are
-    known (of arrays the contents, of datasets their element spec), versions,
-    devices, the length of a training, the seed of its data, and the ticket: masks,
-    state and step.
+    A key is a hash over the model, its compilation, the data (the contents of arrays,
+    the element spec of datasets), versions, devices, the length of the training, the
+    seed of its data, and the ticket: masks, state and step.
 
     Args:
-        facts: What `plan.json` holds, see `describe`.
+        manifest: What `plan.json` holds, see `manifest_of`.
     """
 
-    def __init__(self, facts: Mapping[str, Any]) -> None:
-        self._facts = {name: facts.get(name) for name in _FACTS}
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self._manifest = {name: manifest.get(name) for name in _ENTRIES}
         self._starts = Starts()
 
     def key(self, ticket: Ticket, plan: Plan) -> str:
-        """The key of training a ticket, see `course`."""
-        values = plan.to_json()
-        length = [values[name] for name in _LENGTH]
-        return _digest([self.course(ticket, plan), length])
-
-    def course(self, ticket: Ticket, plan: Plan) -> str:
-        """The key but for the length: trainings of one course begin alike.
+        """The key of training a ticket.
 
         Args:
             ticket: What is trained.
@@ -66,8 +58,8 @@ class Identity:
         values = plan.to_json()
         return _digest(
             {
-                **self._facts,
-                "feed": [values[name] for name in _FEED],
+                **self._manifest,
+                "training": [values[name] for name in _TRAINING],
                 "optimizer": plan.retrain == "fine_tune",
                 "seed": plan.seed,
                 "start": self._starts.of(ticket),

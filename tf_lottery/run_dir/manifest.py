@@ -19,12 +19,12 @@ from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.words import warn
 
-# Begins a name that is stable already, so that it is not taken for one of Keras'.
+# Begins a name that is stable already: it is not one that Keras counted.
 _NEW = "="
 _PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
-def describe(
+def manifest_of(
     plan: Plan,
     architecture: Mapping[str, Any] | None,
     data: Mapping[str, Mapping[str, Any]],
@@ -35,9 +35,9 @@ def describe(
 
     Args:
         plan: How much is trained, and how.
-        architecture: The model, see `pruning.restore.describe`.
-        data: What is known of the data.
-        values: Digests of values that no training changes, see `pruning.fixed`.
+        architecture: The model, see `Trainer.architecture`.
+        data: What is known about the data.
+        values: Digests of values that training reads and never changes.
         **more: Further entries.
     """
     model = _stable(_without_own_name(architecture or {}))
@@ -65,15 +65,18 @@ def describe(
     }
 
 
-def search_digest(facts: Mapping[str, Any]) -> str:
-    """What the files of a search are bound to: plan, model and data, not how much."""
-    plan = Plan.from_json(facts["plan"])
-    of = {name: facts[name] for name in ("architecture", "compile_config", "data")}
+def search_digest(manifest: Mapping[str, Any]) -> str:
+    """The digest that every file of a search has: of plan, model and data.
+
+    How much of the plan is trained is not part of it.
+    """
+    plan = Plan.from_json(manifest["plan"])
+    of = {name: manifest[name] for name in ("architecture", "compile_config", "data")}
     return _digest({**of, "fingerprint": plan.fingerprint})
 
 
 def _machine() -> dict[str, Any]:
-    """Where the search runs, for its report."""
+    """The machine of the search, for its report."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -83,9 +86,9 @@ def _machine() -> dict[str, Any]:
 
 
 def _without_own_name(architecture: Mapping[str, Any]) -> dict[str, Any]:
-    """A model without the names that no weight is called after: its own, its inputs'.
+    """A model without the names that no weight has in its path: its own, its inputs'.
 
-    The names of its outputs, by which it may be compiled, are renamed with its layers.
+    The outputs, by whose names it may be compiled, are renamed like its layers.
     """
     config = architecture.get("config", {})
     layers = config.get("layers", ())
@@ -98,11 +101,11 @@ def _without_own_name(architecture: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stable(values: Any) -> Any:
-    """A serialized model as every copy of it is serialized.
+    """A serialized model in a form that all copies of the model have.
 
     Names that Keras counted become positions, see `core.naming`. The bytecode of a
-    lambda changes with its line in the file, and is left out. So is the module of a
-    class that is not of Keras: a class that moves stays the same.
+    lambda is left out, as it changes with its line in the file. The module of a class
+    that is not from Keras is left out, too: a class that is moved stays the same.
     """
     if isinstance(values, list | tuple):
         return _renamed_each([_stable(value) for value in values])
@@ -123,10 +126,10 @@ def _stable(values: Any) -> Any:
 
 
 def _modules(values: Any) -> Iterator[tuple[str, str]]:
-    """The classes that are not of Keras, and their modules."""
+    """The classes that are not from Keras, and their modules."""
     if isinstance(values, Mapping):
         if _is_foreign(values):
-            # Keras names no module for a class of the program that runs.
+            # Keras writes no module for a class of the program that runs.
             yield values["class_name"], values["module"] or "__main__"
         for value in values.values():
             yield from _modules(value)
@@ -136,7 +139,7 @@ def _modules(values: Any) -> Iterator[tuple[str, str]]:
 
 
 def _is_foreign(values: Mapping[str, Any]) -> bool:
-    """Whether it is a serialized object of a class that is not of Keras."""
+    """Whether it is a serialized object of a class that is not from Keras."""
     module, name = values.get("module", ""), values.get("class_name")
     is_object = isinstance(name, str) and isinstance(values.get("config"), Mapping)
     is_of_keras = isinstance(module, str) and is_known(module)
@@ -144,7 +147,7 @@ def _is_foreign(values: Mapping[str, Any]) -> bool:
 
 
 def _renamed_each(values: list[Any]) -> list[Any]:
-    """Neighbours, of which each serialized object has its stable name."""
+    """The values, each serialized object with its stable name among the others."""
     if not values or not all(map(_is_object, values)):
         return values
     names = _names_of(values)
@@ -153,7 +156,7 @@ def _renamed_each(values: list[Any]) -> list[Any]:
 
 def _names_of(things: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     named = [(name, _classes(thing)) for thing in things if (name := _name(thing))]
-    # Keras calls a hidden input after its first layer, and no weight after it.
+    # Keras names a hidden input after its first layer; no weight is named after it.
     return {
         name: "input" if classes[0] == "InputLayer" else f"{_NEW}{new}"
         for (name, classes), new in zip(named, stable_names(named), strict=True)
@@ -196,17 +199,16 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> N
     if differs := _difference(theirs, ours):
         raise PlanMismatchError(
             f"{path} holds another search: {differs}. Pass `overwrite=True` "
-            "(`--overwrite`) to start anew, or another `run_dir`."
+            "(`--overwrite`) to start again, or another `run_dir`."
         )
     there, here = (each.get("modules", {}) for each in (theirs, ours))
     for name in sorted(there.keys() & here.keys()):
         if there[name] != here[name]:
             warn(
-                f"{path} was begun with the class {name!r} of the module "
-                f"{there[name]!r}, and here it is of {here[name]!r}. They are taken "
-                "for one class that was moved, as the models have equal "
-                "configurations. Code is not compared: if they are two classes, pass "
-                "another `run_dir`."
+                f"{path} was started with the class {name!r} of the module "
+                f"{there[name]!r}. Here it is in {here[name]!r}. As the models have "
+                "equal configurations, it is treated as one class that was moved. Code "
+                "is not compared: if they are two classes, pass another `run_dir`."
             )
 
 
@@ -247,7 +249,7 @@ def _digest(values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@functools.cache  # that which is loaded, whatever is installed meanwhile
+@functools.cache  # the version that is loaded, whatever is installed later
 def _version(package: str) -> str | None:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(package)

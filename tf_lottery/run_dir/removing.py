@@ -1,7 +1,7 @@
 """Removes a search from its run directory, and nothing else.
 
-What is removed is known by its name and place, as the search writes them. No link is
-followed, and a directory goes only when it is empty.
+Only names that a search writes are removed, and only in the places where it writes
+them. Links are not followed, and a directory is removed only when it is empty.
 """
 
 import contextlib
@@ -42,11 +42,11 @@ _OF_TRAINING = re.compile(
 
 
 def clear(path: Path) -> None:
-    """Removes the search in a run directory, and no file of anyone else."""
+    """Removes the search in a run directory, and no other file."""
     replicates = list(_named(path, "replicate"))
     if not replicates and not (path / PLAN).exists():
         return
-    for name in (PLAN, TICKET):  # before the trainings, which others may read now
+    for name in (PLAN, TICKET):  # first: another process may read the trainings now
         _remove(path / name)
     for replicate in replicates:
         _clear_replicate(replicate)
@@ -84,7 +84,7 @@ def _clear_replicate(path: Path) -> None:
 
 
 def _trainings(path: Path) -> Iterator[Path]:
-    """The directories of a replicate's trainings; after those inside, each outer."""
+    """The directories of a replicate's trainings; inner ones before outer ones."""
     yield from _named(path, "round")
     for control in _named(path / CONTROLS, None):
         for round in _named(control, "round"):
@@ -93,7 +93,7 @@ def _trainings(path: Path) -> Iterator[Path]:
 
 
 def _named(path: Path, kind: str | None) -> list[Path]:
-    """The directories, and links, of that kind."""
+    """The directories of that kind, and links."""
     return [
         each
         for each in _inside(path)
@@ -116,7 +116,7 @@ def _remove_empty(path: Path) -> None:
     kinds = ("replicate", "round", "draw")
     if path.is_symlink() and any(number_of(path.name, kind) >= 0 for kind in kinds):
         path.unlink()
-    with contextlib.suppress(OSError):  # it holds files of the user's, or is gone
+    with contextlib.suppress(OSError):  # it holds other files, or is gone
         path.rmdir()
 
 

@@ -4,10 +4,11 @@
                                          metrics.json
     controls/reinit/round_03/draw_0/     the same
 
-A training is finished when its `metrics.json` exists; it is written last. Of later
-tickets only the masks are written, as their states follow from the rounds before;
-of controls also the weights that they start from. Every ticket has the digest of what
-it was made from, so that rounds of different searches cannot be mixed.
+A training is finished when its `metrics.json` exists: it is written last. Only the
+dense ticket is written with its whole state. For later tickets the masks are enough,
+as their states follow from the rounds before; controls also have the weights that they
+start from. Every ticket has the digest of what it was made from, and so rounds of
+different searches cannot be mixed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,14 +36,15 @@ from tf_lottery.run_dir.sealed import digest_of_arrays, missing
 from tf_lottery.run_dir.training_files import Place, TrainingFiles
 
 
-class Replicate:
+class ReplicateDir:
     """Reads and writes the trainings of a replicate.
 
     Args:
         path: The directory.
-        number: Of the replicate.
-        search: The digest of its search, see `facts.search_digest`.
-        keep: Kept alive with what is read, such as a temporary directory.
+        number: The number of the replicate.
+        search: The digest of its search, see `manifest.search_digest`.
+        keep: What must live as long as the arrays that are read, such as a
+            temporary directory.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Replicate:
         self._starts = Starts()
 
     def directory(self, round: int, control: str | None = None, draw: int = 0) -> Path:
-        """The directory of a round, or of a control of its ticket."""
+        """The directory of a round, or of a control of the round's ticket."""
         name = directory_name("round", round)
         if control is None:
             return self.path / name
@@ -68,11 +70,11 @@ class Replicate:
         return _is_there(self.directory(round, control, draw) / METRICS)
 
     def has_ticket(self, round: int, control: str | None = None, draw: int = 0) -> bool:
-        """Whether the ticket of a training was written, and is still there."""
+        """Whether the ticket of a training is there."""
         return _is_there(self._files(round, control, draw).ticket_path)
 
     def finished(self) -> int:
-        """How many rounds are finished, without a gap."""
+        """How many rounds are finished before the first one that is not."""
         number = 0
         while self.has_outcome(number):
             number += 1
@@ -95,7 +97,7 @@ class Replicate:
         """The ticket of round 0; None before it was written.
 
         Raises:
-            TicketError: It was trained, and is missing.
+            TicketError: It is missing although rounds were trained from it.
         """
         if self.has_ticket(0):
             archive = self._files(0).ticket()
@@ -110,14 +112,14 @@ class Replicate:
                 f"{self._files(0).ticket_path} is missing, and the rounds of this "
                 "search were trained from it: no other initial weights can take its "
                 "place. Put it back, or pass `overwrite=True` (`--overwrite`) to "
-                "start anew."
+                "start again."
             )
         return None
 
     def save_ticket(
         self, ticket: Ticket, control: str | None = None, draw: int = 0
     ) -> None:
-        """Writes the masks of a ticket, and what does not follow from other files."""
+        """Writes the masks of a ticket, and the state that no other file gives."""
         groups = {}
         if control is not None:
             groups = {"state": ticket.weights}
@@ -166,25 +168,39 @@ class Replicate:
         files.write_metrics(outcome, key)
         return self.outcome(ticket, control, draw)
 
-    def share_outcome(
-        self, ticket: Ticket, source: Path, control: str | None = None, draw: int = 0
+    def link_outcome(
+        self,
+        ticket: Ticket,
+        outcome: Outcome,
+        source: Path,
+        control: str | None = None,
+        draw: int = 0,
+        key: str | None = None,
     ) -> Outcome:
-        """Links the outcome of another search, and says of it what it is here."""
+        """Like `save_outcome`, but links the arrays from another directory."""
         files = self._files(ticket.round, control, draw)
-        outcome, key = files.shared_outcome(source)
         link([source / OUTCOME], files.directory)
         files.write_metrics(outcome, key)
         return self.outcome(ticket, control, draw)
 
-    def shared_outcome(
-        self, ticket: Ticket, source: Path, control: str | None = None, draw: int = 0
+    def cached_outcome(
+        self,
+        ticket: Ticket,
+        source: Path,
+        key: str,
+        control: str | None = None,
+        draw: int = 0,
     ) -> Outcome:
-        """The outcome of an equal training in the directory of another search.
+        """The outcome of an equal training that another search did.
 
         Raises:
-            TicketError: It is damaged, or of another ticket.
+            TicketError: It is missing, damaged, or of another training.
         """
-        return self._files(ticket.round, control, draw).shared_outcome(source)[0]
+        return self._files(ticket.round, control, draw).cached_outcome(source, key)
+
+    def key(self, round: int, control: str | None = None, draw: int = 0) -> str | None:
+        """The key of a finished training, if it has one."""
+        return self._files(round, control, draw).key()
 
     def outcome(
         self, ticket: Ticket, control: str | None = None, draw: int = 0
@@ -199,11 +215,11 @@ class Replicate:
         if archive.header["masks_digest"] != ticket.masks.digest():
             raise TicketError(
                 f"{files.directory} holds the outcome of other masks than those that "
-                "follow from the rounds before. Remove it to train it again."
+                "follow from the rounds before. Remove it to train the round again."
             )
         follows, origin = archive.header["follows"], self._origin(ticket.round, control)
         if ticket.round == 0 and control is None:
-            self._check_beside(archive.path, follows, origin)
+            self._check_first(archive.path, follows, origin)
         elif follows != origin:
             raise TicketError(
                 f"{archive.path} was made from another file than "
@@ -226,7 +242,7 @@ class Replicate:
         return tuple(rounds)
 
     def controls(self, plan: Plan, rounds: Sequence[Round]) -> Iterator[Round]:
-        """The finished controls of rounds, as the plan has them."""
+        """The finished controls of rounds, in the order of the plan."""
         for round in rounds:
             for control in map(name_of_control, plan.controlled(round.number)):
                 path = self.directory(round.number, control).parent
@@ -277,33 +293,31 @@ class Replicate:
             return self._files(round).ticket_path
         return self.directory(round - 1) / OUTCOME
 
-    def _check_beside(
-        self, path: Path, follows: str | None, origin: str | None
-    ) -> None:
-        """Raises if this replicate was trained beside another replicate 0."""
+    def _check_first(self, path: Path, follows: str | None, origin: str | None) -> None:
+        """Raises if replicate 0 was another one when this replicate was trained."""
         if follows and origin and follows != origin:
             raise TicketError(
-                f"{path} was written beside another {self._first().directory(0)} than "
-                "the one that is there: one of the two replicates is of another "
+                f"{path} was written when {self._first().directory(0)} was another "
+                "training than now: one of the two replicates belongs to another "
                 f"search. Put back the one that is wrong, or remove {self.path} to "
                 "train it again."
             )
 
-    def _first(self) -> "Replicate":
-        """Replicate 0 of the same search."""
+    def _first(self) -> "ReplicateDir":
+        """The directory of replicate 0 of the same search."""
         path = self.path.with_name(directory_name("replicate", 0))
-        return Replicate(path, 0, self._search, self._keep)
+        return ReplicateDir(path, 0, self._search, self._keep)
 
     def _origin(self, round: int, control: str | None) -> str | None:
         """The digest of what a ticket is made from.
 
         The dense ticket of a later replicate is made from its seed alone. It has the
-        digest of the dense training of replicate 0, so that a replicate of another
-        search is found.
+        digest of the dense training of replicate 0, which shows whether both belong
+        to one search.
         """
         if control is not None:
             if not self.has_ticket(round):
-                return None  # of no search, see `instability`
+                return None  # it belongs to no search, see `instability`
             start: str = self._files(round).ticket().header["start"]
             return start
         if round == 0:

@@ -1,6 +1,6 @@
-"""The ticket that a search returned, held against the training that it is of.
+"""Compares the ticket that a search returned with the trainings of the search.
 
-`check_known` reads no weights, so that it is cheap; `check_returned` reads all.
+`check_known` is cheap, as it reads no weights; `check_returned` reads all of them.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.run_dir.sealed import digest
 from tf_lottery.verdict.judge import judge
 
-# Of a later call; it changes nothing about what was trained before.
+# A later call may change these: what was trained before stays as it is.
 _LATER = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
 _JUDGEMENT = ("monitor", "mode", "tolerance")
 _AGAIN = (
@@ -30,13 +30,12 @@ _AGAIN = (
 
 
 def check_known(path: Path, history: History) -> bool:
-    """Whether all trainings that the ticket in a file knows of are in the history.
+    """Whether all trainings that the ticket in a file knows are in the history.
 
-    Holds what is in both against each other: figures, masks, and the checksums of
-    the weights.
+    Compares the figures, masks, and checksums of the weights that are in both.
 
     Raises:
-        TicketError: The file is damaged, or is of other trainings.
+        TicketError: The file is damaged, or belongs to other trainings.
     """
     try:
         ticket = FoundTicket.load(path)
@@ -49,8 +48,8 @@ def check_known(path: Path, history: History) -> bool:
     for row in there:
         if digest(known[_which(row)]) != digest(row):
             raise TicketError(
-                f"{path} has other figures of {_in_words(row)} than the search: it, or "
-                f"that training, is of another search. {_AGAIN}"
+                f"{path} has other figures of {_in_words(row)} than the search: the "
+                f"ticket or that training belongs to another search. {_AGAIN}"
             )
     is_whole = len(there) == len(ticket.rows)
     if is_whole:
@@ -59,10 +58,10 @@ def check_known(path: Path, history: History) -> bool:
 
 
 def check_returned(path: Path, history: History) -> int:
-    """The round of the ticket in a file, which is that of the search in everything.
+    """The round of the ticket in a file, after a comparison of all that it holds.
 
     Raises:
-        TicketError: What it has otherwise than the search.
+        TicketError: Something differs from the search; it says what.
     """
     try:
         ticket = FoundTicket.load(path)
@@ -71,11 +70,11 @@ def check_returned(path: Path, history: History) -> int:
         raise TicketError(f"{path} is missing.") from error
     of_number = _of_number(ticket, history)
     if not of_number:
-        raise TicketError(f"{path} is of round {ticket.round}, which is not there.")
+        raise TicketError(f"{path} is of round {ticket.round}, which is missing.")
     found = [round for round in of_number if round.ticket.masks == ticket.masks]
     if not found:
         raise TicketError(f"{path} has other masks than round {ticket.round}.")
-    # Of a replicate: dense networks have equal masks.
+    # Dense networks of several replicates have equal masks.
     differing = [_differing(ticket, round) for round in found]
     if all(differing):
         raise TicketError(f"{path} has {differing[0]} than round {ticket.round}.")
@@ -85,16 +84,16 @@ def check_returned(path: Path, history: History) -> int:
 
 
 def _of_number(ticket: FoundTicket, history: History) -> list[Round]:
-    """The rounds of all replicates that have the number of a ticket's."""
+    """The rounds of all replicates that have the number of a ticket's round."""
     rounds = itertools.chain(*history.replicates)
     return [round for round in rounds if round.number == ticket.round]
 
 
 def _check_alike(path: Path, ticket: FoundTicket, history: History) -> None:
-    """Raises unless a ticket has masks and weights of a round, by their checksums."""
+    """Raises unless a round has the masks of a ticket, and weights of its checksums."""
     found = [r for r in _of_number(ticket, history) if r.ticket.masks == ticket.masks]
     differing = [_with_other_checksums(ticket, round) for round in found]
-    if all(differing):  # also where none has its masks
+    if all(differing):  # also where no round has its masks
         what = differing[0] if differing else "masks"
         raise TicketError(
             f"{path} has other {what} than round {ticket.round}. {_AGAIN}"
@@ -110,12 +109,12 @@ def _with_other_checksums(ticket: FoundTicket, round: Round) -> str:
 
 
 def _checksums(weights: Weights) -> Any:
-    assert isinstance(weights, Group)  # of a file
+    assert isinstance(weights, Group)  # read from a file
     return weights.entries
 
 
 def _differing(ticket: FoundTicket, round: Round) -> str:
-    """What a ticket has otherwise than a round; empty if nothing."""
+    """In words, the first difference between a ticket and a round; empty if none."""
     theirs, plan = round.ticket, round.ticket.plan
     if ticket.step != theirs.step:
         return f"another first step, {ticket.step:,},"
@@ -130,7 +129,9 @@ def _differing(ticket: FoundTicket, round: Round) -> str:
     return _trained_otherwise(ticket.outcome, round.outcome)
 
 
-def _trained_otherwise(outcome: Outcome, theirs: Outcome) -> str:
+def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
+    if outcome is None:
+        return ""  # the ticket has no outcome to compare
     for kind in ("weights", "best_weights"):
         if name := _unequal(getattr(outcome, kind), getattr(theirs, kind)):
             return f"other {kind.replace('_', ' ')} in {name!r}"
@@ -152,11 +153,11 @@ def _check_found_out(
                 f"{path} has other figures of {_in_words(row)} than the search."
             )
     if not ticket.rows:
-        return  # it says nothing of the search
+        return  # the ticket has no figures to compare
     if _is_complete(history) and ticket.plan != round.ticket.plan:
         raise TicketError(
-            f"{path} is of another plan than the search. If a call with another plan "
-            "was stopped at its very end, call again."
+            f"{path} belongs to another plan than the search. If a call with another "
+            "plan was stopped at its very end, repeat the call."
         )
     then = _then(ticket, history)
     verdict = judge(then)
@@ -194,7 +195,7 @@ def _then(ticket: FoundTicket, history: History) -> History:
 
 
 def _is_complete(history: History) -> bool:
-    """Whether all that the plan asks for is trained, so that no later call is on."""
+    """Whether all that the plan asks for is trained: no other call adds to it now."""
     return len(history.trainings()) == history.plan.count()
 
 
@@ -215,9 +216,9 @@ def _in_words(row: Mapping[str, Any]) -> str:
 
 
 def _unequal(one: Weights, other: Weights, masks: Iterable[str] = ()) -> str:
-    """The path of an array that two mappings have differently; else empty.
+    """The path of the first array that differs between two mappings; empty if none.
 
-    A file of a ticket has no weights that its masks remove, so `masks` are left out.
+    The paths of `masks` are left out: the file of a ticket has no removed weights.
     """
     paths = dict.fromkeys([*one, *other])
     for path in paths:

@@ -1,12 +1,11 @@
-"""The run directory: what a search has done, so that nothing is done twice.
+"""The run directory of a search: what is finished is not trained again.
 
-plan.json             plan, model and data by their hashes, versions
-replicate_0/          what was trained, see `Replicate`
+plan.json             the plan, hashes of the model and the data, versions
+replicate_0/          what was trained, see `ReplicateDir`
 ticket.safetensors    the ticket that was returned
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +20,10 @@ from tf_lottery.core.words import warn
 from tf_lottery.run_dir.manifest import compare, search_digest
 from tf_lottery.run_dir.names import PLAN, TICKET, directory_name, numbered
 from tf_lottery.run_dir.removing import clear, holds_training, remove_unfinished
-from tf_lottery.run_dir.replicate_dir import Replicate
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.run_dir.returned import check_known
 from tf_lottery.run_dir.sealed import read_record, write_record
+from tf_lottery.run_dir.writable import make_directory
 
 _Read = TypeVar("_Read")
 _TRIES = 5
@@ -45,12 +45,13 @@ _FIELDS = fields.at_least(
 )
 
 
-class Store:
+class RunDir:
     """Reads and writes a run directory.
 
     Args:
         path: The directory; made when it is opened.
-        keep: Kept alive with what is read, such as a temporary directory.
+        keep: What must live as long as the arrays that are read, such as a
+            temporary directory.
     """
 
     def __init__(self, path: archive.PathLike, keep: object = None) -> None:
@@ -59,18 +60,18 @@ class Store:
         self._search: str | None = None
 
     @contextlib.contextmanager
-    def open(self, facts: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
-        """Locks the directory for a search and checks that it is this search's.
+    def open(self, manifest: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
+        """Locks the directory for a search, and checks that it holds no other one.
 
         Args:
-            facts: What `plan.json` holds of the search, see `describe`.
-            overwrite: Whether to remove the search that is there and start anew.
+            manifest: What `plan.json` holds of the search, see `manifest_of`.
+            overwrite: Whether to remove the search that is there and start again.
 
         Raises:
             PlanMismatchError: It holds another search.
             ValueError: It cannot be written, or another process uses it.
         """
-        self._make()
+        make_directory("run_dir", self.path)
         try:
             lock = filelock.FileLock(self.path / ".lock").acquire(timeout=0)
         except filelock.Timeout as error:
@@ -81,23 +82,23 @@ class Store:
         with lock:
             if overwrite:
                 clear(self.path)
-            facts = self._checked(facts)
+            manifest = self._checked(manifest)
             remove_unfinished(self.path)
-            write_record(self.path / PLAN, facts)
-            self._search = search_digest(facts)
+            write_record(self.path / PLAN, manifest)
+            self._search = search_digest(manifest)
             yield
 
-    def facts(self) -> dict[str, Any]:
+    def manifest(self) -> dict[str, Any]:
         """What `plan.json` holds.
 
         Raises:
-            TicketError: There is no readable plan.json.
+            TicketError: plan.json is missing or damaged.
         """
         path = self.path / PLAN
         if not path.exists() and not path.is_symlink():
             raise TicketError(
-                f"{self.path} must be a run directory. It is no run directory, as it "
-                f"has no {PLAN}."
+                f"{self.path} must be a run directory. Received: a path without a "
+                f"{PLAN} in it."
             )
         first = self.path / "replicate_0" / "round_00" / "ticket.npz"
         if first.exists() and '"digest"' not in path.read_text(errors="replace"):
@@ -106,31 +107,31 @@ class Store:
                 "which this one cannot read. Use another directory, or pass "
                 "`overwrite=True` (`--overwrite`) to search again."
             )
-        facts = read_record(path, _is_facts)
-        self._search = search_digest(facts)
-        return facts
+        manifest = read_record(path, _is_manifest)
+        self._search = search_digest(manifest)
+        return manifest
 
-    def replicate(self, number: int = 0) -> Replicate:
+    def replicate_dir(self, number: int = 0) -> ReplicateDir:
         """The trainings of a replicate."""
         if self._search is None:
-            self.facts()
+            self.manifest()
         assert self._search is not None
         path = self.path / directory_name("replicate", number)
-        return Replicate(path, number, self._search, self._keep)
+        return ReplicateDir(path, number, self._search, self._keep)
 
     def history(self) -> History:
-        """What is finished of the plan, read without TensorFlow; arrays load lazily.
+        """The finished trainings of the plan; arrays load lazily, without TensorFlow.
 
-        There may be more than the plan, of an earlier call, that it asks for no more.
+        Trainings of an earlier call for which the plan does not ask are left out.
 
         Raises:
-            TicketError: It is no run directory, or damaged, or the ticket that was
-                returned is of other trainings.
+            TicketError: It is not a run directory, a file is damaged, or the returned
+                ticket belongs to other trainings.
         """
         return self.settled(self._history)
 
     def settled(self, read: Callable[[], _Read]) -> _Read:
-        """What a function reads; again, if a search began or ended here meanwhile."""
+        """What a function reads; read again if a search began or ended meanwhile."""
         for _ in range(_TRIES):
             before = self._written()
             try:
@@ -144,7 +145,7 @@ class Store:
         return read()
 
     def _written(self) -> list[tuple[int, int]]:
-        """What differs after a search wrote what it writes when it begins and ends."""
+        """Which versions there are of the files that a search writes first and last."""
         found = []
         for name in (PLAN, TICKET):
             with contextlib.suppress(OSError):
@@ -158,86 +159,74 @@ class Store:
         return history
 
     def trainings(self) -> History:
-        """As `history`, without a look at the ticket that was returned."""
-        facts = self.facts()
-        plan = Plan.from_json(facts["plan"])
+        """Like `history`, but does not check the returned ticket."""
+        manifest = self.manifest()
+        plan = Plan.from_json(manifest["plan"])
         found: dict[int, tuple[Round, ...]] = {}
         controls: list[Round] = []
         for number in self._replicates(plan):
             own = plan.of_replicate(number)
-            replicate = self.replicate(number)
-            if rounds := replicate.rounds(own):
+            replicate_dir = self.replicate_dir(number)
+            if rounds := replicate_dir.rounds(own):
                 found[number] = rounds
-                controls += replicate.controls(own, rounds)
-        # One that is missing keeps its place.
+                controls += replicate_dir.controls(own, rounds)
+        # A replicate that is missing keeps its place.
         places = range(max(found, default=0) + 1)
         return History(
             tuple(found.get(number, ()) for number in places),
             plan,
-            facts["monitor"],
-            facts["maximize"],
+            manifest["monitor"],
+            manifest["maximize"],
             tuple(controls),
         )
 
     def left(self, plan: Plan) -> int:
         """How many trainings of a plan are not finished."""
-        replicates = map(self.replicate, self._replicates(plan))
-        return plan.count() - sum(len(list(r.trained(plan))) for r in replicates)
+        directories = map(self.replicate_dir, self._replicates(plan))
+        return plan.count() - sum(len(list(d.trained(plan))) for d in directories)
 
     def _replicates(self, plan: Plan) -> list[int]:
-        """The replicates of a plan that there are directories of."""
+        """The replicates of a plan that have a directory."""
         found = numbered(self.path, "replicate")
         return [number for number in found if number < plan.replicates]
 
     def _check_returned(self) -> None:
-        """Raises if the ticket that was returned is of another search than this.
+        """Raises if the returned ticket belongs to another search.
 
-        One of trainings that are missing is removed: they are done again, and so is
-        the ticket.
+        If a training that it knows is missing, the ticket is removed: the search
+        does the training again, and writes the ticket again.
         """
         try:
             history = self.trainings()
         except TicketError:
-            return  # said, or mended, where the damaged training is read
+            return  # the search reads the damaged training later, and says so
         if not check_known(self.path / TICKET, history):
             (self.path / TICKET).unlink()
 
-    def _make(self) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with archive.atomic(self.path / ".writable"):
-                pass
-            (self.path / ".writable").unlink()
-        except OSError as error:
-            raise ValueError(
-                f"`run_dir` must be a directory that can be written. Received: "
-                f"{os.fspath(self.path)!r} ({error.strerror})."
-            ) from error
-
-    def _checked(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The facts to write; raises if the directory holds another search."""
+    def _checked(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The manifest to write; raises if the directory holds another search."""
         if (self.path / PLAN).exists():
-            found = self.facts()
-            compare(found, facts, self.path)
+            found = self.manifest()
+            compare(found, manifest, self.path)
             self._check_returned()
-            if self.left(Plan.from_json(facts["plan"])) == 0:
-                facts = {**facts, **{k: found.get(k) for k in _WHERE}}
+            if self.left(Plan.from_json(manifest["plan"])) == 0:
+                manifest = {**manifest, **{k: found.get(k) for k in _WHERE}}
             for name in ("versions", "devices"):
-                there, here = found.get(name), facts.get(name)
+                there, here = found.get(name), manifest.get(name)
                 if there != here:
                     warn(
-                        f"{self.path} was begun with other {name}, {there} and not "
-                        f"{here}: the rounds to come may differ from what it would "
-                        "have given."
+                        f"{self.path} was started with other {name}: {there}, and now "
+                        f"{here}. The rounds that follow may differ from those that "
+                        "it would have had there."
                     )
-            return facts
+            return manifest
         if any(map(holds_training, numbered(self.path, "replicate").values())):
             raise ValueError(
                 f"{self.path} holds rounds without a plan.json, so they cannot be "
-                "continued. Pass `overwrite=True` (`--overwrite`) to start anew, or "
+                "continued. Pass `overwrite=True` (`--overwrite`) to start again, or "
                 "another `run_dir`."
             )
-        return facts
+        return manifest
 
 
 def load_history(run_dir: archive.PathLike) -> History:
@@ -246,19 +235,19 @@ def load_history(run_dir: archive.PathLike) -> History:
     Arrays load when they are asked for.
 
     Args:
-        run_dir: That of `find_ticket` or `tf_lottery find`.
+        run_dir: The `run_dir` of `find_ticket` or `tf_lottery find`.
 
     Raises:
-        TicketError: It is no run directory, or damaged.
+        TicketError: It is not a run directory, or a file is damaged.
 
     Example:
         ```python
         print(tf_lottery.judge(tf_lottery.load_history("runs/lenet")))
         ```
     """
-    return Store(run_dir).history()
+    return RunDir(run_dir).history()
 
 
-def _is_facts(where: str, value: Any) -> None:
+def _is_manifest(where: str, value: Any) -> None:
     _FIELDS(where, value)
     Plan.from_json(value["plan"])

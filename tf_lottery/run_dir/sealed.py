@@ -1,7 +1,7 @@
-"""Files that vouch for themselves: records with their digest, archives by theirs.
+"""Files that hold their own digest: JSON records, and archives of arrays.
 
-The digest of an archive covers its header, in which each array has its checksum, so
-no array is read for it.
+The digest of an archive is made of its header, which has a checksum of each array:
+no array has to be read.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ def read_record(path: Path, kind: Kind) -> dict[str, Any]:
 
     Args:
         path: The file.
-        kind: What it must hold.
+        kind: Checks what it holds.
 
     Raises:
         TicketError: It is missing, damaged, or was changed since it was written.
@@ -46,14 +46,14 @@ def read_record(path: Path, kind: Kind) -> dict[str, Any]:
         raise damaged(path, error) from error
     if found != digest(values):
         raise TicketError(
-            f"{path} was changed after it was written: its digest differs. Put back "
-            "the file that the search wrote."
+            f"{path} was changed after the search wrote it: its digest differs. Put "
+            "back the file that the search wrote."
         )
     return values
 
 
 def open_archive(path: Path, kind: Kind, keep: object = None) -> archive.Archive:
-    """The archive at a path, whose header is of a kind.
+    """The archive at a path, after a check of its header.
 
     Raises:
         TicketError: It is missing, or damaged.
@@ -89,20 +89,20 @@ def digest(values: Any) -> str:
 
 
 def digest_of(opened: archive.Archive) -> str:
-    """A hash over all that an archive holds."""
+    """A hash over the header and the arrays of an archive."""
     return digest([opened.header, digest_of_arrays(opened)])
 
 
 def digest_of_arrays(opened: archive.Archive) -> str:
-    """A hash over the arrays of an archive, wherever it is."""
+    """A hash over the arrays of an archive."""
     return digest(opened.entries)
 
 
 def text_of(path: Path) -> str:
-    """The text of a file that is one, and no larger than a record is.
+    """The text of a regular file that is not larger than a record can be.
 
     Raises:
-        OSError, ValueError: It cannot be read, or is something else.
+        OSError, ValueError: It cannot be read, is not a regular file, or is too large.
     """
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
@@ -113,7 +113,7 @@ def text_of(path: Path) -> str:
 
 
 def _plain(values: Any) -> Any:
-    """The values as they come back from a file."""
+    """The values as JSON gives them back."""
     text = json.dumps(values, default=lambda value: value.item())
     return json.loads(text, parse_constant=lambda name: None)
 

@@ -1,10 +1,11 @@
-"""The three files of one training, held against each other before they are believed.
+"""The three files of one training, compared with each other before they are used.
 
-Each says which training it is of, in which search, and where that training started.
-`metrics.json` is written last, and has the digests of the two others. The outcome says
-only where it started, not which training it is: searches share it (see `Shared`).
+Each says to which training of which search it belongs, and where that training
+started. `metrics.json` is written last, and has the digests of the two others. The
+outcome says only where it started: searches share it (see `Cache`).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,13 @@ from tf_lottery.run_dir.sealed import (
     read_record,
     write_record,
 )
+
+
+def _key(where: str, value: Any) -> None:
+    fields.name(where, value)
+    if not re.fullmatch("[0-9a-f]{64}", value):  # it names a directory
+        raise ValueError(f"`{where}` must be a SHA-256. Received: {value!r}")
+
 
 _PLACE = {
     "replicate": fields.whole,
@@ -60,7 +68,7 @@ _METRICS = fields.record(
         "masks_digest": fields.name,
         "files": fields.record({TICKET: fields.name, OUTCOME: fields.name}),
         "outcome": RECORD,
-        "key": fields.optional(fields.name),
+        "key": fields.optional(_key),
     }
 )
 
@@ -86,8 +94,9 @@ class TrainingFiles:
 
     Args:
         directory: Where they are.
-        place: Which training they must be of.
-        keep: Kept alive with what is read, such as a temporary directory.
+        place: To which training they must belong.
+        keep: What must live as long as the arrays that are read, such as a
+            temporary directory.
     """
 
     def __init__(self, directory: Path, place: Place, keep: object = None) -> None:
@@ -97,28 +106,28 @@ class TrainingFiles:
 
     @property
     def ticket_path(self) -> Path:
-        """Where the ticket is."""
+        """The file of the ticket."""
         return self.directory / TICKET
 
     def ticket(self) -> Archive:
         """The file of the ticket that was trained.
 
         Raises:
-            TicketError: It is missing, damaged, or of another training.
+            TicketError: It is missing, damaged, or belongs to another training.
         """
         archive = open_archive(self.ticket_path, _TICKET, self._keep)
         self._check_place(archive.path, archive.header)
         return archive
 
     def outcome_archive(self) -> Archive:
-        """The file of the arrays that the training gave, as it says of itself."""
+        """The file of the arrays that the training gave, read by itself."""
         return open_archive(self.directory / OUTCOME, _OUTCOME, self._keep)
 
     def outcome(self) -> Outcome:
         """What the training gave.
 
         Raises:
-            TicketError: A file is missing, damaged, or does not fit the others.
+            TicketError: A file is missing, damaged, or does not belong to the others.
         """
         ticket, archive = self.ticket(), self.outcome_archive()
         metrics = self._metrics()
@@ -130,23 +139,38 @@ class TrainingFiles:
         if metrics["files"][TICKET] != digest_of(ticket):
             raise TicketError(
                 f"{ticket.path} is not the ticket that was trained: "
-                f"{self.directory / METRICS} has another digest of it. Put back the "
-                "file that the search wrote."
+                f"{self.directory / METRICS} has another digest. Put back the file "
+                "that the search wrote."
             )
         return _outcome(self.directory, metrics, archive)
 
-    def shared_outcome(self, source: Path) -> tuple[Outcome, str | None]:
-        """The outcome of an equal training in the directory of another, and its key.
+    def cached_outcome(self, source: Path, key: str) -> Outcome:
+        """The outcome of an equal training that another search did.
+
+        Args:
+            source: The directory of its files.
+            key: The key of the training, see `Keys`.
 
         Raises:
-            TicketError: It is damaged, or started elsewhere.
+            TicketError: It is missing, damaged, or of another training.
         """
         there = TrainingFiles(source, self._place, self._keep)
         metrics, archive = there._metrics(), there.outcome_archive()
+        if metrics["key"] != key:
+            raise TicketError(f"{source} holds a training with another key.")
         ticket = self.ticket()
         for name, what in (("masks_digest", "masks"), ("start", "weights")):
             self._check_equal(archive.path, archive.header, ticket, name, what)
-        return _outcome(source, metrics, archive), metrics["key"]
+        return _outcome(source, metrics, archive)
+
+    def key(self) -> str | None:
+        """The key of the training, if it has one.
+
+        Raises:
+            TicketError: `metrics.json` is missing or damaged.
+        """
+        key: str | None = self._metrics()["key"]
+        return key
 
     def write_ticket(
         self, header: Mapping[str, Any], groups: Mapping[str, Any], masks: Any
@@ -156,7 +180,7 @@ class TrainingFiles:
         save(self.ticket_path, groups, {**place, **header}, masks)
 
     def write_outcome(self, outcome: Outcome, masks: Any) -> None:
-        """Writes what the training gave, but for its metrics."""
+        """Writes the arrays that the training gave."""
         header = self.ticket().header
         groups = {"final": outcome.weights, "best": outcome.best_weights}
         step, groups["next"] = outcome.next_start or (None, {})
@@ -166,7 +190,7 @@ class TrainingFiles:
         save(self.directory / OUTCOME, groups, values, masks)
 
     def write_metrics(self, outcome: Outcome, key: str | None) -> None:
-        """Writes the numbers, and which files they are of: the training is finished."""
+        """Writes the numbers and the digests of the files: the training is finished."""
         ticket, archive = self.ticket(), self.outcome_archive()
         header = ticket.header
         metrics = {
@@ -185,13 +209,13 @@ class TrainingFiles:
     def _check_place(self, path: Path, found: Mapping[str, Any]) -> None:
         if found["search"] != self._place.search:
             raise TicketError(
-                f"{path} is of another search: of another plan, model or data than "
-                "plan.json says. Put back the file that this search wrote."
+                f"{path} belongs to another search, with another plan, model or data "
+                "than plan.json has. Put back the file that this search wrote."
             )
         if found["of"] != self._place.of:
             raise TicketError(
-                f"{path} must be of {_in_words(self._place.of)}. Received: the file "
-                f"of {_in_words(found['of'])}. Put back the file that the search "
+                f"{path} must be the file of {_in_words(self._place.of)}. Received: "
+                f"that of {_in_words(found['of'])}. Put back the file that the search "
                 "wrote there."
             )
 
@@ -215,7 +239,7 @@ def _outcome(directory: Path, metrics: Mapping[str, Any], archive: Archive) -> O
     of_record = header["record"] == digest(metrics["outcome"])
     if not of_record or metrics["files"][OUTCOME] != digest_of(archive):
         raise TicketError(
-            f"{directory / METRICS} is not of the training that {path} is of: their "
+            f"{directory / METRICS} and {path} belong to different trainings: their "
             "digests of each other differ. Put back the files that the search wrote."
         )
     step = header["next_step"]

@@ -13,27 +13,27 @@ from tf_lottery.core.next_ticket import prune_ticket
 from tf_lottery.run_dir.gaps import gaps
 from tf_lottery.run_dir.names import TICKET
 from tf_lottery.run_dir.returned import check_returned
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 
 
 def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     """Yields a line for each thing that holds, in a run directory.
 
-    Every mask is derived again from the saved weights and compared; every array
-    is read, which checks its checksum; pruned weights must be zero.
+    Every mask is derived from the saved weights again and compared. Every array is
+    read, which checks its checksum. Pruned weights must be zero.
 
     Args:
         path: The run directory.
-        run_code: Whether a criterion that is not ours may be imported by the name
-            that plan.json has of it. It is code: allow it where you trust it. Masks
-            that such a criterion decided are not derived again otherwise.
+        run_code: Whether the user's own criterion may be imported, by its name in
+            plan.json. That runs its code: allow it only if you trust it. Otherwise
+            masks that such a criterion decided are not derived again.
 
     Raises:
-        TicketError: What does not hold, and where.
+        TicketError: Something does not hold; it says what, and where.
     """
-    store = Store(path)
-    history = store.trainings()
-    missing = gaps(store, history.plan)
+    run_dir = RunDir(path)
+    history = run_dir.trainings()
+    missing = gaps(run_dir, history.plan)
     if not len(history):
         raise TicketError(missing[0] if missing else f"{path} holds no finished round.")
     criterion = history.plan.criterion
@@ -41,13 +41,13 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     derived = equal = "derived again and equal"
     if foreign:
         derived = (
-            f"nested and of the planned number; its criterion {foreign!r} is the "
-            "user's own code: pass `run_code=True` (`--run_code`) to derive them again"
+            f"nested, with the planned number of weights; the criterion {foreign!r} is "
+            "the user's code: pass `run_code=True` (`--run_code`) to derive them again"
         )
     for rounds in history.replicates:
         before: Round | None = None
         for round in rounds:
-            directory = store.replicate(round.replicate).directory(round.number)
+            directory = run_dir.replicate_dir(round.replicate).directory(round.number)
             _check_ticket(round, directory)
             if before is not None:
                 _check_masks(before, round, directory, derive=not foreign)
@@ -60,17 +60,17 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
             )
             before = round
     for control in history.controls:
-        # How sparse one of the user's own is, no plan says.
+        # The plan does not say how sparse a control of the user is.
         plan = control.ticket.plan if control.control in CONTROLS else None
         ticket = dataclasses.replace(control.ticket, plan=plan)
         which = control.number, control.control, control.draw
-        directory = store.replicate(control.replicate).directory(*which)
+        directory = run_dir.replicate_dir(control.replicate).directory(*which)
         _check_ticket(dataclasses.replace(control, ticket=ticket), directory)
     if history.controls:
         yield f"controls: {len(history.controls)}, whole"
     if missing:
         raise TicketError(missing[0])
-    returned = store.path / TICKET
+    returned = run_dir.path / TICKET
     if returned.exists() or returned.is_symlink():
         number = check_returned(returned, history)
         yield f"{TICKET}: round {number}, masks and weights as in the search"

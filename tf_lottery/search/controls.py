@@ -1,4 +1,4 @@
-"""The controls of a search: trained beside its tickets, after its rounds."""
+"""The controls of a search: trained after its rounds, to compare its tickets with."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -29,13 +29,13 @@ def run_controls(
 ) -> Iterator[Round]:
     """Yields the trained controls of a replicate's rounds, as its plan has them.
 
-    They come after the rounds, so these do not depend on which controls there are.
+    They come after the rounds, which therefore do not depend on the controls.
 
     Raises:
-        TypeError: A control that returns no ticket of the model.
-        ValueError: A control that changes nothing.
-        PlanMismatchError: A control of one's own that makes another ticket than the
-            one that was trained before.
+        TypeError: A control does not return a ticket of the model.
+        ValueError: A control changes nothing.
+        PlanMismatchError: A control of the user makes another ticket than the one
+            that was trained before.
     """
     for round in rounds:
         for control in plan.controlled(round.number):
@@ -46,7 +46,7 @@ def run_controls(
                     seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome
                 )
                 if finished := trainer.finished(round, name, draw):
-                    if callable(control):  # its code may have changed
+                    if callable(control):  # the user's code may have changed
                         ticket = _applied(
                             control, name, round.ticket, context, trainer.steps
                         )
@@ -67,17 +67,17 @@ def run_controls(
 
 
 def check_controls(trainer: "Trainer") -> None:
-    """Raises before anything is trained if a control of ours cannot change anything.
+    """Raises before anything is trained if a built-in control cannot change anything.
 
     Raises:
-        ValueError: A control that changes nothing, and why.
+        ValueError: A control changes nothing; it says why.
     """
     plan = trainer.plan
     rewinds = plan.retrain == "rewind" and trainer.lengths.rewind == 0
     if "rewound" in plan.controls and rewinds:
         raise ValueError(
-            "The control 'rewound' changes nothing where tickets are rewound to the "
-            "initialisation. It is for `retrain` or `rewind_to` of another kind."
+            "The control 'rewound' changes nothing if tickets are rewound to the "
+            "initialisation. Use it with another `retrain` or a later `rewind_to`."
         )
     if not _DRAWN.intersection(c for c in plan.controls if isinstance(c, str)):
         return
@@ -85,9 +85,10 @@ def check_controls(trainer: "Trainer") -> None:
     drawn = trainer.draw(derive(plan.seed, "is anything drawn"))
     if all(np.array_equal(drawn[path], dense.state[path]) for path in dense.masks):
         raise ValueError(
-            "Controls that draw weights need a model whose weights differ by seed. "
-            "Received: one that has the same each time. Does a function that makes it "
-            "set a seed itself, or load weights? Are its initialisers constant?"
+            "Controls with fresh weights need a model whose initial weights depend on "
+            "the seed. Received: a model that has the same ones for each seed. Does "
+            "the function that makes it set a seed itself, or load weights? Are its "
+            "initialisers constant?"
         )
 
 
@@ -119,33 +120,33 @@ def _applied(
             f"the last of a training, {steps:,}. Received: step={step!r}."
         )
     same = controls.unchanged(ticket, changed)
-    # One's own may change biases alone, and say so by its name.
+    # A control of the user may change biases alone.
     is_other = callable(control) and not _is_equal(changed.weights, ticket.weights)
     if len(same) == len(ticket.masks) and not is_other:
         raise ValueError(
             f"The control {name!r} changes nothing: every surviving weight is as in "
-            "the ticket. An initialiser that is constant draws no other weights."
+            "the ticket. An initialiser that is constant gives no other weights."
         )
     if same:
         warn(
-            f"The control {name!r} of round {ticket.round} leaves "
-            f"{', '.join(map(repr, same))} as they are."
+            f"The control {name!r} of round {ticket.round} does not change "
+            f"{', '.join(map(repr, same))}."
         )
     kept = {name: getattr(ticket, name) for name in ("round", "plan", "architecture")}
     return dataclasses.replace(changed, **kept)
 
 
 def _check_same(made: Ticket, trained: Ticket, name: str) -> None:
-    """Raises if a control makes another ticket than it did when it was trained."""
+    """Raises if a control makes another ticket than the one that was trained."""
     weights, stored = made.weights, trained.state
     same = made.masks == trained.masks and made.step == trained.step
     if not same or not _is_equal(weights, stored):
         raise PlanMismatchError(
-            f"The control {name!r} of round {made.round} makes another ticket here "
+            f"The control {name!r} of round {made.round} makes another ticket now "
             "than the one that was trained in the run directory: its code has changed, "
             "or it does not give equal tickets for an equal `context.seed`. Give the "
-            "changed one another name, or pass `overwrite=True` (`--overwrite`) to "
-            "start anew, or another `run_dir`."
+            "changed control another name, pass `overwrite=True` (`--overwrite`) to "
+            "start again, or pass another `run_dir`."
         )
 
 

@@ -15,11 +15,11 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.core.words import warn
-from tf_lottery.run_dir.cache import Shared
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.cache import Cache
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.names import TICKET
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.controls import check_controls
 from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.progress import Progress
@@ -104,11 +104,12 @@ def find_ticket(
             control_replicates, replicates: See `tf_lottery.Plan`.
         run_dir: The directory of the search. After a stop, the same call continues
             from it. None: a temporary directory.
-        share_with: A directory of run directories. A training that one of them has is
-            not done again: one-shot searches, and searches with another rate or
-            `rewind_to`, share their dense network. Datasets are compared only by their
-            element spec. If two trainings cannot be compared safely, nothing is
-            shared; see docs/controls.md.
+        share_with: A directory where searches share their finished trainings: equal
+            trainings are done once. One-shot searches, and searches with another rate
+            or `rewind_to`, have the same dense training. Of datasets only the element
+            spec is compared: give searches on other data another directory. If a
+            training cannot be compared safely, it is not shared and a warning says
+            why, see docs/controls.md.
         overwrite: Whether to remove the search in `run_dir` and start again.
         callbacks: Keras callbacks, or a function `(round, replicate, control)` that
             returns them. To a callback, each training is one `fit`.
@@ -209,7 +210,7 @@ def search(
     """
     workers, plan = trainer.workers, trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
-    facts = describe(
+    manifest = manifest_of(
         plan,
         **trainer.facts,
         monitor=monitor,
@@ -218,14 +219,14 @@ def search(
     )
     leaving = Leaving(goes_on("search", run_dir))
     with leaving, keeping(run_dir), workers.together():
-        workers.check_same({k: v for k, v in facts.items() if k not in _OF_ONE})
+        workers.check_same({k: v for k, v in manifest.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
-        shared = None if share_with is None else Shared(share_with, run_dir)
+        cache = None if share_with is None else Cache(share_with)
         progress = Progress(
             verbose, plan, trainer.lengths.last, trainer.lengths.rewind, above
         )
-        ticket, path = _search(trainer, facts, run_dir, shared, overwrite, progress)
+        ticket, path = _search(trainer, manifest, run_dir, cache, overwrite, progress)
         if workers.count > 1:
             workers.end(path.read_bytes())
         return ticket
@@ -233,26 +234,26 @@ def search(
 
 def _search(
     trainer: Trainer,
-    facts: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     run_dir: PathLike | None,
-    shared: Shared | None,
+    cache: Cache | None,
     overwrite: bool,
     progress: Progress,
 ) -> tuple[FoundTicket, Path]:
     """The ticket, and its file."""
-    plan, monitor = trainer.plan, facts["monitor"]
+    plan, monitor = trainer.plan, manifest["monitor"]
     temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
-    store = Store(temporary.name, temporary) if temporary else Store(str(run_dir))
+    directory = RunDir(temporary.name, temporary) if temporary else RunDir(str(run_dir))
     check_controls(trainer)
-    with store.open(facts, overwrite=overwrite):
-        _introduce(trainer, progress, store, temporary is not None, shared)
-        identity = Identity(facts)
-        run = run_replicates(trainer, store, progress, identity, shared)
+    with directory.open(manifest, overwrite=overwrite):
+        _introduce(trainer, progress, directory, temporary is not None, cache)
+        keys = Keys(manifest)
+        run = run_replicates(trainer, directory, progress, keys, cache)
         trainings = list(progress.lines(run, monitor))
-        history = collected(trainings, plan, monitor, facts["maximize"])
+        history = collected(trainings, plan, monitor, manifest["maximize"])
         ticket = chosen(history)
-        ticket.save(store.path / TICKET, overwrite=True)
-    return trainer.completed(ticket), store.path / TICKET
+        ticket.save(directory.path / TICKET, overwrite=True)
+    return trainer.completed(ticket), directory.path / TICKET
 
 
 def _received(content: bytes) -> FoundTicket:
@@ -283,9 +284,9 @@ def chosen(history: History) -> FoundTicket:
 def _introduce(
     trainer: Trainer,
     progress: Progress,
-    store: Store,
+    directory: RunDir,
     temporary: bool,
-    shared: Shared | None,
+    cache: Cache | None,
 ) -> None:
     """Says what the search will do, and what it will not."""
     notes = trainer.notes
@@ -294,16 +295,11 @@ def _introduce(
     for warning in notes.warnings:
         warn(warning)
     unknown = trainer.facts["unknown"]
-    if shared and unknown:
+    if cache and unknown:
         warn(
             "Nothing is shared with other searches, as this cannot be compared with "
-            f"theirs: {trainer.facts['unknown']}."
+            f"theirs: {unknown}."
         )
-    elif shared and not shared.holds(store.path):
-        progress.say(
-            f"This search can share what is below {shared.path}, but is not below it "
-            "itself: no other search finds it there."
-        )
-    where = "temporary, pass `run_dir` to keep it" if temporary else str(store.path)
+    where = "temporary, pass `run_dir` to keep it" if temporary else str(directory.path)
     trainings = trainer.plan.count()
-    progress.begin(trainings - store.left(trainer.plan), where)
+    progress.begin(trainings - directory.left(trainer.plan), where)

@@ -1,8 +1,8 @@
 """Leaving a search: Ctrl-C, SIGTERM and SIGHUP end it within seconds, with one line.
 
-What is finished is in the run directory, and files appear whole or not at all, so a
-search can be left anywhere. SIGTERM and SIGHUP end it as Ctrl-C does, so that its lock
-and its temporary files go.
+A search can be left anywhere: what is finished is in the run directory, and files
+appear whole or not at all. SIGTERM and SIGHUP end it as Ctrl-C does, which removes its
+lock and its temporary files.
 """
 
 import contextvars
@@ -16,7 +16,7 @@ from typing import Any
 from tf_lottery.core import stopping
 from tf_lottery.core.archive import PathLike
 
-# The signals that are taken, from those who have not taken them otherwise.
+# The signals that a search handles, unless the program has another handler.
 _SIGNALS: dict[signal.Signals, Any] = {
     signal.SIGTERM: signal.SIG_DFL,
     signal.SIGHUP: signal.SIG_DFL,
@@ -26,17 +26,18 @@ _inside = contextvars.ContextVar("_inside", default=False)
 
 
 class Ended(SystemExit):
-    """A signal ended the process; its exit code is 128 and the signal's number."""
+    """A signal ended the process; the exit code is 128 plus the signal's number."""
 
 
 class Leaving:
-    """While it is entered, a search can be left; the outermost one says how to go on.
+    """While it is entered, a search can be left; the outermost says how to continue.
 
-    Signals are only taken in the main thread, and where nobody else does. Among several
-    workers they are not: a worker that waits for another one could not answer.
+    Signals are only handled in the main thread, and only if the program does not handle
+    them. With several workers they are not handled: a worker that waits for another one
+    could not react.
 
     Args:
-        goes_on: How to go on, in words.
+        goes_on: How to continue, in words.
     """
 
     def __init__(self, goes_on: str) -> None:
@@ -67,14 +68,14 @@ class Leaving:
             stopping.forget()
         for number in self._taken:
             signal.signal(number, _SIGNALS[number])
-        # TensorFlow makes its own error of one that is raised in its callbacks.
+        # TensorFlow replaces an error that is raised in its callbacks by its own.
         is_signal = error is not None and self._signal
         if is_signal or isinstance(error, KeyboardInterrupt):
             where = getattr(error, "where", "")
             line = f"Stopped{where}. {self._goes_on}".strip()
             begin = "\n" * sys.stderr.isatty()  # after the "^C" of a terminal
             print(f"{begin}{line}", file=sys.stderr, flush=True)
-            # Without the frames of TensorFlow and of the search.
+            # `from None` leaves out the frames of TensorFlow and of the search.
             if is_signal and self._signal != signal.SIGINT:
                 raise Ended(128 + self._signal) from None
             raise KeyboardInterrupt from None
@@ -88,14 +89,14 @@ class Leaving:
 
 
 def goes_on(call: str, run_dir: PathLike | None) -> str:
-    """How a search that is left goes on, in words."""
+    """How to continue a search that was left, in words."""
     if run_dir is None:
         return "Its temporary directory is gone: pass `run_dir` to be able to continue."
     return f"Call {call} with the same run_dir, {str(run_dir)!r}, to continue."
 
 
 def note(error: BaseException, what: str, step: int) -> None:
-    """Notes on an error that leaves a search where the search was."""
+    """Notes on an error that ends a search where the search was."""
     if isinstance(error, KeyboardInterrupt | Ended):
         where = f" in {what} at step {step:,}"
         error.where = where  # type: ignore[union-attr]

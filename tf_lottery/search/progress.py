@@ -1,4 +1,4 @@
-"""What a user sees of a search: its cost, a bar inside a round, a line a round."""
+"""What a user sees of a search: its cost, a bar for the training, a line per round."""
 
 import contextlib
 import time
@@ -23,12 +23,12 @@ class Progress:
     """Shows a search on the terminal.
 
     Args:
-        verbose: As in Keras: 0 is silent, 1 has a bar inside a round and a line
-            for each, 2 only the lines.
-        plan: How much is trained.
+        verbose: As in Keras: 0 is silent, 1 shows a bar for the training and a line
+            per round, 2 only the lines.
+        plan: What is trained.
         steps: The last step of a training.
-        rewind_step: The first step of a training, but that of round 0.
-        above: What stands above a bar while it moves.
+        rewind_step: The first step of each training after round 0.
+        above: A text above the bar while it moves.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Progress:
             self._console.print(text, markup=False)
 
     def begin(self, finished: int, where: str) -> None:
-        """Says what the search costs."""
+        """Says how much the search trains, and what is done already."""
         cost = f"{self._total} trainings of {self._steps:,} steps"
         plan, rounds = self._plan, self._plan.rounds + 1
         if self._total > rounds:
@@ -63,13 +63,13 @@ class Progress:
             each = f"{rounds} rounds" + f" and {controls} controls" * bool(controls)
             cost += f" ({plan.replicates} x ({each}))"
         if self._rewind_step:
-            cost += f", those of later rounds from step {self._rewind_step:,} on"
+            cost += f", from step {self._rewind_step:,} in later rounds"
         done = f"{finished} done already; " if finished else ""
         self.say(f"{cost}; {done}run directory: {where}")
 
     @contextlib.contextmanager
     def training(self, ticket: Ticket, control: str | None = None) -> Iterator[Report]:
-        """A bar for the training of a ticket or a control; yields what moves it."""
+        """Shows a bar for a training; yields the function that moves it."""
         started = time.monotonic()
         with self._bar() as bar:
             label = f"{control or 'round'} {ticket.round}/{self._plan.rounds}"
@@ -92,14 +92,14 @@ class Progress:
         self._trained.append(time.monotonic() - started)
 
     def lines(self, rounds: Iterable[Round], monitor: str) -> Iterator[Round]:
-        """The rounds, with a line for each."""
+        """Yields the rounds, and prints a line for each."""
         for round in rounds:
             self._left -= 1
             self.line(round, monitor)
             yield round
 
     def line(self, round: Round, monitor: str) -> None:
-        """Says how a round or a control went, and how long the rest will take."""
+        """Prints the scores of a round or a control, and the time that is left."""
         outcome = round.outcome
         test = "test_" + monitor.removeprefix("val_")
         scores = "  ".join(

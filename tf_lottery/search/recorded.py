@@ -1,8 +1,7 @@
-"""A trainer that writes down what it does, and does nothing twice."""
+"""A trainer that writes what it does to disk, and trains nothing twice."""
 
-import contextlib
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +11,10 @@ from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
-from tf_lottery.run_dir.cache import Shared, link
-from tf_lottery.run_dir.keys import Identity
+from tf_lottery.run_dir.cache import Cache
+from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.names import CHECKPOINT
-from tf_lottery.run_dir.replicate_dir import Replicate
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.training.checkpoint import Checkpoint
 
@@ -23,51 +22,49 @@ if TYPE_CHECKING:
     from tf_lottery.training.trainer import Trainer
 
 
-# What reading a checkpoint that is damaged, or removed just now, raises.
-_GONE = (OSError, TicketError)
-
-
 class Recorded:
-    """Trains through the directory of a replicate: a search on it resumes by itself.
+    """Trains and writes each outcome to disk; what is there is read instead.
+
+    A search that uses it resumes without further code.
 
     Args:
-        trainer: What trains; that of the replicate.
-        store: Where outcomes are read and written; arrays then load from there.
-        progress: What shows the user how it goes.
-        identity: What gives trainings their keys.
-        shared: Where trainings of other searches are.
+        trainer: The trainer of the replicate.
+        replicate_dir: Where outcomes are written and read; their arrays load lazily.
+        progress: Shows the user how the search is going.
+        keys: Gives trainings their keys.
+        cache: The trainings that searches share; None: nothing is shared.
     """
 
     def __init__(
         self,
         trainer: "Trainer",
-        store: Replicate,
+        replicate_dir: ReplicateDir,
         progress: Progress,
-        identity: Identity,
-        shared: Shared | None = None,
+        keys: Keys,
+        cache: Cache | None = None,
     ) -> None:
         self._trainer = trainer
-        self._store = store
+        self._dir = replicate_dir
         self._progress = progress
-        self._identity = identity
-        self._shared = shared
+        self._keys = keys
+        self._cache = None if trainer.facts["unknown"] else cache
 
     def dense(self) -> Ticket:
-        """The dense ticket; that of the run directory, if there is one."""
+        """The dense ticket; if the run directory has one, that one."""
         plan: Plan = self._trainer.plan
         passed = self._trainer.dense()
-        stored = self._store.dense(plan)
+        stored = self._dir.dense(plan)
         if stored is None:
-            self._store.save_ticket(passed)
-            stored = self._store.dense(plan)
+            self._dir.save_ticket(passed)
+            stored = self._dir.dense(plan)
             assert stored is not None
         elif names := _differing(stored, passed):
             warn(
-                "The search continues from the initial weights, and the values of the "
-                "optimizer, in its run directory. The model that was passed has others "
-                f"in {', '.join(map(repr, names[:3]))}{', ...' if names[3:] else ''}, "
-                "which are not used. To start from these, pass another `run_dir`, or "
-                "`overwrite=True`."
+                "The search continues with the initial weights, and the values of the "
+                "optimizer, in its run directory. Those of the model that was passed "
+                f"differ in {', '.join(map(repr, names[:3]))}"
+                f"{', ...' if names[3:] else ''} and are not used. To start from "
+                "these, pass another `run_dir`, or `overwrite=True`."
             )
         self._trainer.dense(stored.state)
         return stored
@@ -79,7 +76,7 @@ class Recorded:
 
     @property
     def is_alone(self) -> bool:
-        """Whether one process trains, which can go on after an error."""
+        """Whether only one process trains; it can go on after an error."""
         return self._trainer.workers.count == 1
 
     def draw(self, seed: int) -> State:
@@ -88,106 +85,91 @@ class Recorded:
 
     def finished(self, round: Round, control: str, draw: int) -> Round | None:
         """A control in the run directory, if it is finished there."""
-        store, plan = self._store, self._trainer.plan
-        which: Any = (round.number, control, draw)
-        if not store.has_outcome(*which) or not store.has_ticket(*which):
-            return None  # a ticket that is missing is made again
-        found = store.control(plan, round, control, draw)
+        plan = self._trainer.plan
+        which = (round.number, control, draw)
+        if not self._dir.has_outcome(*which) or not self._dir.has_ticket(*which):
+            return None  # a missing ticket is made again
+        found = self._dir.control(plan, round, control, draw)
         self._passed(found.ticket, found.outcome, control, draw)
         return found
 
     def train(
         self, ticket: Ticket, *, control: str | None = None, draw: int = 0
     ) -> Outcome:
-        """The outcome in the run directory, else that of training the ticket."""
-        which: Any = (control, draw)
-        if self._store.has_outcome(ticket.round, *which):
-            self._store.restore_ticket(ticket, *which)
-            outcome = self._store.outcome(ticket, *which)
-            if control is None and not self._has_start(ticket, outcome, control):
-                directory = self._store.directory(ticket.round, *which)
-                raise TicketError(
-                    f"{directory} has not the state that later tickets start from. "
-                    "Remove it to train it again."
-                )
-            self._passed(ticket, outcome, *which)
-            return outcome
+        """The outcome in the run directory, or else that of training the ticket."""
+        if self._dir.has_outcome(ticket.round, control, draw):
+            return self._found(ticket, control, draw)
         if ticket.round > 0 or control is not None:
-            self._store.save_ticket(ticket, *which)
-        trainer = self._trainer
-        key = self._identity.key(ticket, trainer.plan)
-        if self._shared is None or trainer.facts["unknown"]:
-            return self._trained(ticket, key, *which)
-        waits = f"{_named(ticket, control)} waits for another search that trains it."
-        with self._shared.alone(key, lambda: self._progress.say(waits)):
-            return self._taken(ticket, key, *which) or self._trained(
-                ticket, key, *which
+            self._dir.save_ticket(ticket, control, draw)
+        key = self._key(ticket)
+        if self._cache is None:
+            return self._trained(ticket, key, control, draw)
+        waits = f"{_named(ticket, control)} waits: another search trains it now."
+        with self._cache.alone(key, lambda: self._progress.say(waits)):
+            if taken := self._taken(ticket, key, control, draw):
+                return taken
+            outcome = self._trained(ticket, key, control, draw)
+            directory = self._dir.directory(ticket.round, control, draw)
+            self._cache.publish(key, directory)
+            return outcome
+
+    def _found(self, ticket: Ticket, control: str | None, draw: int) -> Outcome:
+        """The outcome in the run directory."""
+        self._dir.restore_ticket(ticket, control, draw)
+        outcome = self._dir.outcome(ticket, control, draw)
+        if control is None and not self._has_start(ticket, outcome, control):
+            raise TicketError(
+                f"{self._dir.directory(ticket.round)} does not hold the state that "
+                "later tickets start from. Remove it to train the round again."
             )
+        self._passed(ticket, outcome, control, draw)
+        return outcome
 
     def _trained(
         self, ticket: Ticket, key: str, control: str | None, draw: int
     ) -> Outcome:
-        """The outcome of training, from where it was stopped."""
+        """The outcome of training, from the checkpoint if there is one."""
         with self._progress.training(ticket, control) as report:
-            course = self._course(ticket)
-            checkpoint = self._checkpoint(ticket, control, draw, course)
+            checkpoint = self._checkpoint(ticket, control, draw, key)
             checkpoint.forget_unusable(ticket.state)
-            where = "" if checkpoint.step else self._extended(ticket, course)
             if step := checkpoint.step:
                 what = _named(ticket, control)
-                self._progress.say(f"{what} goes on from step {step:,}{where}.")
+                self._progress.say(f"{what} continues from step {step:,}.")
             outcome = self._trainer.train(
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
             known = None if self._trainer.facts["unknown"] else key
-            stored = self._store.save_outcome(ticket, outcome, control, draw, known)
+            stored = self._dir.save_outcome(ticket, outcome, control, draw, known)
             checkpoint.finish()
         return stored
-
-    def _extended(self, ticket: Ticket, course: str) -> str:
-        """Takes the end of the longest shorter training; returns which in words."""
-        if self._shared is None or not self._is_extensible(ticket):
-            return ""
-        start = self._start(ticket, None)
-        found: list[tuple[int, Checkpoint]] = []
-        for path in self._shared.checkpoints():
-            shorter = Checkpoint(path, ticket.masks, course)
-            with contextlib.suppress(*_GONE):
-                if shorter.extends(start, self.steps):
-                    found.append((shorter.step, shorter))
-        for _, longest in sorted(found, key=lambda each: -each[0]):
-            with contextlib.suppress(*_GONE):
-                longest.check()
-                link(longest.files(), self._store.directory(ticket.round))
-                return f", where {longest.path.parent} ended"
-        return ""
 
     def _taken(
         self, ticket: Ticket, key: str, control: str | None, draw: int
     ) -> Outcome | None:
-        """The outcome of an equal training of another search."""
-        assert self._shared
-        trainer, store = self._trainer, self._store
-        for source in self._shared.of(key):
-            try:
-                outcome = store.shared_outcome(ticket, source, control, draw)
-            except TicketError:
-                continue  # damaged, and trained here instead
-            if outcome.last_step != trainer.lengths.last:
-                continue  # it was stopped early
-            told = f"{_named(ticket, control)} is shared: it was found in {source}."
-            if self._has_start(ticket, outcome, control):
-                self._progress.say(told)
-                outcome = store.share_outcome(ticket, source, control, draw)
-                return outcome
-            if self._can_replay(ticket, control):
-                self._progress.say(told)
-                outcome = self._with_start(ticket, outcome, control)
-                return store.save_outcome(ticket, outcome, control, draw, key)
-        return None
+        """The outcome of an equal training of another search, if it is of use here."""
+        assert self._cache
+        trainer = self._trainer
+        source = self._cache.directory(key)
+        if not source.exists():
+            return None
+        try:
+            outcome = self._dir.cached_outcome(ticket, source, key, control, draw)
+        except TicketError:
+            return None  # it is damaged, and trained here instead
+        has_start = self._has_start(ticket, outcome, control)
+        # A training that was stopped early has another last step.
+        if outcome.last_step != trainer.lengths.last or not (
+            has_start or self._can_replay(ticket, control)
+        ):
+            return None
+        self._progress.say(f"{_named(ticket, control)} is shared: it is in {source}.")
+        if has_start:
+            return self._dir.link_outcome(ticket, outcome, source, control, draw, key)
+        outcome = self._with_start(ticket, outcome, control)
+        return self._dir.save_outcome(ticket, outcome, control, draw, key)
 
     def _can_replay(self, ticket: Ticket, control: str | None) -> bool:
-        """Whether what an outcome lacks for later tickets can be had again."""
+        """Whether the state that an outcome lacks can be made again."""
         if control is None and self._trainer.plan.retrain == "fine_tune":
             return False  # the state at the end
         return self._start(ticket, control) is None or self._trainer.facts["repeats"]
@@ -210,7 +192,7 @@ class Recorded:
         return step if passes else None
 
     def _has_start(self, ticket: Ticket, outcome: Outcome, control: str | None) -> bool:
-        """Whether an outcome has just what later tickets start from."""
+        """Whether an outcome has the state that later tickets start from."""
         found = outcome.next_start and outcome.next_start[0]
         if control is None and self._trainer.plan.retrain == "fine_tune":
             return found is not None
@@ -219,27 +201,21 @@ class Recorded:
     def _passed(
         self, ticket: Ticket, outcome: Outcome, control: str | None, draw: int
     ) -> None:
-        """Takes note of a training that is in the run directory."""
-        # It may have been killed between the outcome and this.
+        """Takes note of a training that was found in the run directory."""
+        which = (ticket.round, control, draw)
+        # A kill may have come between the outcome and this.
         self._checkpoint(ticket, control, draw).finish()
+        if self._cache and (key := self._dir.key(*which)):
+            self._cache.add(key, self._dir.directory(*which))
 
     def _checkpoint(
         self, ticket: Ticket, control: str | None, draw: int, key: str | None = None
     ) -> Checkpoint:
-        path = self._store.directory(ticket.round, control, draw) / CHECKPOINT
-        stays = self._is_extensible(ticket)
-        return Checkpoint(path, ticket.masks, key, stays=stays)
+        path = self._dir.directory(ticket.round, control, draw) / CHECKPOINT
+        return Checkpoint(path, ticket.masks, key)
 
-    def _course(self, ticket: Ticket) -> str:
-        return self._identity.course(ticket, self._trainer.plan)
-
-    def _is_extensible(self, ticket: Ticket) -> bool:
-        """Whether longer trainings can go on from the end of this one.
-
-        Later tickets depend on where the training before them ended.
-        """
-        known = self._shared is not None and not self._trainer.facts["unknown"]
-        return known and ticket.round == 0
+    def _key(self, ticket: Ticket) -> str:
+        return self._keys.key(ticket, self._trainer.plan)
 
 
 def _named(ticket: Ticket, control: str | None) -> str:
@@ -247,11 +223,11 @@ def _named(ticket: Ticket, control: str | None) -> str:
 
 
 def _differing(stored: Ticket, passed: Ticket) -> list[str]:
-    """The names of what two dense tickets start from differently."""
+    """The names of the arrays that differ between the states of two dense tickets."""
     if stored.masks != passed.masks:
         raise TicketError("The run directory holds a ticket of another model.")
     one, other = stored.state, passed.state
-    # Random generators are of the seed, which the plan has.
+    # Random generators follow from the seed, which the plan has.
     names = [name for name in {**other, **one} if not name.startswith("random:")]
     return [
         name

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from tf_lottery.core.history import History, Round
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.cache import Shared
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.run_dir import Store
+from tf_lottery.run_dir.cache import Cache
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.controls import run_controls
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
 def run_replicates(
     trainer: "Trainer",
-    store: Store,
+    run_dir: RunDir,
     progress: Progress,
-    identity: Identity,
-    shared: Shared | None = None,
+    keys: Keys,
+    cache: Cache | None = None,
 ) -> Iterator[Round]:
     """Yields the rounds of each replicate, then its controls.
 
-    What is finished comes from the run directory, and is not trained again.
+    Finished trainings are read from the run directory.
 
     Args:
-        trainer: That of replicate 0; its plan says how many there are.
-        store: The open run directory.
-        progress: What shows the user how it goes.
-        identity: What gives trainings their keys.
-        shared: Where trainings of other searches are.
+        trainer: The trainer of replicate 0; its plan says how many there are.
+        run_dir: The run directory, which is open.
+        progress: Shows the user how the search is going.
+        keys: Gives trainings their keys.
+        cache: The trainings that searches share; None: nothing is shared.
     """
     for number in range(trainer.plan.replicates):
         own = trainer.following(trainer.plan.of_replicate(number), number)
-        replicate = store.replicate(number)
-        recorded = Recorded(own, replicate, progress, identity, shared)
+        replicate_dir = run_dir.replicate_dir(number)
+        recorded = Recorded(own, replicate_dir, progress, keys, cache)
         rounds: list[Round] = []
         for round in run_rounds(recorded, own.plan):
             rounds.append(dataclasses.replace(round, replicate=number))

@@ -18,14 +18,14 @@ class Trains(Protocol):
         """The ticket of round 0."""
 
     def train(self, ticket: Ticket) -> Outcome:
-        """What training the ticket gives."""
+        """The outcome of training the ticket."""
 
 
 def run_rounds(trainer: Trains, plan: Plan) -> Iterator[Round]:
     """Yields the rounds of a search, from the dense one to the sparsest.
 
-    Stop iterating to stop the search. It ends early, with a warning, when a
-    round would remove nothing or empty a layer.
+    To stop the search, stop iterating. It ends early, with a warning, if a round
+    would remove no weight, or all weights of a layer.
 
     Example:
         ```python

@@ -23,9 +23,9 @@ from tf_lottery.core.kept import keeping
 from tf_lottery.core.outcome import Outcome, Weights
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.run_dir.keys import Identity
-from tf_lottery.run_dir.manifest import describe
-from tf_lottery.run_dir.replicate_dir import Replicate
+from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.manifest import manifest_of
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.training.trainer import Trainer
@@ -185,11 +185,11 @@ def check(trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int)
 
 def _trained(trainer: Trainer, copy: Ticket, root: Path, verbose: int) -> Outcome:
     """The outcome of a copy; that of an earlier call, if its directory has it."""
-    identity = Identity(describe(trainer.plan, **trainer.facts))
-    key = identity.key(copy, trainer.plan)
-    store = Replicate(root / key[:16], search=key)
+    keys = Keys(manifest_of(trainer.plan, **trainer.facts))
+    key = keys.key(copy, trainer.plan)
+    replicate_dir = ReplicateDir(root / key[:16], search=key)
     progress = Progress(verbose, trainer.plan, trainer.lengths.last)
-    return Recorded(trainer, store, progress, identity).train(copy, control="copy")
+    return Recorded(trainer, replicate_dir, progress, keys).train(copy, control="copy")
 
 
 @contextlib.contextmanager

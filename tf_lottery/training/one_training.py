@@ -269,15 +269,10 @@ class OneTraining:
             )
 
     def _write_checkpoint(self) -> None:
-        if self._checkpoint is None:
-            return
-        step = self._run.step
-        due = (self._steps_per_epoch, self._evaluate_every)
-        ends = step == self._last_step and not any(step % each for each in due)
-        if not self._checkpoint.is_due(ends=ends):
+        if self._checkpoint is None or not self._checkpoint.is_due():
             return
         # A training cannot go on from what is spoiled, and would not see it.
         state, start = self._live.view(), self._ticket.state
-        trouble.check_state(state, start, self._what, step)
+        trouble.check_state(state, start, self._what, self._run.step)
         self._check_masked()
-        self._checkpoint.save(self._run, self._live, ends=ends)
+        self._checkpoint.save(self._run, self._live)

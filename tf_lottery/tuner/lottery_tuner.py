@@ -18,7 +18,7 @@ from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.report.sweep import Sweep, in_words
-from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.search.controls import check_controls
 from tf_lottery.search.find import search
 from tf_lottery.search.leaving import Leaving
@@ -304,7 +304,7 @@ class LotteryTuner(keras_tuner.Tuner):
         monitor = plan.monitor or trainer.monitors[0]
         objective = self.oracle.objective
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
-        found = describe(plan, **trainer.facts)
+        found = manifest_of(plan, **trainer.facts)
         names = {each.name: each.get_config() for each in space.space}
         sweep_file.write(
             Path(self.project_dir),

@@ -8,7 +8,7 @@ from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.tfmot.wrap import unwrap, wrap
 from tf_lottery.export import strip
-from tf_lottery.run_dir.manifest import describe
+from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.training.trainer import Trainer
 
 
@@ -206,7 +206,7 @@ def test_a_nested_model_whose_layers_were_made_last_first_is_the_same_model(betw
     found = [Trainer(build(), arrays(), Plan()).architecture for _ in range(3)]
     keras.backend.clear_session()
     found.append(Trainer(build(), arrays(), Plan()).architecture)
-    assert len({describe(Plan(), each, {})["architecture"] for each in found}) == 1
+    assert len({manifest_of(Plan(), each, {})["architecture"] for each in found}) == 1
 
 
 def test_numbers_that_say_sizes_were_given():
