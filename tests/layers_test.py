@@ -128,6 +128,12 @@ def test_tensorflow_and_keras_are_imported_in_one_place():
     assert modules == {"tf_lottery.bindings.tf_keras._imports"}
 
 
+def test_tensorflow_datasets_is_imported_only_where_data_are_asked_for():
+    found = [i for i in IMPORTS if i.target.startswith("tensorflow_datasets")]
+    assert {_layer(i.module) for i in found} == {"zoo"}
+    assert all(i.where for i in found)
+
+
 def test_there_are_no_cycles():
     below = {}
     for i in INSIDE:
