@@ -14,7 +14,7 @@ from tests.export.exporting import (
 from tests.models import keras, layers, tf
 from tf_lottery import ExportError, export
 from tf_lottery.export import conversion, runtime, to_tflite
-from tf_lottery.export.compare import difference
+from tf_lottery.export.agreement import difference
 from tf_lottery.export.conversion import convert, trial
 from tf_lottery.export.flatbuffer import TFLiteFile
 from tf_lottery.export.sample import random

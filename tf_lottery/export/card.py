@@ -12,8 +12,7 @@ import rich.padding
 import rich.table
 
 from tf_lottery.core.archive import write_json
-from tf_lottery.export.placing import cards_of
-from tf_lottery.export.sizes import Size
+from tf_lottery.export.files import Size, cards_of
 from tf_lottery.export.stored import StoredTensor
 
 Rows = Sequence[Sequence[str]]

@@ -22,9 +22,9 @@ from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.quiet import quiet
 from tf_lottery.export import runtime
-from tf_lottery.export.compare import difference
+from tf_lottery.export.agreement import difference
+from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.sample import Sample
-from tf_lottery.export.serving import SIGNATURE, serving
 
 QUANTIZE = (None, "float16", "dynamic", "int8")
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}

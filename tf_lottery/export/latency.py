@@ -11,7 +11,7 @@ import numpy as np
 _CHUNK = 0.002  # seconds that one measurement lasts at least
 
 
-def compare(
+def time_pairs(
     run: Callable[[], Any], reference: Callable[[], Any], runs: int
 ) -> dict[str, float]:
     """The time of `run`, and its ratio to that of `reference`.

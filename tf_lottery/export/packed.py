@@ -20,7 +20,7 @@ from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.archive import PathLike, bits
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export.serving import SIGNATURE, serving
+from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored
 
 Array = NDArray[Any]

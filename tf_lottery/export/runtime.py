@@ -1,6 +1,11 @@
-"""Runs exported files as a user would: by the interpreter, or by TensorFlow."""
+"""A model as a function of named inputs, and exported files that run as a user's do.
+
+They run by the TFLite interpreter or by TensorFlow.
+"""
 
 import functools
+import keyword
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.export.serving import SIGNATURE
+from tf_lottery.core.errors import ExportError
 
 Arrays = Sequence[NDArray[Any]]
 Predict = Callable[[Arrays], list[NDArray[Any]]]
 
-BATCH = 100
+SIGNATURE = "serving_default"
+BATCH = 100  # examples
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,30 @@ class Loaded:
     predict: Predict
     repeat: Callable[[Arrays], Callable[[], Any]]
     backend: str
+
+
+def serving(model: Any, batch_size: int | None = None) -> Any:
+    """A `tf.function` of the inputs by name; it returns the outputs by name.
+
+    Args:
+        model: A plain Keras model.
+        batch_size: The number of examples a call; None leaves it open.
+
+    Raises:
+        ExportError: A signature cannot have an input of that name.
+    """
+    _check_names(model.input_names)
+    specs = [
+        tf.TensorSpec((batch_size, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in zip(model.input_names, model.inputs, strict=True)
+    ]
+
+    def serve(*inputs: Any) -> dict[str, Any]:
+        packed = tf.nest.pack_sequence_as(model.input, list(inputs))
+        outputs = tf.nest.flatten(model(packed, training=False))
+        return dict(zip(model.output_names, outputs, strict=True))
+
+    return tf.function(serve, input_signature=specs)
 
 
 def saved_model(path: Path, model: Any) -> Loaded:
@@ -124,6 +154,20 @@ def in_batches(predict: Predict, size: int = BATCH, filled: bool = False) -> Pre
         return [np.concatenate(p)[:count] for p in zip(*parts, strict=True)]
 
     return predict_all
+
+
+def _check_names(names: Sequence[str]) -> None:
+    # As TensorFlow writes them; of `1x` it makes `arg_1x`.
+    written = [re.sub(r"\W", "_", name) for name in names]
+    for name, as_written in zip(names, written, strict=True):
+        reserved = keyword.iskeyword(name) or name == "self"
+        if reserved or " " in name or written.count(as_written) > 1:
+            raise ExportError(
+                "Inputs of an exported model must have names that a function's "
+                "arguments can have, and that differ in letters and digits. Received: "
+                f"{name!r} of {', '.join(map(repr, names))}. Build the model with "
+                '`keras.Input(..., name="features")`.'
+            )
 
 
 def _of_tensorflow(call: Callable[..., Any]) -> Loaded:

@@ -161,11 +161,6 @@ def _first_rows(data: Any, inputs: int, size: int) -> Any:
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts)[:size], *found)
 
 
-def is_sparse(tensor: Any) -> bool:
-    """Whether an input of a model takes sparse tensors."""
-    return isinstance(tensor.type_spec, tf.SparseTensorSpec)
-
-
 def _dense(structure: Any) -> Any:
     """The same values in arrays: exported files take those."""
     return tf.nest.map_structure(_array, structure)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.layers import finalize, named_layers, named_weights
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
@@ -48,6 +48,19 @@ class Source:
         """Whether layers of the model compute in float16 or bfloat16."""
         return any(map(computes_in_half, named_layers(self.model).values()))
 
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether an input of the model takes sparse tensors."""
+        specs = [tensor.type_spec for tensor in self.model.inputs]
+        return any(isinstance(spec, tf.SparseTensorSpec) for spec in specs)
+
+    @property
+    def nonzero(self) -> tuple[int, int]:
+        """How many weights of matrices are not zero, and how many others there are."""
+        weights = [w.numpy() for w in named_weights(self.model).values()]
+        kept = sum(int(np.count_nonzero(w)) for w in weights if w.ndim > 1)
+        return kept, sum(w.size for w in weights if w.ndim <= 1)
+
     def in_float32(self) -> "Source":
         """The same, of layers that compute in float32 where they did in less."""
         return dataclasses.replace(
@@ -57,8 +70,8 @@ class Source:
         )
 
 
-def resolve(
-    source: Any,
+def source_of(
+    exported: Any,
     weights: str,
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
@@ -67,32 +80,40 @@ def resolve(
     """The source of an export, from a ticket or a model.
 
     Args:
-        source: A ticket, a model of `ticket.model()` (trained further, or not), or
+        exported: A ticket, a model of `ticket.model()` (trained further, or not), or
             a plain Keras model, whose zeros are taken as they are.
-        weights: "best", "final" or "initial"; a model has but its own.
+        weights: "best", "final" or "initial"; a model has only its own.
         custom_objects, safe_mode: See `Ticket.model`.
         model: What the weights of a ticket go into; default: a model that is made
             from the ticket, see `pruning.fitting.basis`.
 
     Raises:
-        ExportError: A pruned weight that is not zero, or a weight that is not finite.
+        ExportError: A pruned weight is not zero, a weight is not finite, or this is
+            called in the scope of a strategy.
         TicketError: The ticket holds no such weights, or does not fit the model.
         TypeError: Neither a ticket nor a model.
     """
-    if isinstance(source, Ticket):
-        ticket_model.chosen(source, weights)  # raises before anything is built
-        like = basis(source, model, custom_objects=custom_objects, safe_mode=safe_mode)
-        return _of_ticket(source, weights, like)
+    if tf.distribute.has_strategy():
+        raise ExportError(
+            "A ticket must be exported outside of the scope of a strategy. "
+            f"Received: the scope of {type(tf.distribute.get_strategy()).__name__}."
+        )
+    if isinstance(exported, Ticket):
+        ticket_model.chosen(exported, weights)  # raises before anything is built
+        like = basis(
+            exported, model, custom_objects=custom_objects, safe_mode=safe_mode
+        )
+        return _of_ticket(exported, weights, like)
     if model is not None:
         raise ValueError(
             "`model` is what the weights of a ticket go into. Received: `model`, and "
-            f"no ticket but a {type(source).__name__}, which is exported as it is."
+            f"no ticket but a {type(exported).__name__}, which is exported as it is."
         )
-    if isinstance(source, keras.Model):
-        return _of_model(source)
+    if isinstance(exported, keras.Model):
+        return _of_model(exported)
     raise TypeError(
         "What is exported must be a ticket or a tf_keras model. "
-        f"Received: {type(source).__name__}."
+        f"Received: {type(exported).__name__}."
     )
 
 
@@ -128,7 +149,7 @@ def strip(
         model.save("ticket.keras")
         ```
     """
-    return resolve(source, weights, custom_objects, safe_mode, model).model
+    return source_of(source, weights, custom_objects, safe_mode, model).model
 
 
 def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:

@@ -18,12 +18,12 @@ from tf_lottery.core.errors import ExportError
 from tf_lottery.core.quiet import quiet
 from tf_lottery.export import runtime, stored
 from tf_lottery.export.card import Card
-from tf_lottery.export.job import EXACT, Exported, Job
+from tf_lottery.export.files import Size, size
+from tf_lottery.export.finish import Exported, finish
+from tf_lottery.export.job import EXACT, Job, Options
 from tf_lottery.export.macs import macs
-from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
-from tf_lottery.export.serving import SIGNATURE, serving
-from tf_lottery.export.sizes import Size, size
+from tf_lottery.export.runtime import SIGNATURE, serving
 
 LAYOUTS = ("packed", "dense")
 
@@ -83,7 +83,8 @@ def saved_model(
 
     with tempfile.TemporaryDirectory() as directory:
         dense, stripped = _references(job, Path(directory), _save_dense)
-        return job.finish(
+        return finish(
+            job,
             lambda to: (save_packed if layout == "packed" else _save_dense)(model, to),
             read,
             format={"format": "SavedModel", "layout": layout},
@@ -124,7 +125,8 @@ def keras_file(
 
     with tempfile.TemporaryDirectory() as directory, _naming_holders(compaction.model):
         dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
-        return job.finish(
+        return finish(
+            job,
             lambda to: _save_keras(compaction.model, to),
             read,
             format={"format": "Keras file"},

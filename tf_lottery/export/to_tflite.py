@@ -20,11 +20,11 @@ from tf_lottery.export.conversion import (
     trial,
 )
 from tf_lottery.export.encoding import leave_zeros_out
+from tf_lottery.export.files import size_of
+from tf_lottery.export.finish import Exported, finish
 from tf_lottery.export.flatbuffer import TFLiteFile
-from tf_lottery.export.job import Exported, Job
-from tf_lottery.export.options import Options
+from tf_lottery.export.job import Job, Options
 from tf_lottery.export.sample import Sample, take
-from tf_lottery.export.sizes import size_of
 
 DENSE, SPARSE, BLOCKS = "zeros stored", "zeros left out", "blocks of 1x4"
 
@@ -124,7 +124,8 @@ def tflite(
     if found is None:
         raise _none_of(rejected, job.sample)
     name, content = found
-    return job.finish(
+    return finish(
+        job,
         functools.partial(_write, content=content),
         functools.partial(_read, model=job.source.model, quantize=quantize),
         format={"format": "TFLite", "quantize": quantize, "encoding": name},
