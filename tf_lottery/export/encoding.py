@@ -13,7 +13,7 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.bindings.tf_keras._imports import tflite_schema as schema
+from tf_lottery.export._tflite_schema import schema
 from tf_lottery.export.flatbuffer import TYPES
 
 # Those of weights; int8 ones are quantized around 0.
