@@ -1,4 +1,4 @@
-"""The one place of exports that imports TensorFlow itself: its schema of TFLite files."""
+"""The schema of TFLite files, which TensorFlow has and only exports need."""
 
 from tensorflow.lite.python import schema_py_generated as schema
 
