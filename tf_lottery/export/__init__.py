@@ -1,7 +1,4 @@
-"""Exports: files that are smaller, run, and are the ticket.
-
-Each is read back and compared with the ticket's model before it gets its name.
-"""
+"""Exports tickets as smaller files, and runs each to check it before keeping it."""
 
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction, compact

@@ -27,12 +27,12 @@ class Options:
         weights: "best" (minimum validation loss), "final" or "initial"; a model that
             is exported has only its own.
         data: On what the file is compared and timed, up to 1,000 examples: a dataset
-            or arrays, with labels for accuracy. Default: the search's test data where
+            or arrays, with labels for accuracy. Default: the search's test data if
             they are at hand, else random inputs.
         latency_runs: How many interleaved pairs of measurements; 0 measures nothing.
         overwrite: Whether to replace a file that is there.
         custom_objects, safe_mode: See `Ticket.model`.
-        model: What the ticket's weights go into, a model like that of its search, where
+        model: What the ticket's weights go into, a model like that of its search, if
             Keras cannot make one from the ticket's file.
         verbose: Whether to print the card.
     """
@@ -132,7 +132,7 @@ class Job:
         """The model with or without compaction, compared with the ticket's.
 
         Raises:
-            ExportError: It computes something else.
+            ExportError: The compacted model computes something else.
         """
         if not wanted:
             if drop_inputs:
@@ -165,8 +165,8 @@ class Job:
         data = (given, self.source.data, other_data)
         if input_shape is not None and any(part is not None for part in data):
             raise ValueError(
-                "`input_shape` is for an export without data, which have a shape "
-                f"themselves. Received: input_shape={input_shape!r}, and data."
+                "`input_shape` must be left out if there are data, which have a shape. "
+                f"Received: input_shape={input_shape!r}, and data."
             )
         if given is not None:
             return sample.take(given, model, "given data")

@@ -1,4 +1,4 @@
-"""How fast one network is beside another: interleaved runs, the median of ratios."""
+"""How fast one network is compared with another: interleaved runs, median ratios."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-_CHUNK = 0.002  # seconds that one measurement lasts at least
+_CHUNK = 0.002  # the shortest measurement, in seconds
 
 
 def time_pairs(
@@ -16,12 +16,12 @@ def time_pairs(
 ) -> dict[str, float]:
     """The time of `run`, and its ratio to that of `reference`.
 
-    Both are called in turns, in random order, so that what else the machine does
-    hits both alike.
+    Both are called in turns, in random order: whatever else the machine does slows both
+    down alike.
 
     Args:
-        run, reference: What to time.
-        runs: How many pairs of measurements.
+        run, reference: The functions to time.
+        runs: The number of pairs of measurements.
 
     Returns:
         "microseconds" and "dense_microseconds" (medians of one call), "ratio"
@@ -46,7 +46,7 @@ def time_pairs(
 
 
 def cpu() -> str:
-    """What the processor calls itself."""
+    """The name of the processor, and how many cores it has."""
     try:
         with open("/proc/cpuinfo") as file:
             names = [line for line in file if line.startswith("model name")]
@@ -57,7 +57,7 @@ def cpu() -> str:
 
 
 def _calls(function: Callable[[], Any]) -> int:
-    """How many calls last long enough to be measured."""
+    """How many calls take long enough to be measured."""
     function()  # warms up
     calls = 1
     while _seconds(function, calls) * calls < _CHUNK:

@@ -29,9 +29,9 @@ class Loaded:
     """A file that is ready to run.
 
     Attributes:
-        predict: Its outputs in the model's order, for any number of examples.
-        repeat: From one example to a function that computes it again, to be timed.
-        backend: What runs it.
+        predict: Computes its outputs in the model's order, for any number of examples.
+        repeat: Takes one example, returns a function that computes it, to be timed.
+        backend: What runs it, in words.
     """
 
     predict: Predict
@@ -44,10 +44,10 @@ def serving(model: Any, batch_size: int | None = None) -> Any:
 
     Args:
         model: A plain Keras model.
-        batch_size: The number of examples a call; None leaves it open.
+        batch_size: The number of examples per call; None leaves it open.
 
     Raises:
-        ExportError: A signature cannot have an input of that name.
+        ExportError: A signature cannot have inputs of these names.
     """
     _check_names(model.input_names)
     specs = [
@@ -64,7 +64,7 @@ def serving(model: Any, batch_size: int | None = None) -> Any:
 
 
 def saved_model(path: Path, model: Any) -> Loaded:
-    """A SavedModel, by plain TensorFlow.
+    """A SavedModel, run by plain TensorFlow.
 
     Args:
         path: Its directory.
@@ -93,7 +93,7 @@ def keras_model(model: Any) -> Loaded:
 
 
 def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
-    """A TFLite file, by the interpreter and one thread.
+    """A TFLite file, run by the interpreter with one thread.
 
     Args:
         content: The file.
@@ -101,8 +101,8 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
         xnnpack: Whether the interpreter may use XNNPACK, as it does by default.
 
     Raises:
-        RuntimeError, ValueError: The file does not load; or, when it is called, has no
-            room for its inputs.
+        RuntimeError, ValueError: The file does not load. The result raises them, too,
+            if the file has no room for its inputs.
     """
     loaded = _loaded(content, xnnpack)
     details = loaded.get_input_details()
@@ -115,7 +115,7 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
         return [outputs[name] for name in model.output_names]
 
     def repeat(inputs: Arrays) -> Callable[[], Any]:
-        # One without a runner, which costs more than a small network.
+        # Without a runner, which takes more time than a small network.
         alone = _loaded(content, xnnpack)
         found = {d["name"]: d["index"] for d in alone.get_input_details()}
         indices = [found[f"{SIGNATURE}_{name}:0"] for name in model.input_names]
@@ -136,12 +136,13 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
 
 
 def in_batches(predict: Predict, size: int = BATCH, filled: bool = False) -> Predict:
-    """A prediction that takes any number of examples, at most `size` at once.
+    """A prediction of any number of examples, at most `size` at once.
 
     Args:
-        predict: What takes so many.
-        size: How many.
-        filled: Whether it takes no fewer; the last batch is then filled up.
+        predict: Takes up to `size` examples.
+        size: The number of examples in a batch.
+        filled: Whether `predict` takes exactly `size` examples; the last batch is then
+            filled up.
     """
 
     def predict_all(inputs: Arrays) -> list[NDArray[Any]]:
@@ -182,9 +183,9 @@ def _of_tensorflow(call: Callable[..., Any]) -> Loaded:
 
 
 def _loaded(content: bytes, xnnpack: bool) -> Any:
-    """An interpreter without room for tensors, whose sizes the inputs decide.
+    """An interpreter that has not allocated tensors: the inputs decide their sizes.
 
-    A file of open sizes says 1, which may be too small for its layers.
+    For an open size a file says 1, which may be too small for its layers.
     """
     interpreter, resolvers = _interpreter()
     resolver = "AUTO" if xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"

@@ -1,4 +1,4 @@
-"""What is exported: a plain model, pruned weights at zero, and its dense twin."""
+"""What is exported: a plain model with its pruned weights at zero, and a dense twin."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ class Source:
     """What an export starts from.
 
     Attributes:
-        model: A plain Keras model: no wrapper, pruned weights exactly zero.
+        model: A plain Keras model: without wrappers, pruned weights exactly zero.
         dense: The same network with all of its weights, to compare sizes and speed.
-        dense_is_trained: Whether `dense` has trained weights, or its pruned ones are
-            drawn by chance.
-        masks: The ticket's; of a plain model, where its matrices are not zero.
+        dense_is_trained: Whether `dense` has trained weights; if not, random numbers
+            stand for its pruned ones.
+        masks: The ticket's masks; for a plain model, where its matrices are not zero.
         weights: Which of the ticket's weights, in words.
-        round: The ticket's, or None for a model.
+        round: The ticket's round, or None for a model.
         data: The data of the search, if they are at hand.
     """
 
@@ -62,7 +62,7 @@ class Source:
         return kept, sum(w.size for w in weights if w.ndim <= 1)
 
     def in_float32(self) -> "Source":
-        """The same, of layers that compute in float32 where they did in less."""
+        """The same source, with float32 in the place of half precision."""
         return dataclasses.replace(
             self,
             model=unwrap(self.model, in_float32=True),
@@ -85,13 +85,13 @@ def source_of(
         weights: "best", "final" or "initial"; a model has only its own.
         custom_objects, safe_mode: See `Ticket.model`.
         model: What the weights of a ticket go into; default: a model that is made
-            from the ticket, see `pruning.fitting.basis`.
+            from the ticket, see `basis`.
 
     Raises:
         ExportError: A pruned weight is not zero, a weight is not finite, or this is
             called in the scope of a strategy.
         TicketError: The ticket holds no such weights, or does not fit the model.
-        TypeError: Neither a ticket nor a model.
+        TypeError: It is neither a ticket nor a model.
     """
     if tf.distribute.has_strategy():
         raise ExportError(
@@ -106,8 +106,8 @@ def source_of(
         return _of_ticket(exported, weights, like)
     if model is not None:
         raise ValueError(
-            "`model` is what the weights of a ticket go into. Received: `model`, and "
-            f"no ticket but a {type(exported).__name__}, which is exported as it is."
+            "`model` must be left out unless a ticket is exported, whose weights go "
+            f"into it. Received: `model`, and a {type(exported).__name__} to export."
         )
     if isinstance(exported, keras.Model):
         return _of_model(exported)
@@ -127,14 +127,14 @@ def strip(
 ) -> Any:
     """A plain Keras model without anything of tfmot, its pruned weights at zero.
 
-    Unlike tfmot's `strip_pruning`, which leaves what the wrapper would have masked
-    at the next call, it fails where a pruned weight is not zero.
+    It fails if a pruned weight is not zero. tfmot's `strip_pruning` leaves weights that
+    the wrapper would mask at the next call.
 
     Args:
         source: A ticket, or a model of `ticket.model()`.
         weights: "best" (minimum validation loss), "final" or "initial".
         custom_objects, safe_mode: See `Ticket.model`.
-        model: What the ticket's weights go into, a model like that of its search, where
+        model: What the ticket's weights go into, a model like that of its search, if
             Keras cannot make one from the ticket's file.
 
     Returns:
@@ -153,7 +153,7 @@ def strip(
 
 
 def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
-    """The source of a ticket's weights in models that are like another."""
+    """The source with a ticket's weights, in copies of the model `like`."""
     values = ticket_model.chosen(ticket, weights)
     _check(values, ticket.masks)
     model = unwrap(like)
@@ -194,19 +194,19 @@ def _of_model(model: Any) -> Source:
     masks = _masks(model)
     if not masks.size:
         raise ExportError(
-            f"A model must have a matrix of weights to be exported. {model.name!r} has "
-            "none, so nothing of it can be sparse."
+            "A model must have a matrix of weights to be exported, or nothing of it "
+            f"can be sparse. Received: {model.name!r}, which has none."
         )
     plain = unwrap(model)
     values = {path: weight.numpy() for path, weight in named_weights(plain).items()}
     _check(values, masks)
-    # A weight times a mask may be -0.0, which is no zero in bits.
+    # A weight times a mask may be -0.0, whose bits are not zero.
     _assign(plain, {path: masked(values[path], masks.get(path)) for path in values})
     return Source(plain, _filled(plain, masks), False, masks, "as given")
 
 
 def _masks(model: Any) -> Masks:
-    """The masks of a wrapped model; of a plain one, where its matrices are not 0."""
+    """The masks of a wrapped model; for a plain one, where its matrices are not 0."""
     if wrappers(model):
         return Masks(Live(model).replica_masks()[0])
     return Masks(
@@ -230,7 +230,7 @@ def _check(values: State, masks: Masks) -> None:
         if revived:
             raise ExportError(
                 f"Pruned weights must be exactly zero. {revived:,} of {path!r} are "
-                "not, so the file would not be the ticket: train the model of "
+                "not, and the file would not be the ticket. Train the model of "
                 "`ticket.model()` by `fit`, which keeps them at zero."
             )
 
@@ -242,7 +242,7 @@ def _assign(model: Any, values: State) -> None:
 
 
 def _filled(model: Any, masks: Masks) -> Any:
-    """A copy whose pruned weights are drawn by chance, as large as the others."""
+    """A copy whose pruned weights are random numbers, as large as the others."""
     filled = unwrap(model)
     weights = named_weights(filled)
     draw = np.random.default_rng(0)
