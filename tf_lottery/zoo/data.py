@@ -31,14 +31,15 @@ def mnist(
     """Returns MNIST: 55,000 images to train on, 5,000 to validate, 10,000 to test.
 
     The validation images are the last 5,000 of the 60,000 in the order of
-    tensorflow-datasets, for every seed. Images are 28x28x1 floats in [0, 1].
-    Each pass over `train` has another order, and the last batch is smaller
-    unless `batch_size` divides 55,000.
+    tensorflow-datasets, for every seed. Images are 28x28x1 floats in [0, 1]. Each pass
+    over `train` has another order. The last batch is smaller unless `batch_size`
+    divides 55,000.
 
     Args:
-        batch_size: Of `train`. Validation and test come in batches of 1,000.
-        seed: Equal seeds give equal orders, pass by pass, as long as TensorFlow's
-            global seed is equal too.
+        batch_size: The batch size of `train`. Validation and test data come in batches
+            of 1,000.
+        seed: Equal seeds give equal orders, pass by pass, if TensorFlow's global seed
+            is equal too.
         archives: A folder that holds the four original archives, used instead of
             downloading them. Ignored once MNIST is prepared in `data_dir`.
         data_dir: Where MNIST is prepared; by default, where tensorflow-datasets
@@ -57,7 +58,7 @@ def fashion_mnist(
     archives: PathLike | None = None,
     data_dir: PathLike | None = None,
 ) -> Data:
-    """Returns Fashion-MNIST, in the form of `mnist` and with its arguments.
+    """Returns Fashion-MNIST, like `mnist` and with the same arguments.
 
     Reference: Xiao, Rasul & Vollgraf, arXiv 1708.07747.
     """
@@ -152,7 +153,7 @@ def _data(
 def _examples(
     name: str, archives: str | None, data_dir: str | None
 ) -> tuple[Examples, Examples, Examples]:
-    # Decoding takes seconds, and a search asks again for every replicate.
+    # Decoding takes seconds, and a search loads the data again for every replicate.
     with tf.device("CPU:0"):
         train, validation, test = load(
             name,
