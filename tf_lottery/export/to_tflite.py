@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice, check_count
 from tf_lottery.core.errors import ExportError
@@ -262,7 +261,7 @@ def _check_arguments(
             '`representative_data` must be left out unless quantize="int8". '
             f"Received: quantize={quantize!r}."
         )
-    if callable(representative) and not isinstance(representative, tf.data.Dataset):
+    if callable(representative):
         raise ExportError(
             "`representative_data` must be a dataset or an array, from which single "
             "examples are taken. Received: a function."
