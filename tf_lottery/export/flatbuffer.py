@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.export._tflite_schema import schema
+from tf_lottery.export._tensorflow import schema
 from tf_lottery.export.stored import StoredTensor, stored
 
 TYPES: dict[int, Any] = {

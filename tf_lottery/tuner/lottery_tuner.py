@@ -300,8 +300,7 @@ class LotteryTuner(keras_tuner.Tuner):
         monitor = plan.monitor or trainer.monitors[0]
         objective = self.oracle.objective
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
-        model = trainer.architecture, trainer.data_facts
-        found = describe(plan, *model, values=trainer.values)
+        found = describe(plan, **trainer.facts)
         names = {each.name: each.get_config() for each in space.space}
         sweep_file.write(
             Path(self.project_dir),

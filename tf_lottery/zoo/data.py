@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.data.given import Data
 from tf_lottery.core.archive import PathLike
+from tf_lottery.core.data import Data
 from tf_lottery.core.seeds import derive
 from tf_lottery.zoo.prepare import find_builder, prepare
 

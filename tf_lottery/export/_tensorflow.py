@@ -1,4 +1,4 @@
-"""The schema of TFLite files, which TensorFlow has and only exports need."""
+"""What only exports need of TensorFlow: the schema of TFLite files."""
 
 from tensorflow.lite.python import schema_py_generated as schema
 
