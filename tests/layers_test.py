@@ -1,6 +1,7 @@
 """The house: imports go down, nothing runs in a circle, files are short."""
 
 import ast
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -131,6 +132,13 @@ def test_frameworks_are_imported_in_two_places():
         "tf_lottery.bindings.tf_keras._imports",
         "tf_lottery.export._tensorflow",
     }
+
+
+def test_tensorflow_datasets_is_loaded_only_when_data_are_asked_for():
+    trees = [ast.parse(path.read_text()) for path in FILES.values()]
+    tops = [ast.unparse(node) for tree in trees for node in tree.body]
+    early = re.compile("(from|import) tensorflow_datasets")
+    assert [top for top in tops if early.match(top)] == []
 
 
 def test_there_are_no_circles():

@@ -173,7 +173,7 @@ def test_a_recipe_gives_a_ticket_file_its_data(run_dir, found):
     ("arguments", "message"),
     [
         (["--format=tflite"], "exists. Pass `overwrite=True` "),
-        (["--quantize=int8"], "given its own options"),
+        (["--quantize=int8"], "given options of its format"),
         (["--round=7"], "0 to 2"),
         (
             ["--recipe=nowhere.py"],

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tf_lottery.export.card import Card
-from tf_lottery.export.sizes import Size
+from tf_lottery.export.files import Size
 from tf_lottery.export.stored import StoredTensor
 
 

@@ -6,8 +6,8 @@ import pytest
 from tests.models import arrays, compiled, keras, layers, tf
 from tf_lottery import Ticket, export, find_ticket
 from tf_lottery.export import runtime
+from tf_lottery.export.runtime import SIGNATURE
 from tf_lottery.export.sample import random
-from tf_lottery.export.serving import SIGNATURE
 
 X, _ = TEST = arrays(48, 2)
 QUIET = {"latency_runs": 0, "verbose": 0}

@@ -75,7 +75,7 @@ def test_a_size_that_does_not_fit_is_refused(net, tmp_path, shape):
 
 def test_a_size_beside_data_is_refused(net, tmp_path):
     options = {"data": IMAGES, "input_shape": (8, 8, 1)}
-    with pytest.raises(ValueError, match="for an export without data"):
+    with pytest.raises(ValueError, match="must be left out if there are data"):
         export.tflite(net, tmp_path / "n.tflite", **options, **ONE_FILE)
 
 

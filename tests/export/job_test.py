@@ -11,13 +11,14 @@ from tests.export.exporting import (
 from tests.models import arrays, compiled, keras, layers, tiny
 from tf_lottery import find_ticket
 from tf_lottery.bindings.tf_keras.layers import named_weights
-from tf_lottery.export import job
+from tf_lottery.export import latency
+from tf_lottery.export.source import source_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
 
 
 def test_the_dense_network_is_that_of_round_0(ticket):
-    source = job.resolve(ticket, "best")
+    source = source_of(ticket, "best")
     assert source.dense_is_trained
     first = ticket.history[0].outcome.best_weights
     for path, weight in named_weights(source.dense).items():
@@ -25,7 +26,7 @@ def test_the_dense_network_is_that_of_round_0(ticket):
 
 
 def test_a_dense_network_that_is_not_at_hand_has_no_zeros(ticket):
-    source = job.resolve(dataclasses.replace(ticket, history=None), "best")
+    source = source_of(dataclasses.replace(ticket, history=None), "best")
     assert not source.dense_is_trained
     weights = named_weights(source.dense)
     for path in ticket.masks:
@@ -72,7 +73,7 @@ def test_the_card_says_in_words_what_the_times_say(
 ):
     times = {"microseconds": 1.0, "dense_microseconds": 1.0, "ratio": ratio}
     times |= {"ratio_low": 0.1, "ratio_high": high}
-    monkeypatch.setattr(job.latency, "compare", lambda *_: times)
+    monkeypatch.setattr(latency, "time_pairs", lambda *_: times)
     path = tmp_path / "t.keras"
     card = ticket.export(path, "keras", latency_runs=1, verbose=0)
     words = ("does not make this backend faster", "varied too much")

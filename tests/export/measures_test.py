@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.models import keras, layers
-from tf_lottery.export import latency, sizes
-from tf_lottery.export.compare import accuracy, argmax_agreement, difference, largest
+from tf_lottery.export import files, latency
+from tf_lottery.export.agreement import accuracy, argmax_agreement, difference, largest
 from tf_lottery.export.macs import macs
 
 CLASSES = np.array([0, 2, 1, 2])
@@ -106,14 +106,14 @@ def spin(seconds):
 
 
 def test_the_same_function_is_as_fast_as_itself():
-    found = latency.compare(spin(0.0005), spin(0.0005), 40)
+    found = latency.time_pairs(spin(0.0005), spin(0.0005), 40)
     assert found["ratio"] == pytest.approx(1, abs=0.1)
     assert found["ratio_low"] <= found["ratio"] <= found["ratio_high"]
     assert found["microseconds"] == pytest.approx(500, rel=0.3)
 
 
 def test_a_faster_function_is_faster():
-    found = latency.compare(spin(0.0005), spin(0.002), 40)
+    found = latency.time_pairs(spin(0.0005), spin(0.002), 40)
     assert found["ratio"] == pytest.approx(0.25, abs=0.08)
 
 
@@ -129,20 +129,20 @@ def test_the_size_of_a_directory_does_not_depend_on_when_it_was_written(tmp_path
             file.write_bytes(path.encode() * 1000)
             os.utime(file, (when, when))
     one, other = (tmp_path / name for name in ("one", "other"))
-    assert sizes.size(one) == sizes.size(other)
-    assert sizes.size(one).raw == 1000 + 11_000
-    assert sizes.size(one).gz < 1000
-    assert sizes.sha256(one) == sizes.sha256(other)
+    assert files.size(one) == files.size(other)
+    assert files.size(one).raw == 1000 + 11_000
+    assert files.size(one).gz < 1000
+    assert files.sha256(one) == files.sha256(other)
     (other / "a").rename(other / "c")
-    assert sizes.sha256(one) != sizes.sha256(other)
+    assert files.sha256(one) != files.sha256(other)
 
 
 def test_the_size_of_a_file_is_that_of_its_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"a" * 5000)
-    assert sizes.size(tmp_path / "file") == sizes.size_of(b"a" * 5000)
-    assert sizes.size(tmp_path / "file").raw == 5000
+    assert files.size(tmp_path / "file") == files.size_of(b"a" * 5000)
+    assert files.size(tmp_path / "file").raw == 5000
     with pytest.raises(FileNotFoundError):
-        sizes.size(tmp_path / "missing")
+        files.size(tmp_path / "missing")
 
 
 def test_multiplications_are_counted_by_position():

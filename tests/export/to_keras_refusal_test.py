@@ -14,7 +14,8 @@ from tests.export.exporting import (
 from tests.models import keras, layers, tf, tiny, with_state
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError, TicketError
-from tf_lottery.export import job
+from tf_lottery.export.finish import _check_sparsity
+from tf_lottery.export.job import Job, Options
 from tf_lottery.export.stored import stored
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
@@ -146,7 +147,7 @@ def test_layers_that_are_not_registered_are_given(tmp_path):
 
 
 def test_a_file_with_more_weights_than_the_ticket_is_refused(ticket, tmp_path):
-    work = job.Job(ticket, tmp_path / "ticket", job.Options())
+    work = Job(ticket, tmp_path / "ticket", Options())
     values = np.ones(1000)
     with pytest.raises(ExportError, match="must be as sparse as the ticket"):
-        work._check_sparsity([stored("extra", values.shape, "dense", values)])
+        _check_sparsity(work, [stored("extra", values.shape, "dense", values)])

@@ -20,7 +20,7 @@ def test_scattered_survivors_are_stored_one_by_one(tmp_path):
     network = sparsified(dense_network(256, (128, 64)), 0.02)
     card = export.tflite(network, tmp_path / "a.tflite", compact=False, **QUIET)
     assert encodings(tmp_path / "a.tflite") == {"sparse"}
-    assert "no smaller" in card.rejected["blocks of 1x4"]
+    assert "not smaller" in card.rejected["blocks of 1x4"]
     blocks = TFLiteFile(convert(network, sparse=True))
     assert "sparse 1x4 blocks" in {tensor.encoding for tensor in blocks.tensors}
 

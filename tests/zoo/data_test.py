@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 import tensorflow_datasets as tfds
 
 from tf_lottery.bindings.tf_keras._imports import tf
@@ -26,7 +27,12 @@ def make(data_dir):
 
 @pytest.fixture(scope="session")
 def mnist(make):
-    return make()
+    def request(self, method, url, **_):
+        raise AssertionError(f"MNIST is in the repository, and {url} was asked for")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requests.Session, "request", request)
+        return make()
 
 
 @pytest.fixture(scope="session")

@@ -1,37 +1,74 @@
-"""A data set that cannot be prepared says so at once, and leaves nothing behind."""
+"""A data set comes from its archives; one that cannot be prepared says so at once."""
 
-import shutil
+import gzip
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 import requests
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import resource
+from tensorflow_datasets.core.download import checksums
 
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.zoo import data
-from tf_lottery.zoo.prepare import find_builder, prepare
-from tf_lottery.zoo.staging import is_staged, stage
+from tf_lottery.zoo.prepare import _answers, prepare
 
 ARCHIVES = Path(__file__).parents[2] / "recipes" / "data" / "mnist"
+NAMES = ("images.gz", "labels.gz")
 
 
 @pytest.fixture
 def offline(monkeypatch):
-    def get(url, **_):
+    def request(self, method, url, **_):
         raise requests.ConnectionError(url)
 
-    monkeypatch.setattr(requests, "get", get)
+    monkeypatch.setattr(requests.Session, "request", request)
 
 
 @pytest.fixture
-def mnist(tmp_path):
-    return find_builder("mnist", tmp_path)
+def archives(tmp_path):
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    for name in NAMES:
+        with gzip.open(folder / name, "w") as file:
+            file.write(bytes(range(10)))
+    return folder
+
+
+@pytest.fixture
+def builder(archives, tmp_path):
+    """A data set of two archives, each registered with its name and checksum."""
+    registered = {
+        f"https://example.org/{name}": checksums.compute_url_info(archives / name)
+        for name in NAMES
+    }
+
+    class Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+        url_infos = registered
+
+        def _info(self):
+            features = tfds.features.FeaturesDict(
+                {"value": tfds.features.Scalar(tf.int64)}
+            )
+            return tfds.core.DatasetInfo(builder=self, features=features)
+
+        def _split_generators(self, dl_manager):
+            paths = dl_manager.download_and_extract(list(registered))
+            return {"train": self._generate_examples(paths)}
+
+        def _generate_examples(self, paths):
+            for path in paths:
+                for key, value in enumerate(path.read_bytes()):
+                    yield f"{path.name}{key}", {"value": value}
+
+    return Tiny(data_dir=tmp_path / "data")
 
 
 class Ready:
-    """A builder whose archives are all in the download cache."""
+    """A builder that is prepared by `build`."""
 
     name, url_infos, builder_config_name = "ready", None, None
     MANUAL_DOWNLOAD_INSTRUCTIONS = None
@@ -54,16 +91,37 @@ def test_out_of_reach_is_an_error_that_says_what_to_do(offline, tmp_path, name):
 def test_a_dead_name_server_is_noticed_within_ten_seconds(monkeypatch, tmp_path):
     over = threading.Event()
 
-    def get(url, **_):
+    def request(self, method, url, **_):
         over.wait(60)
         raise requests.ConnectionError(url)
 
-    monkeypatch.setattr(requests, "get", get)
+    monkeypatch.setattr(requests.Session, "request", request)
     start = time.monotonic()
-    with pytest.raises(ValueError, match="no answer from biometrics"):
+    with pytest.raises(ValueError, match="no answer from https://biometrics"):
         data.load("emnist", data_dir=tmp_path)
     assert time.monotonic() - start < 10
     over.set()
+
+
+@pytest.mark.parametrize(
+    ("status", "answers"), [(200, True), (403, True), (404, True), (503, False)]
+)
+def test_a_refusal_is_an_answer_and_a_failing_server_is_not(
+    monkeypatch, status, answers
+):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
+        assert _answers(f"http://127.0.0.1:{http.server_port}") == answers
+        http.shutdown()
 
 
 def test_an_unknown_name_is_an_error_with_similar_names(tmp_path):
@@ -75,7 +133,7 @@ def test_an_unknown_name_is_an_error_with_similar_names(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"`data_dir` must be .*TFDS_DATA_DIR"):
+    with pytest.raises(ValueError, match=r"Not a directory: .*file.*TFDS_DATA_DIR"):
         data.mnist(archives=ARCHIVES, data_dir=tmp_path / "file" / "data")
 
 
@@ -85,79 +143,59 @@ def test_a_tilde_is_the_home_folder(offline, tmp_path, monkeypatch):
         data.load("emnist", data_dir="~/here")
 
 
-def test_archives_are_staged_under_the_names_that_tfds_looks_for(mnist, tmp_path):
-    assert not is_staged(mnist)
-    stage(mnist, ARCHIVES)
-    assert is_staged(mnist)
-    names = {
-        resource.get_dl_fname(url, info.checksum)
-        for url, info in mnist.url_infos.items()
-    }
-    sidecars = {f"{name}.INFO" for name in names}
-    cache = tmp_path / "downloads" / "mnist"
-    assert {path.name for path in cache.iterdir()} == names | sidecars
+def test_archives_are_taken_from_a_folder_without_asking_the_network(
+    offline, builder, archives
+):
+    prepare(builder, str(archives))
+    assert len(list(builder.as_dataset(split="train"))) == 20
 
 
-def test_tfds_takes_staged_archives_without_asking_the_network(mnist):
-    stage(mnist, ARCHIVES)
-    manager = mnist._make_download_manager(
-        download_dir=None, download_config=tfds.download.DownloadConfig()
-    )
-    for url, info in mnist.url_infos.items():
-        assert Path(manager.download(url)).stat().st_size == int(info.size)
-
-
-def test_staging_again_changes_nothing(mnist, tmp_path):
-    stage(mnist, ARCHIVES)
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.gz*")}
-    stage(mnist, ARCHIVES)
-    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.gz*")}
-
-
-def test_a_damaged_download_is_replaced(mnist, tmp_path):
-    stage(mnist, ARCHIVES)
-    labels = next(tmp_path.rglob("*t10k-labels*.gz"))
-    good = labels.read_bytes()
-    labels.write_bytes(good[:-1])
-    stage(mnist, ARCHIVES)
-    assert labels.read_bytes() == good
+def test_what_was_extracted_of_another_data_set_is_not_taken(
+    offline, builder, archives, tmp_path
+):
+    extracted = tmp_path / "data" / "downloads" / "extracted"
+    extracted.mkdir(parents=True)
+    (extracted / "GZIP.images.gz").write_bytes(bytes(5))
+    prepare(builder, str(archives))
+    assert len(list(builder.as_dataset(split="train"))) == 20
 
 
 @pytest.mark.parametrize("damage", ["one byte", "cut short", "missing"])
-def test_a_damaged_archive_is_an_error_and_nothing_is_staged(tmp_path, mnist, damage):
-    archives = shutil.copytree(ARCHIVES, tmp_path / "archives")
-    archive = archives / "train-labels-idx1-ubyte.gz"  # the last that is checked
+def test_a_damaged_archive_is_an_error_and_nothing_is_prepared(
+    offline, builder, archives, tmp_path, damage
+):
+    archive = archives / "labels.gz"
     content = bytearray(archive.read_bytes())
     archive.unlink()
     if damage == "one byte":
-        content[1000] ^= 1
+        content[-1] ^= 1
     if damage != "missing":
-        archive.write_bytes(content[: 1000 if damage == "cut short" else None])
-    with pytest.raises(ValueError, match="train-labels-idx1-ubyte"):
-        data.mnist(archives=archives, data_dir=tmp_path)
-    assert not any((tmp_path / "downloads" / "mnist").iterdir())
+        archive.write_bytes(content[: 10 if damage == "cut short" else None])
+    with pytest.raises(ValueError, match=r"Received: .*labels\.gz.* Pass `archives`"):
+        prepare(builder, str(archives))
+    assert not builder.data_path.exists()
+    assert not list((tmp_path / "data").rglob("*.gz"))
 
 
 def test_archives_of_a_data_set_without_registered_ones_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="wine_quality"):
+    with pytest.raises(ValueError, match="knows no archives of wine_quality"):
         data.load("wine_quality", data_dir=tmp_path, archives=ARCHIVES)
 
 
 def test_preparing_loses_gracefully_to_another_process(tmp_path):
     def build(**_):
         (tmp_path / "ready").mkdir()
-        raise OSError("Directory not empty")
+        raise RuntimeError("Directory not empty")
 
     prepare(Ready(tmp_path, build))
 
 
-def test_a_failure_while_preparing_is_not_hidden(tmp_path, capsys):
+def test_a_failure_while_preparing_is_not_hidden(tmp_path):
     def build(**_):
-        raise RuntimeError("no space left")
+        raise RuntimeError("a bug of the builder")
 
-    with pytest.raises(RuntimeError, match="no space left"):
+    with pytest.raises(RuntimeError, match="a bug of the builder"):
         prepare(Ready(tmp_path, build))
-    assert capsys.readouterr().err.endswith("... failed\n")
 
 
 def test_preparing_says_one_line_and_cleans_up(tmp_path, capsys):
@@ -169,9 +207,6 @@ def test_preparing_says_one_line_and_cleans_up(tmp_path, capsys):
         assert extracted[0].is_dir()
         assert list(tfds.core.utils.tqdm(range(3))) == [0, 1, 2]
 
-    before = tfds.core.utils.tqdm_utils._active
     prepare(Ready(tmp_path, build))
-    out, err = capsys.readouterr()
-    assert (out, err) == ("", f"Preparing ready in {tmp_path}, once ... 0 s\n")
-    assert tfds.core.utils.tqdm_utils._active == before
+    assert capsys.readouterr() == ("", f"Preparing ready in {tmp_path}, once\n")
     assert not extracted[0].exists()

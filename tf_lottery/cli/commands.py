@@ -208,9 +208,8 @@ def _with_recipe(
 
 
 def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
-    """Exports the ticket that a search found, unless it was exported before."""
-    from tf_lottery.export.placing import cards_of
-    from tf_lottery.export.sizes import sha256
+    """Exports what a search found, unless it was exported before."""
+    from tf_lottery.export.files import cards_of, sha256
 
     if path.exists():
         json_card, _ = cards_of(path)

@@ -1,12 +1,9 @@
-"""Exports: files that are smaller, run, and are the ticket.
-
-Each is read back and compared with the ticket's model before it gets its name.
-"""
+"""Exports tickets as smaller files, and runs each to check it before keeping it."""
 
 from tf_lottery.export.card import Card
 from tf_lottery.export.compaction import Compaction, compact
-from tf_lottery.export.options import Options
-from tf_lottery.export.sizes import Size, size
+from tf_lottery.export.files import Size, size
+from tf_lottery.export.job import Options
 from tf_lottery.export.source import strip
 from tf_lottery.export.to_keras import keras_file, saved_model
 from tf_lottery.export.to_tflite import tflite

@@ -1,4 +1,4 @@
-"""The card of an exported file: what is in it, how large, how exact, how fast."""
+"""The card of an exported file: what it holds, its size, exactness and speed."""
 
 import dataclasses
 import io
@@ -12,8 +12,7 @@ import rich.padding
 import rich.table
 
 from tf_lottery.core.archive import write_json
-from tf_lottery.export.placing import cards_of
-from tf_lottery.export.sizes import Size
+from tf_lottery.export.files import Size, cards_of
 from tf_lottery.export.stored import StoredTensor
 
 Rows = Sequence[Sequence[str]]
@@ -25,16 +24,17 @@ class Card:
 
     Attributes:
         file: Its name.
-        format: "saved_model", "keras" or "tflite", with the options it has.
-        weights: Which of the ticket's, in words.
-        round: The ticket's; None for a model.
+        format: Its format, "SavedModel", "Keras file" or "TFLite", and the options of
+            the format.
+        weights: Which of the ticket's weights, in words.
+        round: The ticket's round; None for a model.
         masks: The digest of the ticket's masks, its first 16 digits.
         signature: The inputs and outputs by name: type and shape.
         ticket_density: The fraction of the prunable weights that the ticket keeps.
         sha256: Of the file; of a directory, over names and contents.
         sizes: Bytes of "dense", "stripped" and "exported".
         tensors: The matrices in the file.
-        operators: Of a TFLite file, how often each occurs.
+        operators: How often each operator occurs in a TFLite file.
         removed: Units removed as "dead" and "constant", and "inputs" dropped, each
             by layer path.
         left: Layers that compaction did not follow, and why.
@@ -43,15 +43,15 @@ class Card:
         check: "sample", "max_difference" of an output, "relative_difference" (its
             root mean square, as a fraction of that of the outputs or, where weights
             are quantized, of their spread over the examples), the "tolerance" of it,
-            "argmax_agreement", and "accuracy" of "dense", "ticket" and "file" where
+            "argmax_agreement", and "accuracy" of "dense", "ticket" and "file" if
             there are labels.
         latency: Of one example: "microseconds", and "dense_microseconds" of the
             dense network's file of the same format, medians of interleaved runs;
-            the "ratio" of the pairs, median, with "ratio_low" and "ratio_high" (10th
-            and 90th percentile); and "on" what; None: not measured.
-        rejected: What was tried and not taken, and why.
+            the median "ratio" of the pairs, with "ratio_low" and "ratio_high" (10th
+            and 90th percentile); and "on" what it was measured. None: not measured.
+        rejected: Encodings that were tried and not taken, and why.
         notes: What a user must know, in plain sentences.
-        versions: Of the packages.
+        versions: The versions of the packages.
     """
 
     file: str
@@ -75,13 +75,13 @@ class Card:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        """Writes the card beside a file, as JSON and Markdown."""
+        """Writes the card next to a file, as JSON and Markdown."""
         json, markdown = cards_of(path)
         write_json(json, self.to_json())
         markdown.write_text(self.to_markdown())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, as the JSON file has them."""
+        """The card as plain values, which the JSON file holds."""
         values = dataclasses.asdict(self)
         for row, tensor in zip(values["tensors"], self.tensors, strict=True):
             row["density"] = tensor.density

@@ -1,8 +1,8 @@
 """Exact compaction: a smaller network that computes the same.
 
-Dead units have no surviving outgoing weight; constant ones no surviving incoming
-weight. Real tickets have both, and removing them is free of error, but for the
-order in which the rest is added up.
+Dead units have no surviving outgoing weight, constant units have no surviving incoming
+weight. Real tickets have both. Removing them changes nothing except the order in which
+the rest is added up.
 """
 
 from collections.abc import Mapping
@@ -22,15 +22,15 @@ from tf_lottery.export.graph import Call, interpret, is_functional
 
 @dataclass(frozen=True)
 class Compaction:
-    """A compacted model, and what was removed of it.
+    """A compacted model, and what was removed.
 
     Attributes:
         model: A plain, uncompiled Keras model with the same outputs.
-        dead: Removed units by layer path that nothing used.
-        constant: Removed units by layer path that never varied; the next layer's
-            bias holds what they contributed.
-        inputs: By layer path, how many of its inputs a gather drops.
-        left: Layers that keep all of their units, by path, and why.
+        dead: How many units were removed that nothing used, by layer path.
+        constant: How many units were removed that never varied, by layer path; the
+            next layer's bias holds what they contributed.
+        inputs: How many of its inputs a gather drops, by layer path.
+        left: Why a layer keeps all of its units, by layer path.
     """
 
     model: Any
@@ -48,25 +48,25 @@ class Compaction:
 def compact(model: Any, *, drop_inputs: bool = False) -> Compaction:
     """Removes the units that do nothing, exactly.
 
-    Followed are Dense, Conv1D to Conv3D, BatchNormalization, activations, dropout,
+    It follows Dense, Conv1D to Conv3D, BatchNormalization, activations, dropout,
     pooling, zero padding, Flatten, Concatenate, residual Add and the other merging
-    layers, in nested models too. What else there is keeps its units. Of a layer
-    without a needed unit, one stays.
+    layers, also in nested models. All other layers keep their units. A layer without a
+    needed unit keeps one.
 
-    On LeNet-300-100 and LeNet-5, on a CPU, the outputs were equal bit for bit where
-    only dead units went, and within 4e-7 of the largest where constants were folded
-    or inputs dropped: the rest is then added up in another order.
+    On LeNet-300-100 and LeNet-5, on a CPU, the outputs were equal bit for bit if only
+    dead units were removed, and within 4e-7 of the largest if constants were folded or
+    inputs dropped: the rest is then added up in another order.
 
     Args:
         model: A functional or Sequential model: plain, or of `ticket.model()`.
-        drop_inputs: Whether features of the model's inputs, or of a layer that is
-            not followed, are dropped by a gather where no weight uses them.
+        drop_inputs: Whether a gather drops features that no weight uses, of the
+            model's inputs or of a layer that is not followed.
 
     Returns:
         The smaller model; `model` is not changed.
 
     Raises:
-        TypeError: Not a functional or Sequential model.
+        TypeError: `model` is not a functional or Sequential model.
 
     Example:
         ```python
@@ -76,8 +76,8 @@ def compact(model: Any, *, drop_inputs: bool = False) -> Compaction:
     """
     if not is_functional(model):
         raise TypeError(
-            "What is compacted must be a functional or Sequential tf_keras model that "
-            f"is built. Received: {type(model).__name__}."
+            "`model` must be a functional or Sequential tf_keras model that is built. "
+            f"Received: {type(model).__name__}."
         )
     plain = unwrap(model)
     analysis = units.analyse(plain)
@@ -90,7 +90,7 @@ def compact(model: Any, *, drop_inputs: bool = False) -> Compaction:
 
 
 def _removed(analysis: units.Analysis, *, varies: bool) -> dict[str, int]:
-    """The number of removed units by layer path, of those that vary or do not."""
+    """How many units were removed by layer path: those that vary, or the others."""
     counts = {}
     for kernel in analysis.kernels.values():
         removed = ~analysis.keeps(kernel.after)
@@ -100,7 +100,7 @@ def _removed(analysis: units.Analysis, *, varies: bool) -> dict[str, int]:
 
 
 class _Builder:
-    """Builds a model again with the units that are needed."""
+    """Builds a model again, with only the units that are needed."""
 
     def __init__(self, analysis: units.Analysis, drop_inputs: bool) -> None:
         self.dropped: dict[str, int] = {}
@@ -161,13 +161,13 @@ class _Builder:
     def _gather(
         self, path: str, tensor: Any, weights: Any, outer: NDArray[np.bool_]
     ) -> tuple[Any, Any]:
-        """The features that a weight uses, and the weights of these.
+        """The features that a weight uses, and the weights of these features.
 
         Args:
-            path: The layer's.
+            path: The layer's path.
             tensor: Its input.
             weights: Its kernel.
-            outer: Features that no layer makes whose units can be removed.
+            outer: Which features come from where no units can be removed.
         """
         stays = units.as_matrices(weights).any(axis=(0, 2)) | ~outer
         # A gather takes no sparse tensor, and loses which steps are masked.
@@ -180,7 +180,7 @@ class _Builder:
         return tf.gather(tensor, features, axis=-1), weights[..., stays, :]
 
     def _name(self, call: Call) -> str:
-        """A nested layer's name after its path; the others keep theirs."""
+        """A nested layer is named after its path; the others keep their names."""
         if call.layer.name == call.path:
             return call.path
         name = unique(call.path.replace("/", "_"), self._names)
@@ -189,7 +189,7 @@ class _Builder:
 
 
 def _copy(layer: Any, name: str, **changes: Any) -> Any:
-    """A layer like another, whose weights come later."""
+    """A layer like another, whose weights are set later."""
     if isinstance(layer, keras.Model):
         copied = unwrap(layer)
         copied._name = name
@@ -198,6 +198,6 @@ def _copy(layer: Any, name: str, **changes: Any) -> Any:
 
 
 def _any_initializers(layer: Any) -> dict[str, str]:
-    """For the config of a layer: its own may be made for another size."""
+    """Initializers for the config of a layer: its own may be for another size."""
     names = [key for key in layer.get_config() if key.endswith("_initializer")]
     return dict.fromkeys(names, "zeros")

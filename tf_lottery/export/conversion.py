@@ -1,8 +1,8 @@
 """From a Keras model to a TFLite file, and the trial that a file has to pass.
 
-The converter writes files that do not load (int8 weights behind a DENSIFY, under
-XNNPACK) and files that load and return NaN (float16 in sparse blocks). So each is
-run before it is believed.
+The converter writes files that do not load (int8 weights behind a DENSIFY, with
+XNNPACK) and files that load and return NaN (float16 in sparse blocks). So each file is
+run before it is trusted.
 
 References: tensorflow issues 56166 and 60762.
 """
@@ -22,14 +22,14 @@ from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime
-from tf_lottery.export.compare import difference
+from tf_lottery.export.agreement import difference
+from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.sample import Sample
-from tf_lottery.export.serving import SIGNATURE, serving
 
 QUANTIZE = (None, "float16", "dynamic", "int8")
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
 CALIBRATION = 500  # examples
-LIMIT = 2**31  # bytes, of a flatbuffer
+LIMIT = 2**31  # bytes of a flatbuffer
 
 
 def convert(
@@ -46,18 +46,20 @@ def convert(
         model: The model.
         sparse: Whether the converter leaves zeros out, in 1x4 blocks where it can.
         quantize: See `tflite`.
-        calibration: For "int8": on what the ranges of activations are measured.
-        batch_size: Examples a call; None leaves it open.
+        calibration: For "int8": examples on which the ranges of activations are
+            measured.
+        batch_size: The number of examples per call; None leaves it open.
 
     Raises:
-        ExportError: What the converter cannot do, in its words.
+        ExportError: The converter fails; the message has its words.
     """
     weights = named_weights(model).values()
     size = sum(int(tf.size(w)) * w.dtype.size for w in weights)
     if size >= LIMIT:
         raise ExportError(
-            f"The converter takes networks below {LIMIT:,} bytes of weights. Received: "
-            f"{size:,} bytes. Export a packed SavedModel, which has no such limit."
+            f"A network for TFLite must have less than {LIMIT:,} bytes of weights. "
+            f"Received: {size:,} bytes. Export a packed SavedModel, which has no such "
+            "limit."
         )
     optimize = tf.lite.Optimize
     with tempfile.TemporaryDirectory() as directory, quiet(), warnings.catch_warnings():
@@ -92,12 +94,12 @@ def trial(
     *,
     of_spread: bool = False,
 ) -> str:
-    """Runs a file with and without XNNPACK, and says why it cannot be used, if so.
+    """Runs a file with and without XNNPACK; returns why it cannot be used, or "".
 
     Args:
         content: The file.
-        model: The model it came from.
-        sample: What to run it on.
+        model: The model that it came from.
+        sample: The examples to run it on.
         wanted: The model's outputs on the sample.
         tolerance: How large a `difference` may be.
         of_spread: See `difference`.

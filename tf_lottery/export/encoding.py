@@ -1,9 +1,10 @@
 """Leaves the zeros out of a TFLite file, one by one.
 
 The converter chooses between single values and 1x4 blocks by how many zeros there
-are: it takes tickets of less than about 3.5 percent for blocked ones, stores several
-zeros with each survivor, and in float16 such a file returns NaN. Here each row lists
-the places of its survivors, and a DENSIFY unpacks them when the file is loaded.
+are. Below a density of about 3.5 percent it chooses blocks, also for tickets without
+blocks: it stores several zeros with each survivor, and in float16 such a file returns
+NaN. Here each row lists the places of its survivors, and a DENSIFY unpacks them when
+the file is loaded.
 """
 
 import copy
@@ -13,19 +14,19 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.bindings.tf_keras._imports import tflite_schema as schema
+from tf_lottery.export._tensorflow import schema
 from tf_lottery.export.flatbuffer import TYPES
 
-# Those of weights; int8 ones are quantized around 0.
+# The types of weights; int8 weights are quantized around 0.
 _KINDS = schema.TensorType
 _PACKED = (_KINDS.FLOAT32, _KINDS.FLOAT16, _KINDS.INT8)
 _DENSIFY = schema.BuiltinOperator.DENSIFY
 _IDENTIFIER = b"TFL3"
-_ALIGNMENT = 16  # of a buffer, which the schema demands
+_ALIGNMENT = 16  # bytes, which the schema demands of a buffer
 
 
 def leave_zeros_out(content: bytes) -> bytes:
-    """The file without the zeros of those matrices that are smaller so.
+    """The file without the zeros of each matrix that becomes smaller by that.
 
     Args:
         content: A file that stores its zeros.
@@ -65,7 +66,7 @@ def _pack(model: Any, tensor: Any) -> bool:
 
 
 def _densify(model: Any, graph: Any, index: int) -> Any:
-    """An operator that unpacks a tensor for all that used it."""
+    """An operator that unpacks a tensor for all operators that used it."""
     packed = graph.tensors[index]
     dense = copy.copy(packed)
     dense.name, dense.buffer, dense.sparsity = packed.name + b"/dense", 0, None
@@ -92,7 +93,7 @@ def _code(model: Any) -> int:
 
 
 def _sparsity(shape: Any, starts: NDArray[Any], columns: NDArray[Any]) -> Any:
-    """Every axis but the last is whole; along it, the positions are listed."""
+    """All axes except the last are whole; along the last, positions are listed."""
     *whole, listed = (schema.DimensionMetadataT() for _ in shape)
     for axis, size in zip(whole, shape[:-1], strict=True):
         axis.format, axis.denseSize = schema.DimensionType.DENSE, int(size)
@@ -106,7 +107,7 @@ def _sparsity(shape: Any, starts: NDArray[Any], columns: NDArray[Any]) -> Any:
 
 
 def _smallest(positions: NDArray[Any]) -> NDArray[Any]:
-    """As bytes, 16 bits or 32, whatever holds the largest."""
+    """The positions in 8, 16 or 32 bits, whatever holds the largest."""
     largest = positions.max(initial=0)
     fits = (t for t in (np.uint8, np.uint16) if largest <= np.iinfo(t).max)
     return positions.astype(next(fits, np.int32))
@@ -125,7 +126,7 @@ def _vector(positions: NDArray[Any]) -> tuple[int, Any]:
 
 
 class _AlignedBuffer(schema.BufferT):
-    """A buffer whose data begin where the schema says, which Python's do not."""
+    """A buffer whose data are aligned as the schema demands; Python's own are not."""
 
     def Pack(self, builder: Any) -> Any:
         if self.data is None:

@@ -1,4 +1,4 @@
-"""What is in a TFLite file: its tensors as they are encoded, its operators, MACs."""
+"""What a TFLite file holds: its tensors as they are encoded, its operators, MACs."""
 
 import math
 from collections import Counter
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras._imports import tflite_schema as schema
+from tf_lottery.export._tensorflow import schema
 from tf_lottery.export.stored import StoredTensor, stored
 
 TYPES: dict[int, Any] = {
@@ -24,7 +24,7 @@ _OPERATORS = {
     for name, number in vars(schema.BuiltinOperator).items()
     if not name.startswith("_")
 }
-# Of which axis of the weights one output value is.
+# The axis of the weights whose positions are output values.
 _UNITS = {"FULLY_CONNECTED": 0, "CONV_2D": 0, "DEPTHWISE_CONV_2D": -1}
 _UNCOUNTED = frozenset(
     (
@@ -59,15 +59,15 @@ class TFLiteFile:
 
     @property
     def is_stateful(self) -> bool:
-        """Whether a call changes what the next one gives, as in a fused LSTM."""
+        """Whether a call changes the outputs of the next one, as in a fused LSTM."""
         return any(tensor.isVariable for g in self._graphs for tensor in g.tensors)
 
     @property
     def macs(self) -> tuple[int, list[str]]:
-        """Multiplications of one example that are executed, and what is not counted.
+        """Multiplications that are executed per example, and operators not counted.
 
         A tensor that a DENSIFY unpacks is multiplied with its zeros; a sparse kernel
-        skips all that the file does not store.
+        skips all values that the file does not store.
         """
         operators = [(g, op) for g in self._graphs for op in g.operators]
         counted = [self._macs(graph, op) for graph, op in operators]
@@ -101,15 +101,15 @@ class TFLiteFile:
         )
 
     def _macs(self, graph: Any, operator: Any) -> int | None:
-        """Those of an operator; None where they depend on the size of the inputs."""
+        """The MACs of an operator; None if they depend on the size of the inputs."""
         name = self._name(operator)
         if name not in _UNITS:
             return 0
         weights = graph.tensors[operator.inputs[1]]
         if weights.shape is None or not len(weights.shape):
-            return None  # quantized as the model runs, in a shape that is not written
+            return None  # quantized while the model runs; its shape is not written
         constant = self._stored(weights)
-        # What an operator made, such as DENSIFY, holds its zeros.
+        # A tensor that an operator made, such as DENSIFY, holds its zeros.
         multiplied = constant.stored if constant else math.prod(map(int, weights.shape))
         output = graph.tensors[operator.outputs[0]]
         sizes = output.shape if output.shapeSignature is None else output.shapeSignature
@@ -130,6 +130,6 @@ def _encoding(sparsity: Any) -> str:
 
 
 def _zero(quantization: Any) -> int:
-    """The value that stands for zero."""
+    """The stored value that means zero."""
     points = getattr(quantization, "zeroPoint", None)
     return int(points[0]) if points is not None and len(set(points)) == 1 else 0

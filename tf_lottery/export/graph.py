@@ -1,6 +1,6 @@
-"""The calls of a functional model in order, nested models opened.
+"""The calls of a functional model in order, those inside nested models included.
 
-`interpret` runs any function over them: one follows units through a network,
+`interpret` runs a function on each call: one function follows units through a network,
 another builds the network again.
 """
 
@@ -17,9 +17,9 @@ class Call:
 
     Attributes:
         layer: The layer.
-        path: Its name below those of the nested models around it.
+        path: Its name, after the names of the nested models around it.
         outputs: The symbolic tensors that it returned.
-        args, kwargs: What it was called with; tensors are the values so far.
+        args, kwargs: Its arguments, with values in the place of tensors.
     """
 
     layer: Any
@@ -36,20 +36,20 @@ def interpret(
     above: str = "",
     training: Any = None,
 ) -> list[Any]:
-    """The values of a model's outputs, from values of its inputs.
+    """The values of a model's outputs, computed call by call from values of its inputs.
 
     Args:
         model: A functional or Sequential model.
         inputs: A value for each input.
-        apply: From a call to the value, or the values, of what it returns.
-        above: The path of a nested model, with a slash.
-        training: The mode that a nested model is called in, if it is given.
+        apply: Takes a call, returns the value or the values of its outputs.
+        above: The path of a nested model, with a slash at its end.
+        training: The mode that a nested model is called in, if the call names one.
     """
     values: dict[str, list[Any]] = {}
     uses = model._tensor_usage_count
 
     def bind(tensor: Any, value: Any) -> None:
-        # `map_arguments` takes one for each use.
+        # `map_arguments` takes one value per use.
         values[str(id(tensor))] = [value] * uses[str(id(tensor))]
 
     for tensor, value in zip(model.inputs, inputs, strict=True):
@@ -75,16 +75,16 @@ def interpret(
 
 
 def is_functional(layer: Any) -> bool:
-    """Whether a layer is a model whose calls are known."""
+    """Whether a layer is a model of which Keras knows the calls."""
     return isinstance(layer, keras.Model) and hasattr(layer, "_nodes_by_depth")
 
 
 def _opens(node: Any) -> bool:
-    """Whether a call of a model is nothing but the calls of its layers."""
+    """Whether calling a nested model is the same as calling its layers."""
     if not is_functional(node.layer) or node.call_kwargs.keys() - {"training"}:
         return False
     inside = node.layer._flatten_to_reference_inputs(node.call_args[0])
-    # A model adapts the rank of what it takes.
+    # A model changes inputs of another rank before it calls its layers.
     return len(node.call_args) == 1 and all(
         given.shape.rank == wanted.shape.rank
         for given, wanted in zip(inside, node.layer.inputs, strict=True)

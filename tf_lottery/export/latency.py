@@ -1,4 +1,4 @@
-"""How fast one network is beside another: interleaved runs, the median of ratios."""
+"""How fast one network is compared with another: interleaved runs, median ratios."""
 
 import os
 import time
@@ -12,17 +12,17 @@ from tf_lottery.core.machine import processor
 _CHUNK = 0.002  # seconds that one measurement lasts at least
 
 
-def compare(
+def time_pairs(
     run: Callable[[], Any], reference: Callable[[], Any], runs: int
 ) -> dict[str, float]:
     """The time of `run`, and its ratio to that of `reference`.
 
-    Both are called in turns, in random order, so that what else the machine does
-    hits both alike.
+    Both are called in turns, in random order: whatever else the machine does slows both
+    down alike.
 
     Args:
-        run, reference: What to time.
-        runs: How many pairs of measurements.
+        run, reference: The functions to time.
+        runs: The number of pairs of measurements.
 
     Returns:
         "microseconds" and "dense_microseconds" (medians of one call), "ratio"
@@ -52,7 +52,7 @@ def cpu() -> str:
 
 
 def _calls(function: Callable[[], Any]) -> int:
-    """How many calls last long enough to be measured."""
+    """How many calls take long enough to be measured."""
     function()  # warms up
     calls = 1
     while _seconds(function, calls) * calls < _CHUNK:

@@ -21,11 +21,11 @@ _AT_INPUTS = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTrans
 
 @dataclass(frozen=True)
 class Macs:
-    """How often weights are multiplied.
+    """How many multiply-accumulates a model needs.
 
     Attributes:
-        all: Zeros included.
-        nonzero: By weights that are not zero.
+        all: With all weights, zeros included.
+        nonzero: With weights that are not zero.
         uncounted: Paths of layers with matrices that are not counted.
     """
 
@@ -35,7 +35,7 @@ class Macs:
 
 
 def macs(model: Any) -> Macs:
-    """Counts those of dense and convolution layers; a lookup counts nothing."""
+    """Counts dense and convolution layers; the lookup of an embedding needs none."""
     everything, nonzero, uncounted = 0, 0, []
 
     def count(call: Call) -> Any:
@@ -57,8 +57,8 @@ def macs(model: Any) -> Macs:
 
 
 def _positions(call: Call) -> int | None:
-    """How many places each weight is used at, or None where it is not known."""
-    if isinstance(call.layer, _AT_INPUTS):  # first: they are convolutions, too
+    """How many times each weight is used, or None if that is not known."""
+    if isinstance(call.layer, _AT_INPUTS):  # first, as they are convolutions too
         given = tf.nest.flatten((call.args, call.kwargs))
         shape = next(each.shape for each in given if hasattr(each, "shape"))
     elif isinstance(call.layer, _AT_OUTPUTS):

@@ -1,9 +1,9 @@
 """The sparse SavedModel: masks as bits and surviving values, unpacked once on load.
 
-A dense SavedModel holds its zeros, so that stripping alone shrinks nothing. Here
-all weights lie end to end in two arrays, and the variables of the model's graph are
-filled from them. The graph stays as it is: outputs are equal bit for bit. Plain
-TensorFlow loads it, in Python, C++ and TensorFlow Serving.
+A dense SavedModel stores zeros, so stripping alone does not make it smaller. Here two
+arrays hold all weights, and the variables of the model's graph are filled from them.
+The graph stays as it is: outputs are equal bit for bit. Plain TensorFlow loads it, in
+Python, C++ and TensorFlow Serving.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.archive import PathLike, bits
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export.serving import SIGNATURE, serving
+from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored
 
 Array = NDArray[Any]
@@ -30,11 +30,12 @@ _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"  # how the keys of a checkpoint end
 def save_packed(model: Any, path: PathLike) -> None:
     """Writes a plain Keras model as a sparse SavedModel.
 
-    Weights are packed; whole numbers, such as counters, are stored as they are.
-    Nothing of them is a constant in the graph, which must stay below 2 GB.
+    Weights are packed; whole numbers, such as counters, are stored as they are. None of
+    them is a constant in the graph, which must stay below 2 GB.
 
     Raises:
-        ExportError: The model uses what is no weight, such as a lookup table.
+        ExportError: The model uses something that is not a weight, such as a lookup
+            table.
     """
     function = serving(model).get_concrete_function()
     variables = named_weights(model).values()
@@ -61,8 +62,8 @@ def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
     """The matrices as the directory holds them.
 
     Args:
-        path: What `save_packed` wrote.
-        model: The model that it was written of, for the names and the order.
+        path: The directory that `save_packed` wrote.
+        model: The model that was written, for the names and the order.
     """
     reader = tf.train.load_checkpoint(str(Path(path, "variables", "variables")))
     masks, values, found = b"", dict[str, Array](), []
@@ -86,12 +87,12 @@ class _Packed(tf.Module):
     """Arrays as bits and values, and variables that are filled when it is loaded.
 
     Attributes:
-        weights: The variables, one an array.
+        weights: The variables, one per array.
     """
 
     def __init__(self, arrays: Sequence[Array]) -> None:
         super().__init__()
-        # Names that no other model has, as what is called alike is shared in a session.
+        # In a session, variables of one name are shared, also between models.
         name = f"packed_{_digest(arrays)}"
         self.weights = [
             tf.Variable(a, name=f"{name}/{i}") for i, a in enumerate(arrays)
@@ -109,7 +110,7 @@ class _Packed(tf.Module):
             present = _present(array)
             masks.append(np.packbits(present))
             kept.setdefault(array.dtype.name, []).append(array[present])
-        # Few variables, as each takes a kilobyte in the graph.
+        # Few variables, since each takes a kilobyte in the graph.
         self.mask = tf.Variable(np.concatenate(masks), name=f"{name}/mask")
         self.values = {
             dtype: tf.Variable(np.concatenate(parts), name=f"{name}/{dtype}")
@@ -129,7 +130,7 @@ class _Packed(tf.Module):
 
 
 class _OnLoad(tf.saved_model.experimental.TrackableResource):
-    """Runs a function when a SavedModel was restored, as lookup tables do."""
+    """Runs a function when a SavedModel is loaded, as lookup tables do."""
 
     def __init__(self, function: Callable[[], None]) -> None:
         super().__init__()
@@ -156,17 +157,17 @@ def _keep_out_of_checkpoint(variable: Any) -> None:
 
 
 def _parts(joined: Any, arrays: Iterable[Array]) -> Any:
-    """The arrays that one is joined of."""
+    """The parts of a joined array."""
     return tf.split(joined, [len(array) for array in arrays])
 
 
 def _unpacked(dtype: str) -> Any:
-    """A function of a mask, the values there and a shape, written once for all."""
+    """A function of a mask, its values and a shape, which all weights share."""
 
     def unpacked(mask: Any, values: Any, shape: Any) -> Any:
         places = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
         bits = tf.bitwise.bitwise_and(tf.expand_dims(mask, 1), places)
-        positions = tf.where(tf.reshape(bits, [-1]))  # those of the padding are 0
+        positions = tf.where(tf.reshape(bits, [-1]))  # bits of the padding are 0
         size = tf.reshape(tf.reduce_prod(shape), [1])
         return tf.reshape(tf.scatter_nd(positions, values, size), shape)
 
@@ -175,7 +176,7 @@ def _unpacked(dtype: str) -> Any:
 
 
 def _calling(function: Any) -> Any:
-    """A `tf.function` that calls a concrete one, for its captures to be saved anew."""
+    """A `tf.function` that calls a concrete one, so its captures are saved again."""
     specs, _ = function.structured_input_signature
 
     def serve(*inputs: Any) -> Any:
@@ -185,7 +186,7 @@ def _calling(function: Any) -> Any:
 
 
 def _present(array: Array) -> NDArray[np.bool_]:
-    """Where an array is not +0.0: a -0.0 is kept, for outputs to be equal in bits."""
+    """Where an array is not +0.0; -0.0 is kept, or outputs could differ in bits."""
     return np.asarray(bits(array).any(axis=1).reshape(array.shape))
 
 

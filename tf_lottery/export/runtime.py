@@ -1,6 +1,11 @@
-"""Runs exported files as a user would: by the interpreter, or by TensorFlow."""
+"""A model as a function of named inputs, and exported files that run as a user's do.
+
+They run by the TFLite interpreter or by TensorFlow.
+"""
 
 import functools
+import keyword
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.export.serving import SIGNATURE
+from tf_lottery.core.errors import ExportError
 
 Arrays = Sequence[NDArray[Any]]
 Predict = Callable[[Arrays], list[NDArray[Any]]]
 
-BATCH = 100
+SIGNATURE = "serving_default"
+BATCH = 100  # examples
 
 
 @dataclass(frozen=True)
@@ -23,9 +29,9 @@ class Loaded:
     """A file that is ready to run.
 
     Attributes:
-        predict: Its outputs in the model's order, for any number of examples.
-        repeat: From one example to a function that computes it again, to be timed.
-        backend: What runs it.
+        predict: Computes its outputs in the model's order, for any number of examples.
+        repeat: Takes one example, returns a function that computes it, to be timed.
+        backend: What runs it, in words.
     """
 
     predict: Predict
@@ -33,8 +39,32 @@ class Loaded:
     backend: str
 
 
+def serving(model: Any, batch_size: int | None = None) -> Any:
+    """A `tf.function` of the inputs by name; it returns the outputs by name.
+
+    Args:
+        model: A plain Keras model.
+        batch_size: The number of examples per call; None leaves it open.
+
+    Raises:
+        ExportError: A signature cannot have inputs of these names.
+    """
+    _check_names(model.input_names)
+    specs = [
+        tf.TensorSpec((batch_size, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in zip(model.input_names, model.inputs, strict=True)
+    ]
+
+    def serve(*inputs: Any) -> dict[str, Any]:
+        packed = tf.nest.pack_sequence_as(model.input, list(inputs))
+        outputs = tf.nest.flatten(model(packed, training=False))
+        return dict(zip(model.output_names, outputs, strict=True))
+
+    return tf.function(serve, input_signature=specs)
+
+
 def saved_model(path: Path, model: Any) -> Loaded:
-    """A SavedModel, by plain TensorFlow.
+    """A SavedModel, run by plain TensorFlow.
 
     Args:
         path: Its directory.
@@ -63,7 +93,7 @@ def keras_model(model: Any) -> Loaded:
 
 
 def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
-    """A TFLite file, by the interpreter and one thread.
+    """A TFLite file, run by the interpreter with one thread.
 
     Args:
         content: The file.
@@ -71,8 +101,8 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
         xnnpack: Whether the interpreter may use XNNPACK, as it does by default.
 
     Raises:
-        RuntimeError, ValueError: The file does not load; or, when it is called, has no
-            room for its inputs.
+        RuntimeError, ValueError: The file does not load. The result raises them, too,
+            if the file has no room for its inputs.
     """
     loaded = _loaded(content, xnnpack)
     details = loaded.get_input_details()
@@ -85,7 +115,7 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
         return [outputs[name] for name in model.output_names]
 
     def repeat(inputs: Arrays) -> Callable[[], Any]:
-        # One without a runner, which costs more than a small network.
+        # Without a runner, which takes more time than a small network.
         alone = _loaded(content, xnnpack)
         found = {d["name"]: d["index"] for d in alone.get_input_details()}
         indices = [found[f"{SIGNATURE}_{name}:0"] for name in model.input_names]
@@ -106,12 +136,13 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
 
 
 def in_batches(predict: Predict, size: int = BATCH, filled: bool = False) -> Predict:
-    """A prediction that takes any number of examples, at most `size` at once.
+    """A prediction of any number of examples, at most `size` at once.
 
     Args:
-        predict: What takes so many.
-        size: How many.
-        filled: Whether it takes no fewer; the last batch is then filled up.
+        predict: Takes up to `size` examples.
+        size: The number of examples in a batch.
+        filled: Whether `predict` takes exactly `size` examples; the last batch is then
+            filled up.
     """
 
     def predict_all(inputs: Arrays) -> list[NDArray[Any]]:
@@ -126,6 +157,20 @@ def in_batches(predict: Predict, size: int = BATCH, filled: bool = False) -> Pre
     return predict_all
 
 
+def _check_names(names: Sequence[str]) -> None:
+    # As TensorFlow writes them; of `1x` it makes `arg_1x`.
+    written = [re.sub(r"\W", "_", name) for name in names]
+    for name, as_written in zip(names, written, strict=True):
+        reserved = keyword.iskeyword(name) or name == "self"
+        if reserved or " " in name or written.count(as_written) > 1:
+            raise ExportError(
+                "Inputs of an exported model must have names that a function's "
+                "arguments can have, and that differ in letters and digits. Received: "
+                f"{name!r} of {', '.join(map(repr, names))}. Build the model with "
+                '`keras.Input(..., name="features")`.'
+            )
+
+
 def _of_tensorflow(call: Callable[..., Any]) -> Loaded:
     def predict(inputs: Arrays) -> list[NDArray[Any]]:
         return [output.numpy() for output in call(*map(tf.constant, inputs))]
@@ -138,9 +183,9 @@ def _of_tensorflow(call: Callable[..., Any]) -> Loaded:
 
 
 def _loaded(content: bytes, xnnpack: bool) -> Any:
-    """An interpreter without room for tensors, whose sizes the inputs decide.
+    """An interpreter that has not allocated tensors: the inputs decide their sizes.
 
-    A file of open sizes says 1, which may be too small for its layers.
+    For an open size a file says 1, which may be too small for its layers.
     """
     interpreter, resolvers = _interpreter()
     resolver = "AUTO" if xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"

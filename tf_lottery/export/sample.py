@@ -19,7 +19,7 @@ SIZE = 1000  # examples
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs of a model, one array each, with labels where they are known."""
+    """Inputs of a model, one array per input, with labels if they are known."""
 
     inputs: tuple[NDArray[Any], ...]
     labels: NDArray[Any] | None
@@ -37,10 +37,10 @@ def take(data: Any, model: Any, origin: str, size: int = SIZE) -> Sample:
 
     Args:
         data: A batched `tf.data.Dataset`, arrays `(x, y[, sample_weight])`, or
-            inputs `x` alone: an array, or a list or dict of them.
-        model: The model, which says how many inputs there are.
-        origin: What to call the data.
-        size: How many examples at most.
+            inputs `x` alone: an array, or a list or dict of arrays.
+        model: The model, whose inputs these are.
+        origin: What messages call the data.
+        size: The largest number of examples.
 
     Raises:
         ExportError: The data do not fit the model.
@@ -67,7 +67,7 @@ def take(data: Any, model: Any, origin: str, size: int = SIZE) -> Sample:
 
 
 def of_search(data: Data, model: Any) -> Sample:
-    """Examples of a search: test data if there are any, else validation, training."""
+    """Examples of a search: of its test data, else validation, else training data."""
     for part, origin in (
         (data.test, "test data"),
         (data.validation, "validation data"),
@@ -81,12 +81,12 @@ def of_search(data: Data, model: Any) -> Sample:
 def random(
     model: Any, size: int = SIZE, input_shape: Sequence[int] | None = None
 ) -> Sample:
-    """Inputs by chance: normal numbers; rows of embeddings, or 0 and 1, as integers.
+    """Random inputs: normal numbers; as integers, rows of embeddings, or 0 and 1.
 
     Args:
         model: The model.
-        size: How many examples.
-        input_shape: Of one example, where the model leaves it open.
+        size: The number of examples.
+        input_shape: The shape of one example, if the model leaves it open.
     """
     draw = np.random.default_rng(0)
     sizes = [
@@ -133,7 +133,7 @@ def _shape(tensor: Any, input_shape: Sequence[int] | None) -> tuple[int, ...]:
 
 
 def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
-    """The first inputs and, where there is one array of them, labels."""
+    """The first inputs, and labels if they are one array."""
     if isinstance(data, Batched):
         data = data.dataset()
     if isinstance(data, tf.data.Dataset):
@@ -161,13 +161,8 @@ def _first_rows(data: Any, inputs: int, size: int) -> Any:
     return tf.nest.map_structure(lambda *parts: np.concatenate(parts)[:size], *found)
 
 
-def is_sparse(tensor: Any) -> bool:
-    """Whether an input of a model takes sparse tensors."""
-    return isinstance(tensor.type_spec, tf.SparseTensorSpec)
-
-
 def _dense(structure: Any) -> Any:
-    """The same values in arrays: exported files take those."""
+    """The same values as dense arrays, which exported files take."""
     return tf.nest.map_structure(_array, structure)
 
 
@@ -182,7 +177,7 @@ def _array(part: Any) -> Any:
 
 
 def _split(data: Any, inputs: int) -> tuple[Any, Any]:
-    """Inputs and labels, or `()` for these."""
+    """Inputs and labels; `()` if there are no labels."""
     labelled = isinstance(data, tuple) and len(data) in (2, 3)
     if inputs > 1:  # then a plain tuple of arrays is the inputs
         labelled = labelled and isinstance(data[0], list | tuple | dict)

@@ -1,4 +1,4 @@
-"""What is exported: a plain model, pruned weights at zero, and its dense twin."""
+"""What is exported: a plain model with its pruned weights at zero, and a dense twin."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.layers import finalize, named_layers, named_weights
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
@@ -25,13 +25,13 @@ class Source:
     """What an export starts from.
 
     Attributes:
-        model: A plain Keras model: no wrapper, pruned weights exactly zero.
+        model: A plain Keras model: without wrappers, pruned weights exactly zero.
         dense: The same network with all of its weights, to compare sizes and speed.
-        dense_is_trained: Whether `dense` has trained weights, or its pruned ones are
-            drawn by chance.
-        masks: The ticket's; of a plain model, where its matrices are not zero.
+        dense_is_trained: Whether `dense` has trained weights; if not, random numbers
+            stand for its pruned ones.
+        masks: The ticket's masks; for a plain model, where its matrices are not zero.
         weights: Which of the ticket's weights, in words.
-        round: The ticket's, or None for a model.
+        round: The ticket's round, or None for a model.
         data: The data of the search, if they are at hand.
     """
 
@@ -48,8 +48,21 @@ class Source:
         """Whether layers of the model compute in float16 or bfloat16."""
         return any(map(computes_in_half, named_layers(self.model).values()))
 
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether an input of the model takes sparse tensors."""
+        specs = [tensor.type_spec for tensor in self.model.inputs]
+        return any(isinstance(spec, tf.SparseTensorSpec) for spec in specs)
+
+    @property
+    def nonzero(self) -> tuple[int, int]:
+        """How many weights of matrices are not zero, and how many others there are."""
+        weights = [w.numpy() for w in named_weights(self.model).values()]
+        kept = sum(int(np.count_nonzero(w)) for w in weights if w.ndim > 1)
+        return kept, sum(w.size for w in weights if w.ndim <= 1)
+
     def in_float32(self) -> "Source":
-        """The same, of layers that compute in float32 where they did in less."""
+        """The same source, with float32 in the place of half precision."""
         return dataclasses.replace(
             self,
             model=unwrap(self.model, in_float32=True),
@@ -57,8 +70,8 @@ class Source:
         )
 
 
-def resolve(
-    source: Any,
+def source_of(
+    exported: Any,
     weights: str,
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
@@ -67,32 +80,40 @@ def resolve(
     """The source of an export, from a ticket or a model.
 
     Args:
-        source: A ticket, a model of `ticket.model()` (trained further, or not), or
+        exported: A ticket, a model of `ticket.model()` (trained further, or not), or
             a plain Keras model, whose zeros are taken as they are.
-        weights: "best", "final" or "initial"; a model has but its own.
+        weights: "best", "final" or "initial"; a model has only its own.
         custom_objects, safe_mode: See `Ticket.model`.
         model: What the weights of a ticket go into; default: a model that is made
-            from the ticket, see `pruning.fitting.basis`.
+            from the ticket, see `basis`.
 
     Raises:
-        ExportError: A pruned weight that is not zero, or a weight that is not finite.
+        ExportError: A pruned weight is not zero, a weight is not finite, or this is
+            called in the scope of a strategy.
         TicketError: The ticket holds no such weights, or does not fit the model.
-        TypeError: Neither a ticket nor a model.
+        TypeError: It is neither a ticket nor a model.
     """
-    if isinstance(source, Ticket):
-        ticket_model.chosen(source, weights)  # raises before anything is built
-        like = basis(source, model, custom_objects=custom_objects, safe_mode=safe_mode)
-        return _of_ticket(source, weights, like)
+    if tf.distribute.has_strategy():
+        raise ExportError(
+            "A ticket must be exported outside of the scope of a strategy. "
+            f"Received: the scope of {type(tf.distribute.get_strategy()).__name__}."
+        )
+    if isinstance(exported, Ticket):
+        ticket_model.chosen(exported, weights)  # raises before anything is built
+        like = basis(
+            exported, model, custom_objects=custom_objects, safe_mode=safe_mode
+        )
+        return _of_ticket(exported, weights, like)
     if model is not None:
         raise ValueError(
-            "`model` is what the weights of a ticket go into. Received: `model`, and "
-            f"no ticket but a {type(source).__name__}, which is exported as it is."
+            "`model` must be left out unless a ticket is exported, whose weights go "
+            f"into it. Received: `model`, and a {type(exported).__name__} to export."
         )
-    if isinstance(source, keras.Model):
-        return _of_model(source)
+    if isinstance(exported, keras.Model):
+        return _of_model(exported)
     raise TypeError(
         "What is exported must be a ticket or a tf_keras model. "
-        f"Received: {type(source).__name__}."
+        f"Received: {type(exported).__name__}."
     )
 
 
@@ -106,14 +127,14 @@ def strip(
 ) -> Any:
     """A plain Keras model without anything of tfmot, its pruned weights at zero.
 
-    Unlike tfmot's `strip_pruning`, which leaves what the wrapper would have masked
-    at the next call, it fails where a pruned weight is not zero.
+    It fails if a pruned weight is not zero. tfmot's `strip_pruning` leaves weights that
+    the wrapper would mask at the next call.
 
     Args:
         source: A ticket, or a model of `ticket.model()`.
         weights: "best" (minimum validation loss), "final" or "initial".
         custom_objects, safe_mode: See `Ticket.model`.
-        model: What the ticket's weights go into, a model like that of its search, where
+        model: What the ticket's weights go into, a model like that of its search, if
             Keras cannot make one from the ticket's file.
 
     Returns:
@@ -128,11 +149,11 @@ def strip(
         model.save("ticket.keras")
         ```
     """
-    return resolve(source, weights, custom_objects, safe_mode, model).model
+    return source_of(source, weights, custom_objects, safe_mode, model).model
 
 
 def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
-    """The source of a ticket's weights in models that are like another."""
+    """The source with a ticket's weights, in copies of the model `like`."""
     values = ticket_model.chosen(ticket, weights)
     _check(values, ticket.masks)
     model = unwrap(like)
@@ -174,19 +195,19 @@ def _of_model(model: Any) -> Source:
     masks = _masks(model)
     if not masks.size:
         raise ExportError(
-            f"A model must have a matrix of weights to be exported. {model.name!r} has "
-            "none, so nothing of it can be sparse."
+            "A model must have a matrix of weights to be exported, or nothing of it "
+            f"can be sparse. Received: {model.name!r}, which has none."
         )
     plain = unwrap(model)
     values = {path: weight.numpy() for path, weight in named_weights(plain).items()}
     _check(values, masks)
-    # A weight times a mask may be -0.0, which is no zero in bits.
+    # A weight times a mask may be -0.0, whose bits are not zero.
     _assign(plain, {path: masked(values[path], masks.get(path)) for path in values})
     return Source(plain, _filled(plain, masks), False, masks, "as given")
 
 
 def _masks(model: Any) -> Masks:
-    """The masks of a wrapped model; of a plain one, where its matrices are not 0."""
+    """The masks of a wrapped model; for a plain one, where its matrices are not 0."""
     if wrappers(model):
         return Masks(Live(model).replica_masks()[0])
     return Masks(
@@ -210,7 +231,7 @@ def _check(values: State, masks: Masks) -> None:
         if revived:
             raise ExportError(
                 f"Pruned weights must be exactly zero. {revived:,} of {path!r} are "
-                "not, so the file would not be the ticket: train the model of "
+                "not, and the file would not be the ticket. Train the model of "
                 "`ticket.model()` by `fit`, which keeps them at zero."
             )
 
@@ -222,7 +243,7 @@ def _assign(model: Any, values: State) -> None:
 
 
 def _filled(model: Any, masks: Masks) -> Any:
-    """A copy whose pruned weights are drawn by chance, as large as the others."""
+    """A copy whose pruned weights are random numbers, as large as the others."""
     filled = unwrap(model)
     weights = named_weights(filled)
     draw = np.random.default_rng(0)

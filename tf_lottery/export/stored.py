@@ -13,12 +13,12 @@ class StoredTensor:
     """Weights as a file holds them.
 
     Attributes:
-        name: The file's name of them.
-        shape: Their shape there; a dense layer's in TFLite is (units, inputs).
+        name: Their name in the file.
+        shape: Their shape in the file; a dense layer's in TFLite is (units, inputs).
         type: Such as "float32".
         encoding: "dense", "sparse", "sparse 1x4 blocks" or "bitmask and values".
         stored: How many values the file holds.
-        nonzero: How many of these are not zero.
+        nonzero: How many of these values are not zero.
     """
 
     name: str
@@ -41,12 +41,12 @@ def stored(
     values: NDArray[Any],
     zero: Any = 0,
 ) -> StoredTensor:
-    """The tensor of these values.
+    """The tensor with these values.
 
     Args:
         name, shape, encoding: See `StoredTensor`.
-        values: What the file holds of it.
-        zero: The value that stands for zero.
+        values: The values that the file holds.
+        zero: The stored value that means zero.
     """
     nonzero = int(np.count_nonzero(values != zero))
     return StoredTensor(name, shape, values.dtype.name, encoding, values.size, nonzero)

@@ -18,12 +18,12 @@ from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime, stored
 from tf_lottery.export.card import Card
-from tf_lottery.export.job import EXACT, Exported, Job
+from tf_lottery.export.files import Size, size
+from tf_lottery.export.finish import Exported, finish
+from tf_lottery.export.job import EXACT, Job, Options
 from tf_lottery.export.macs import macs
-from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
-from tf_lottery.export.serving import SIGNATURE, serving
-from tf_lottery.export.sizes import Size, size
+from tf_lottery.export.runtime import SIGNATURE, serving
 
 LAYOUTS = ("packed", "dense")
 
@@ -37,14 +37,14 @@ def saved_model(
     drop_inputs: bool = False,
     **options: Any,
 ) -> Card:
-    """Writes a SavedModel without anything of tfmot, exactly as sparse as the ticket.
+    """Writes a SavedModel that needs no tfmot and is exactly as sparse as the ticket.
 
     Args:
         source: A ticket, or a model of `ticket.model()`.
         path: The directory to make.
-        layout: "packed" holds masks as bits and the surviving values, which are
+        layout: "packed" holds masks as bits and the surviving values. They are
             unpacked once when it is loaded, by plain `tf.saved_model.load` or
-            TensorFlow Serving. "dense" holds the zeros, and the layers for
+            TensorFlow Serving. "dense" holds the zeros too, and the layers for
             `tf_keras.models.load_model`.
         compact: Whether to remove dead and constant units first, see `compact`.
         drop_inputs: With `compact`, whether to drop inputs that no weight uses.
@@ -52,10 +52,10 @@ def saved_model(
             custom_objects, safe_mode, model, verbose.
 
     Returns:
-        The card, also written beside the directory as JSON and Markdown.
+        The card, also written next to the directory as JSON and Markdown.
 
     Raises:
-        ExportError: What would not be the ticket; nothing is written then.
+        ExportError: The file would not be the ticket. Nothing is written then.
         FileExistsError: `path` exists, without `overwrite`.
 
     Example:
@@ -83,7 +83,8 @@ def saved_model(
 
     with tempfile.TemporaryDirectory() as directory:
         dense, stripped = _references(job, Path(directory), _save_dense)
-        return job.finish(
+        return finish(
+            job,
             lambda to: (save_packed if layout == "packed" else _save_dense)(model, to),
             read,
             format={"format": "SavedModel", "layout": layout},
@@ -102,7 +103,7 @@ def keras_file(
     drop_inputs: bool = False,
     **options: Any,
 ) -> Card:
-    """Writes a `.keras` file of the plain model; it holds its zeros.
+    """Writes a `.keras` file of the plain model; it stores zeros.
 
     Args:
         source, compact, drop_inputs, **options: See `saved_model`.
@@ -124,7 +125,8 @@ def keras_file(
 
     with tempfile.TemporaryDirectory() as directory, _naming_holders(compaction.model):
         dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
-        return job.finish(
+        return finish(
+            job,
             lambda to: _save_keras(compaction.model, to),
             read,
             format={"format": "Keras file"},
@@ -138,7 +140,7 @@ def keras_file(
 def _references(
     job: Job, directory: Path, save: Callable[[Any, Path], None], suffix: str = ""
 ) -> tuple[Size, Size]:
-    """Writes the dense and the stripped network, and gives their sizes."""
+    """Writes the dense and the stripped network, and returns their sizes."""
     models = {"dense": job.source.dense, "stripped": job.source.model}
     for name, model in models.items():
         save(model, directory / f"{name}{suffix}")
@@ -178,9 +180,9 @@ def _load_keras(own: Mapping[str, Any], options: Options, path: Path) -> Any:
 
 @contextlib.contextmanager
 def _naming_holders(model: Any) -> Iterator[None]:
-    """Names the layers that Keras may not write whole, if the file is not the model.
+    """If a file is not the model, names the layer that Keras did not write completely.
 
-    Keras writes words of layers inside a layer, but neither their weights nor bins.
+    Of layers inside a layer Keras writes the words, but neither weights nor bins.
     """
     try:
         yield
@@ -189,18 +191,18 @@ def _naming_holders(model: Any) -> Iterator[None]:
             adapted = adapted_inside(layer)
             if adapted and adapted_inside(copied_by_config("layer", layer)) != adapted:
                 raise ExportError(
-                    "A .keras file holds the configuration of a layer, which must have "
-                    f"what layers inside it were adapted to. Received: {path!r} "
-                    f"({type(layer).__name__}), whose `get_config()` lacks that of "
-                    f"{', '.join(repr(name.rstrip('/')) for name in adapted)}. Make "
-                    "such a layer one of the model, or export it with "
+                    "The configuration of a layer, which a .keras file holds, must "
+                    "have what layers inside it were adapted to. Received: "
+                    f"{path!r} ({type(layer).__name__}), whose `get_config()` lacks "
+                    f"that of {', '.join(repr(name.rstrip('/')) for name in adapted)}. "
+                    "Make the inner layer a layer of the model, or export it with "
                     'format="saved_model", layout="dense".'
                 ) from error
         raise
 
 
 def _loading(model: Any) -> list[str]:
-    """How a file of the model is loaded, where that takes more than its path."""
+    """How a file of the model is loaded, if that takes more than its path."""
     used = {type(part).__name__ for part in model._flatten_layers()}
     needed = [
         f'"{name}": {found.__module__.split(".")[0]}.layers.{name}'
@@ -228,7 +230,6 @@ def _explained(what: str) -> Iterator[None]:
         said = " ".join(str(error).split())[:300].rstrip(".")
         raise ExportError(
             f"Keras must be able to {what} a .keras file of this model, and cannot: "
-            f"{said}. Pass classes and functions of your "
-            'own as `custom_objects={"Name": Name}`, or export it with '
-            'format="saved_model".'
+            f"{said}. Pass your own classes and functions as "
+            '`custom_objects={"Name": Name}`, or export it with format="saved_model".'
         ) from error

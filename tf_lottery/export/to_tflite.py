@@ -1,11 +1,10 @@
-"""Exports for edge devices: the smallest TFLite file that runs and is the ticket."""
+"""Exports for edge devices: the smallest TFLite file that runs as the ticket does."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice, check_count
 from tf_lottery.core.errors import ExportError
@@ -20,11 +19,11 @@ from tf_lottery.export.conversion import (
     trial,
 )
 from tf_lottery.export.encoding import leave_zeros_out
+from tf_lottery.export.files import size_of
+from tf_lottery.export.finish import Exported, finish
 from tf_lottery.export.flatbuffer import TFLiteFile
-from tf_lottery.export.job import Exported, Job
-from tf_lottery.export.options import Options
+from tf_lottery.export.job import Job, Options
 from tf_lottery.export.sample import Sample, take
-from tf_lottery.export.sizes import size_of
 
 DENSE, SPARSE, BLOCKS = "zeros stored", "zeros left out", "blocks of 1x4"
 
@@ -43,7 +42,7 @@ def tflite(
     tolerance: float | None = None,
     **options: Any,
 ) -> Card:
-    """Writes a TFLite file that was run, and gives the ticket's outputs.
+    """Writes a TFLite file, after running it and comparing it with the ticket.
 
     Args:
         source: A ticket, or a model of `ticket.model()`.
@@ -51,18 +50,20 @@ def tflite(
         quantize: None (float32, also of a model in mixed precision), "float16",
             "dynamic" (int8 weights) or "int8" (weights and activations; inputs and
             outputs stay float32).
-        sparse: Whether zeros are left out of the file. "auto" takes the smallest
-            file that loads with and without XNNPACK, is finite and within
-            `tolerance`; True insists on a sparse one, "blocks" on 1x4 blocks, which
-            run on the sparse kernel: the smallest and fastest for tickets with
-            `block_size=(1, 4)`, larger but often faster for other very sparse ones.
+        sparse: Whether zeros are left out of the file. "auto" takes the smallest file
+            that runs with and without XNNPACK and whose outputs are finite and within
+            `tolerance`. True insists on a sparse file, "blocks" on 1x4 blocks, which
+            run on the sparse kernel: such a file is the smallest and fastest for
+            tickets with `block_size=(1, 4)`, and larger but often faster for other very
+            sparse tickets.
         compact: Whether to remove dead and constant units first, see `compact`.
         drop_inputs: With `compact`, whether to drop inputs that no weight uses.
         representative_data: For "int8": a dataset or array of inputs. Default: the
-            training data of the search, where they are at hand.
-        batch_size: Examples a call; None leaves it open. Recurrent layers need 1.
-        input_shape: Of one example, such as (64, 64, 3), where the model leaves it open
-            and there are no data to take it from. The file leaves it open, too.
+            training data of the search, if they are at hand.
+        batch_size: The number of examples per call; None leaves it open. Recurrent
+            layers need 1.
+        input_shape: The shape of one example, such as (64, 64, 3), if the model leaves
+            it open and there are no data to take it from. The file leaves it open, too.
         tolerance: How far outputs may be from the ticket's: the root mean square of
             the difference, as a fraction of that of the outputs (1e-5, float16
             0.002) or, where weights are quantized, of their spread over the examples
@@ -71,12 +72,13 @@ def tflite(
             custom_objects, safe_mode, model, verbose.
 
     Returns:
-        The card, also written beside the file as JSON and Markdown. It says what was
-        tried and not taken.
+        The card, also written next to the file as JSON and Markdown. It says which
+        encodings were tried and not taken.
 
     Raises:
-        ExportError: No file loads and gives the ticket's outputs; `sparse=True`
-            makes the file larger; no representative data. Nothing is written then.
+        ExportError: No file runs and gives the ticket's outputs, `sparse=True` makes
+            the file larger, or representative data are missing. Nothing is written
+            then.
         FileExistsError: `path` exists, without `overwrite`.
 
     Example:
@@ -124,7 +126,8 @@ def tflite(
     if found is None:
         raise _none_of(rejected, job.sample)
     name, content = found
-    return job.finish(
+    return finish(
+        job,
         functools.partial(_write, content=content),
         functools.partial(_read, model=job.source.model, quantize=quantize),
         format={"format": "TFLite", "quantize": quantize, "encoding": name},
@@ -142,24 +145,24 @@ def _calibration(job: Job, data: Any) -> Sample:
         data = job.source.data.train
     if data is None:
         raise ExportError(
-            'quantize="int8" needs `representative_data`, a dataset or an array of '
-            "inputs on which the ranges of the activations are measured (`--recipe` on "
-            "the command line). Received: none, and the ticket is not in the process "
-            "of its search."
+            'For quantize="int8" there must be `representative_data`, a dataset or an '
+            "array of inputs on which the ranges of the activations are measured "
+            "(`--recipe` on the command line). Received: none, and the ticket is not "
+            "in the process of its search."
         )
     return take(data, job.source.model, "representative data", CALIBRATION)
 
 
 def _check_int8(model: Any, batch_size: int | None) -> None:
-    """Raises where the converter would end the process: in int8 of a loop."""
+    """Raises if the converter would end the process, as it does for loops in int8."""
     if (
         "WHILE"
         in TFLiteFile(convert(model, sparse=False, batch_size=batch_size)).operators
     ):
         raise ExportError(
-            "TFLite must be able to hold the model without a loop for int8, as its "
-            "converter crashes on loops. Received: a recurrent layer that becomes one "
-            '(an LSTM on float inputs does not). Use quantize="dynamic".'
+            "In int8 a model must not need a loop in TFLite, whose converter crashes "
+            "on loops. Received: a recurrent layer that becomes a loop (an LSTM on "
+            'float inputs does not). Use quantize="dynamic".'
         )
 
 
@@ -169,9 +172,9 @@ def _files(
     compaction: Compaction,
     make: Callable[..., bytes],
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The files that were asked for by the name of their encoding.
+    """The wanted files by the name of their encoding, and why others were not made.
 
-    And why others were not made; a sparse file that was asked for must be smaller.
+    A sparse file that was asked for must be smaller than one with zeros.
     """
     stored = make(compaction.model, sparse=False) if compaction.removed else stripped
     files, rejected = {DENSE: stored}, dict[str, str]()
@@ -187,7 +190,7 @@ def _files(
     for name, content in list(files.items()):
         if sparse != "auto" and name != DENSE and len(content) >= len(stored):
             sizes = f"{len(content):,} bytes against {len(stored):,} with zeros"
-            rejected[name] = f"is no smaller, {sizes}"
+            rejected[name] = f"is not smaller, {sizes}"
             del files[name]
     return files, rejected
 
@@ -199,7 +202,7 @@ def _smallest(
     chosen: tuple[str, bytes] | None = None
     for name, content in sorted(files.items(), key=lambda item: len(item[1])):
         if chosen:
-            rejected[name] = f"is no smaller, {len(content):,} bytes"
+            rejected[name] = f"is not smaller, {len(content):,} bytes"
         elif reason := test(content):
             rejected[name] = reason
         else:
@@ -211,8 +214,9 @@ def _none_of(rejected: Mapping[str, str], sample: Sample) -> ExportError:
     reasons = " ".join(f"{name}: {why}." for name, why in rejected.items())
     return ExportError(
         "No TFLite file of this ticket can be used as asked. Nothing was written. "
-        f"{reasons} They were run on {sample}: pass real ones as `data=` if these are "
-        'not. Else use `sparse="auto"`, another `quantize`, or `batch_size=1`.'
+        f"{reasons} They were run on {sample}: if these are not real examples, pass "
+        'some as `data=`. Else use `sparse="auto"`, another `quantize`, or '
+        "`batch_size=1`."
     )
 
 
@@ -226,12 +230,12 @@ def _read(path: Path, model: Any, quantize: str | None) -> Exported:
     notes = []
     if quantize and all(tensor.type == "float32" for tensor in file.tensors):
         notes.append(
-            "The converter left all weights in float32, as it does small ones."
+            "The converter left all weights in float32, as it does for small matrices."
         )
     if "DENSIFY" in file.operators:
         notes.append(
             "DENSIFY unpacks weights when the file is loaded: their zeros take no room "
-            "in the file, but memory, and they are multiplied like any number."
+            "in the file, but they take memory, and are multiplied like any number."
         )
     if file.is_stateful:
         notes.append(
@@ -254,12 +258,12 @@ def _check_arguments(
         )
     if representative is not None and quantize != "int8":
         raise ValueError(
-            '`representative_data` is for quantize="int8". '
+            '`representative_data` must be left out unless quantize="int8". '
             f"Received: quantize={quantize!r}."
         )
-    if callable(representative) and not isinstance(representative, tf.data.Dataset):
+    if callable(representative):
         raise ExportError(
-            "`representative_data` must be a dataset or an array, of which single "
+            "`representative_data` must be a dataset or an array, from which single "
             "examples are taken. Received: a function."
         )
     if batch_size is not None:

@@ -3,32 +3,32 @@
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo.parts import compiled, conv, dense, logits
 
-# By the number of convolutions: the paper's learning rates, and those with dropout.
+# The paper's learning rates by the number of convolutions, without and with dropout.
 _RATES = {2: 2e-4, 4: 3e-4, 6: 3e-4}
 _DROPOUT_RATES = {2: 3e-4, 4: 2e-4, 6: 2e-4}
 
 
 def conv_2(learning_rate: float | None = None, *, dropout: bool = False) -> keras.Model:
-    """Returns a compiled Conv-2 with 4,300,992 prunable weights, see `conv_6`."""
+    """Returns a compiled Conv-2 with 4,300,992 prunable weights; see `conv_6`."""
     return _conv(2, learning_rate, dropout)
 
 
 def conv_4(learning_rate: float | None = None, *, dropout: bool = False) -> keras.Model:
-    """Returns a compiled Conv-4 with 2,425,024 prunable weights, see `conv_6`."""
+    """Returns a compiled Conv-4 with 2,425,024 prunable weights; see `conv_6`."""
     return _conv(4, learning_rate, dropout)
 
 
 def conv_6(learning_rate: float | None = None, *, dropout: bool = False) -> keras.Model:
     """Returns a compiled Conv-6 with 2,261,184 prunable weights.
 
-    The paper prints 1.7 M for it, which does not come out of the layers that it
-    states; those of Conv-2 and Conv-4 do. The layers are followed here.
+    The layers are those of the paper. It prints 1.7 M weights for Conv-6, which is not
+    the sum of these layers; its numbers for Conv-2 and Conv-4 are.
 
     Args:
-        learning_rate: Of Adam; default: the paper's (2e-4 for Conv-2, 3e-4 for the
-            others; with dropout 3e-4 for Conv-2, 2e-4 for the others).
+        learning_rate: The learning rate of Adam. Default: the paper's (2e-4 for Conv-2,
+            3e-4 for the others; with dropout 3e-4 for Conv-2, 2e-4 for the others).
         dropout: Whether half of the units of both hidden dense layers are dropped.
-            The paper states the rate of 0.5, and not where; this is the usual place.
+            The paper states the rate of 0.5, but not where; this is the usual place.
 
     Returns:
         A model from 32x32x3 images to ten logits. Its layers are `conv_1` and so on,

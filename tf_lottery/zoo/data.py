@@ -1,6 +1,6 @@
-"""Data sets, through tensorflow-datasets, with and without network.
+"""Data sets of tensorflow-datasets, from the network or from original archives.
 
-A data set is prepared once, then read from disk. Those of the paper are small: they
+A data set is prepared once, then read from disk. The paper's data sets are small: they
 stay in memory as bytes, and the pipeline augments and scales one batch at a time.
 """
 
@@ -9,14 +9,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import tensorflow_datasets as tfds
-
 from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.core.archive import PathLike
 from tf_lottery.core.data import Data
 from tf_lottery.core.seeds import derive
 from tf_lottery.zoo.prepare import find_builder, prepare
 
-Path = str | os.PathLike[str]
 Examples = tuple[tf.Tensor, tf.Tensor]
 
 _EVALUATION_BATCH = 1_000
@@ -27,27 +25,29 @@ _PAD = 4  # pixels at each side
 def mnist(
     batch_size: int = 60,
     seed: int = 0,
-    archives: Path | None = None,
-    data_dir: Path | None = None,
+    archives: PathLike | None = None,
+    data_dir: PathLike | None = None,
 ) -> Data:
     """Returns MNIST: 55,000 images to train on, 5,000 to validate, 10,000 to test.
 
     The validation images are the last 5,000 of the 60,000 in the order of
-    tensorflow-datasets, for every seed. Images are 28x28x1 floats in [0, 1].
-    Each pass over `train` has another order, and the last batch is smaller
-    unless `batch_size` divides 55,000.
+    tensorflow-datasets, for every seed. Images are 28x28x1 floats in [0, 1]. Each pass
+    over `train` has another order. The last batch is smaller unless `batch_size`
+    divides 55,000.
 
     Args:
-        batch_size: Of `train`. Validation and test come in batches of 1,000.
-        seed: Equal seeds give equal orders, pass by pass, as long as TensorFlow's
-            global seed is equal too.
+        batch_size: The batch size of `train`. Validation and test data come in batches
+            of 1,000.
+        seed: Equal seeds give equal orders, pass by pass, if TensorFlow's global seed
+            is equal too.
         archives: A folder that holds the four original archives, used instead of
-            downloading them. Not looked at once MNIST is prepared in `data_dir`.
+            downloading them. Ignored once MNIST is prepared in `data_dir`.
         data_dir: Where MNIST is prepared; by default, where tensorflow-datasets
             keeps its data (`TFDS_DATA_DIR`, or `~/tensorflow_datasets`).
 
     Raises:
-        ValueError: MNIST is not prepared, and cannot be; or `batch_size` is below 1.
+        ValueError: MNIST is not prepared and cannot be prepared, or `batch_size` is
+            below 1.
     """
     return _data("mnist", _shuffled, batch_size, seed, archives, data_dir)
 
@@ -55,10 +55,10 @@ def mnist(
 def fashion_mnist(
     batch_size: int = 60,
     seed: int = 0,
-    archives: Path | None = None,
-    data_dir: Path | None = None,
+    archives: PathLike | None = None,
+    data_dir: PathLike | None = None,
 ) -> Data:
-    """Returns Fashion-MNIST, in the form of `mnist` and with its arguments.
+    """Returns Fashion-MNIST, like `mnist` and with the same arguments.
 
     Reference: Xiao, Rasul & Vollgraf, arXiv 1708.07747.
     """
@@ -69,8 +69,8 @@ def cifar10(
     batch_size: int = 60,
     seed: int = 0,
     augment: bool = False,
-    archives: Path | None = None,
-    data_dir: Path | None = None,
+    archives: PathLike | None = None,
+    data_dir: PathLike | None = None,
 ) -> Data:
     """Returns CIFAR-10: 45,000 images to train on, 5,000 to validate, 10,000 to test.
 
@@ -78,12 +78,13 @@ def cifar10(
 
     Args:
         batch_size, seed, archives, data_dir: See `mnist`.
-        augment: Whether each training image is flipped from left to right half of the
-            time, and cropped at random out of itself with four black pixels around,
-            anew in each pass, as `seed` has it.
+        augment: Whether training images are flipped and cropped at random, again in
+            each pass, in a way that `seed` fixes: half of them are flipped from left to
+            right, and each is cropped out of itself with four black pixels around it.
 
     Raises:
-        ValueError: CIFAR-10 is not prepared, and cannot be.
+        ValueError: CIFAR-10 is not prepared and cannot be prepared, or `batch_size` is
+            below 1.
 
     Reference: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
@@ -95,36 +96,38 @@ def load(
     name: str,
     split: str | Sequence[str] | None = None,
     *,
-    archives: Path | None = None,
-    data_dir: Path | None = None,
+    archives: PathLike | None = None,
+    data_dir: PathLike | None = None,
     **options: Any,
 ) -> Any:
-    """Returns what `tfds.load` returns, or fails within ten seconds.
+    """Returns what `tfds.load` returns, and prepares the data set if necessary.
 
-    Without network, tensorflow-datasets tries for minutes to download a data set
-    that is not prepared. This checks first, and says what to do.
+    Without network it fails within seconds, where `tfds.load` tries for minutes.
 
     Args:
         name: As in `tfds.load`, such as "cifar10".
         split: As in `tfds.load`, such as "train[:45000]".
         archives: A folder that holds the original archives, used instead of
-            downloading them. Not looked at once the data set is prepared.
+            downloading them. Ignored once the data set is prepared.
         data_dir: As in `tfds.load`.
         **options: Further arguments of `tfds.load`.
 
     Raises:
-        ValueError: The data set is unknown, or not prepared and out of reach, or
-            an archive is damaged, or `data_dir` cannot be written to.
+        ValueError: The data set is unknown; or it is not prepared, and cannot be
+            prepared from the network or from `archives`.
     """
-    data_dir = _text(data_dir)
+    # Takes seconds to import, and networks do not need it.
+    import tensorflow_datasets as tfds
+
+    data_dir = _expanded(data_dir)
     builder = find_builder(name, data_dir)
     if not builder.data_path.exists():
-        prepare(builder, _text(archives))
+        prepare(builder, _expanded(archives))
     return tfds.load(name, split=split, data_dir=data_dir, download=False, **options)
 
 
-def _text(path: Path | None) -> str | None:
-    # tensorflow-datasets takes "~" for the name of a folder.
+def _expanded(path: PathLike | None) -> str | None:
+    # tensorflow-datasets does not expand "~".
     return None if path is None else os.path.expanduser(os.fspath(path))
 
 
@@ -133,12 +136,12 @@ def _data(
     ordered: Callable[[Examples, int, int], tf.data.Dataset],
     batch_size: int,
     seed: int,
-    archives: Path | None,
-    data_dir: Path | None,
+    archives: PathLike | None,
+    data_dir: PathLike | None,
 ) -> Data:
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be >= 1. Received: {batch_size}.")
-    train, validation, test = _examples(name, _text(archives), _text(data_dir))
+    train, validation, test = _examples(name, _expanded(archives), _expanded(data_dir))
     return Data(
         train=ordered(train, batch_size, seed),
         validation=_in_order(validation),
@@ -150,7 +153,7 @@ def _data(
 def _examples(
     name: str, archives: str | None, data_dir: str | None
 ) -> tuple[Examples, Examples, Examples]:
-    # Decoding takes seconds, and a search asks again for every replicate.
+    # Decoding takes seconds, and a search loads the data again for every replicate.
     with tf.device("CPU:0"):
         train, validation, test = load(
             name,
@@ -178,7 +181,7 @@ def _augmented(examples: Examples, batch_size: int, seed: int) -> tf.data.Datase
     around = (_PAD, _PAD)
     with tf.device("CPU:0"):
         padded = tf.pad(images, [(0, 0), around, around, (0, 0)])
-    # Of its own seed: with that of the order it would draw the same numbers.
+    # With the seed of the order it would draw the same numbers.
     own = derive(seed, "augment") % 2**31
     draws = tf.data.Dataset.random(seed=own, rerandomize_each_iteration=True)
 
@@ -192,7 +195,7 @@ def _augmented(examples: Examples, batch_size: int, seed: int) -> tf.data.Datase
 
 
 def _cropped(padded: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """A window of each image and half of them flipped, by one number of each."""
+    """A window of each image, flipped or not, chosen by one number per image."""
     places = 2 * _PAD + 1
     size = padded.shape[1] - 2 * _PAD
     window = tf.range(size, dtype=drawn.dtype)

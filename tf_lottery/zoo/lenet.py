@@ -8,7 +8,7 @@ def lenet_300_100(learning_rate: float = 1.2e-3) -> keras.Model:
     """Returns a compiled LeNet-300-100 with 266,200 prunable weights.
 
     Args:
-        learning_rate: Of Adam. The paper selects 1.2e-3.
+        learning_rate: The learning rate of Adam. The paper selects 1.2e-3.
 
     Returns:
         A model from 28x28x1 images to ten logits. Its layers are `dense_300`,

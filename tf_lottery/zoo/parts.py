@@ -4,9 +4,9 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
 
-# The paper's "Gaussian Glorot". Keras' is a normal truncated at two standard
-# deviations and widened to make up for it; the authors' code has TensorFlow 1's
-# truncated normal too, whose deviation is 0.3 percent larger.
+# The paper's "Gaussian Glorot". In Keras it is a normal distribution that is truncated
+# at two standard deviations and scaled to the same variance. The authors' code, for
+# TensorFlow 1, truncates too; there the deviation is 0.3 percent larger.
 INITIALIZER = "glorot_normal"
 
 
@@ -42,7 +42,7 @@ def decay(rate: float) -> keras.regularizers.Regularizer | None:
 
 
 def compiled(model: keras.Model, optimizer: Any) -> keras.Model:
-    """The model, compiled to classify."""
+    """The model, compiled for classification."""
     model.compile(
         optimizer=optimizer,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

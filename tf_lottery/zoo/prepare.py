@@ -1,7 +1,7 @@
-"""Preparing a data set: from its archives to what tensorflow-datasets reads.
+"""Preparing a data set, once: from its archives to what tensorflow-datasets reads.
 
-The archives are staged from a folder or downloaded, and the same builder of
-tensorflow-datasets turns them into records, so that both give the same data.
+tensorflow-datasets takes the archives from a folder or from the network, checks them
+and turns them into records, so that both ways give the same data.
 """
 
 import contextlib
@@ -10,139 +10,150 @@ import io
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+import threading
 from pathlib import Path
 from typing import Any
 
-import tensorflow_datasets as tfds
-from tensorflow_datasets.core.utils import tqdm_utils
-
-from tf_lottery.zoo.reach import any_answers, hosts_of
-from tf_lottery.zoo.staging import download_dir, file_name, is_staged, stage
+import requests
 
 # Where tensorflow-datasets' own builders download from, unless they register it.
 _BUCKET = "https://storage.googleapis.com"
-_PATIENCE = 4.0  # seconds, for all hosts together
+_PATIENCE = 4.0  # seconds
 
 
-def find_builder(name: str, data_dir: str | os.PathLike[str] | None = None) -> Any:
+def find_builder(name: str, data_dir: str | None = None) -> Any:
     """Returns the builder of a data set, without asking the network.
 
     Raises:
         ValueError: tensorflow-datasets does not know the data set.
     """
+    import tensorflow_datasets as tfds
+
     try:
         return tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
         known = tfds.list_builders(with_community_datasets=False)
-        similar = ", ".join(difflib.get_close_matches(name, known))
+        similar = ", ".join(difflib.get_close_matches(name, known)) or "none"
         raise ValueError(
             "`name` must be a data set that tensorflow-datasets knows, or one "
-            f"prepared in `data_dir`. Received: name={name!r}, data_dir={data_dir!r}."
-            + (f" Similar names: {similar}." if similar else "")
+            f"prepared in `data_dir`. Received: name={name!r}, data_dir={data_dir!r}. "
+            f"Similar names: {similar}."
         ) from error
 
 
-def prepare(builder: Any, archives: str | os.PathLike[str] | None = None) -> None:
-    """Prepares a data set, once, from staged archives or from the network.
+def prepare(builder: Any, archives: str | None = None) -> None:
+    """Prepares a data set, from a folder of archives or from the network.
 
-    Two processes may prepare the same data set at the same time: each works in
-    folders of its own, and the first to finish wins.
+    Two processes may prepare the same data set at the same time: the first to finish
+    wins.
 
     Args:
         builder: What `find_builder` returns.
-        archives: A folder that holds the original archives.
+        archives: A folder that holds the original archives under their names.
 
     Raises:
-        ValueError: The data set cannot be downloaded, or an archive is damaged,
-            or the data directory cannot be written to.
+        ValueError: An archive is missing or damaged, the network is out of reach, or
+            the data directory cannot be written to.
     """
-    if archives is None and not is_staged(builder):
-        _check_reachable(builder)
-    _check_writable(builder)
-    if archives is not None:
-        stage(builder, Path(archives))
-    with _one_line(builder), _own_folder(builder) as extracted:
-        config = tfds.download.DownloadConfig(
-            extract_dir=extracted, try_download_gcs=False
-        )
-        try:
-            builder.download_and_prepare(download_config=config)
-        except Exception:
-            if not builder.data_path.exists():  # else another process was first
-                raise
+    from tensorflow_datasets.core.download import DownloadError, download_manager
+
+    failures = (OSError, DownloadError, download_manager.NonMatchingChecksumError)
+    try:
+        _check_available(builder, archives)
+        _build(builder, archives)
+    except Exception as error:
+        if builder.data_path.exists():  # another process was first
+            return
+        if isinstance(error, failures):
+            raise ValueError(_what_to_do(builder, archives, error)) from error
+        raise
 
 
-def _check_reachable(builder: Any) -> None:
-    hosts = hosts_of(_urls(builder))
-    if hosts and not any_answers(hosts.values(), _PATIENCE):
-        data_dir = os.fspath(builder.data_dir_root)
-        raise ValueError(
-            f"{builder.name} must be prepared in `data_dir`, or its host must answer. "
-            f"Received: data_dir={data_dir!r}, where it is not prepared, and no answer "
-            f"from {', '.join(hosts)}. On a machine with network, run `python -c "
-            '"import tensorflow_datasets as tfds; tfds.builder('
-            f"'{_full_name(builder)}').download_and_prepare()\"`, then copy the folder "
-            f"{builder.name!r} from its ~/tensorflow_datasets to {data_dir!r}, or to "
-            "the folder that TFDS_DATA_DIR names." + _archives_hint(builder)
-        )
-
-
-def _urls(builder: Any) -> list[str]:
+def _check_available(builder: Any, archives: str | None) -> None:
+    """Raises what tensorflow-datasets would after minutes: it tries ten times."""
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS is not None:
-        return []  # tensorflow-datasets says at once what to fetch by hand
+        return  # it says at once what to fetch by hand
+    if archives is None:
+        url = _first_url(builder)
+        if url and not _answers(url):
+            raise OSError(f"no answer from {url}")
+        return
+    names = _archive_names(builder)
+    if not names:
+        raise OSError(f"tensorflow-datasets knows no archives of {builder.name}")
+    missing = [name for name in names if not Path(archives, name).is_file()]
+    if missing:
+        raise OSError(f"no {', '.join(missing)} in {archives!r}")
+
+
+def _build(builder: Any, archives: str | None) -> None:
+    import tensorflow_datasets as tfds
+
+    downloads = Path(builder.data_dir_root, "downloads")
+    downloads.mkdir(parents=True, exist_ok=True)
+    print(f"Preparing {builder.name} in {builder.data_dir_root}, once", file=sys.stderr)
+    with (
+        # Archives of other data sets may have the same names, and two processes that
+        # extract into one folder may delete each other's files.
+        tempfile.TemporaryDirectory(dir=downloads, prefix="incomplete.") as extracted,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),  # hundreds of progress bars
+    ):
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(
+                extract_dir=extracted, manual_dir=archives, try_download_gcs=False
+            )
+        )
+
+
+def _archive_names(builder: Any) -> list[str]:
+    """The names of all archives, or none if one of them is not known."""
+    names = [info.filename for info in (builder.url_infos or {}).values()]
+    return [] if None in names else names
+
+
+def _first_url(builder: Any) -> str | None:
+    """One of the addresses that are downloaded from, or None if none is known."""
     if builder.url_infos:
-        return list(builder.url_infos)
+        return next((url for url in builder.url_infos if url.startswith("http")), None)
     shipped = type(builder).__module__.startswith("tensorflow_datasets.")
-    return [_BUCKET] if shipped else []
+    return _BUCKET if shipped else None
 
 
-def _full_name(builder: Any) -> str:
+def _answers(url: str) -> bool:
+    """Whether a host answers in seconds, through the proxy of the environment if any.
+
+    A refusal is an answer, a failing server is not.
+    """
+    answers = []
+
+    def ask() -> None:
+        with (
+            contextlib.suppress(OSError),
+            requests.get(url, stream=True, timeout=_PATIENCE) as response,
+        ):
+            answers.append(response.status_code < 500)
+
+    # A name lookup has no timeout, so the thread is left behind.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return any(answers)
+
+
+def _what_to_do(builder: Any, archives: str | None, error: Exception) -> str:
+    data_dir = os.fspath(builder.data_dir_root)
     config = builder.builder_config_name
-    return f"{builder.name}/{config}" if config else str(builder.name)
-
-
-def _archives_hint(builder: Any) -> str:
-    names = [file_name(url, info) for url, info in (builder.url_infos or {}).items()]
-    if not 1 <= len(names) <= 8:
-        return ""
-    return f" Or pass `archives`, a folder that holds {', '.join(names)}."
-
-
-def _check_writable(builder: Any) -> None:
-    try:
-        download_dir(builder).mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=download_dir(builder)).close()
-    except OSError as error:
-        raise ValueError(
-            f"`data_dir` must be a folder where {builder.name} is prepared, or one "
-            "that can be written to. Received: "
-            f"data_dir={os.fspath(builder.data_dir_root)!r} ({error.strerror}). Pass "
-            "another `data_dir`, or set the environment variable TFDS_DATA_DIR."
-        ) from error
-
-
-@contextlib.contextmanager
-def _one_line(builder: Any) -> Iterator[None]:
-    """Says in one line what tensorflow-datasets would say in hundreds."""
-    start, said = time.monotonic(), "failed"
-    bars = tqdm_utils._active  # there is no public way to ask
-    _say(f"Preparing {builder.name} in {builder.data_dir_root}, once ... ")
-    tfds.display_progress_bar(False)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-        said = f"{time.monotonic() - start:.0f} s"
-    finally:
-        tfds.display_progress_bar(bars)
-        _say(f"{said}\n")
-
-
-def _say(words: str) -> None:
-    print(words, end="", file=sys.stderr, flush=True)
-
-
-def _own_folder(builder: Any) -> "tempfile.TemporaryDirectory[str]":
-    # Processes that extract into one folder can delete each other's files.
-    return tempfile.TemporaryDirectory(dir=download_dir(builder), prefix="incomplete.")
+    name = f"{builder.name}/{config}" if config else builder.name
+    reason = str(error).partition("\n")[0]
+    names = _archive_names(builder)
+    folder = f", a folder that holds {', '.join(names)}" if 0 < len(names) < 9 else ""
+    return (
+        f"{builder.name} must be prepared in `data_dir`, or it must be possible to "
+        f"prepare it there. Received: data_dir={data_dir!r}, archives={archives!r}; "
+        f"{reason}. Pass `archives`{folder}. Or, on a machine with "
+        'network, run `python -c "import tensorflow_datasets as tfds; '
+        f"tfds.builder('{name}').download_and_prepare()\"`, copy the folder "
+        f"{builder.name!r} from its ~/tensorflow_datasets, and name the folder that "
+        "you copy it to in `data_dir` or the environment variable TFDS_DATA_DIR."
+    )

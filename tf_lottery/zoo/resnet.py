@@ -6,7 +6,7 @@ from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo.parts import compiled, conv, decay, logits
 
 _FILTERS = (16, 32, 64)
-_BLOCKS = 3  # of a stage
+_BLOCKS = 3  # per stage
 
 
 def resnet_18(
@@ -20,9 +20,9 @@ def resnet_18(
     pooling, and ten outputs. Where a stage begins, a 1x1 convolution is the shortcut.
 
     Args:
-        learning_rate: Of SGD, a number or a schedule such as `StepDecay`.
-        momentum: Of SGD.
-        weight_decay: Of the kernels.
+        learning_rate: A number or a schedule such as `StepDecay`, for SGD.
+        momentum: The momentum of SGD.
+        weight_decay: The weight decay of the kernels.
 
     Returns:
         A model from 32x32x3 images to ten logits. Its layers are `conv`,
@@ -49,14 +49,14 @@ class _Maker:
     """Makes the parts of a residual network.
 
     Args:
-        weight_decay: Of the kernels.
+        weight_decay: The weight decay of the kernels.
     """
 
     def __init__(self, weight_decay: float) -> None:
         self._regularizer = decay(weight_decay)
 
     def block(self, x: Any, filters: int, stride: int, name: str) -> Any:
-        """Two convolutions, and what they are added to."""
+        """Two convolutions, added to their input or its shortcut."""
         y = self.relu(
             self.conv(x, filters, f"{name}/conv_1", strides=stride), f"{name}/relu_1"
         )

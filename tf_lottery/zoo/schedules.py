@@ -10,19 +10,19 @@ from tf_lottery.bindings.tf_keras._imports import keras, tf
 
 @keras.utils.register_keras_serializable("tf_lottery")
 class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that drops at some steps, after a linear warm-up.
+    """A learning rate that drops at some steps, after a linear warm-up.
 
-    It depends on the optimizer's step alone, so it is rewound with it.
+    It depends only on the optimizer's step, so it is rewound with it.
 
     Args:
         learning_rate: The rate after the warm-up.
-        drops: The optimizer steps from which on it is multiplied by `factor`.
-        warm_up: The steps in which it rises linearly from 0.
-        factor: By default it becomes ten times smaller at each drop.
+        drops: The optimizer steps at which the rate is multiplied by `factor`.
+        warm_up: The number of steps in which it rises linearly from 0.
+        factor: What the rate is multiplied by at each drop.
 
     Raises:
-        ValueError: Drops that are no list of ascending steps, or a rate or factor that
-            is not positive.
+        ValueError: `drops` is not a list of ascending steps, or a rate or factor is not
+            positive.
 
     Example:
         ```python
@@ -64,17 +64,17 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
         return rate
 
     def scaled(self, by: float) -> "StepDecay":
-        """That of a training that is so many times as long: its steps scaled.
+        """The schedule of a shorter or longer training: its steps are scaled.
 
         Args:
-            by: Such as 0.1 for a tenth of the length.
+            by: How many times as long the training is, such as 0.1 for a tenth.
         """
         drops = [max(1, round(drop * by)) for drop in self.drops]
         warm_up = round(self.warm_up * by)
         return StepDecay(self.learning_rate, drops, warm_up, self.factor)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The arguments of the schedule."""
         return {
             "learning_rate": self.learning_rate,
             "drops": self.drops,

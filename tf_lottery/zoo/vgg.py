@@ -5,7 +5,7 @@ from typing import Any
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo.parts import compiled, conv, decay, logits
 
-# Filters and convolutions of each stage.
+# How many filters and convolutions each stage has.
 _STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 
 
@@ -18,9 +18,9 @@ def vgg_19(
     and each convolution has batch normalization.
 
     Args:
-        learning_rate: Of SGD, a number or a schedule such as `StepDecay`.
-        momentum: Of SGD.
-        weight_decay: Of the kernels.
+        learning_rate: A number or a schedule such as `StepDecay`, for SGD.
+        momentum: The momentum of SGD.
+        weight_decay: The weight decay of the kernels.
 
     Returns:
         A model from 32x32x3 images to ten logits. Its layers are `stage_1/conv_1` and

@@ -12,7 +12,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
-from tensorflow.lite.python import schema_py_generated as tflite_schema
 from tensorflow.python.eager import context
 from tensorflow_model_optimization.python.core.sparsity.keras import (
     prune_registry,
@@ -28,5 +27,4 @@ __all__ = [
     "pruning_wrapper",
     "sparsity",
     "tf",
-    "tflite_schema",
 ]

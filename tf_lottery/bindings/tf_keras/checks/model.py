@@ -12,7 +12,7 @@ from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS, OPTIMIZERS
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.naming import own_names
 from tf_lottery.bindings.tf_keras.states import not_rewound
-from tf_lottery.bindings.tf_keras.tfmot.wrap import wrappers
+from tf_lottery.bindings.tf_keras.tfmot.wrap import check_unwrapped
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
@@ -43,12 +43,7 @@ def check_model(model: Any) -> None:
                 f"that they can be copied. Received: {type(part).__name__}, a "
                 "subclassed model. Use its layers in `keras.Model(inputs, outputs)`."
             )
-    if wrappers(model):
-        raise ValueError(
-            "The model must not be wrapped by tfmot yet; a search wraps a copy of it. "
-            "Received: a model with pruning wrappers, such as `ticket.model()`. Use "
-            "`tfmot.sparsity.keras.strip_pruning` first, and compile it."
-        )
+    check_unwrapped(model)
     if not model._is_compiled:
         raise ValueError(
             "The model must be compiled, so that `find_ticket` knows its loss and "

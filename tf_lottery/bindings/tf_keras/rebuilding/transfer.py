@@ -7,7 +7,7 @@ from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.layers import finalize
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
-from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, wrap, wrappers
+from tf_lottery.bindings.tf_keras.tfmot.wrap import check_unwrapped, compile_like, wrap
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.rates import matches
@@ -54,12 +54,7 @@ def _check_arguments(ticket: object, model: Any, weights: object) -> None:
             "`weights` must be True, for the ticket's starting weights, or False, for "
             f"the model's own. Received: weights={weights!r}."
         )
-    if wrappers(model):
-        raise ValueError(
-            "The model must not be wrapped by tfmot: a copy of it is. Received: a "
-            "model with pruning wrappers, such as `ticket.model()`. Use "
-            "`tfmot.sparsity.keras.strip_pruning` first, and compile it."
-        )
+    check_unwrapped(model)
 
 
 def _skipped(skip: Sequence[str], ticket: Ticket, live: Live) -> set[str]:

@@ -108,6 +108,16 @@ def wrappers(model: Any) -> list[Any]:
     return [*pruning_wrapper.collect_prunable_layers(model), *beside.values()]
 
 
+def check_unwrapped(model: Any) -> None:
+    """Raises ValueError if a model of which a copy is wrapped is wrapped itself."""
+    if wrappers(model):
+        raise ValueError(
+            "The model must not be wrapped by tfmot: a copy of it is wrapped. "
+            "Received: a model with pruning wrappers, such as `ticket.model()`. Use "
+            "`tfmot.sparsity.keras.strip_pruning` first, and compile it."
+        )
+
+
 def mask_variables(model: Any) -> dict[Any, list[Any]]:
     """`weight.ref()` to its mask variables: a layer in several places has several."""
     masks: dict[Any, list[Any]] = {}

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from tests.export.exporting import PATHS, X, contents, each_format, exported, run
-from tf_lottery.export import job, placing, to_keras
+from tf_lottery.export import files as exported_files
+from tf_lottery.export import finish, runtime, to_keras
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
 
@@ -18,8 +19,8 @@ def test_the_card_lies_beside(files, format):
     names = {path.name + ending for ending in ("", ".card.json", ".card.md")}
     assert {each.name for each in path.parent.iterdir()} == names
     written = json.loads(pathlib.Path(f"{path}.card.json").read_text())
-    assert written["sha256"] == card.sha256 == job.sha256(path)
-    assert written["sizes"]["exported"]["raw"] == job.size(path).raw
+    assert written["sha256"] == card.sha256 == exported_files.sha256(path)
+    assert written["sizes"]["exported"]["raw"] == exported_files.size(path).raw
     assert path.name in pathlib.Path(f"{path}.card.md").read_text()
 
 
@@ -69,12 +70,12 @@ class Halt(BaseException):
 FAILURES = {
     "write packed": (to_keras, "save_packed"),
     "write keras": (to_keras, "_save_keras"),
-    "read packed": (job.runtime, "saved_model"),
+    "read packed": (runtime, "saved_model"),
     "read keras": (to_keras, "_load_keras"),
-    "check keras": (job.Job, "_check_sparsity"),
-    "card keras": (job, "Card"),
-    "move packed": (placing.os, "replace"),
-    "move keras": (placing.os, "replace"),
+    "check keras": (finish, "_check_sparsity"),
+    "card keras": (finish, "Card"),
+    "move packed": (exported_files.os, "replace"),
+    "move keras": (exported_files.os, "replace"),
 }
 
 
@@ -106,13 +107,13 @@ def test_a_failure_leaves_what_was_there(ticket, files, tmp_path, monkeypatch, f
 
 def test_the_first_of_two_at_once_wins(tmp_path):
     path = tmp_path / "ticket"
-    with pytest.raises(FileExistsError), placing.placed(path, False) as mine:
-        with placing.placed(path, False) as theirs:
+    with pytest.raises(FileExistsError), exported_files.placed(path, False) as mine:
+        with exported_files.placed(path, False) as theirs:
             theirs.write_text("first")
         mine.write_text("second")
     assert path.read_text() == "first"
-    with placing.placed(path, True) as mine:
-        with placing.placed(path, True) as theirs:
+    with exported_files.placed(path, True) as mine:
+        with exported_files.placed(path, True) as theirs:
             theirs.write_text("third")
         mine.write_text("fourth")
     assert path.read_text() == "fourth"

@@ -1,4 +1,4 @@
-"""How far outputs are from those that are wanted."""
+"""How well outputs agree with the wanted ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,14 +11,15 @@ def difference(
 ) -> float:
     """The root mean square of the difference, as a fraction of that of the outputs.
 
-    The worst of several outputs; NaN if one is not finite. Not the largest
-    difference: of an int8 file one clipped activation decides that, by chance.
+    Of several outputs, the worst one counts; NaN if a value is not finite. The largest
+    difference would not do: in an int8 file one clipped activation decides it, by
+    chance.
 
     Args:
         found, wanted: Outputs of the same examples.
-        of_spread: Whether as a fraction of how much each output varies from
-            example to example, which is all that it says. Rounding is a fraction of
-            the outputs, quantization errs by more.
+        of_spread: Whether the fraction is of how much each output varies from example
+            to example, as only that carries information. Meant for quantized weights:
+            rounding errors are a small fraction of the outputs, theirs are larger.
     """
     worst = 0.0
     for one, other in zip(found, wanted, strict=True):
@@ -40,18 +41,18 @@ def largest(found: Sequence[Any], wanted: Sequence[Any]) -> float:
 
 
 def argmax_agreement(outputs: Sequence[Any], wanted: Sequence[Any]) -> float | None:
-    """How often the largest output is the same; None where there is but one."""
+    """How often the largest output is the same one; None if there is only one."""
     if outputs[0].ndim < 2 or outputs[0].shape[-1] < 2:
         return None
     return float((outputs[0].argmax(-1) == wanted[0].argmax(-1)).mean())
 
 
 def accuracy(outputs: Sequence[Any], labels: Any) -> float | None:
-    """The fraction that is classified right; None where it is no classification.
+    """The fraction that is classified right; None if this is not a classification.
 
     Args:
-        outputs: Of one output: probabilities or logits.
-        labels: Classes, or one-hot; None if they are not known.
+        outputs: Probabilities or logits, of a model with one output.
+        labels: Classes, or one-hot vectors; None if they are not known.
     """
     scores = outputs[0]
     if labels is None or len(outputs) != 1 or scores.ndim != 2 or not scores.size:
@@ -68,7 +69,7 @@ def accuracy(outputs: Sequence[Any], labels: Any) -> float | None:
 
 
 def _classes(labels: Any, number: int) -> Any:
-    """The class of each example, or None where the labels are no classes."""
+    """The class of each example, or None if the labels are not classes."""
     if labels.dtype.kind not in "biuf":
         return None
     if labels.ndim == 2 and labels.shape[1] == number:
