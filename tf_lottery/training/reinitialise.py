@@ -19,7 +19,7 @@ from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.seeds import seeded
 from tf_lottery.bindings.tf_keras.states import generators
 from tf_lottery.bindings.tf_keras.tfmot.wrap import redraw
-from tf_lottery.core.archive import bits
+from tf_lottery.core.encoding import bits
 from tf_lottery.core.outcome import State
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.words import warn
