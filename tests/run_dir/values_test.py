@@ -14,6 +14,7 @@ from tests.fakes import SHAPES, FakeTrainer, outcome, written
 from tests.run_dir.contents import content, which
 from tests.search.searching import PLAN, search
 from tf_lottery.core import archive
+from tf_lottery.core.encoding import compact
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
@@ -126,7 +127,7 @@ def test_a_ticket_keeps_its_temporary_directory_for_as_long_as_it_lives():
 
 
 def test_constants_take_one_value_when_they_are_pickled(tmp_path):
-    zeros = archive.compact(np.zeros((1000, 1000)))
+    zeros = compact(np.zeros((1000, 1000)))
     group = archive.save(tmp_path / "file", {"state": {"slots": zeros}}, {}).group(
         "state"
     )

@@ -24,27 +24,12 @@ from tf_lottery.core import layout
 from tf_lottery.core.encoding import (
     Encoded,
     Entry,
-    bits,
-    compact,
     decoded,
     distinct,
-    dtype_of,
     size_of,
 )
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Mask, Masks
-
-__all__ = [
-    "Archive",
-    "Group",
-    "PathLike",
-    "atomic",
-    "bits",
-    "compact",
-    "dtype_of",
-    "save",
-    "write_json",
-]
 
 Array = NDArray[Any]
 PathLike = str | os.PathLike[str]

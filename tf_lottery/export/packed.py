@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
 from tf_lottery.bindings.tf_keras.layers import named_weights
-from tf_lottery.core.archive import PathLike, bits
+from tf_lottery.core.archive import PathLike
+from tf_lottery.core.encoding import bits
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored

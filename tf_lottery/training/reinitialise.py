@@ -14,7 +14,7 @@ import numpy as np
 
 from tf_lottery.bindings.parts import Devices, Feed
 from tf_lottery.bindings.protocol import Binding
-from tf_lottery.core.archive import bits
+from tf_lottery.core.encoding import bits
 from tf_lottery.core.outcome import State
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.words import warn

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.parts import Processes
-from tf_lottery.core import archive
+from tf_lottery.core.encoding import dtype_of
 from tf_lottery.core.errors import InvariantError
 
 _PIECE = 2**28  # bytes
@@ -155,7 +155,7 @@ class _Broadcast(Mapping[str, Any]):
             kind, content = (array.dtype.name, array.shape), array.tobytes()
         dtype, shape = self._workers.broadcast_json(kind)
         shared = self._workers.broadcast(content)
-        return np.frombuffer(shared, archive.dtype_of(dtype)).reshape(shape)
+        return np.frombuffer(shared, dtype_of(dtype)).reshape(shape)
 
     def __contains__(self, name: object) -> bool:
         return name in self._names  # without reading, which would share
