@@ -48,12 +48,12 @@ def run_controls(
                 if finished := trainer.finished(round, name, draw):
                     if callable(control):  # the user's code may have changed
                         ticket = _applied(
-                            control, name, round.ticket, context, trainer.steps
+                            control, name, round.ticket, context, trainer.lengths.last
                         )
                         _check_same(ticket, finished.ticket, name)
                     yield finished
                     continue
-                ticket = _applied(control, name, round.ticket, context, trainer.steps)
+                ticket = _applied(control, name, round.ticket, context, trainer.lengths.last)
                 try:
                     outcome = trainer.train(ticket, control=name, draw=draw)
                 except FloatingPointError as error:

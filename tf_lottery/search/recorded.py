@@ -17,6 +17,7 @@ from tf_lottery.run_dir.names import CHECKPOINT
 from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.training.checkpoint import Checkpoint
+from tf_lottery.training.lengths import Lengths
 
 if TYPE_CHECKING:
     from tf_lottery.training.trainer import Trainer
@@ -70,9 +71,9 @@ class Recorded:
         return stored
 
     @property
-    def steps(self) -> int:
-        """The last step of a training."""
-        return self._trainer.lengths.last
+    def lengths(self) -> Lengths:
+        """The steps of trainings, see `Trainer.lengths`."""
+        return self._trainer.lengths
 
     @property
     def is_alone(self) -> bool:
