@@ -21,7 +21,6 @@ from tf_lottery.core.words import warn
 
 # Begins a name that is stable already: it is not one that Keras counted.
 _NEW = "="
-_PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
 def manifest_of(
@@ -29,6 +28,7 @@ def manifest_of(
     architecture: Mapping[str, Any] | None,
     data: Mapping[str, Mapping[str, Any]],
     values: Mapping[str, str] | None = None,
+    packages: Sequence[str] = (),
     **more: Any,
 ) -> dict[str, Any]:
     """What `plan.json` holds: the plan, hashes of model and data, and versions.
@@ -38,6 +38,7 @@ def manifest_of(
         architecture: The model, see `Trainer.architecture`.
         data: What is known about the data.
         values: Digests of values that training reads and never changes.
+        packages: Those that train, whose versions are kept.
         **more: Further entries.
     """
     model = _stable(_without_own_name(architecture or {}))
@@ -58,7 +59,7 @@ def manifest_of(
         "data": data,
         "versions": {
             "tf_lottery": __version__,
-            **{name: _version(name) for name in _PACKAGES},
+            **{name: _version(name) for name in packages},
         },
         "machine": _machine(),
         **more,

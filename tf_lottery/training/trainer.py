@@ -123,6 +123,7 @@ class Trainer:
             "values": searched.values,
             "data": self._session.data.facts,
             "devices": self.devices.in_words(),
+            "packages": self._prepared.binding.PACKAGES,
             "unknown": searched.unknown,
             "repeats": self._session.data.feed.repeatable and self.devices.on_cpu,
         }
