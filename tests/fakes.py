@@ -17,6 +17,7 @@ from tf_lottery.run_dir.manifest import describe
 from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training.checkpoint import Run
+from tf_lottery.training.lengths import Lengths
 
 SHAPES = {"dense/kernel": (6, 5), "block/dense_1/kernel": (5, 4), "logits/kernel": (4,)}
 STEPS = 100
@@ -27,10 +28,7 @@ class Killed(BaseException):
 
 
 class FakeTrainer:
-    """Gives each ticket weights by chance, by the seed, the ticket and the data read.
-
-    Like a seeded `tf.data` shuffle, the data of a training depend on how many
-    trainings came before: a search that resumes must say what it skips.
+    """Gives each ticket weights by chance, by the seed and the ticket.
 
     Args:
         plan: How to "train".
@@ -49,7 +47,7 @@ class FakeTrainer:
         train_as: Callable | None = None,
         die_in: int | None = None,
     ):
-        self.plan = self.search = plan
+        self.plan = plan
         self.number = 0
         self.shapes = shapes
         self.trained: list[Ticket] = []
@@ -59,7 +57,6 @@ class FakeTrainer:
         self.is_alone = True
         self.unknown = ""
         self.die_in = die_in
-        self.opened = 0
         self.checkpoints = []
         self._scores = scores
         self._train_as = train_as
@@ -69,24 +66,26 @@ class FakeTrainer:
         return [ticket.round for ticket in self.trained]
 
     @property
-    def steps(self) -> int:
-        return STEPS
+    def lengths(self) -> Lengths:
+        return Lengths(10, STEPS, to_steps(self.plan.rewind_to, 10))
 
     @property
-    def rewind_step(self) -> int:
-        return to_steps(self.plan.rewind_to, 10)
+    def facts(self) -> dict:
+        return {
+            "architecture": {"model": "fake"},
+            "values": {},
+            "data": {"dataset": {"batches": 9}},
+            "devices": "one device",
+            "unknown": self.unknown,
+            "repeats": self.replays,
+        }
 
-    @property
-    def passes(self) -> int:
-        return self.opened
-
-    def replicate(self, number: int) -> "FakeTrainer":
+    def following(self, plan, replicate=0) -> "FakeTrainer":
         other = copy.copy(self)
-        other.number, other.plan = number, self.search.of_replicate(number)
-        other.opened = 0 if number != self.number else self.opened
+        other.number, other.plan = replicate, plan
         return other
 
-    def dense(self) -> Ticket:
+    def dense(self, start=None) -> Ticket:
         masks = Masks.full(self.shapes)
         state = self.draw(self.plan.seed)
         return Ticket(masks, state, plan=self.plan, architecture={"model": "fake"})
@@ -113,12 +112,11 @@ class FakeTrainer:
         end = self._state_at(ticket, STEPS)
         best = self._state_at(ticket, STEPS // 2)
         next_start = None
-        rewind = self.rewind_step
+        rewind = self.lengths.rewind
         if self.plan.retrain == "fine_tune":
             next_start = 0, end
         elif ticket.step < rewind:
             next_start = rewind, self._state_at(ticket, rewind)
-        self.opened += 1
         if checkpoint:
             self.checkpoints.append(checkpoint.path)
             checkpoint.save(Run(STEPS), SimpleNamespace(view=lambda: end))
@@ -144,25 +142,15 @@ class FakeTrainer:
     def finished(self, round, control, draw) -> None:
         return None
 
-    def start_from(self, ticket) -> None:
-        pass
-
-    def replay(self, ticket, step, outcome):
+    def state_at(self, ticket, step):
         self.replayed.append(step)
-        self.opened += 1
-        before, self.opened = self.opened, 0
-        state = self._state_at(ticket, step)
-        self.opened = before
-        return state
-
-    def skip(self, ticket, outcome) -> None:
-        self.opened += 1
+        return self._state_at(ticket, step)
 
     def _state_at(self, ticket: Ticket, step: int) -> dict[str, np.ndarray]:
         state = {}
         for name in ticket.state:
             start = ticket.state[name]
-            key = [self.plan.seed, self.opened, step, zlib.crc32(name.encode())]
+            key = [self.plan.seed, step, zlib.crc32(name.encode())]
             key.append(zlib.crc32(np.ascontiguousarray(start).tobytes()))
             noise = np.random.default_rng(key).normal(size=start.shape)
             state[name] = (start + noise).astype(start.dtype)

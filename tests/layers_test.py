@@ -1,4 +1,4 @@
-"""Imports go down only, and most of the package does not wait for TensorFlow."""
+"""The house: imports go down, nothing runs in a circle, files are short."""
 
 import ast
 import subprocess
@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tf_lottery"
+LONGEST = 350  # lines of a file
+# Each room imports rooms of a lower number, and modules of its own.
 RANKS = {
     "core": 0,
     "verdict": 1,
@@ -23,28 +25,27 @@ RANKS = {
     "zoo": 6,
     "cli": 7,
 }
-TENSORFLOW = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization"}
-# The methods of a ticket that need a live model, and nothing else.
-FACADE = {"Ticket.model", "Ticket.apply", "Ticket.export"}
+KERAS = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization"}
+# What a trainer offers to those above it.
+TRAINER = 16
 
 
 @dataclass(frozen=True)
 class Import:
-    """`module` imports `target`, in the function `where` or, if "", at its top."""
+    """`module` imports `target`, anywhere in it."""
 
     module: str
     target: str
-    where: str
 
     @property
-    def layers(self):
-        """From which layer to which; None outside of the package."""
-        return _layer(self.module), _layer(self.target)
+    def rooms(self):
+        """From which room to which; None outside of the package."""
+        return _room(self.module), _room(self.target)
 
 
-def _layer(module):
+def _room(module):
     parts = module.split(".")
-    inside = parts[0] == "tf_lottery" and parts[1:] not in ([], ["__version__"])
+    inside = parts[0] == "tf_lottery" and len(parts) > 1 and parts[1] in RANKS
     return parts[1] if inside else None
 
 
@@ -53,116 +54,139 @@ def _module(path):
     return ".".join(part for part in parts if part != "__init__")
 
 
-def _imports(path):
-    module = _module(path)
+FILES = {_module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
-    def visit(node, where):
+
+def _imports(module):
+    def visit(node):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             return
         if isinstance(node, ast.Import):
-            yield from (Import(module, alias.name, where) for alias in node.names)
+            yield from (Import(module, alias.name) for alias in node.names)
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} has a relative import"
             for alias in node.names:
-                yield Import(module, f"{node.module}.{alias.name}", where)
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            where = f"{where}.{node.name}".lstrip(".")
+                name = f"{node.module}.{alias.name}"
+                yield Import(module, name if name in FILES else node.module)
         for child in ast.iter_child_nodes(node):
-            yield from visit(child, where)
+            yield from visit(child)
 
-    return visit(ast.parse(path.read_text()), "")
+    return visit(ast.parse(FILES[module].read_text()))
 
 
-IMPORTS = [i for path in sorted(PACKAGE.rglob("*.py")) for i in _imports(path)]
-# The package's own lazy names, and `python -m tf_lottery`, reach everywhere.
-INSIDE = [
-    i for i in IMPORTS if None not in i.layers and i.module != "tf_lottery.__main__"
-]
+IMPORTS = [found for module in FILES for found in _imports(module)]
+INSIDE = [each for each in IMPORTS if None not in each.rooms]
 
 
 def test_the_imports_of_the_package_are_found():
-    assert Import("tf_lottery.core.prune", "numpy", "") in IMPORTS
-    assert any(i.layers == ("training", "bindings") for i in INSIDE)
-    assert any(i.where in FACADE for i in INSIDE)
+    assert Import("tf_lottery.core.prune", "numpy") in IMPORTS
+    assert any(each.rooms == ("training", "bindings") for each in INSIDE)
 
 
-def test_every_module_is_in_a_known_layer():
-    assert {layer for i in INSIDE for layer in i.layers} <= set(RANKS)
+def test_every_module_is_in_a_known_room():
+    alone = {"tf_lottery", "tf_lottery.__main__", "tf_lottery._version"}
+    assert {module for module in FILES if _room(module) is None} == alone
 
 
 def test_imports_go_down_only():
     def goes_down(found):
-        above, below = found.layers
-        if above == below or (above, below) == ("tuner", "report"):
-            return True
-        return RANKS[above] > RANKS[below]
+        above, below = found.rooms
+        return above == below or RANKS[above] > RANKS[below]
 
-    up = [i for i in INSIDE if not goes_down(i)]
-    assert [i for i in up if i.where not in FACADE] == []
-    assert {(i.module, i.target) for i in up} <= {
-        (
-            "tf_lottery.core.ticket",
-            "tf_lottery.bindings.tf_keras.rebuilding.ticket_model",
-        ),
-        ("tf_lottery.core.ticket", "tf_lottery.export"),
+    assert [each for each in INSIDE if not goes_down(each)] == []
+
+
+def test_a_binding_is_imported_by_itself_alone():
+    """Others get it from `bindings`, by the class of a model."""
+    binding = "tf_lottery.bindings.tf_keras"
+    others = {
+        each
+        for each in INSIDE
+        if each.target.startswith(binding) and not each.module.startswith(binding)
     }
+    assert others == set()
 
 
-def test_core_does_not_know_keras():
-    assert {i.where for i in INSIDE if i.layers == ("core", "bindings")} <= FACADE
+def test_a_binding_imports_core_and_the_protocol_alone():
+    binding = "tf_lottery.bindings.tf_keras"
+    of_binding = [each for each in INSIDE if each.module.startswith(binding)]
+    known = binding, "tf_lottery.core", "tf_lottery.bindings.protocol"
+    assert [each for each in of_binding if not each.target.startswith(known)] == []
 
 
 def test_core_needs_numpy_only():
     known = {*sys.stdlib_module_names, "numpy", "tf_lottery"}
-    foreign = [
-        i
-        for i in IMPORTS
-        if _layer(i.module) == "core" and i.target.partition(".")[0] not in known
-    ]
+    foreign = {
+        each.target
+        for each in IMPORTS
+        if _room(each.module) == "core" and each.target.partition(".")[0] not in known
+    }
     # bfloat16 is a type of TensorFlow's, and only files that hold it need it.
-    assert [(i.target, i.where) for i in foreign] == [("ml_dtypes", "dtype_of")]
+    assert foreign == {"ml_dtypes"}
 
 
-def test_tensorflow_and_keras_are_imported_in_one_place():
-    modules = {i.module for i in IMPORTS if i.target.partition(".")[0] in TENSORFLOW}
-    assert modules == {"tf_lottery.bindings.tf_keras._imports"}
+def test_frameworks_are_imported_in_two_places():
+    modules = {i.module for i in IMPORTS if i.target.partition(".")[0] in KERAS}
+    assert modules == {
+        "tf_lottery.bindings.tf_keras._imports",
+        "tf_lottery.export._tensorflow",
+    }
 
 
-def test_there_are_no_cycles():
+def test_there_are_no_circles():
     below = {}
-    for i in INSIDE:
-        if not i.where:
-            target = next(
-                m for m in (i.target, i.target.rpartition(".")[0]) if _exists(m)
-            )
-            below.setdefault(i.module, set()).add(target)
+    for each in INSIDE:
+        if each.target != each.module:
+            below.setdefault(each.module, set()).add(each.target)
+    done = set()
 
-    def reaches(module, seen=()):
-        assert module not in seen, " -> ".join([*seen, module])
+    def follow(module, path=()):
+        assert module not in path, " -> ".join([*path, module])
+        if module in done:
+            return
         for target in below.get(module, ()):
-            reaches(target, (*seen, module))
+            follow(target, (*path, module))
+        done.add(module)
 
     for module in below:
-        reaches(module)
+        follow(module)
 
 
-def _exists(module):
-    path = PACKAGE.parent.joinpath(*module.split("."))
-    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+@pytest.mark.parametrize("module", FILES)
+def test_files_are_short(module):
+    assert len(FILES[module].read_text().splitlines()) <= LONGEST
+
+
+def test_few_names_of_a_trainer_are_used_above_it():
+    """What the rooms above ask of `trainer`, `self._trainer` and `own`."""
+    used = set()
+    for module, path in FILES.items():
+        if RANKS.get(_room(module), 0) <= RANKS["training"]:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                of = ast.unparse(node.value)
+                if of in (
+                    "trainer",
+                    "self._trainer",
+                    "own",
+                    "trainer.reordered(number)",
+                ):
+                    used.add(node.attr)
+    assert len(used) <= TRAINER, sorted(used)
 
 
 WITHOUT = [
     "tf_lottery",
+    "tf_lottery.bindings",
+    "tf_lottery.bindings.protocol",
     "tf_lottery.cli.main",
-    "tf_lottery.report",
-    "tf_lottery.search.progress",
-    "tf_lottery.search.rounds",
-    "tf_lottery.run_dir.run_dir",
-    "tf_lottery.run_dir.verify",
-    "tf_lottery.training.checkpoint",
+    "tf_lottery.cli.commands",
     *(
-        f"tf_lottery.core.{path.stem}"
-        for path in sorted((PACKAGE / "core").glob("[!_]*.py"))
+        module
+        for module in FILES
+        if _room(module)
+        in ("core", "verdict", "training", "run_dir", "search", "studies", "report")
     ),
 ]
 
@@ -171,7 +195,7 @@ WITHOUT = [
 def loaded():
     """What of TensorFlow is loaded after each of these imports, in one process."""
     lines = (
-        f"import {name}; print({name!r}, *{TENSORFLOW} & set(sys.modules))"
+        f"import {name}; print({name!r}, *{KERAS} & set(sys.modules))"
         for name in WITHOUT
     )
     code = "\n".join(["import sys", *lines])
@@ -181,7 +205,7 @@ def loaded():
 
 
 @pytest.mark.parametrize("module", WITHOUT)
-def test_tensorflow_is_not_loaded_by(loaded, module):
+def test_no_framework_is_loaded_by(loaded, module):
     found, errors = loaded
     assert module in found, errors
     assert found[module] == ""
@@ -192,9 +216,7 @@ def test_the_public_names_are_all_there():
 
     assert set(tf_lottery.__all__) == {*tf_lottery._NAMES, *tf_lottery._MODULES}
     for module, name in ((m, n) for n, m in tf_lottery._NAMES.items()):
-        tree = ast.parse(
-            PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py").read_text()
-        )
+        tree = ast.parse(FILES[module].read_text())
         assert name in {getattr(node, "name", None) for node in tree.body}, name
     with pytest.raises(AttributeError, match="no attribute 'lottery'"):
         _ = tf_lottery.lottery

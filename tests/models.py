@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras import devices as strategy
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.devices import devices
 from tf_lottery.bindings.tf_keras.tfmot.wrap import mask_variables
 
 layers = keras.layers
@@ -139,7 +139,7 @@ def parts(variable):
 
 def mirrored():
     """The strategy over all GPUs, or all logical CPUs; a process bears only one."""
-    return strategy.resolve("mirrored", None)
+    return devices("mirrored", None).strategy
 
 
 def equal(mine, theirs):

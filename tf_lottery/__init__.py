@@ -6,18 +6,11 @@ Reference: Frankle & Carbin, "The Lottery Ticket Hypothesis", arXiv 1803.03635.
 """
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
-# tfmot needs tf_keras; `tf.keras` chooses at its first use (tfmot issue 1141).
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-
-__version__ = "0.1.0"
+from tf_lottery._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from tf_lottery.bindings.tf_keras.data.given import Data as Data
-    from tf_lottery.bindings.tf_keras.gradient import gradient as gradient
-    from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer as transfer
     from tf_lottery.bindings.tf_keras.tfmot.rewind import RewindWeights as RewindWeights
     from tf_lottery.bindings.tf_keras.tfmot.schedule import (
         LotterySchedule as LotterySchedule,
@@ -29,6 +22,7 @@ if TYPE_CHECKING:
     from tf_lottery.core.algebra import overlap as overlap
     from tf_lottery.core.algebra import union as union
     from tf_lottery.core.controls import Context as Context
+    from tf_lottery.core.data import Data as Data
     from tf_lottery.core.errors import ExportError as ExportError
     from tf_lottery.core.errors import InvariantError as InvariantError
     from tf_lottery.core.errors import PlanMismatchError as PlanMismatchError
@@ -47,7 +41,9 @@ if TYPE_CHECKING:
     from tf_lottery.search.rounds import run_rounds as run_rounds
     from tf_lottery.studies.instability import instability as instability
     from tf_lottery.studies.rewind_point import find_rewind_point as find_rewind_point
+    from tf_lottery.training.gradient import gradient as gradient
     from tf_lottery.training.trainer import Trainer as Trainer
+    from tf_lottery.training.transfer import transfer as transfer
     from tf_lottery.tuner.lottery_tuner import LotteryTuner as LotteryTuner
     from tf_lottery.tuner.objectives import lottery_objective as lottery_objective
     from tf_lottery.tuner.space import choices_of as choices_of
@@ -65,7 +61,7 @@ _MODULES = {
 
 _NAMES = {
     "Context": "tf_lottery.core.controls",
-    "Data": "tf_lottery.bindings.tf_keras.data.given",
+    "Data": "tf_lottery.core.data",
     "ExportError": "tf_lottery.core.errors",
     "History": "tf_lottery.core.history",
     "InvariantError": "tf_lottery.core.errors",
@@ -85,7 +81,7 @@ _NAMES = {
     "expected_overlap": "tf_lottery.core.algebra",
     "find_rewind_point": "tf_lottery.studies.rewind_point",
     "find_ticket": "tf_lottery.search.find",
-    "gradient": "tf_lottery.bindings.tf_keras.gradient",
+    "gradient": "tf_lottery.training.gradient",
     "instability": "tf_lottery.studies.instability",
     "intersection": "tf_lottery.core.algebra",
     "judge": "tf_lottery.verdict.judge",
@@ -97,7 +93,7 @@ _NAMES = {
     "prune": "tf_lottery.core.prune",
     "run_rounds": "tf_lottery.search.rounds",
     "smallest_winning": "tf_lottery.verdict.judge",
-    "transfer": "tf_lottery.bindings.tf_keras.rebuilding.transfer",
+    "transfer": "tf_lottery.training.transfer",
     "union": "tf_lottery.core.algebra",
 }
 

@@ -35,7 +35,7 @@ def main(_: Any) -> None:
         tf.config.list_physical_devices("CPU")[0],
         [tf.config.LogicalDeviceConfiguration()] * 2,
     )
-    strategy = devices.resolve("mirrored", None)
+    strategy = devices.devices("mirrored", None).strategy
     print(f"{'':8}{'two replicas':>25}{'a last bit':>25}")
     print(f"{'steps':>8}" + f"{'difference':>14}{'overlap':>11}" * 2)
     for steps in map(int, FLAGS.steps):

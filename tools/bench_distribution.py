@@ -35,8 +35,8 @@ def main(_: Any) -> None:
             [tf.config.LogicalDeviceConfiguration()] * 2,
         )
     tf.get_logger().setLevel("ERROR")  # it counts the traces of all models as one's
-    strategy = devices.resolve("mirrored", None)
-    results: dict[str, Any] = {"devices": devices.in_words(strategy)}
+    strategy = devices.devices("mirrored", None).strategy
+    results: dict[str, Any] = {"devices": devices.Devices(strategy).in_words()}
     print(results["devices"])
     for name, make, shape, chunks in (
         ("lenet", lenet.lenet_300_100, (28, 28, 1), FLAGS.lenet_chunks),

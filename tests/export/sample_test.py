@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.models import arrays, keras, layers, tf, tiny
-from tf_lottery.bindings.tf_keras.data.given import Data
+from tf_lottery.core.data import Data
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import sample
 

@@ -97,7 +97,8 @@ def test_the_ends_of_a_line_are_the_copies_and_its_middle_their_mean(tmp_path):
     start = dataclasses.replace(
         trainer.dense(), step=5, state=trainer.state_at(trainer.dense(), 5)
     )
-    ends = [trainer.reordered(number).train(start).weights for number in (0, 1)]
+    copies = [trainer.reordered(number, start) for number in (0, 1)]
+    ends = [other.train(copy).weights for other, copy in copies]
     middle = {name: (ends[0][name] + ends[1][name]) / 2 for name in ends[0]}
     for weights, error in zip([ends[0], middle, ends[1]], line, strict=True):
         accuracy = trainer.evaluate(start, weights)["val_accuracy"]
@@ -138,7 +139,7 @@ def test_copies_that_a_directory_has_are_not_trained_again(tmp_path):
         found = instability(
             trainer, trainer.dense(), 4, points=3, run_dir=tmp_path, verbose=0
         )
-        return found, trainer.trained
+        return found, trainer.spent
 
     (first, trained), (second, again) = measured(), measured()
     assert trained == [4, 3 * STEPS - 4, 3 * STEPS - 4]
@@ -172,7 +173,7 @@ def test_what_cannot_be_measured_is_an_error_before_training(arguments, message)
     trainer = trainer_of()
     with pytest.raises(ValueError, match=message):
         instability(trainer, trainer.dense(), verbose=0, **arguments)
-    assert trainer.trained == []
+    assert trainer.spent == []
 
 
 def test_without_validation_data_there_is_no_instability():
@@ -196,11 +197,9 @@ def test_arrays_of_a_function_that_splits_by_seed_are_those_of_one_seed(tmp_path
 
     plan = Plan(rounds=1, epochs=2, batch_size=BATCH)
     trainer = Trainer(compiled(tiny()), dataset, plan)
-    copy = trainer.reordered(1)
-    assert all(
-        np.array_equal(mine, theirs)
-        for mine, theirs in zip(trainer.data.train, copy.data.train, strict=True)
-    )
+    copy, _ = trainer.reordered(1, trainer.dense())
+    data = [each._session.data.data.train for each in (trainer, copy)]
+    assert all(map(np.array_equal, *data))
     assert instability(trainer, trainer.dense(), points=2, verbose=0).errors
 
 
@@ -212,7 +211,7 @@ def test_datasets_of_a_function_that_splits_by_seed_are_refused():
     trainer = Trainer(compiled(tiny()), dataset, Plan(rounds=1, epochs=2))
     with pytest.raises(ValueError, match="whose validation data differ by seed"):
         instability(trainer, trainer.dense(), verbose=0)
-    assert trainer.trained == []
+    assert trainer.spent == []
 
 
 def test_the_instability_of_a_loss_has_no_default_threshold(tmp_path):
@@ -252,16 +251,10 @@ def test_the_state_at_a_step_is_that_of_the_whole_training(dataset):
         assert all(np.array_equal(state[name], expected[name]) for name in state)
 
 
-def test_after_a_replay_the_data_go_on_as_after_the_whole_training():
+def test_each_training_gets_the_data_from_their_beginning():
     dense = trainer_of(dataset=seeded)
-    outcome = dense.train(dense.dense())
-    expected = dense.train(dense.dense())
-    for step in (1, STEPS, STEPS + 1, 3 * STEPS - 1):
-        other = trainer_of(dataset=seeded)
-        other.replay(other.dense(), step, outcome)
-        found = other.train(other.dense())
-        assert found.curves == expected.curves
-        assert other.passes == dense.passes
+    first, second = (dense.train(dense.dense()) for _ in range(2))
+    assert first.curves == second.curves
 
 
 # The point to rewind to.

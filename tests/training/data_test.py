@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.bindings.tf_keras.forms import feed_of, resolved
 from tests.models import (
     BATCH,
     STEPS,
@@ -16,8 +17,7 @@ from tests.models import (
     layers,
     tf,
 )
-from tf_lottery.bindings.tf_keras.data import feeding
-from tf_lottery.bindings.tf_keras.data.given import Data, resolve
+from tf_lottery.core.data import Data
 from tf_lottery.core.plan import Plan
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training.trainer import Trainer
@@ -29,12 +29,8 @@ def numbered(size=20):
 
 def order(feed, step=0, count=10):
     """The numbers in the batches from a step on."""
-    batches = itertools.islice(feed.open(step), count)
+    batches = itertools.islice(feed.begin().open(step), count)
     return [tuple(batch[0].numpy().tolist()) for batch in batches]
-
-
-def feed_of(data, **plan):
-    return feeding.feed(data, Plan(**plan))
 
 
 # Arrays.
@@ -138,10 +134,10 @@ def test_a_function_gets_the_seed_and_may_return_all_three_parts():
     trainer = Trainer(compiled(small()), dataset, Plan(seed=5, batch_size=BATCH))
     outcome = trainer.train(trainer.dense())
     assert given == [5]
-    assert trainer.steps_per_epoch == STEPS
+    assert trainer.lengths.per_epoch == STEPS
     assert {"val_loss", "test_loss", "loss"} <= set(outcome.metrics)
 
 
 def test_validation_data_given_twice_is_an_error():
     with pytest.raises(ValueError, match="`validation_data` must be given once"):
-        resolve(Data(1, 2), 3, None, Plan())
+        resolved(Data(1, 2), 3)

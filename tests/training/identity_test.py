@@ -47,7 +47,7 @@ def test_what_is_set_after_compile_makes_it_another_search(tmp_path, change):
 
 def key(model):
     trainer = Trainer(model, DATA, Plan(rounds=1))
-    facts = describe(trainer.plan, trainer.architecture, trainer.data_facts)
+    facts = describe(trainer.plan, trainer.facts["architecture"], trainer.facts["data"])
     return Identity(facts).key(trainer.dense(), trainer.plan, 0)
 
 

@@ -218,15 +218,11 @@ def test_data_of_another_kind_for_another_seed_are_a_clear_error(first, other):
         Plan(replicates=2),
     )
     with pytest.raises(ValueError, match="one kind and number for every seed"):
-        trainer.replicate(1)
+        trainer.following(trainer.plan.of_replicate(1), 1)
 
 
 def test_a_replicate_on_a_plain_dataset_goes_on_where_the_one_before_ended(found):
     """So a seeded shuffle gives each an order of its own, once."""
-    trainer, _, history = found("shuffle")
+    _, _, history = found("shuffle")
     losses = [rounds[0].outcome.curves["loss"] for rounds in history.replicates]
     assert losses[0] != losses[1]
-    assert trainer.passes == sum(
-        -(-STEPS // trainer.steps_per_epoch) - t.ticket.step // trainer.steps_per_epoch
-        for t in history.trainings()
-    )

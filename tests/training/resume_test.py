@@ -38,7 +38,7 @@ from tests.training.trainings import (
 )
 from tf_lottery import find_ticket
 from tf_lottery.training import checkpoint, trouble
-from tf_lottery.training.one_training import Fit
+from tf_lottery.training.one_training import OneTraining
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
@@ -294,7 +294,7 @@ def test_a_checkpoint_that_is_spoiled_is_not_continued(
     value, always_written, undisturbed, monkeypatch, tmp_path
 ):
     with monkeypatch.context() as patched:  # as an earlier version would
-        patched.setattr(Fit, "_check_masked", lambda self: None)
+        patched.setattr(OneTraining, "_check_masked", lambda self: None)
         patched.setattr(trouble, "check_state", lambda *arguments: None)
 
         def callbacks(round, replicate, control):

@@ -30,7 +30,7 @@ def searched(model, *callbacks, **plan):
     begin = Begin()
     plan = Plan(**{"rounds": 2, "epochs": 2} | plan)
     trainer = Trainer(model, batches(), plan, callbacks=[*callbacks, begin])
-    begin.live = trainer._live
+    begin.live = trainer._prepared.searched.live
     return list(run_rounds(trainer, plan)), begin.states, trainer
 
 
@@ -52,7 +52,7 @@ def trained_to(step, make_optimizer, group):
     trainer = Trainer(model, batches(), plan)
     if step:
         trainer.train(trainer.dense())
-    return trainer._live.read()
+    return trainer._prepared.searched.live.read()
 
 
 REWINDS = [

@@ -47,7 +47,7 @@ def test_a_training_may_end_within_an_epoch(optimizer):
     model = compiled(tiny(), optimizer(0.01))
     trainer = trainer_of(model, validation=batches(32, 1), steps=8)
     outcome = trainer.train(trainer.dense())
-    assert trainer.steps == outcome.last_step == 8
+    assert trainer.lengths.last == outcome.last_step == 8
     assert int(trainer.model.optimizer.iterations) == 8
     model.fit(batches().repeat(), steps_per_epoch=8, verbose=0)
     assert equal(outcome.weights, weights_of(model))

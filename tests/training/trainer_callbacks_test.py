@@ -136,7 +136,7 @@ def test_checkpoints_of_keras_hold_pruned_weights_as_zeros(tmp_path):
     trainer = trainer_of(compiled(tiny()), callbacks=[saver], rounds=1)
     *_, last = run_rounds(trainer, trainer.plan)
     trainer.model.load_weights(f"{tmp_path}/1.h5")
-    kernel = trainer._live.read_weights()["hidden/kernel"]
+    kernel = trainer._prepared.searched.live.read_weights()["hidden/kernel"]
     assert not kernel[~last.ticket.masks["hidden/kernel"]].any()
 
 
@@ -256,7 +256,7 @@ def test_a_callback_that_sets_all_weights_does_what_it_does_in_fit(change):
     for each in rounds:
         for path, mask in each.ticket.masks.items():
             assert not each.outcome.weights[path][~mask].any()
-            for held in trainer._live._masks[path]:
+            for held in trainer._prepared.searched.live._masks[path]:
                 assert set(np.unique(held)) <= {0.0, 1.0}
 
 

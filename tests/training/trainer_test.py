@@ -17,7 +17,7 @@ from tests.models import (
     with_state,
 )
 from tests.training.trainings import trainer_of, weights_of
-from tf_lottery.bindings.tf_keras.data.given import Data
+from tf_lottery.core.data import Data
 from tf_lottery.search.rounds import run_rounds
 
 slow = pytest.mark.slow

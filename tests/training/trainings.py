@@ -30,8 +30,8 @@ def slices():
 
 
 def shuffled():
-    """Batches in another order each time, by a seed."""
-    return slices().shuffle(96, seed=3).batch(BATCH)
+    """A function that makes batches in another order in each pass, by the seed."""
+    return lambda seed: slices().shuffle(96, seed=seed + 3).batch(BATCH)
 
 
 def trainer_of(model, data=None, validation=None, callbacks=(), **plan):

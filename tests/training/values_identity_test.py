@@ -71,7 +71,7 @@ def test_the_keys_of_trainings_have_it():
 
     def key(model):
         found = Trainer(model, DATA, plan)
-        of = found.architecture, found.data_facts
+        of = found.facts["architecture"], found.facts["data"]
         facts = describe(plan, *of, values=found.values)
         return Identity(facts).key(ticket, plan, 0)
 

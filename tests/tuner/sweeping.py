@@ -1,7 +1,6 @@
 """Sweeps with trainers that do arithmetic: Keras Tuner is real, training is not."""
 
 import contextlib
-import copy
 import math
 from types import SimpleNamespace
 from typing import ClassVar
@@ -9,9 +8,10 @@ from typing import ClassVar
 import keras_tuner
 import pytest
 
-from tests.fakes import FakeTrainer, Killed
+from tests.fakes import STEPS, FakeTrainer, Killed
 from tf_lottery import LotteryTuner, choices_of, lottery_objective
 from tf_lottery.core.steps import to_steps
+from tf_lottery.training.notes import Notes
 from tf_lottery.tuner import trainers
 
 SHAPES = {"dense/kernel": (40, 30), "logits/kernel": (200,)}
@@ -26,6 +26,7 @@ class SweptTrainer(FakeTrainer):
         log: What was trained in all sweeps of a test: (rate, round).
         made: How many were made, and compiled.
         score: The validation accuracy of a plan and a round.
+        last: The last step of a training of a plan.
         die_at: The number of trainings after which it dies.
     """
 
@@ -34,17 +35,8 @@ class SweptTrainer(FakeTrainer):
     die_at = math.inf
     cannot_tell = ""
     monitors = ("val_accuracy", "val_loss")
-    has_validation = True
-    data_facts: ClassVar[dict] = {"dataset": {"batches": 9}}
     architecture: ClassVar[dict] = {"model": "fake"}
-    values: ClassVar[dict] = {}
-    skipped: ClassVar[list] = []
-    data_note = ""
-    auto_shard_policies: ClassVar[dict] = {}
-    data = origin = None
-    file_lacks = ""
-    steps_per_epoch = 10
-    strategy = SimpleNamespace(num_replicas_in_sync=1)
+    notes = Notes([], [])
     workers = SimpleNamespace(
         count=1,
         is_chief=True,
@@ -57,15 +49,30 @@ class SweptTrainer(FakeTrainer):
         self.model, self.unknown = model(), self.cannot_tell
         self.made.append(plan)
 
+    @property
+    def facts(self):
+        data = {"dataset": {"batches": 9}}
+        found = {"architecture": self.architecture, "data": data}
+        return {**super().facts, **found}
+
+    def completed(self, ticket):
+        return ticket
+
     @staticmethod
     def score(plan, number):
         return 0.9
 
-    def searching(self, plan):
-        other = copy.copy(self)
-        other.plan = other.search = plan
-        other.opened = 0
-        if to_steps(plan.rewind_to, 10) >= self.steps:
+    @staticmethod
+    def last(plan):
+        return STEPS
+
+    @property
+    def lengths(self):
+        return super().lengths._replace(last=self.last(self.plan))
+
+    def following(self, plan, replicate=0):
+        other = super().following(plan, replicate)
+        if to_steps(plan.rewind_to, 10) >= self.lengths.last:
             raise ValueError("`rewind_to` must be before the last step of training.")
         return other
 
@@ -79,17 +86,20 @@ class SweptTrainer(FakeTrainer):
         return super().train(ticket, **options)
 
 
+# What a sweep asks of a binding.
+FAKE = SimpleNamespace(
+    called=lambda model, seed, devices: model(),
+    identity_of=lambda model, rates: [model, sorted(rates)],
+    is_model=lambda value: False,
+)
+
+
 @pytest.fixture
 def trainer(monkeypatch):
     """The class that sweeps train with, for this test alone."""
     swept = type("Swept", (SweptTrainer,), {"log": [], "made": []})
     monkeypatch.setattr(trainers, "Trainer", swept)
-    monkeypatch.setattr(trainers, "called", lambda model, seed, strategy: model())
-    monkeypatch.setattr(trainers, "weights_digest", lambda model: "")
-    monkeypatch.setattr(trainers, "describe", lambda model: model)
-    monkeypatch.setattr(
-        "tf_lottery.bindings.tf_keras.devices.in_words", lambda s: "one device"
-    )
+    monkeypatch.setattr(trainers.bindings, "of", lambda model: FAKE)
     return swept
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tf_lottery import bindings
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
 from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
@@ -24,6 +25,7 @@ from tf_lottery.run_dir.gaps import gaps
 from tf_lottery.run_dir.names import EXPORTS, TICKET
 from tf_lottery.run_dir.run_dir import Store
 from tf_lottery.run_dir.verify import verify as verify_run
+from tf_lottery.training.data import Given
 from tf_lottery.verdict.judge import judge
 
 _COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
@@ -38,10 +40,9 @@ _SWEEP = {
 def find(arguments: Any) -> None:
     """Finds a ticket with a recipe, and reports it."""
     with quiet():
-        from tf_lottery.bindings.tf_keras._imports import tf
-
+        binding = bindings.default()
         if arguments.strategy is None:
-            tf.config.list_logical_devices()
+            binding.start()
     from tf_lottery.search.find import search
     from tf_lottery.training.trainer import Trainer
 
@@ -198,12 +199,11 @@ def _ticket(path: Path, number: int | None) -> tuple[Ticket, Mapping[str, Any]]:
 
 def _with_recipe(ticket: Ticket, recipe: ModuleType, policy: str | None) -> Ticket:
     """The ticket with the data of a recipe, and its model, made if it is needed."""
-    from tf_lottery.bindings.tf_keras.data.given import resolve
-    from tf_lottery.bindings.tf_keras.models import called
-
     plan = ticket.plan or Plan()
-    data = resolve(recipe.dataset, None, None, plan)
-    make = functools.partial(called, model_of(recipe, plan, policy), plan.seed, None)
+    make = model_of(recipe, plan, policy)
+    binding = bindings.of(make)
+    data = Given(binding, recipe.dataset).resolved(plan)
+    make = functools.partial(binding.called, make, plan.seed, None)
     return dataclasses.replace(ticket, data=data, origin=make)
 
 

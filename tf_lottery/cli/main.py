@@ -11,7 +11,7 @@ from typing import Any
 from absl import app, flags, logging
 from absl.flags import argparse_flags
 
-from tf_lottery import __version__
+from tf_lottery._version import __version__
 from tf_lottery.cli import flags as plan_flags
 from tf_lottery.cli.recipes import DTYPE_POLICIES
 from tf_lottery.core.errors import InvariantError

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tf_lottery import bindings
+from tf_lottery.core.data import Data
 from tf_lottery.core.plan import Plan
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -69,7 +71,10 @@ def model_of(
     arguments = {"plan": plan} if _takes_plan(recipe.model) else {}
 
     def model() -> Any:
-        with under(dtype_policy), _named(f"model() of the recipe {recipe.__file__}"):
+        with (
+            bindings.default().under(dtype_policy),
+            _named(f"model() of the recipe {recipe.__file__}"),
+        ):
             return recipe.model(**arguments)
 
     return model
@@ -92,8 +97,7 @@ def dataset_of(
         raise ValueError(f"`--limit_batches` must be >= 1. Received: {batches}.")
 
     def limited(seed: int) -> Any:
-        from tf_lottery.bindings.tf_keras.data.given import Data, first_batches
-
+        first_batches = bindings.default().first_batches
         found, size = recipe.dataset(seed), plan.batch_size
         data = found if isinstance(found, Data) else Data(found)
         parts = (data.train, data.validation, data.test)
@@ -116,17 +120,3 @@ def _named(what: str) -> Iterator[None]:
             f"{what} failed with {type(error).__name__}: {str(error).rstrip('.')}. "
             "(`--debug` shows where.)"
         ) from error
-
-
-@contextlib.contextmanager
-def under(dtype_policy: str | None) -> Iterator[None]:
-    """Makes Keras models under a dtype policy; default: the current one."""
-    from tf_lottery.bindings.tf_keras._imports import keras
-
-    before = keras.mixed_precision.global_policy()
-    if dtype_policy is not None:
-        keras.mixed_precision.set_global_policy(dtype_policy)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)

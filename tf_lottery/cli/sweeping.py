@@ -5,8 +5,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tf_lottery import bindings
 from tf_lottery.cli import flags
-from tf_lottery.cli.recipes import dataset_of, model_of, under
+from tf_lottery.cli.recipes import dataset_of, model_of
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.report.sweep import Sweep
@@ -43,7 +44,7 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     model = model_of(recipe, plan)
 
     def hypermodel(hp: Any) -> Any:
-        with under(arguments.dtype_policy):
+        with bindings.default().under(arguments.dtype_policy):
             return getattr(recipe, "hypermodel", lambda hp: model())(hp)
 
     tuner = LotteryTuner(

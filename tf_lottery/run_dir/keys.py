@@ -50,19 +50,18 @@ class Identity:
         self._facts = {name: facts.get(name) for name in _FACTS}
         self._starts = Starts()
 
-    def key(self, ticket: Ticket, plan: Plan, passes: int) -> str:
+    def key(self, ticket: Ticket, plan: Plan) -> str:
         """The key of training a ticket, see `course`."""
         values = plan.to_json()
         length = [values[name] for name in _LENGTH]
-        return _digest([self.course(ticket, plan, passes), length])
+        return _digest([self.course(ticket, plan), length])
 
-    def course(self, ticket: Ticket, plan: Plan, passes: int) -> str:
+    def course(self, ticket: Ticket, plan: Plan) -> str:
         """The key but for the length: trainings of one course begin alike.
 
         Args:
             ticket: What is trained.
             plan: That of its replicate.
-            passes: How many passes over the data came before, if that matters.
         """
         values = plan.to_json()
         return _digest(
@@ -71,7 +70,6 @@ class Identity:
                 "feed": [values[name] for name in _FEED],
                 "optimizer": plan.retrain == "fine_tune",
                 "seed": plan.seed,
-                "passes": passes,
                 "start": self._starts.of(ticket),
             }
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tf_lottery
+from tf_lottery._version import __version__
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.naming import stable_names
 from tf_lottery.core.packages import is_known
@@ -56,7 +56,7 @@ def describe(
         },
         "data": data,
         "versions": {
-            "tf_lottery": tf_lottery.__version__,
+            "tf_lottery": __version__,
             **{name: _version(name) for name in _PACKAGES},
         },
         "machine": _machine(),

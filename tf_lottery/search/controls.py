@@ -72,7 +72,7 @@ def check_controls(trainer: "Trainer") -> None:
         ValueError: A control that changes nothing, and why.
     """
     plan = trainer.plan
-    rewinds = plan.retrain == "rewind" and trainer.rewind_step == 0
+    rewinds = plan.retrain == "rewind" and trainer.lengths.rewind == 0
     if "rewound" in plan.controls and rewinds:
         raise ValueError(
             "The control 'rewound' changes nothing where tickets are rewound to the "

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.bindings.tf_keras import devices
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.history import History
@@ -25,7 +24,8 @@ from tf_lottery.search.controls import check_controls
 from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import collected, run_replicates
-from tf_lottery.training.trainer import Callbacks, Trainer
+from tf_lottery.training import callbacks as of_callbacks
+from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.judge import judge
 from tf_lottery.verdict.monitor import maximizes
 
@@ -66,7 +66,7 @@ def find_ticket(
     run_dir: PathLike | None = None,
     share_with: PathLike | None = None,
     overwrite: bool = False,
-    callbacks: Callbacks | None = (),
+    callbacks: of_callbacks.Given = (),
     allow_early_stop: bool = False,
     strategy: Any = None,
     verbose: int = 1,
@@ -216,7 +216,7 @@ def search(
     overwrite: bool = False,
     verbose: int = 1,
     above: str = "",
-    **more: str | int | None,
+    **more: Any,
 ) -> Ticket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
@@ -230,12 +230,9 @@ def search(
     monitor = plan.monitor or trainer.monitors[0]
     facts = describe(
         plan,
-        trainer.architecture,
-        trainer.data_facts,
-        values=trainer.values,
+        **trainer.facts,
         monitor=monitor,
         maximize=maximizes(monitor, plan),
-        devices=devices.in_words(trainer.strategy),
         **more,
     )
     leaving = Leaving(goes_on("search", run_dir))
@@ -244,7 +241,9 @@ def search(
         if not workers.is_chief:
             return _received(trainer.follow())
         shared = None if share_with is None else Shared(share_with, run_dir)
-        progress = Progress(verbose, plan, trainer.steps, trainer.rewind_step, above)
+        progress = Progress(
+            verbose, plan, trainer.lengths.last, trainer.lengths.rewind, above
+        )
         ticket, path = _search(trainer, facts, run_dir, shared, overwrite, progress)
         if workers.count > 1:
             workers.end(path.read_bytes())
@@ -272,8 +271,7 @@ def _search(
         history = collected(trainings, plan, monitor, facts["maximize"])
         ticket = chosen(history)
         ticket.save(store.path / TICKET, overwrite=True)
-    ticket = dataclasses.replace(ticket, data=trainer.data, origin=trainer.origin)
-    return ticket, store.path / TICKET
+    return trainer.completed(ticket), store.path / TICKET
 
 
 def _received(content: bytes) -> Ticket:
@@ -310,37 +308,21 @@ def _introduce(
     shared: Shared | None,
 ) -> None:
     """Says what the search will do, and what it will not."""
-    if trainer.strategy.num_replicas_in_sync > 1:
-        progress.say(f"{devices.in_words(trainer.strategy)}.")
-    for name, policy in trainer.auto_shard_policies.items():
-        if trainer.workers.count > 1:
-            warn(
-                f"The batches of `{name}` are shared among {trainer.workers.count} "
-                f"workers by its auto-shard policy, {policy}."
-            )
-    if trainer.skipped:
-        progress.say(f"Not pruned, as no kernel: {', '.join(trainer.skipped)}")
-    if lacks := trainer.file_lacks:
-        warn(
-            "The ticket of this search can be used in this process, but from its file "
-            f"alone its model cannot be made, so keep the code of the model. {lacks}"
-        )
-    if trainer.data_note:
-        progress.say(trainer.data_note)
-    if shared and trainer.unknown:
+    notes = trainer.notes
+    for note in notes.plain:
+        progress.say(note)
+    for warning in notes.warnings:
+        warn(warning)
+    unknown = trainer.facts["unknown"]
+    if shared and unknown:
         warn(
             "Nothing is shared with other searches, as this cannot be compared with "
-            f"theirs: {trainer.unknown}."
+            f"theirs: {trainer.facts['unknown']}."
         )
     elif shared and not shared.holds(store.path):
         progress.say(
             f"This search can share what is below {shared.path}, but is not below it "
             "itself: no other search finds it there."
-        )
-    if not trainer.has_validation:
-        warn(
-            "Without `validation_data` the training score decides, and no ticket can "
-            "be called winning."
         )
     where = "temporary, pass `run_dir` to keep it" if temporary else str(store.path)
     trainings = trainer.plan.count()

@@ -69,13 +69,13 @@ class Recorded:
                 "which are not used. To start from these, pass another `run_dir`, or "
                 "`overwrite=True`."
             )
-        self._trainer.start_from(stored)
+        self._trainer.dense(stored.state)
         return stored
 
     @property
     def steps(self) -> int:
         """The last step of a training."""
-        return self._trainer.steps
+        return self._trainer.lengths.last
 
     @property
     def is_alone(self) -> bool:
@@ -115,8 +115,8 @@ class Recorded:
         if ticket.round > 0 or control is not None:
             self._store.save_ticket(ticket, *which)
         trainer = self._trainer
-        key = self._identity.key(ticket, trainer.plan, trainer.passes)
-        if self._shared is None or trainer.unknown:
+        key = self._identity.key(ticket, trainer.plan)
+        if self._shared is None or trainer.facts["unknown"]:
             return self._trained(ticket, key, *which)
         waits = f"{_named(ticket, control)} waits for another search that trains it."
         with self._shared.alone(key, lambda: self._progress.say(waits)):
@@ -139,7 +139,7 @@ class Recorded:
             outcome = self._trainer.train(
                 ticket, control=control, checkpoint=checkpoint, report=report
             )
-            known = None if self._trainer.unknown else key
+            known = None if self._trainer.facts["unknown"] else key
             stored = self._store.save_outcome(ticket, outcome, control, draw, known)
             checkpoint.finish()
         return stored
@@ -173,13 +173,12 @@ class Recorded:
                 outcome = store.shared_outcome(ticket, source, control, draw)
             except TicketError:
                 continue  # damaged, and trained here instead
-            if outcome.last_step != trainer.steps:
+            if outcome.last_step != trainer.lengths.last:
                 continue  # it was stopped early
             told = f"{_named(ticket, control)} is shared: it was found in {source}."
             if self._has_start(ticket, outcome, control):
                 self._progress.say(told)
                 outcome = store.share_outcome(ticket, source, control, draw)
-                trainer.skip(ticket, outcome)
                 return outcome
             if self._can_replay(ticket, control):
                 self._progress.say(told)
@@ -191,7 +190,7 @@ class Recorded:
         """Whether what an outcome lacks for later tickets can be had again."""
         if control is None and self._trainer.plan.retrain == "fine_tune":
             return False  # the state at the end
-        return self._start(ticket, control) is None or self._trainer.replays
+        return self._start(ticket, control) is None or self._trainer.facts["repeats"]
 
     def _with_start(
         self, ticket: Ticket, outcome: Outcome, control: str | None
@@ -199,14 +198,13 @@ class Recorded:
         """The outcome with the state that later tickets of this search start from."""
         step = self._start(ticket, control)
         if step is None:
-            self._trainer.skip(ticket, outcome)
             return dataclasses.replace(outcome, next_start=None)
-        start = step, self._trainer.replay(ticket, step, outcome)
+        start = step, self._trainer.state_at(ticket, step)
         return dataclasses.replace(outcome, next_start=start)
 
     def _start(self, ticket: Ticket, control: str | None) -> int | None:
         """The step that later tickets start from, if this training passes it."""
-        step = self._trainer.rewind_step
+        step = self._trainer.lengths.rewind
         is_rewound = self._trainer.plan.retrain == "rewind"
         passes = control is None and is_rewound and ticket.step < step
         return step if passes else None
@@ -222,7 +220,6 @@ class Recorded:
         self, ticket: Ticket, outcome: Outcome, control: str | None, draw: int
     ) -> None:
         """Takes note of a training that is in the run directory."""
-        self._trainer.skip(ticket, outcome)
         # It may have been killed between the outcome and this.
         self._checkpoint(ticket, control, draw).finish()
 
@@ -234,14 +231,14 @@ class Recorded:
         return Checkpoint(path, ticket.masks, key, stays=stays)
 
     def _course(self, ticket: Ticket) -> str:
-        return self._identity.course(ticket, self._trainer.plan, self._trainer.passes)
+        return self._identity.course(ticket, self._trainer.plan)
 
     def _is_extensible(self, ticket: Ticket) -> bool:
         """Whether longer trainings can go on from the end of this one.
 
         Later tickets depend on where the training before them ended.
         """
-        known = self._shared is not None and not self._trainer.unknown
+        known = self._shared is not None and not self._trainer.facts["unknown"]
         return known and ticket.round == 0
 
 

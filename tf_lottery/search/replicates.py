@@ -37,7 +37,7 @@ def run_replicates(
         shared: Where trainings of other searches are.
     """
     for number in range(trainer.plan.replicates):
-        own = trainer.replicate(number)
+        own = trainer.following(trainer.plan.of_replicate(number), number)
         replicate = store.replicate(number)
         recorded = Recorded(own, replicate, progress, identity, shared)
         rounds: list[Round] = []

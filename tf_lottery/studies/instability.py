@@ -17,7 +17,6 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from tf_lottery.bindings.tf_keras import devices
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_count, is_number
 from tf_lottery.core.kept import keeping
@@ -29,7 +28,6 @@ from tf_lottery.run_dir.manifest import describe
 from tf_lottery.run_dir.replicate_dir import Replicate
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
-from tf_lottery.training.reinitialise import with_generators
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.monitor import is_fraction, maximizes
 
@@ -129,14 +127,14 @@ def instability(
     """
     step = check(trainer, ticket, k, copies, points)
     start = dataclasses.replace(ticket, step=step, state=trainer.state_at(ticket, step))
-    lasting = None if trainer.unknown else run_dir
+    lasting = None if trainer.facts["unknown"] else run_dir
     with (
         keeping(lasting),
         tempfile.TemporaryDirectory("_tf_lottery") as temporary,
         _locked(Path(temporary if lasting is None else lasting)) as root,
     ):
         trained = [
-            _trained(trainer.reordered(number), start, root, verbose).weights
+            _trained(*trainer.reordered(number, start), root, verbose).weights
             for number in range(copies)
         ]
         alphas = np.linspace(0, 1, points)
@@ -166,18 +164,18 @@ def check(trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int)
         check_count(name, value)
         if value == 1:
             raise ValueError(f"`{name}` must be at least 2. Received: {name}=1.")
-    step = to_steps(k, trainer.steps_per_epoch)
-    if not ticket.step <= step < trainer.steps:
+    step = to_steps(k, trainer.lengths.per_epoch)
+    if not ticket.step <= step < trainer.lengths.last:
         raise ValueError(
             f"`k` must be a step from {ticket.step:,}, where the ticket starts, to "
-            f"before {trainer.steps:,}, where training ends. Received: k={k!r}."
+            f"before {trainer.lengths.last:,}, where training ends. Received: k={k!r}."
         )
     if trainer.workers.count > 1:
         raise ValueError(
             "Instability is measured in one process. Received: a trainer with "
             f"{trainer.workers.count} workers."
         )
-    if not trainer.has_validation:
+    if not _metric(trainer).startswith("val_"):
         raise ValueError(
             "Instability is measured on validation data. Received: none. Pass "
             "`validation_data` to the Trainer."
@@ -185,23 +183,12 @@ def check(trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int)
     return step
 
 
-def _trained(trainer: Trainer, start: Ticket, root: Path, verbose: int) -> Outcome:
+def _trained(trainer: Trainer, copy: Ticket, root: Path, verbose: int) -> Outcome:
     """The outcome of a copy; that of an earlier call, if its directory has it."""
-    words = devices.in_words(trainer.strategy)
-    identity = Identity(
-        describe(
-            trainer.plan,
-            trainer.architecture,
-            trainer.data_facts,
-            values=trainer.values,
-            devices=words,
-        )
-    )
-    state = with_generators(start.state, trainer.plan.seed)
-    copy = dataclasses.replace(start, state=state)
-    key = identity.key(copy, trainer.plan, trainer.passes)
+    identity = Identity(describe(trainer.plan, **trainer.facts))
+    key = identity.key(copy, trainer.plan)
     store = Replicate(root / key[:16], search=key)
-    progress = Progress(verbose, trainer.plan, trainer.steps)
+    progress = Progress(verbose, trainer.plan, trainer.lengths.last)
     return Recorded(trainer, store, progress, identity).train(copy, control="copy")
 
 

@@ -139,7 +139,7 @@ def find_rewind_point(
     ):
         root = Path(run_dir or temporary)
         for step in steps:
-            own = trainer.searching(dataclasses.replace(base, rewind_to=step))
+            own = trainer.following(dataclasses.replace(base, rewind_to=step))
             ticket = search(
                 own,
                 run_dir=root / f"rewind_to_{step}",
@@ -173,14 +173,14 @@ def _steps(trainer: Trainer, candidates: Sequence[Length] | None) -> list[int]:
             f"Received: candidates={candidates!r}."
         )
     if candidates is None:
-        candidates = [round(fraction * trainer.steps) for fraction in _FRACTIONS]
+        candidates = [round(fraction * trainer.lengths.last) for fraction in _FRACTIONS]
     for each in candidates:
         check_length("candidates", each)
-    steps = [to_steps(each, trainer.steps_per_epoch) for each in candidates]
-    if not steps or max(steps) >= trainer.steps:
+    steps = [to_steps(each, trainer.lengths.per_epoch) for each in candidates]
+    if not steps or max(steps) >= trainer.lengths.last:
         raise ValueError(
             "`candidates` must be steps before the last of a training, "
-            f"{trainer.steps:,}. Received: {list(candidates)!r}."
+            f"{trainer.lengths.last:,}. Received: {list(candidates)!r}."
         )
     return sorted(set(steps))
 
@@ -192,7 +192,7 @@ def _point(
     threshold: float,
     seconds: float,
 ) -> RewindPoint:
-    last, cost = tried[-1], trainer.trained
+    last, cost = tried[-1], trainer.spent
     step = last.step if last.is_stable(threshold) else None
     found = (
         f"`rewind_to={step}`: the first step of {len(tried)} tried at which the ticket "

@@ -1,4 +1,4 @@
-"""One fit: a ticket trained to the plan's last step, and looked at on the way."""
+"""One training: a ticket trained to the plan's last step, and looked at on the way."""
 
 import time
 from collections.abc import Callable
@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras import hold
-from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.callbacks import callback_list
-from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.bindings.parts import Live, Logs
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.spoiled import is_finite
@@ -17,13 +14,13 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.warn import warn
 from tf_lottery.training import trouble
 from tf_lottery.training.checkpoint import Checkpoint, Run
-from tf_lottery.training.loop import Logs, Loop
-from tf_lottery.training.workers import LOST, Workers
+from tf_lottery.training.loop import Loop
+from tf_lottery.training.workers import Workers
 
 Report = Callable[[int, Logs], None]
 
 
-class Fit:
+class OneTraining:
     """Trains the ticket that the live model holds.
 
     Args:
@@ -66,8 +63,8 @@ class Fit:
             self._what += f" of replicate {replicate}"
         self._monitor = monitor
         self._warned: set[str] = set()
-        self._model = loop.model
-        self._names = loop.names
+        self._engine = loop.engine
+        self._names = loop.engine.names
         self._steps_per_epoch = loop.feed.steps_per_epoch
         self._evaluate_every = plan.evaluate_every or self._steps_per_epoch
         self._last_step = plan.last_step(self._steps_per_epoch)
@@ -94,8 +91,8 @@ class Fit:
         """
         try:
             return self._trained(callbacks, report, allow_early_stop)
-        except tf.errors.OpError as error:
-            if self._workers.count > 1 and isinstance(error, LOST):
+        except self._engine.errors as error:
+            if self._workers.count > 1 and isinstance(error, self._workers.lost):
                 raise  # another worker ended
             due = self._loop.due
             raise trouble.failure(error, self._what, self._run.step, due) from error
@@ -105,7 +102,8 @@ class Fit:
     ) -> Outcome:
         run = self._run
         self._started = time.monotonic() - run.seconds
-        listed = self._callback_list(callbacks)
+        epochs = -(-self._last_step // self._steps_per_epoch)
+        listed = self._engine.callback_list(callbacks, epochs, self._steps_per_epoch)
 
         def look(step: int, logs: Logs) -> None:
             run.step, run.logs = step, self._names.recorded(logs)
@@ -114,22 +112,26 @@ class Fit:
             if report:
                 report(step, logs)
 
-        self._model._train_counter.assign(run.step)
         listed.on_train_begin()
         self._loop.run(
-            run.step, self._last_step, listed, self._next_look, look, self._what
+            run.step,
+            self._last_step,
+            listed,
+            self._next_look,
+            look,
+            self._write_checkpoint,
+            self._what,
         )
-        counted = int(self._model._train_counter.numpy())
-        if counted != run.step:
+        if (counted := self._engine.steps) != run.step:
             raise RuntimeError(
                 f"The training of {self._what} must end at step {run.step}. Received: "
                 f"{counted}, as the model counted. Does a callback train the model, "
                 "for example by `train_on_batch`? Only the search may take steps."
             )
-        averaged = hold.finalize(self._model)
+        averaged = self._engine.finalize()
         before = self._live.read_weights()
         listed.on_train_end()  # which may give the best weights back
-        changed = self._workers.share_json(not self._holds(before))
+        changed = self._workers.broadcast_json(not self._holds(before))
         if run.step < self._last_step and not allow_early_stop:
             raise RuntimeError(
                 f"A callback stopped the training of {self._what} at "
@@ -186,7 +188,7 @@ class Fit:
         if self._plan.retrain == "fine_tune" and self._keeps_state:
             run.next_start = 0, self._kept("next", self._live.view())
         # Not by the step: a callback may have changed weights since.
-        ends_best = self._workers.share_json(self._holds(best_weights))
+        ends_best = self._workers.broadcast_json(self._holds(best_weights))
         weights = best_weights
         if not ends_best:
             weights = self._kept("final", self._live.view_weights())
@@ -194,7 +196,7 @@ class Fit:
         test = self._names.recorded(self._evaluate("test"))
         final = {f"final_{name}": value for name, value in (last | test).items()}
         if test and not ends_best:
-            shared = self._workers.share_arrays(best_weights)
+            shared = self._workers.broadcast_arrays(best_weights)
             self._live.assign(shared, self._ticket.masks)
             test = self._names.recorded(self._evaluate("test"))
         self._warn_of(final | test)
@@ -238,7 +240,7 @@ class Fit:
 
     def _is_validation_step(self) -> bool:
         step = self._run.step
-        ends = step == self._last_step or self._model.stop_training
+        ends = step == self._last_step or self._engine.stopped
         return ends or step % self._evaluate_every == 0
 
     def _check_masked(self) -> None:
@@ -248,8 +250,7 @@ class Fit:
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
         found = self._loop.evaluate(name, callbacks)
         if name in self._loop.evaluated:
-            batches = int(self._model._test_counter.numpy())
-            first = self._loop.counted.setdefault(name, batches)
+            first, batches = self._loop.counted[name]
             trouble.check_pass(name, batches, first, self._what, self._run.step)
         return found
 
@@ -268,7 +269,8 @@ class Fit:
             )
 
     def _write_checkpoint(self) -> None:
-        assert self._checkpoint
+        if self._checkpoint is None:
+            return
         step = self._run.step
         due = (self._steps_per_epoch, self._evaluate_every)
         ends = step == self._last_step and not any(step % each for each in due)
@@ -279,20 +281,3 @@ class Fit:
         trouble.check_state(state, start, self._what, step)
         self._check_masked()
         self._checkpoint.save(self._run, self._live, ends=ends)
-
-    def _callback_list(self, callbacks: list[Any]) -> Any:
-        if self._checkpoint:
-            callbacks = [*callbacks, _AtEpochEnd(self._write_checkpoint)]
-        epochs = -(-self._last_step // self._steps_per_epoch)
-        return callback_list(callbacks, self._model, epochs, self._steps_per_epoch)
-
-
-class _AtEpochEnd(keras.callbacks.Callback):
-    """Comes last, so that what other callbacks change at an epoch's end is there."""
-
-    def __init__(self, act: Callable[[], None]) -> None:
-        super().__init__()
-        self._act = act
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._act()

@@ -1,8 +1,8 @@
 """Fresh initial states of a model: what each seed would have given it.
 
 A function that makes the model is called again. Of a model that was passed built,
-a copy is made from its configuration, whose initialisers draw under the seed, so that
-whole tensors are drawn as the layers draw them.
+a copy is made from its configuration, whose initialisers draw under the seed. So whole
+tensors are drawn as the layers draw them.
 """
 
 import contextlib
@@ -12,13 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras import models
-from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.copying.copier import copy_model
-from tf_lottery.bindings.tf_keras.layers import named_weights
-from tf_lottery.bindings.tf_keras.seeds import seeded
-from tf_lottery.bindings.tf_keras.states import generators
-from tf_lottery.bindings.tf_keras.tfmot.wrap import redraw
+from tf_lottery.bindings.parts import Devices, Feed
+from tf_lottery.bindings.protocol import Binding
 from tf_lottery.core.archive import bits
 from tf_lottery.core.outcome import State
 from tf_lottery.core.seeds import derive
@@ -33,17 +28,22 @@ class Source:
     """Draws initial states of one model.
 
     Args:
+        binding: That of the model.
         given: What the user passed: a model, or a function that returns one.
         model: The built model that came of it.
-        spec: The element spec of a batch.
-        strategy: The one that the model is made in.
+        feed: The batches that it is built for.
+        devices: What it is made on; None: where the user's model is.
     """
 
-    def __init__(self, given: Any, model: Any, spec: Any, strategy: Any) -> None:
+    def __init__(
+        self, binding: Binding, given: Any, model: Any, feed: Feed, devices: Any
+    ) -> None:
+        self._binding = binding
         self._given = given
         self.model = model
-        self._spec = spec
-        self._strategy = strategy
+        self._feed = feed
+        self._devices: Devices | None = devices
+        self._is_function = not binding.is_model(given)
 
     def state(self, seed: int, like: State) -> State:
         """The state under a seed, with the names and shapes of another.
@@ -63,40 +63,22 @@ class Source:
     def drawn(self, seed: int, like: State) -> dict[str, Any]:
         """Weights, non-trainable variables and random generators by name.
 
-        All workers must call it, as variables are made in the strategy's scope.
+        All workers must call it, as variables are made in the scope of the devices.
         """
         model = self._model_of(seed)
-        names = [name for name in like if name.startswith("random:")]
+        names = _generators_in(like)
         if names and self._is_function:  # as they are in a search of that seed
-            with (self._strategy or model.distribute_strategy).scope():
-                copied = copy_model(model, derive(seed, "generators"))
-            random = {n: v.numpy() for n, v in generators(copied).items()}
+            derived = derive(seed, "generators")
+            random = self._binding.generators_of(model, derived, self._devices)
         else:
-            random = {name: _generator(seed, name) for name in names}
+            random = {n: self._binding.generator(derive(seed, n)) for n in names}
         return self._weights_of(model) | random
 
-    def weights(self, seed: int) -> dict[str, Any]:
-        """Weights and non-trainable variables by path.
-
-        Of a built model those that are not trainable stay as they were passed:
-        adapted statistics and frozen layers are no one's draw.
-        """
-        return self._weights_of(self._model_of(seed))
-
-    def _weights_of(self, model: Any) -> dict[str, Any]:
-        drawn = {path: weight.numpy() for path, weight in named_weights(model).items()}
-        return drawn | self._fixed(drawn)
-
-    def _fixed(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
-        """What no initialiser draws: frozen weights, models that are attributes."""
-        if self._is_function:
-            return {}
-        trainable = {id(weight) for weight in self.model.trainable_weights}
-        return {
-            path: weight.numpy()
-            for path, weight in named_weights(self.model).items()
-            if id(weight) not in trainable or path not in drawn
-        }
+    def with_generators(self, state: State, seed: int) -> State:
+        """The state with its random generators set by a seed."""
+        names = _generators_in(state)
+        drawn = {name: self._binding.generator(derive(seed, name)) for name in names}
+        return ChainMap(drawn, state) if drawn else state  # type: ignore[arg-type]
 
     def check(self, weights: Mapping[str, Any]) -> None:
         """Raises unless a built model's weights are as its initialisers draw them.
@@ -107,7 +89,7 @@ class Source:
         Raises:
             ValueError: Weights that no initialiser draws.
         """
-        first, second = self.weights(0), self.weights(1)
+        first, second = (self._weights_of(self._model_of(seed)) for seed in (0, 1))
         if self._is_function:
             if all(p in second and np.array_equal(first[p], second[p]) for p in first):
                 warn(
@@ -128,17 +110,37 @@ class Source:
                 "model with the weights of each replicate, or `replicates=1`."
             )
 
-    @property
-    def _is_function(self) -> bool:
-        return not isinstance(self._given, keras.Model)
+    def _weights_of(self, model: Any) -> dict[str, Any]:
+        drawn = self._binding.weights_of(model)
+        return drawn | self._fixed(drawn)
+
+    def _fixed(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """What no initialiser draws: frozen weights, models that are attributes.
+
+        They stay as they were passed: adapted statistics are no one's draw.
+        """
+        if self._is_function:
+            return {}
+        trainable = self._binding.trainable(self.model)
+        held = self._binding.weights_of(self.model)
+        return {
+            path: weight
+            for path, weight in held.items()
+            if path not in trainable or path not in drawn
+        }
 
     def _model_of(self, seed: int) -> Any:
+        binding, devices = self._binding, self._devices
         if self._is_function:
-            model = models.called(self._given, seed, self._strategy)
-            return models.built(model, self._spec, seed)
-        scope = self._strategy.scope() if self._strategy else contextlib.nullcontext()
-        with seeded(derive(seed, "model")), scope:
-            return redraw(self.model)
+            model = binding.called(self._given, seed, devices)
+            return binding.built(model, self._feed, seed)
+        scope = devices.scope() if devices else contextlib.nullcontext()
+        with binding.seeded(derive(seed, "model")), scope:
+            return binding.redraw(self.model)
+
+
+def _generators_in(state: State) -> list[str]:
+    return [name for name in state if name.startswith("random:")]
 
 
 def _unlike(drawn: Mapping[str, Any], like: State) -> list[str]:
@@ -170,23 +172,12 @@ def _is(held: Any, array: Any) -> bool:
     return bool(np.array_equal(held, bits(array)))
 
 
-def _generator(seed: int, name: str) -> Any:
-    return tf.random.Generator.from_seed(derive(seed, name)).state.numpy()
-
-
 def _is_drawn(found: Any, first: Any, second: Any) -> bool:
     """Whether an array is as two draws are: equal to constants, else alike."""
-    from scipy.stats import ks_2samp
+    from scipy.stats import ks_2samp  # takes a second, and only replicates need it
 
     if np.array_equal(first, second):
         # Without signs: an orthogonal matrix of one weight is 1 or -1.
         return np.array_equal(np.abs(found), np.abs(first))
     pair = (np.asarray(a, np.float64).reshape(-1)[:_SAMPLE] for a in (found, first))
     return bool(ks_2samp(*pair).pvalue > _DRAWN_OTHERWISE)
-
-
-def with_generators(state: State, seed: int) -> State:
-    """The state with its random generators set by a seed."""
-    names = (name for name in state if name.startswith("random:"))
-    drawn = {name: _generator(seed, name) for name in names}
-    return ChainMap(drawn, state) if drawn else state  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras.data.given import ARGUMENTS
+from tf_lottery.core.data import ARGUMENTS
 from tf_lottery.core.kept import kept
 from tf_lottery.core.outcome import State
 from tf_lottery.core.spoiled import is_finite, not_finite
@@ -14,7 +14,7 @@ from tf_lottery.core.telling import telling_line
 _INDEX = re.compile(r"indices\[.*\] = .* is not in \[0, ")
 
 
-def failure(error: Exception, what: str, step: int, due: int) -> Exception:
+def failure(error: BaseException, what: str, step: int, due: int) -> Exception:
     """The error to raise for one of TensorFlow, where data or a step fail.
 
     Args:

@@ -1,8 +1,8 @@
 """The processes of one search: the chief decides and writes, the others follow.
 
 All take part in every training. What to train, its masks and its weights come
-from the chief through the collectives of tf.distribute, so that the others need
-neither a run directory nor a decision of their own.
+from the chief through the collectives of the devices. So the others need neither a run
+directory nor a decision of their own.
 """
 
 import contextlib
@@ -13,76 +13,62 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.parts import Processes
 from tf_lottery.core import archive
 from tf_lottery.core.errors import InvariantError
 
 _PIECE = 2**28  # bytes
-LOST = (
-    tf.errors.UnavailableError,
-    tf.errors.AbortedError,
-    tf.errors.CancelledError,
-    tf.errors.DeadlineExceededError,
-    tf.errors.InternalError,
-)
 
 
 class Workers:
-    """What the workers of a strategy tell each other.
+    """What the processes of a search tell each other.
 
     With one process nothing is sent, and that process is the chief.
 
     Args:
-        strategy: The strategy that trains.
+        processes: Those that train together.
     """
 
-    def __init__(self, strategy: Any) -> None:
-        self._strategy = strategy
-        resolver = strategy.cluster_resolver
-        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        cluster = resolver.cluster_spec().as_dict() if several else {}
-        addresses = [*cluster.get("chief", []), *cluster.get("worker", [])]
-        self.count = max(len(addresses), 1)
-        self.index = 0
-        if self.count > 1:
-            before = (
-                len(cluster.get("chief", [])) if resolver.task_type != "chief" else 0
-            )
-            self.index = before + resolver.task_id
-            self._sum_on_all = _summing(strategy)
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        self.count = processes.count
+        self.index = processes.index
+        self.lost = processes.lost
         self.is_chief = self.index == 0
         self._collective = False  # whether all workers are in one training now
 
-    def share(self, content: bytes = b"") -> bytes:
+    def broadcast(self, content: bytes = b"") -> bytes:
         """The chief's bytes, on every worker."""
         if self.count == 1:
             return content
         content = content if self.is_chief else b""
-        size = int(self._sum(np.array([len(content)]))[0])
+        size = int(self._processes.sum(np.array([len(content)]))[0])
         padded = np.zeros(-(-size // 8), np.int64)
         padded.view(np.uint8)[: len(content)] = np.frombuffer(content, np.uint8)
         step = _PIECE // 8
         for start in range(0, len(padded), step):
-            padded[start : start + step] = self._sum(padded[start : start + step])
+            padded[start : start + step] = self._processes.sum(
+                padded[start : start + step]
+            )
         return padded.view(np.uint8)[:size].tobytes()
 
-    def share_json(self, values: Any = None) -> Any:
+    def broadcast_json(self, values: Any = None) -> Any:
         """The chief's plain values, on every worker."""
         if self.count == 1:
             return values
-        return json.loads(self.share(json.dumps(values).encode()))
+        return json.loads(self.broadcast(json.dumps(values).encode()))
 
-    def share_arrays(self, arrays: Mapping[str, Any]) -> Mapping[str, Any]:
+    def broadcast_arrays(self, arrays: Mapping[str, Any]) -> Mapping[str, Any]:
         """The chief's arrays, each shared when it is read: by all, in one order."""
-        return _Shared(self, arrays) if self.count > 1 else arrays
+        return _Broadcast(self, arrays) if self.count > 1 else arrays
 
     def gather(self, rows: Sequence[Sequence[int]]) -> Any:
         """The rows of all replicas, on every worker: local ones come in `rows`."""
         if self.count == 1:
             return np.array(rows, np.int64)
-        matrix = np.zeros((self._strategy.num_replicas_in_sync, len(rows[0])), np.int64)
+        matrix = np.zeros((self._processes.replicas, len(rows[0])), np.int64)
         matrix[self.index * len(rows) : (self.index + 1) * len(rows)] = rows
-        return self._sum(matrix.reshape(-1)).reshape(matrix.shape)
+        return self._processes.sum(matrix.reshape(-1)).reshape(matrix.shape)
 
     def check_masks(
         self, replicas: Sequence[Mapping[str, Any]], masks: Mapping[str, Any]
@@ -105,12 +91,12 @@ class Workers:
 
     def worker_of(self, replica: int) -> int:
         """The number of the worker that has a replica."""
-        return replica * self.count // int(self._strategy.num_replicas_in_sync)
+        return replica * self.count // self._processes.replicas
 
     def end(self, content: bytes = b"") -> None:
         """Tells the others that nothing is left to train, and what came of it."""
-        self.share_json({"task": "end"})
-        self.share(content)
+        self.broadcast_json({"task": "end"})
+        self.broadcast(content)
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
@@ -127,7 +113,7 @@ class Workers:
             return
         try:
             yield
-        except LOST as error:
+        except self.lost as error:
             raise RuntimeError(
                 f"Worker {self.index} lost another one, or failed itself, and cannot "
                 "go on alone. Start all workers again: the search continues from its "
@@ -136,8 +122,8 @@ class Workers:
         except BaseException as error:
             if self.is_chief and not self._collective:
                 why = str(error) or type(error).__name__
-                with contextlib.suppress(*LOST):
-                    self.share_json({"task": "stop", "why": why})
+                with contextlib.suppress(*self.lost):
+                    self.broadcast_json({"task": "stop", "why": why})
             raise
 
     def check_same(self, facts: Mapping[str, Any]) -> None:
@@ -146,7 +132,7 @@ class Workers:
             return
         row = [_hash(json.dumps(facts[name]).encode()) for name in facts]
         with self.training():  # all raise, so the chief has nobody to tell
-            rows = self.gather([row] * len(self._strategy.extended.worker_devices))
+            rows = self.gather([row] * self._processes.local)
             differing = (rows != rows[0]).any(axis=0)
             for name, differs in zip(facts, differing, strict=True):
                 if differs:
@@ -155,42 +141,20 @@ class Workers:
                         "on some. Use the same program, arguments, data and versions."
                     )
 
-    def _sum(self, values: Any) -> Any:
-        """The sum over the workers of one array of each, int64."""
-        summed = self._sum_on_all(tf.constant(values, tf.int64))
-        return self._strategy.experimental_local_results(summed)[0].numpy()
 
-
-def _summing(strategy: Any) -> Any:
-    local = len(strategy.extended.worker_devices)
-
-    def on_replica(values: Any) -> Any:
-        context = tf.distribute.get_replica_context()
-        # Of the replicas of a worker, one brings its values.
-        brings = context.replica_id_in_sync_group % local == 0
-        mine = tf.where(brings, values, tf.zeros_like(values))
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])  # type: ignore[untyped-decorator]
-    def on_all(values: Any) -> Any:
-        return strategy.run(on_replica, (values,))
-
-    return on_all
-
-
-class _Shared(Mapping[str, Any]):
+class _Broadcast(Mapping[str, Any]):
     def __init__(self, workers: Workers, arrays: Mapping[str, Any]) -> None:
         self._workers = workers
         self._arrays = arrays
-        self._names: list[str] = workers.share_json(list(arrays))
+        self._names: list[str] = workers.broadcast_json(list(arrays))
 
     def __getitem__(self, name: str) -> Any:
         kind, content = None, b""
         if self._workers.is_chief:
             array = np.asarray(self._arrays[name])
             kind, content = (array.dtype.name, array.shape), array.tobytes()
-        dtype, shape = self._workers.share_json(kind)
-        shared = self._workers.share(content)
+        dtype, shape = self._workers.broadcast_json(kind)
+        shared = self._workers.broadcast(content)
         return np.frombuffer(shared, archive.dtype_of(dtype)).reshape(shape)
 
     def __contains__(self, name: object) -> bool:
@@ -212,7 +176,7 @@ def _hash(content: bytes) -> int:
     return int.from_bytes(hashlib.sha256(content).digest()[:7], "big")
 
 
-def _in_short(error: Exception) -> str:
+def _in_short(error: BaseException) -> str:
     """The line of an error that says what failed."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "task" in line or "aborted" in line]

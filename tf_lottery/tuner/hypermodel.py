@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery import bindings
 from tf_lottery.core.plan import Plan
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.space import JUDGES, Fixed, Space
@@ -30,9 +30,8 @@ class SearchedModel(keras_tuner.HyperModel):
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()
-        if not callable(getattr(hypermodel, "build", hypermodel)) or isinstance(
-            hypermodel, keras.Model
-        ):
+        makes = callable(getattr(hypermodel, "build", hypermodel))
+        if not makes or bindings.of(hypermodel).is_model(hypermodel):
             raise TypeError(
                 "`hypermodel` must be a function of `hp` that returns a compiled "
                 f"model, or a HyperModel. Received: {hypermodel!r}."

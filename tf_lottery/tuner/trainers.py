@@ -1,17 +1,10 @@
 """The trainers of trials: one compiled model serves all trials that have it."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
 
-from tf_lottery.bindings.tf_keras import hold
-from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.bindings.tf_keras.checks.model import check_keras, check_model
-from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
-from tf_lottery.bindings.tf_keras.layers import asked_for, named_weights
-from tf_lottery.bindings.tf_keras.models import called
-from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
+from tf_lottery import bindings
 from tf_lottery.core.plan import Plan
 from tf_lottery.training.trainer import Trainer
 
@@ -35,41 +28,21 @@ class Trainers:
         The trainer of the last call is used again, and nothing is compiled again, if
         its model and how that is compiled are known to be the same.
         """
-        strategy = self._arguments.get("strategy")
-        strategy = None if isinstance(strategy, str) else strategy
-        key = _key(called(model, plan.seed, strategy), plan)
-        if self._last and self._last[0] == key and not self._last[1].unknown:
-            return self._last[1].searching(plan)
+        key = self._key(model, plan)
+        if self._last and self._last[0] == key and not self._last[1].facts["unknown"]:
+            return self._last[1].following(plan)
         trainer = Trainer(model, self._dataset, plan, **self._arguments)
-        if self._arguments.get("strategy"):
-            # A name would make another strategy, and a process can have only few.
-            self._arguments["strategy"] = trainer.strategy
         self._last = key, trainer
-        return trainer.searching(plan)
+        return trainer.following(plan)
 
-
-def weights_digest(model: Any) -> str:
-    """A hash of the weights and the optimizer's values.
-
-    The function that makes the model may draw, set or load them.
-    """
-    digest = hashlib.sha256()
-    optimizer = hold.variables(model.optimizer, {}).values()
-    for variable in [*named_weights(model).values(), *optimizer]:
-        value = variable.numpy()
-        digest.update(str((value.dtype, value.shape)).encode() + value.tobytes())
-    return digest.hexdigest()
-
-
-def _key(model: Any, plan: Plan) -> str:
-    """What a compiled model depends on: configuration, weights, parts of the plan."""
-    check_keras(model)
-    if isinstance(model, keras.Model):
-        check_model(model)
-    fine_tunes = plan.retrain == "fine_tune"
-    length = [plan.epochs, plan.steps] if fine_tunes else None
-    feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]
-    asked = sorted(asked_for(plan.layer_rates))
-    values = fixed_values(model) if getattr(model, "built", False) else {}
-    what = [describe(model), weights_digest(model), values]
-    return json.dumps([*what, fine_tunes, length, feed, asked])
+    def _key(self, make: Callable[[], Any], plan: Plan) -> str:
+        """What a compiled model depends on: its identity, and parts of the plan."""
+        binding, strategy = bindings.of(make), self._arguments.get("strategy")
+        is_made = strategy is not None and not isinstance(strategy, str)
+        devices = binding.devices(strategy, make) if is_made else None
+        model = binding.called(make, plan.seed, devices)
+        identity = bindings.of(model).identity_of(model, plan.layer_rates)
+        fine_tunes = plan.retrain == "fine_tune"
+        length = [plan.epochs, plan.steps] if fine_tunes else None
+        feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]
+        return json.dumps([identity, fine_tunes, length, feed])

@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.data.given import Data
+from tf_lottery.core.data import Data
 from tf_lottery.core.seeds import derive
 from tf_lottery.zoo.prepare import find_builder, prepare
 

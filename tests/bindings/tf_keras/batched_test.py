@@ -11,9 +11,12 @@ from tests.bindings.tf_keras.forms import (
     Sequence,
     endless,
     feed_of,
+    first_inputs,
     generated,
     read,
+    resolved,
     same,
+    seeded_data,
     unknown,
 )
 from tests.models import (
@@ -23,11 +26,10 @@ from tests.models import (
     tiny,
 )
 from tf_lottery import Data
-from tf_lottery.bindings.tf_keras.data import batched, feeding
-from tf_lottery.bindings.tf_keras.data.given import Given, first_batches, resolve
+from tf_lottery.bindings.tf_keras.data import batched
+from tf_lottery.bindings.tf_keras.data.forms import first_batches
 from tf_lottery.core.plan import Plan
 from tf_lottery.export import sample
-from tf_lottery.training.data_order import Stream
 
 
 @pytest.mark.parametrize("kind", [Sequence, Plain])
@@ -66,14 +68,13 @@ def test_on_epoch_end_is_called_between_passes():
     assert ended == [0, 1, 2]
 
 
-def test_on_epoch_end_is_called_for_passes_that_were_done_before():
-    through, resumed = feed_of(Changing()), feed_of(Changing())
-    for number in range(3):
-        read(through, STEPS * number)
-    resumed.forward([(0, 3 * STEPS)])
-    fourth = read(through, 3 * STEPS)
-    assert same(fourth, read(resumed, 3 * STEPS))
-    assert not same(fourth, read(feed_of(Changing()), 3 * STEPS))
+def test_on_epoch_end_is_called_for_passes_of_the_same_training():
+    feed = feed_of(lambda seed: Changing())
+    whole = feed.begin()
+    passes = [first_inputs(whole, STEPS * number) for number in range(4)]
+    assert not same(passes[0], passes[3])
+    assert same(passes[0], read(feed))  # another training begins anew
+    assert same(passes[3], read(feed, 3 * STEPS))  # one that continues
 
 
 def test_a_function_generates_anew_for_each_pass_and_seed():
@@ -85,8 +86,7 @@ def test_a_function_generates_anew_for_each_pass_and_seed():
 
 def test_a_function_may_return_generators_of_all_parts():
     data = lambda seed: Data(generated(seed), generated(1), Sequence())  # noqa: E731
-    found = feeding.evaluated(resolve(data, None, None, Plan()), Plan())
-    for part in found.values():
+    for part in seeded_data(data).evaluated.values():
         for _ in range(2):  # as evaluation is done again
             assert len(list(part)) == STEPS
 
@@ -106,8 +106,8 @@ def test_batches_of_other_sizes_and_lengths_are_taken():
 
 
 def test_datasets_of_unknown_length_are_counted():
-    stream = Stream(Given(unknown()), Plan(), False)
-    assert stream.counted == stream.feed.steps_per_epoch == STEPS
+    stream = seeded_data(unknown())
+    assert stream.feed.counted == stream.feed.steps_per_epoch == STEPS
 
 
 @pytest.mark.parametrize("bound", [{"_LONG": 2}, {"_SECONDS": 0.0, "_LONG": 3}])
@@ -119,8 +119,8 @@ def test_a_long_count_is_said(bound, monkeypatch):
 
 
 def test_steps_per_epoch_saves_counting():
-    stream = Stream(Given(unknown()), Plan(steps_per_epoch=4), False)
-    assert (stream.counted, stream.feed.steps_per_epoch) == (None, 4)
+    stream = seeded_data(unknown(), plan=Plan(steps_per_epoch=4))
+    assert (stream.feed.counted, stream.feed.steps_per_epoch) == (None, 4)
     assert len(read(stream.feed, 0, 9)) == 9
 
 
@@ -130,11 +130,11 @@ def test_steps_per_epoch_saves_counting():
 @pytest.mark.parametrize("form", [Sequence, lambda: generated(0), unknown, arrays])
 def test_the_first_batches_are_taken_of_any_form(form):
     taken = first_batches(form(), 2, BATCH)
-    stream = Stream(Given(taken), Plan(batch_size=None), False)
+    stream = seeded_data(taken, plan=Plan(batch_size=None))
     assert sum(map(len, read(stream.feed, 0, stream.feed.steps_per_epoch))) == 2 * BATCH
 
 
 def test_a_sequence_is_a_sample_for_exports():
-    data = resolve(Sequence(), None, None, Plan())
+    data = resolved(Sequence())
     found = sample.of_search(data, tiny())
     assert np.array_equal(found.inputs[0], arrays()[0])

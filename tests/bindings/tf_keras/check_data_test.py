@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from tests.bindings.tf_keras.forms import seeded_data
 from tests.models import CLASSES, EXAMPLES, FEATURES, arrays, keras, tf
-from tf_lottery.bindings.tf_keras.data.given import Given
+from tf_lottery.bindings.tf_keras.checks.examples import check_examples
 from tf_lottery.core.plan import Plan
-from tf_lottery.training.data_order import Stream
 from tf_lottery.training.trainer import Trainer
 
 layers = keras.layers
@@ -40,7 +40,7 @@ def two_outputs(as_dict=False):
 
 
 def check(model, data, **more):
-    Stream(Given(data, **more), Plan(), False).check(model)
+    check_examples(model, seeded_data(data, **more))
 
 
 def refused(model, data, said, error=ValueError, **more):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.bindings.tf_keras.forms import seeded_data
 from tests.models import (
     BATCH,
     CLASSES,
@@ -17,8 +18,6 @@ from tests.models import (
 from tests.training.trainings import weights_of
 from tf_lottery import Plan, PlanMismatchError, find_ticket
 from tf_lottery.bindings.tf_keras.data.class_weight import weighing
-from tf_lottery.bindings.tf_keras.data.given import Given
-from tf_lottery.training.data_order import Stream
 from tf_lottery.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings(
@@ -108,8 +107,8 @@ class Sequence(keras.utils.Sequence):
 
 
 def test_batches_of_a_sequence_are_weighted():
-    stream = Stream(Given(Sequence(), class_weight=WEIGHTS), Plan(), False)
-    for x, y, weights in stream.feed.open(0):
+    stream = seeded_data(Sequence(), class_weight=WEIGHTS)
+    for x, y, weights in stream.feed.begin().open(0):
         assert len(x) == BATCH
         assert weights.numpy().tolist() == [WEIGHTS[label] for label in y.numpy()]
 
@@ -128,14 +127,14 @@ def test_batches_of_a_sequence_are_weighted():
 )
 def test_weights_that_are_none_for_each_class_are_refused(weights, error, said):
     with pytest.raises(error, match=said):
-        Stream(Given(arrays(), class_weight=weights), Plan(), False)
+        seeded_data(arrays(), class_weight=weights)
 
 
 def test_classes_of_several_outputs_are_refused():
     x, y = arrays()
     for targets, found in (((y, y), "several outputs"), (None, "no labels")):
         with pytest.raises(ValueError, match=found):
-            Stream(Given((x, targets), class_weight=WEIGHTS), Plan(), False)
+            seeded_data((x, targets), class_weight=WEIGHTS)
 
 
 def test_a_dataset_is_left_as_it_is_without_weights():
@@ -149,7 +148,7 @@ def test_a_dataset_is_left_as_it_is_without_weights():
 @pytest.mark.parametrize("fraction", [0.2, 0.5, 0.9])
 def test_the_last_rows_are_validation_data(fraction):
     x, y = arrays()
-    stream = Stream(Given((x, y), validation_split=fraction), Plan(), False)
+    stream = seeded_data((x, y), validation_split=fraction)
     (train, _), (validation, labels) = stream.data.train, stream.data.validation
     expected = keras.src.engine.data_adapter.train_validation_split((x, y), fraction)
     assert np.array_equal(train, expected[0][0])
@@ -169,7 +168,7 @@ def test_every_part_of_the_arrays_is_split():
     x, y = arrays()
     ragged = tf.RaggedTensor.from_row_lengths(np.arange(192), [2] * 96)
     given = ({"a": x, "b": ragged, "c": tf.sparse.from_dense(x)}, y, np.ones(96))
-    data = Stream(Given(given, validation_split=0.25), Plan(), False).data
+    data = seeded_data(given, validation_split=0.25).data
     assert {part.shape[0] for part in tf.nest.flatten(data.validation)} == {24}
     inputs = data.validation[0]
     assert np.array_equal(inputs["b"].to_tensor(), np.arange(144, 192).reshape(24, 2))
@@ -177,15 +176,13 @@ def test_every_part_of_the_arrays_is_split():
 
 
 def test_arrays_of_a_function_are_split_for_each_seed():
-    stream = Stream(
-        Given(lambda seed: arrays(96, seed), validation_split=0.25), Plan(), False
-    )
+    stream = seeded_data(lambda seed: arrays(96, seed), validation_split=0.25)
     other = stream.of(Plan(seed=1))
     assert np.array_equal(other.data.validation[0], arrays(96, 1)[0][72:])
 
 
 def test_replicates_of_arrays_share_the_split():
-    stream = Stream(Given(arrays(), validation_split=0.25), Plan(), False)
+    stream = seeded_data(arrays(), validation_split=0.25)
     other = stream.of(Plan(seed=1))
     assert len(other.data.train[0]) == len(stream.data.train[0]) == 72
 
@@ -204,18 +201,19 @@ def test_replicates_of_arrays_share_the_split():
 )
 def test_splits_that_cannot_be_are_refused(data, arguments, said):
     with pytest.raises(ValueError, match=said):
-        Stream(Given(data, **arguments), Plan(), False)
+        seeded_data(data, **arguments)
 
 
 # Both are facts of a search.
 
 
 def test_both_are_facts_of_the_data():
-    given = Given(arrays(), class_weight={0: 1, 1: 5, 2: 1}, validation_split=0.25)
-    facts = Stream(given, Plan(), False).facts["dataset"]
+    weights = {0: 1, 1: 5, 2: 1}
+    found = seeded_data(arrays(), class_weight=weights, validation_split=0.25)
+    facts = found.facts["dataset"]
     assert facts["class_weight"] == {"0": 1.0, "1": 5.0, "2": 1.0}
     assert facts["validation_split"] == 0.25
-    assert set(Stream(Given(arrays()), Plan(), False).facts["dataset"]) == {
+    assert set(seeded_data(arrays()).facts["dataset"]) == {
         *("batches", "spec", "contents")
     }
 

@@ -456,4 +456,4 @@ def test_plain_attributes_are_compared_and_own_code_is_not_shared(tmp_path):
     model.mark = 8.0
     with pytest.raises(PlanMismatchError, match="another model"):
         find_ticket(model, arrays(), rounds=1, run_dir=tmp_path, verbose=0)
-    assert "Marked" in trainer(model).unknown
+    assert "Marked" in trainer(model).facts["unknown"]

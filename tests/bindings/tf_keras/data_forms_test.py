@@ -9,6 +9,7 @@ from tests.bindings.tf_keras.forms import (
     Sequence,
     endless,
     generated,
+    seeded_data,
     unknown,
 )
 from tests.fakes import Killed
@@ -27,9 +28,8 @@ from tests.models import (
 )
 from tests.training.trainings import Kill, assert_same_rounds
 from tf_lottery import find_ticket
-from tf_lottery.bindings.tf_keras.data.given import Given
+from tf_lottery.bindings.tf_keras.checks.examples import check_examples
 from tf_lottery.core.plan import Plan
-from tf_lottery.training.data_order import Stream
 from tf_lottery.training.trainer import Trainer
 
 slow = pytest.mark.slow
@@ -195,7 +195,7 @@ def test_x_alone_may_have_any_form():
     model = brings_its_loss()
     for form in X_ALONE.values():
         data = form(arrays()[0])
-        Stream(Given(data, data), Plan(), False).check(model)
+        check_examples(model, seeded_data(data, data))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from tests.bindings.tf_keras.forms import (
     Changing,
     Sequence,
     endless,
+    feed_of,
     generated,
+    seeded_data,
     unknown,
 )
 from tests.models import (
@@ -21,10 +23,7 @@ from tests.models import (
     tiny,
 )
 from tf_lottery import LotteryTuner, find_rewind_point, find_ticket, one_shot
-from tf_lottery.bindings.tf_keras.data import feeding
-from tf_lottery.bindings.tf_keras.data.given import Given
 from tf_lottery.core.plan import Plan
-from tf_lottery.training.data_order import Stream
 from tf_lottery.training.trainer import Trainer
 
 slow = pytest.mark.slow
@@ -153,10 +152,10 @@ def test_other_wrong_arguments_are_pythons_own_errors():
 def test_refused_arrays_are_not_printed():
     x = np.array([[1], [1, 2]] * 500, object)
     with pytest.raises(TypeError, match=r"shape \(1000,\) and dtype object") as caught:
-        feeding.feed((x, np.zeros(1000)), Plan())
+        feed_of((x, np.zeros(1000)))
     assert len(str(caught.value)) < 500
     with pytest.raises(TypeError, match=r"a list of 96 parts.*tf\.ragged\.constant"):
-        feeding.feed(([[1], [1, 2]] * 48, np.zeros(96)), Plan())
+        feed_of(([[1], [1, 2]] * 48, np.zeros(96)))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +164,7 @@ def test_refused_arrays_are_not_printed():
         (arrays(), {}, ""),
         (batches(), {}, ""),
         (Sequence(), {}, "follows from seed and pass"),
-        (Changing(), {}, "calls it again for the passes before"),
+        (Changing(), {}, "resumed but not repeated"),
         (generated, {}, "called with the seed again for each pass"),
         (endless(), {"steps_per_epoch": 4}, "not repeated"),
         (unknown(), {}, "`dataset` has 6 batches, counted in a first pass."),
@@ -174,7 +173,7 @@ def test_refused_arrays_are_not_printed():
     ids=lambda value: type(value).__name__,
 )
 def test_what_a_form_means_is_said_in_one_line(data, plan, said):
-    note = Stream(Given(data), Plan(**plan), False).note
+    [note] = seeded_data(data, plan=Plan(**plan)).notes or [""]
     assert said in note
     assert "\n" not in note
     assert bool(note) == bool(said)
@@ -187,4 +186,4 @@ def test_the_line_is_printed_once(capsys):
 
 def test_batches_of_python_code_are_not_shared_with_other_searches():
     trainer = Trainer(compiled(tiny()), Sequence(), Plan())
-    assert "Python code" in trainer.unknown
+    assert "Python code" in trainer.facts["unknown"]

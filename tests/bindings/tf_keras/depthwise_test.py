@@ -49,7 +49,7 @@ def test_a_layer_that_is_called_like_a_depthwise_kernel_keeps_its_bias():
 
 def test_depthwise_convolutions_are_not_named_as_what_cannot_be_pruned():
     trainer, _ = trained(depthwise(), (images(), classes()))
-    assert not trainer.skipped
+    assert not trainer._prepared.searched.skipped
 
 
 @pytest.mark.parametrize("criterion", ["magnitude", "gradient"])

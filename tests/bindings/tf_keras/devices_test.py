@@ -1,14 +1,17 @@
 """On several devices: the same tickets, held alike by every replica."""
 
 import functools
+import itertools
 import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tests.bindings.tf_keras.forms import feed_of
 from tests.fakes import Killed
 from tests.models import (
     FEATURES,
@@ -29,9 +32,9 @@ from tests.training.trainings import Kill, assert_same_rounds, shuffled
 from tf_lottery import LotterySchedule, Plan, RewindWeights, find_ticket
 from tf_lottery.bindings.tf_keras._imports import sparsity
 from tf_lottery.bindings.tf_keras.data import feeding
-from tf_lottery.bindings.tf_keras.data.given import Data
-from tf_lottery.bindings.tf_keras.devices import NAMES, in_words, resolve
+from tf_lottery.bindings.tf_keras.devices import NAMES, devices
 from tf_lottery.cli import main as cli
+from tf_lottery.core.data import Data
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training.trainer import Trainer
 
@@ -87,7 +90,7 @@ def of_one():
 def test_replicas_hold_the_same_masks_and_zeros_after_every_step(name, strategy):
     watch = Watch()
     rounds, trainer = searched(MODELS[name](), strategy, [watch])
-    assert trainer.strategy is strategy
+    assert trainer.devices.strategy is strategy
     assert trainer.model.distribute_strategy is strategy
     assert watch.calls == 3 * 6 * 2 * strategy.num_replicas_in_sync
     assert watch.leaks == watch.differing == 0
@@ -111,23 +114,24 @@ def test_batches_that_cannot_be_halved_are_shared_all_the_same():
     )
     seen = [
         sum(len(part) for part in mirrored().experimental_local_results(x))
-        for x, _ in _first(trainer._loop.feed, 7)
+        for x, _ in _first(trainer._session.data.feed, 7)
     ]
     assert seen == [13] * 7
 
 
 def _first(feed, number):
     with mirrored().scope():
-        batches = feed.open(0)
+        batches = feed.begin().open(0)
         return [next(batches) for _ in range(number)]
 
 
 def test_arrays_give_each_step_the_same_examples_on_any_number_of_devices():
-    feed = feeding.feed(arrays(), Plan(batch_size=16))
-    alone = [x.numpy() for x, _ in feed.make(0).take(6)]
+    feed = feed_of(arrays(), batch_size=16)
+    first = itertools.islice(feed.begin().open(0), 6)
+    alone = [x.numpy() for x, _ in first]
     shared = [
         np.concatenate([p.numpy() for p in mirrored().experimental_local_results(x)])
-        for x, _ in _first(feeding.feed(arrays(), Plan(batch_size=16)), 6)
+        for x, _ in _first(feed, 6)
     ]
     assert all((a == b).all() for a, b in zip(alone, shared, strict=True))
 
@@ -210,15 +214,15 @@ def test_a_function_may_open_a_scope_of_its_own():
 
     for strategy in (None, mirrored()):
         trainer = Trainer(make, batches(), Plan(), strategy=strategy)
-        assert trainer.strategy is mirrored()
+        assert trainer.devices.strategy is mirrored()
 
 
 def test_a_model_built_in_a_scope_is_trained_there():
     with mirrored().scope():
         model = MODELS["Adam"]()
-    assert Trainer(model, batches(), Plan()).strategy is mirrored()
+    assert Trainer(model, batches(), Plan()).devices.strategy is mirrored()
     named = Trainer(model, batches(), Plan(), strategy="mirrored")
-    assert named.strategy is mirrored()
+    assert named.devices.strategy is mirrored()
 
 
 def test_a_cluster_that_cannot_be_read_is_refused(monkeypatch):
@@ -228,11 +232,11 @@ def test_a_cluster_that_cannot_be_read_is_refused(monkeypatch):
 
 
 def test_mirrored_by_name_takes_the_devices_that_are_there():
-    found = resolve("mirrored", MODELS["Adam"]())
-    assert isinstance(found, tf.distribute.MirroredStrategy)
+    found = devices("mirrored", MODELS["Adam"]())
+    assert isinstance(found.strategy, tf.distribute.MirroredStrategy)
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-    assert found.num_replicas_in_sync == len(tf.config.list_logical_devices(kind))
-    assert f"MirroredStrategy on {found.num_replicas_in_sync}" in in_words(found)
+    assert found.processes.replicas == len(tf.config.list_logical_devices(kind))
+    assert f"MirroredStrategy on {found.processes.replicas}" in found.in_words()
 
 
 def test_a_function_is_called_in_the_scope():
@@ -241,7 +245,7 @@ def test_a_function_is_called_in_the_scope():
         return MODELS["Adam"]()
 
     trainer = Trainer(make, batches(), Plan(), strategy=mirrored())
-    assert trainer.strategy is mirrored()
+    assert trainer.devices.strategy is mirrored()
 
 
 @pytest.mark.parametrize(
@@ -293,14 +297,15 @@ def test_a_model_of_another_strategy_is_refused():
 
 
 def test_a_tpu_gets_batches_of_one_size():
-    feed = feeding.feed(arrays(100), Plan(batch_size=32), static=True)
+    plan, tpu = Plan(batch_size=32), SimpleNamespace(needs_static_shapes=True)
+    feed = feeding.feed(arrays(100), plan, tpu)
     assert feed.spec[0].shape == (32, FEATURES)
     assert feed.steps_per_epoch == 3
     data = Data(None, arrays(70), None)
-    found = feeding.evaluated(data, Plan(batch_size=32), static=True)["val"]
+    found = feeding.evaluated(data, plan, tpu)["val"]
     assert found.element_spec[0].shape == (32, FEATURES)
     with pytest.raises(ValueError, match="drop_remainder=True"):
-        feeding.feed(batches(), Plan(), static=True)
+        feeding.feed(batches(), Plan(), tpu)
 
 
 # What differs is found.
@@ -308,14 +313,14 @@ def test_a_tpu_gets_batches_of_one_size():
 
 def test_a_mask_that_differs_on_one_replica_stops_the_search():
     trainer = trainer_of(MODELS["Adam"](), mirrored())
-    masks = trainer._live._masks["logits/kernel"][0]
-    assign = trainer._live.assign
+    masks = trainer._prepared.searched.live._masks["logits/kernel"][0]
+    assign = trainer._prepared.searched.live.assign
 
     def assign_and_spoil(*args):
         assign(*args)
         masks.values[1].assign(tf.zeros_like(masks.values[1]))
 
-    trainer._live.assign = assign_and_spoil
+    trainer._prepared.searched.live.assign = assign_and_spoil
     with pytest.raises(
         RuntimeError, match=r"'logits/kernel' on replica 1 \(worker 0\)"
     ):

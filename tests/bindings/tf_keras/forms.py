@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 
 from tests.models import BATCH, EXAMPLES, STEPS, arrays, keras, tf
-from tf_lottery.bindings.tf_keras.data.given import Given
+from tf_lottery import bindings
 from tf_lottery.core.plan import Plan
-from tf_lottery.training.data_order import Stream
+from tf_lottery.training.data import Given
+from tf_lottery.training.data_order import SeededData
 
 
 class Sequence(keras.utils.Sequence):
@@ -67,14 +68,31 @@ def unknown():
     return slices.shuffle(96, seed=3).filter(lambda x, y: True).batch(BATCH)
 
 
+def given(data, *others, **more):
+    return Given(bindings.load("tf_keras"), data, *others, **more)
+
+
+def resolved(data, *others, plan=None):
+    return given(data, *others).resolved(plan or Plan())
+
+
+def seeded_data(data, *others, plan=None, **more):
+    devices = bindings.load("tf_keras").devices(None, None)
+    return SeededData(given(data, *others, **more), plan or Plan(), devices)
+
+
 def feed_of(data, **plan):
-    plan = Plan(**plan)
-    return Stream(Given(data), plan, False).feed
+    return seeded_data(data, plan=Plan(**plan)).feed
 
 
 def read(feed, step=0, count=STEPS):
-    """The first inputs of batches from a step on."""
-    return [b[0].numpy()[:, 0] for b in itertools.islice(feed.open(step), count)]
+    """The first inputs of the batches of a new training, from a step on."""
+    return first_inputs(feed.begin(), step, count)
+
+
+def first_inputs(batches, step=0, count=STEPS):
+    found = itertools.islice(batches.open(step), count)
+    return [batch[0].numpy()[:, 0] for batch in found]
 
 
 def same(mine, theirs):

@@ -51,7 +51,7 @@ def test_a_loss_that_cannot_be_written_is_searched_all_the_same():
     model = unnamed()
     model.compile("sgd", functools.partial(scaled, factor=2.0))
     trainer = Trainer(model, arrays(), Plan(steps=2))
-    assert trainer.architecture is None
+    assert trainer.facts["architecture"] is None
     assert trainer.train(trainer.dense()).last_step == 2
 
 

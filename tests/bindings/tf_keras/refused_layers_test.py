@@ -52,7 +52,7 @@ def test_layers_that_cannot_be_pruned_are_skipped_and_named_once():
     model = classifier(inputs, layers.Flatten()(features))
     trainer, last = trained(model, (sequences(), classes()))
     assert "own/matrix" not in last.ticket.masks
-    assert trainer.skipped == ["own (Scale)"]
+    assert trainer._prepared.searched.skipped == ["own (Scale)"]
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -80,7 +80,7 @@ def test_kernels_of_layers_that_tfmot_refuses_are_pruned():
         ),
         *("einsum/kernel", "times/dense/kernel", "own/kernel", "logits/kernel"),
     }
-    assert trainer.skipped == ["prelu (PReLU)"]
+    assert trainer._prepared.searched.skipped == ["prelu (PReLU)"]
     for path, mask in last.ticket.masks.items():
         assert not last.outcome.weights[path][~mask].any()
         assert not mask.all()
@@ -91,7 +91,7 @@ def test_a_layer_of_ones_own_takes_part_by_get_prunable_weights():
     model = classifier(inputs, PrunableScale(name="own")(inputs))
     trainer, last = trained(model, (vectors(), classes()))
     assert set(last.ticket.masks) == {"own/matrix", "logits/kernel"}
-    assert not trainer.skipped
+    assert not trainer._prepared.searched.skipped
 
 
 def layers_of_keras():

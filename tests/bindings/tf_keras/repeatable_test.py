@@ -1,5 +1,6 @@
 """Data that a new process would draw otherwise are found before they are read."""
 
+import numpy as np
 import pytest
 
 from tests.models import (
@@ -72,22 +73,33 @@ def no_global_seed():
 
 @pytest.mark.parametrize("name", UNSEEDED)
 def test_data_that_draw_without_a_seed_are_found(name, no_global_seed):
-    assert not is_repeatable(UNSEEDED[name]())
+    assert not is_repeatable(UNSEEDED[name](), True)
 
 
 @pytest.mark.parametrize("name", SEEDED)
 def test_data_that_draw_with_a_seed_are_not_flagged(name, no_global_seed):
-    assert is_repeatable(SEEDED[name]())
+    assert is_repeatable(SEEDED[name](), True)
 
 
 def test_a_search_says_whether_it_can_be_repeated(no_global_seed):
     data = tf.data.Dataset.from_tensor_slices(arrays())
     parts = [data.shuffle(96), data.shuffle(96, seed=1), data]
     model = compiled(tiny())  # sets a global seed
-    flags = [Trainer(model, part.batch(BATCH), Plan()).repeatable for part in parts]
-    assert flags == [False, True, True]
+    flags = [
+        Trainer(model, part.batch(BATCH), Plan()).facts["repeats"] for part in parts
+    ]
+    assert flags == [False, False, True]
 
 
 def test_a_shuffle_inside_an_endless_dataset_is_found():
-    assert not is_repeatable(pixels().shuffle(20, seed=1).repeat().batch(4))
-    assert is_repeatable(pixels().repeat().batch(4))
+    shuffled = pixels().shuffle(20, seed=1).repeat().batch(4)
+    assert not is_repeatable(shuffled, False)
+    assert is_repeatable(shuffled, True)  # a function makes it for each training
+    assert is_repeatable(pixels().repeat().batch(4), False)
+
+
+def test_a_shuffle_that_stays_is_the_same_in_each_training():
+    once = pixels().shuffle(20, seed=1, reshuffle_each_iteration=False).batch(4)
+    assert is_repeatable(once, False)
+    first, second = (list(once.as_numpy_iterator()) for _ in range(2))
+    assert all(map(np.array_equal, first, second))

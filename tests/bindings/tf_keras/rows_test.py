@@ -8,15 +8,13 @@ import scipy.sparse
 
 from tests.bindings.tf_keras.forms import (
     feed_of,
+    seeded_data,
 )
 from tests.models import (
     arrays,
     tf,
 )
 from tf_lottery.bindings.tf_keras.data import arrays as rows
-from tf_lottery.bindings.tf_keras.data.given import Given
-from tf_lottery.core.plan import Plan
-from tf_lottery.training.data_order import Stream
 
 
 @pytest.mark.parametrize(
@@ -77,7 +75,7 @@ def test_sparse_rows_come_as_dense_ones_do(form):
     x = np.where(np.abs(x) > 1, x, 0)
     dense, sparse = feed_of((x, y)), feed_of((SPARSE[form](x), y))
     assert dense.steps_per_epoch == sparse.steps_per_epoch
-    pairs = zip(dense.open(2), sparse.open(2), strict=False)
+    pairs = zip(dense.begin().open(2), sparse.begin().open(2), strict=False)
     for one, other in itertools.islice(pairs, 4):
         assert np.array_equal(one[0], tf.sparse.to_dense(other[0]))
         assert np.array_equal(one[1], other[1])
@@ -86,7 +84,7 @@ def test_sparse_rows_come_as_dense_ones_do(form):
 def test_sparse_rows_of_three_axes_come_as_dense_ones_do():
     x = np.where(np.arange(60).reshape(5, 3, 4) % 7 == 0, 1.0, 0).astype(np.float32)
     dense, sparse = feed_of((x, x)), feed_of((tf.sparse.from_dense(x), x))
-    one, other = next(dense.open(0))[0], next(sparse.open(0))[0]
+    one, other = next(dense.begin().open(0))[0], next(sparse.begin().open(0))[0]
     assert np.array_equal(one, tf.sparse.to_dense(other))
 
 
@@ -95,14 +93,14 @@ def test_ragged_rows_come_as_dense_ones_do():
     ragged = tf.RaggedTensor.from_row_lengths(np.repeat(number, 3), [3] * 20)
     dense, feed = (feed_of((x, number), batch_size=4) for x in (number, ragged))
     for one, other in itertools.islice(
-        zip(dense.open(0), feed.open(0), strict=False), 6
+        zip(dense.begin().open(0), feed.begin().open(0), strict=False), 6
     ):
         assert np.array_equal(one[0], other[0].to_tensor()[:, 0])
 
 
 def test_contents_of_every_form_are_told_apart():
     def facts(x):
-        return Stream(Given((x, np.zeros(2))), Plan(), False).facts["dataset"]
+        return seeded_data((x, np.zeros(2))).facts["dataset"]
 
     ragged = [tf.ragged.constant([[1], [2, part]]) for part in (3, 4)]
     sparse = [tf.sparse.from_dense([[0, 1], [0, part]]) for part in (3, 4)]

@@ -3,6 +3,7 @@
 import inspect
 import types
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
@@ -37,8 +38,13 @@ def sees_batches(callbacks: Any) -> bool:
     )
 
 
-def check_callbacks(callbacks: Any) -> None:
-    """Raises unless they are Keras callbacks, or a function that returns them."""
+def checked_callbacks(callbacks: Any) -> Any:
+    """Callbacks as a list (one needs none, None means none), or a function.
+
+    Raises:
+        TypeError: No Keras callbacks, or a function that cannot be called for a round.
+        ValueError: A callback that no search can have.
+    """
     if callable(callbacks):
         try:
             inspect.signature(callbacks).bind(0, 0, None)
@@ -47,8 +53,10 @@ def check_callbacks(callbacks: Any) -> None:
                 "A function of callbacks must take (round, replicate, control). "
                 f"Received: one that cannot: {error}."
             ) from error
-        return
-    for callback in callbacks:
+        return callbacks
+    single = isinstance(callbacks, keras.callbacks.Callback)
+    listed = [callbacks] if single else list(callbacks or ())
+    for callback in listed:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 "`callbacks` must be tf_keras callbacks, or a function that returns "
@@ -61,37 +69,43 @@ def check_callbacks(callbacks: Any) -> None:
                 "in `callbacks`, which would put weights of one training into "
                 "another. Leave it out, and pass `run_dir`."
             )
+    return listed
 
 
-def check_use_no_other(callbacks: Sequence[Any], models: Sequence[Any]) -> None:
+def check_use_no_other(callbacks: Sequence[Any], model: Any) -> None:
     """Raises if a callback reaches a model that is not the one that is trained.
 
     Args:
         callbacks: Keras callbacks.
-        models: What the user passed as the model, of which a search trains a copy.
+        model: What the user passed, of which a search trains a copy.
     """
     parts: dict[int, str] = {}
-    for model in models:
-        for layer in model._flatten_layers():
-            parts[id(layer)] = f"the layer {layer.name!r} of the model"
-        for path, weight in named_weights(model).items():
-            parts[id(weight)] = f"the weight {path!r} of the model"
-        parts[id(model.optimizer)] = "the optimizer of the model"
-        parts[id(model)] = "the model"
+    for layer in model._flatten_layers():
+        parts[id(layer)] = f"the layer {layer.name!r} of the model"
+    for path, weight in named_weights(model).items():
+        parts[id(weight)] = f"the weight {path!r} of the model"
+    parts[id(model.optimizer)] = "the optimizer of the model"
+    parts[id(model)] = "the model"
     for callback in callbacks:
         for name, value in _values(callback):
             _check_value(callback, name, value, parts)
 
 
-def warn_of_lost_counts(callbacks: Sequence[Any], checkpoint: Any) -> None:
-    """Warns of what no checkpoint holds: how far callbacks had counted."""
+def warn_of_lost_counts(callbacks: Sequence[Any], step: int, path: Path) -> None:
+    """Warns of what no checkpoint holds: how far callbacks had counted.
+
+    Args:
+        callbacks: Those of a training that continues.
+        step: The step at which it continues.
+        path: The checkpoint.
+    """
     kinds = (type(each) for each in callbacks if not isinstance(each, _COUNT_NOTHING))
     if names := ", ".join(sorted({kind.__name__ for kind in kinds})):
         warn(
-            f"A training continues at step {checkpoint.step}, and its callbacks start "
+            f"A training continues at step {step}, and its callbacks start "
             f"again: {names} lost what they counted before the stop. So the training "
             "may differ from one without a stop. To train it again from its start, "
-            f"remove {checkpoint.path}."
+            f"remove {path}."
         )
 
 

@@ -8,11 +8,11 @@ read before only to who read it.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN
 from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS
 from tf_lottery.bindings.tf_keras.data.batched import Batched
-from tf_lottery.bindings.tf_keras.data.repeatable import shuffles
 
 _KERAS = ("tf_keras.", "keras.", "tensorflow.", "tf_lottery.")
 
@@ -21,8 +21,7 @@ def unknown(
     model: Any,
     architecture: Mapping[str, Any] | None,
     callbacks: Any,
-    given: Any,
-    train: Any = None,
+    examples: Examples,
 ) -> str:
     """What of a search cannot be told from another's; empty if all of it can.
 
@@ -30,8 +29,7 @@ def unknown(
         model: The compiled model.
         architecture: Its description, see `pruning.restore.describe`.
         callbacks: Keras callbacks, or a function.
-        given: The training data as the user passed them.
-        train: The same in one form.
+        examples: The data of the search.
     """
     if architecture is None:
         return "a model, loss or metric that cannot be written to a file"
@@ -39,10 +37,9 @@ def unknown(
         return f"code that is not of Keras ({', '.join(names)})"
     if callable(callbacks) or callbacks:
         return "callbacks"
-    if isinstance(train, Batched):
+    if isinstance(examples.data.train, Batched):
         return "batches that Python code makes (a Sequence or a generator)"
-    train = getattr(given, "train", given)
-    if isinstance(train, tf.data.Dataset) and shuffles(train):
+    if not examples.feed.repeatable:
         return "a dataset that shuffles (pass a function of the seed that makes it)"
     return ""
 

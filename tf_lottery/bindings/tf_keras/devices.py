@@ -2,9 +2,11 @@
 
 import functools
 import os
+from contextlib import AbstractContextManager
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.processes import Processes
 
 _KINDS = {
     "mirrored": tf.distribute.MirroredStrategy,
@@ -14,8 +16,39 @@ _KINDS = {
 NAMES = tuple(_KINDS)
 
 
-def resolve(strategy: Any, model: Any) -> Any:
-    """The strategy of a search.
+class Devices:
+    """The devices of a `tf.distribute` strategy.
+
+    Args:
+        strategy: The strategy that trains.
+    """
+
+    def __init__(self, strategy: Any) -> None:
+        self.strategy = strategy
+        self.on_cpu = _on_cpu(strategy)
+        kinds = tf.distribute.TPUStrategy, tf.distribute.experimental.TPUStrategy
+        self.needs_static_shapes = isinstance(strategy, kinds)  # XLA on a TPU
+        self.processes = Processes(strategy)
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """The scope of the strategy."""
+        scope: AbstractContextManager[Any] = self.strategy.scope()
+        return scope
+
+    def in_words(self) -> str:
+        """The strategy and its devices in words."""
+        strategy, number = self.strategy, self.processes.replicas
+        if _is_default(strategy):
+            return f"one device ({'CPU' if self.on_cpu else 'GPU'})"
+        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        name = "MultiWorkerMirroredStrategy" if several else type(strategy).__name__
+        devices = (n.split("/device:")[-1] for n in strategy.extended.worker_devices)
+        here = ", ".join(devices)
+        return f"{name} on {number} replica{'s' * (number > 1)} ({here} here)"
+
+
+def devices(strategy: Any, model: Any) -> Devices:
+    """The devices of a search.
 
     Args:
         strategy: A `tf.distribute.Strategy`; "mirrored", "multiworker" or "tpu"; or
@@ -26,6 +59,8 @@ def resolve(strategy: Any, model: Any) -> Any:
         TypeError: Neither a strategy nor a name.
         ValueError: One that cannot train a lottery ticket, or not this model.
     """
+    if isinstance(strategy, Devices):
+        strategy = strategy.strategy
     built = isinstance(model, keras.Model)
     own = model.distribute_strategy if built else tf.distribute.get_strategy()
     if isinstance(strategy, str):
@@ -38,28 +73,10 @@ def resolve(strategy: Any, model: Any) -> Any:
             f"{', '.join(map(repr, NAMES))}. Received: strategy={strategy!r}."
         )
     _check(strategy, own)
-    return strategy
+    return Devices(strategy)
 
 
-def in_words(strategy: Any) -> str:
-    """The strategy and its devices in words."""
-    if _is_default(strategy):
-        return f"one device ({'CPU' if on_cpu(strategy) else 'GPU'})"
-    number = strategy.num_replicas_in_sync
-    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    name = "MultiWorkerMirroredStrategy" if several else type(strategy).__name__
-    devices = (name.split("/device:")[-1] for name in strategy.extended.worker_devices)
-    return f"{name} on {number} replica{'s' * (number > 1)} ({', '.join(devices)} here)"
-
-
-def needs_static_shapes(strategy: Any) -> bool:
-    """Whether every batch must be of one size: XLA on a TPU."""
-    kinds = tf.distribute.TPUStrategy, tf.distribute.experimental.TPUStrategy
-    return isinstance(strategy, kinds)
-
-
-def on_cpu(strategy: Any) -> bool:
-    """Whether all replicas are CPUs, which give equal bits each time."""
+def _on_cpu(strategy: Any) -> bool:
     if _is_default(strategy):
         return not tf.config.list_physical_devices("GPU")
     return all("CPU" in device for device in strategy.extended.worker_devices)
@@ -148,8 +165,9 @@ def _check(strategy: Any, own: Any) -> None:
     if own is not strategy and not _is_default(own):
         raise ValueError(
             "The model was built in the scope of another strategy. Received: a model "
-            f"on {in_words(own)}, and {in_words(strategy)}. Omit `strategy` to train "
-            "where the model is, or pass a function that returns the model."
+            f"on {Devices(own).in_words()}, and {Devices(strategy).in_words()}. Omit "
+            "`strategy` to train where the model is, or pass a function that returns "
+            "the model."
         )
 
 

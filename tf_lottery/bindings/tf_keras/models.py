@@ -4,10 +4,14 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from tf_lottery.bindings.parts import Feed
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.callbacks import sees_batches
+from tf_lottery.bindings.tf_keras.checks.data import check_batch
 from tf_lottery.bindings.tf_keras.copying.copier import Copier, copy_layer, copy_model
+from tf_lottery.bindings.tf_keras.data.arrays import unpacked
+from tf_lottery.bindings.tf_keras.devices import Devices
 from tf_lottery.bindings.tf_keras.layers import has_unbuilt, named_weights
 from tf_lottery.bindings.tf_keras.seeds import seeded
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like
@@ -18,28 +22,34 @@ from tf_lottery.core.seeds import derive
 GROUP = 50
 
 
-def called(model: Any, seed: int, strategy: Any) -> Any:
-    """The model; a function is called under the seed, in a strategy's scope.
+def called(model: Any, seed: int, devices: Devices | None) -> Any:
+    """The model; a function is called under the seed, in the scope of the devices.
 
     Layers without a name are counted anew, so that they have the same names each
     time: weights are called after them.
     """
     if isinstance(model, keras.Model) or not callable(model):
         return model
-    scope = strategy.scope() if strategy else contextlib.nullcontext()
+    scope = devices.scope() if devices else contextlib.nullcontext()
     with seeded(derive(seed, "model")), _names_counted_anew(), scope:
         return model()
 
 
-def built(model: Any, spec: Any, seed: int) -> Any:
-    """The model, or a copy of an unbuilt one with the shapes of the data."""
+def built(model: Any, feed: Feed, seed: int) -> Any:
+    """The model, or a copy of an unbuilt one with the shapes of the data.
+
+    Raises:
+        ValueError: Batches, or an unbuilt model, of which too little is known.
+    """
+    check_batch(feed.example_spec, "dataset")
     if model.built:
         return _with_built_parts(model, seed) if has_unbuilt(model) else model
-    shape = getattr(spec[0], "shape", None)
+    inputs, _, _ = unpacked(feed.example_spec)
+    shape = getattr(inputs, "shape", None)
     if shape is None or shape.rank is None:
         raise ValueError(
             "A model without an input shape must have one input of known shape. "
-            f"Received: batches of {spec[0]}. Give the first layer an `input_shape`."
+            f"Received: batches of {inputs}. Give the first layer an `input_shape`."
         )
     with seeded(derive(seed, "model")), model.distribute_strategy.scope():
         copier = Copier(copy_layer)

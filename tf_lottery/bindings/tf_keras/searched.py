@@ -1,13 +1,23 @@
 """The copy that is searched: masked, proved, compiled as the user's model is now."""
 
 import functools
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from tf_lottery.bindings.tf_keras import hold, models
+from tf_lottery.bindings.parts import Examples, Searched
+from tf_lottery.bindings.tf_keras import comparable, hold, models
 from tf_lottery.bindings.tf_keras.checks import model as checks
+from tf_lottery.bindings.tf_keras.checks.data import (
+    check_evaluate,
+    check_logs,
+    check_loss,
+    has_own,
+)
+from tf_lottery.bindings.tf_keras.checks.examples import check_examples
 from tf_lottery.bindings.tf_keras.copying import proof
+from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
+from tf_lottery.bindings.tf_keras.data.feeding import first_inputs
+from tf_lottery.bindings.tf_keras.devices import Devices
+from tf_lottery.bindings.tf_keras.engine import Engine
 from tf_lottery.bindings.tf_keras.layers import named_weights, skipped_layers
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.masked import masked_copy
@@ -19,57 +29,59 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 
 
-@dataclass(frozen=True)
-class Searched:
-    """A compiled copy of a model.
-
-    Attributes:
-        model: The copy.
-        architecture: The model and how it is compiled, see `describe`.
-        group: The most steps of one call of its train function.
-        given: The `steps_per_execution` that the user compiled with.
-        skipped: Layers with a matrix that is not pruned.
-    """
-
-    model: Any
-    architecture: Mapping[str, Any] | None
-    group: int
-    given: int
-    skipped: list[str]
-
-
 def searched(
-    model: Any,
-    plan: Plan,
-    strategy: Any,
-    last_step: int,
-    callbacks: Any,
-    inputs: Any = None,
+    model: Any, examples: Examples, plan: Plan, devices: Devices, callbacks: Any
 ) -> Searched:
     """The copy of a model that a plan's trainings train.
 
+    All is checked that must hold of model and data before anything is trained.
+
     Args:
         model: A built, compiled model, which is not changed.
+        examples: The data of the plan's seed.
         plan: What is pruned, and how it is retrained.
-        strategy: The one that trains.
-        last_step: The last step of a training.
+        devices: What trains.
         callbacks: Those of the search: some have to see each batch.
-        inputs: A batch to compare the copy on, if one can be read at no cost.
 
     Raises:
-        ValueError: A model that cannot be copied, or from which nothing can be pruned.
+        TypeError, ValueError: A model or data that cannot be searched.
     """
     checks.check_adapted(model)
-    seed = derive(plan.seed, "generators")
-    copied = masked_copy(model, seed, strategy, asked=plan.layer_rates)
-    with strategy.scope():
-        proof.prove(copied, model, lambda: seeded(seed), inputs)
-    _check_pruned(copied, model, plan)
-    checks.warn_of_not_rewound(copied)
-    checks.check_optimizer(model.optimizer)
-    with strategy.scope():
+    copied = _masked(model, examples, plan, devices)
+    with devices.scope():
+        last_step = plan.last_step(examples.feed.steps_per_epoch)
         optimizer = models.optimizer(model, plan, last_step)
     architecture = describe(model, optimizer)
+    engine = _compiled(copied, model, optimizer, callbacks)
+    _check(engine, Live(copied), model, architecture, examples)
+    return Searched(
+        engine,
+        Live(copied),
+        architecture,
+        fixed_values(model),
+        skipped_layers(copied),
+        comparable.unknown(copied, architecture, callbacks, examples),
+    )
+
+
+def _masked(model: Any, examples: Examples, plan: Plan, devices: Devices) -> Any:
+    """A masked copy that is proved to be one, and that the plan can prune."""
+    seed = derive(plan.seed, "generators")
+    copied = masked_copy(model, seed, devices.strategy, asked=plan.layer_rates)
+    with devices.scope():
+        proof.prove(copied, model, lambda: seeded(seed), first_inputs(examples))
+    masks = Masks.full(Live(copied).shapes)
+    checks.check_prunable(masks, model)
+    checks.check_rates(plan.layer_rates, model)
+    rates, weights = plan.rates(masks), named_weights(copied)
+    checks.check_constraints({path: weights[path] for path in rates if rates[path]})
+    checks.warn_of_not_rewound(copied)
+    checks.check_optimizer(model.optimizer)
+    return copied
+
+
+def _compiled(copied: Any, model: Any, optimizer: Any, callbacks: Any) -> Engine:
+    """Compiles the copy as the model is, with the values of its optimizer."""
     group = models.group_size(model, callbacks)
     compile_like(copied, model, optimizer=optimizer, steps_per_execution=group)
     given = int(model._steps_per_execution.numpy())
@@ -78,7 +90,7 @@ def searched(
         setattr(copied, name, functools.partial(_refuse, name))
     weights = named_weights(model), named_weights(copied)
     hold.copy_values(model.optimizer, weights[0], copied.optimizer, weights[1])
-    return Searched(copied, architecture, group, given, skipped_layers(copied))
+    return Engine(copied, group, given)
 
 
 def _refuse(name: str, *args: Any, **kwargs: Any) -> NoReturn:
@@ -90,10 +102,35 @@ def _refuse(name: str, *args: Any, **kwargs: Any) -> NoReturn:
     )
 
 
-def _check_pruned(copied: Any, model: Any, plan: Plan) -> None:
-    """Raises unless the plan's rates fit the model, and its constraints keep zeros."""
-    masks = Masks.full(Live(copied).shapes)
-    checks.check_prunable(masks, model)
-    checks.check_rates(plan.layer_rates, model)
-    rates, weights = plan.rates(masks), named_weights(copied)
-    checks.check_constraints({path: weights[path] for path in rates if rates[path]})
+def _check(
+    engine: Engine, live: Live, model: Any, architecture: Any, examples: Examples
+) -> None:
+    """Raises unless data, loss and metrics fit, and steps read no foreign variable."""
+    copied, spec = engine.model, examples.feed.spec
+
+    def check(have_traced: bool = False) -> None:
+        check_examples(copied, examples, have_traced)
+        if examples.evaluated:
+            check_evaluate(copied)
+        if "val" in examples.evaluated:
+            check_loss(copied)
+
+    # A step of the user makes its metrics when it is traced, see `check_fits`.
+    own_step, have_traced = has_own(copied, "train_step"), False
+    traced: list[Any] = []
+    if not own_step:
+        check()
+    # Keras' own code reaches no variable of the model that was passed.
+    if comparable.own_code(copied, architecture):
+        try:
+            traced = list(engine.traced(spec, examples.evaluated))
+        except Exception:
+            check()  # says more than Keras does
+            raise
+        have_traced = len(traced) == 1 + len(examples.evaluated)
+    if own_step:
+        check(have_traced)
+    if have_traced:
+        check_logs([step.structured_outputs for step in traced])
+    for step in traced:
+        proof.check_captures(step, model, live.known(copied), copied)

@@ -1,7 +1,6 @@
 """What must hold of a model and its data before anything is trained."""
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,10 +27,9 @@ def check_model(model: Any) -> None:
     """Raises unless the model is a compiled Sequential or functional tf_keras model.
 
     Raises:
-        TypeError: Not a model, or one of Keras 3.
+        TypeError: Not a model.
         ValueError: Subclassed, or not compiled.
     """
-    check_keras(model)
     if not isinstance(model, keras.Model):
         raise TypeError(
             "`model` must be a compiled tf_keras model, or a function without "
@@ -128,27 +126,6 @@ def warn_of_not_rewound(model: Any) -> None:
         )
 
 
-def check_keras(model: Any) -> None:
-    """Raises if the model is made by Keras 3."""
-    keras3 = sys.modules.get("keras")
-    if isinstance(model, keras.Model) or keras3 is None:
-        return
-    if isinstance(model, getattr(keras3, "Model", ())):
-        raise TypeError(
-            "The model must be a tf_keras model, as tfmot cannot prune others. "
-            f"Received: a Keras {keras3.__version__} model. Make it after "
-            "`import tf_keras as keras`."
-        )
-
-
-def check_is_plan(plan: Any) -> None:
-    """Raises unless it is a plan."""
-    if not isinstance(plan, Plan):
-        raise TypeError(
-            f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
-        )
-
-
 def check_adapted(model: Any) -> None:
     """Raises if a layer was not adapted that must be; warns of a normalization."""
     if paths := adapted.forgotten(model):
@@ -237,19 +214,4 @@ def check_optimizer(optimizer: Any) -> None:
             f"of pruned weights are. Received: {type(inner).__name__}, which does not, "
             "as one that subtracts the mean of a gradient. Change gradients in the "
             "`train_step` of the model, before the optimizer has them."
-        )
-
-
-def check_plan(plan: Plan, steps_per_epoch: int, monitors: Sequence[str]) -> None:
-    """Raises unless the plan can be followed: its monitor and its step to rewind to."""
-    last_step = plan.last_step(steps_per_epoch)
-    if plan.rewind_step(steps_per_epoch) >= last_step:
-        raise ValueError(
-            f"`rewind_to` must be before the last step of training, {last_step}. "
-            f"Received: rewind_to={plan.rewind_to!r}."
-        )
-    if plan.monitor not in (None, *monitors):
-        raise ValueError(
-            f"`monitor` must be one of {', '.join(map(repr, monitors))}. "
-            f"Received: monitor={plan.monitor!r}."
         )

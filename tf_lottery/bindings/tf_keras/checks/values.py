@@ -19,7 +19,7 @@ from tf_lottery.bindings.tf_keras.checks.indices import check_indices
 from tf_lottery.bindings.tf_keras.checks.whole import check_whole
 from tf_lottery.bindings.tf_keras.data import arrays
 from tf_lottery.bindings.tf_keras.data.batched import Batched
-from tf_lottery.bindings.tf_keras.data.given import is_arrays
+from tf_lottery.bindings.tf_keras.data.forms import is_arrays
 from tf_lottery.core.warn import warn
 
 _TRIED = 32  # rows

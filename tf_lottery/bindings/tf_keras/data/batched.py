@@ -17,11 +17,21 @@ import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.data import arrays
-from tf_lottery.bindings.tf_keras.data.feed import Feed, shared_by_batch
+from tf_lottery.bindings.tf_keras.data.feed import (
+    Batches,
+    Feed,
+    Passes,
+    shared_by_batch,
+)
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.seeds import row_order
 from tf_lottery.core.warn import warn
 
 Weigh = Callable[[Any], Any]
+_RETURN = (
+    "A function of the seed that returns it, `def dataset(seed):`, is called for each "
+    "training, which can be repeated."
+)
 _FUNCTION = (
     "Pass a function of the seed that returns a generator, `def dataset(seed):`, or a "
     "tf.data.Dataset."
@@ -67,7 +77,6 @@ class Indexed:
         self.length = _length(sequence)
         self.first = _standard(sequence[0])
         self.changes = _has_own(sequence, "on_epoch_end", "on_epoch_begin")
-        self.repeatable = not self.changes
 
     @property
     def note(self) -> str:
@@ -75,9 +84,9 @@ class Indexed:
         kind = f"`dataset` is a {type(self._sequence).__name__}"
         if self.changes:
             return (
-                f"{kind} with `on_epoch_end`, which is called after each pass; a "
-                "resumed search calls it again for the passes before. It repeats only "
-                "if those calls give the same batches."
+                f"{kind} with `on_epoch_end`, which is called after each pass. Passed "
+                "as it is, it goes on from training to training: this search can be "
+                f"resumed but not repeated. {_RETURN}"
             )
         return (
             f"{kind}: the order of its batches follows from seed and pass, so this "
@@ -90,30 +99,45 @@ class Indexed:
         found = _dataset(lambda: self._batches(range(self.length)), self.first)
         return found.apply(tf.data.experimental.assert_cardinality(self.length))
 
-    def feed(self, plan: Plan, weigh: Weigh) -> Feed:
+    def feed(
+        self, plan: Plan, weigh: Weigh, again: Callable[[], Any] | None = None
+    ) -> Feed:
         """Its batches in an order by seed and pass."""
         made: dict[int, Any] = {}
 
         def make(step: int) -> Any:
             if step not in made:
-                number, offset = divmod(step, self.length)
-                order = self._order(plan.seed, number)[offset:]
-                found = _dataset(lambda: self._batches(order), self.first)
-                # Reading ahead would change what depends on how much was read.
-                found = found if self.changes else found.prefetch(2)
-                made[step] = shared_by_batch(weigh(found))
+                made[step] = self._from(step, plan.seed, weigh)
             return made[step]
+
+        def begin() -> Batches:
+            if not self.changes or again is None:
+                return Batches(make, self._begin)
+            anew = Indexed(again())
+            return Passes(
+                lambda step: anew._from(step, plan.seed, weigh),
+                self.length,
+                anew._begin,
+            )
 
         spec = make(0).element_spec
         return Feed(
             steps_per_epoch=plan.steps_per_epoch or self.length,
             pass_length=self.length,
             spec=spec,
-            make=make,
-            ordered_by_step=not self.changes,
+            begin=begin,
+            repeatable=not self.changes or again is not None,
             example=_example(self.first, spec),
-            begin=self._begin,
         )
+
+    def _from(self, step: int, seed: int, weigh: Weigh) -> Any:
+        """The dataset of the pass of a step, from that step on."""
+        number, offset = divmod(step, self.length)
+        order = row_order(seed, number, self.length)[offset:].tolist()
+        found = _dataset(lambda: self._batches(order), self.first)
+        # Reading ahead would change what depends on how much was read.
+        found = found if self.changes else found.prefetch(2)
+        return shared_by_batch(weigh(found))
 
     def _begin(self) -> None:
         if self._begun:
@@ -125,12 +149,6 @@ class Indexed:
                 "`dataset` must have as many batches in each pass as at first, "
                 f"{self.length}. Received: {length} after `on_epoch_end`."
             )
-
-    def _order(self, seed: int, number: int) -> list[int]:
-        seeds = tf.constant([seed, number], tf.int64)
-        positions = tf.range(self.length)
-        order = tf.random.experimental.stateless_shuffle(positions, seeds)
-        return [int(position) for position in order]
 
     def _batches(self, order: Iterable[int]) -> Iterator[Any]:
         return (_standard(self._sequence[position]) for position in order)
@@ -145,8 +163,6 @@ class Generated:
     Raises:
         ValueError: It generates nothing.
     """
-
-    repeatable = True
 
     def __init__(self, again: Callable[[], Any]) -> None:
         self._again = again
@@ -166,7 +182,9 @@ class Generated:
         """Its batches."""
         return _dataset(lambda: map(_standard, self._again()), self.first)
 
-    def feed(self, plan: Plan, weigh: Weigh) -> Feed:
+    def feed(
+        self, plan: Plan, weigh: Weigh, again: Callable[[], Any] | None = None
+    ) -> Feed:
         """Its batches; they are counted, unless the steps of an epoch are given."""
         if plan.steps_per_epoch is None and self.length is None:
             self.length = count(self._again())
@@ -186,8 +204,7 @@ class Generated:
             steps_per_epoch=plan.steps_per_epoch or length or 0,
             pass_length=length,
             spec=spec,
-            make=make,
-            ordered_by_step=True,
+            begin=lambda: Batches(make),
             example=_example(self.first, spec),
             is_promised=length is not None,
             advice="Let it generate as many batches for each call, or generate without "
@@ -202,7 +219,6 @@ class Once:
         iterator: Endless, as each training needs its batches.
     """
 
-    repeatable = False
     note = (
         "`dataset` is a generator, which is read on from training to training: this "
         "search can be resumed, with other batches, but not repeated. " + _FUNCTION
@@ -229,7 +245,9 @@ class Once:
             "`keras.utils.Sequence`."
         )
 
-    def feed(self, plan: Plan, weigh: Weigh) -> Feed:
+    def feed(
+        self, plan: Plan, weigh: Weigh, again: Callable[[], Any] | None = None
+    ) -> Feed:
         """Its batches, from where it is."""
         if plan.steps_per_epoch is None:
             raise ValueError(
@@ -242,8 +260,8 @@ class Once:
             steps_per_epoch=plan.steps_per_epoch,
             pass_length=None,
             spec=found.element_spec,
-            make=lambda step: found,
-            ordered_by_step=True,
+            begin=lambda: Batches(lambda step: found),
+            repeatable=False,
             example=_example(self.first, found.element_spec),
             advice=f"A search trains several times. {_FUNCTION}",
         )

@@ -1,86 +1,147 @@
-"""One feed of batches for training, whatever form the data came in.
+"""Training batches that can be opened at any step, whatever form the data came in."""
 
-A feed knows how many batches an epoch has and opens an iterator at any step.
-"""
-
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.core.kept import kept
 
-
-def _nothing() -> None:
-    pass
+_PROMISED = re.compile(r"expected to contain (\d+) elements but contained (.*?)elem")
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Training batches that can be opened at any step.
+    """The training batches of a seed.
 
     Attributes:
-        steps_per_epoch: Optimizer steps an epoch.
+        steps_per_epoch: Optimizer steps per epoch.
         pass_length: Steps until an iterator ends; None if it never does.
         spec: The element spec of a batch.
-        make: From a step to a dataset whose first batch is that of the step.
-        ordered_by_step: Whether `make` gives the same batches for the same step;
-            a dataset of the user's has an order of its own for each iterator.
+        begin: Begins the data of a training.
+        repeatable: Whether each training gets the same batches, in each process.
         example: The spec of the first batch, where it says more than `spec`.
-        begin: Called before each pass.
-        is_promised: Whether the length of a pass was counted or promised, so that
-            other passes have to be held against it.
+        counted: How many batches a pass has, if they had to be counted.
+        is_promised: Whether the length of a pass was counted or promised; other passes
+            are then held against it.
         advice: What to do if a pass ends early.
     """
 
     steps_per_epoch: int
     pass_length: int | None
     spec: Any
-    make: Callable[[int], Any]
-    ordered_by_step: bool
+    begin: "Callable[[], Batches]"
+    repeatable: bool = True
     example: Any = None
-    begin: Callable[[], None] = _nothing
+    counted: int | None = None
     is_promised: bool = False
     advice: str = ""
+
+    ended: ClassVar = (
+        tf.errors.OutOfRangeError,
+        tf.errors.FailedPreconditionError,
+        StopIteration,
+    )
 
     @property
     def example_spec(self) -> Any:
         """What is known of the shapes of a batch."""
         return self.spec if self.example is None else self.example
 
+    def missing(self, error: BaseException, step: int, what: str) -> Exception | None:
+        """What to raise where a batch is missing; None if the error is another.
+
+        Args:
+            error: One of `ended`.
+            step: The last step that was done.
+            what: What is trained.
+        """
+        promised = _PROMISED.search(str(error))
+        is_end = isinstance(error, tf.errors.OutOfRangeError | StopIteration)
+        if not (promised or is_end):
+            return None
+        if self.pass_length is None:
+            return RuntimeError(
+                "`dataset` must have a batch for each step of all trainings. Received: "
+                f"one that ended in {what} at step {step:,}. {self.advice}{kept()}"
+            )
+        return self._other_length(step % self.pass_length, step, what)
+
+    def check_end(self, batches: Iterator[Any], step: int, what: str) -> None:
+        """Raises unless a pass whose length was promised is at its end."""
+        if not self.is_promised:
+            return
+        try:
+            found: Any = batches
+            goes_on = bool(found.get_next_as_optional().has_value())
+        except tf.errors.FailedPreconditionError as error:
+            if not _PROMISED.search(str(error)):
+                raise
+            goes_on = True
+        if goes_on:
+            raise self._other_length(f"more than {self.pass_length}", step, what)
+
+    def _other_length(self, received: Any, step: int, what: str) -> Exception:
+        return RuntimeError(
+            "`dataset` must have as many batches in each pass as were counted or "
+            f"promised, {self.pass_length}. Received: {received} in a pass of {what}, "
+            f"at step {step:,}. {self.advice}{kept()}"
+        )
+
+
+class Batches:
+    """The batches of one training.
+
+    Args:
+        make: From a step to a dataset whose first batch is that of the step.
+        begin_pass: Called before each pass.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int], Any],
+        begin_pass: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._make = make
+        self._begin_pass = begin_pass
+
     def open(self, step: int) -> Iterator[Any]:
         """An iterator whose first batch is that of `step`."""
-        self.begin()
+        self._begin_pass()
         strategy = tf.distribute.get_strategy()
-        dataset = strategy.experimental_distribute_dataset(self.make(step))
+        dataset = strategy.experimental_distribute_dataset(self._make(step))
         batches: Iterator[Any] = iter(dataset)
         return batches
 
-    def pass_start(self, start: int, step: int) -> int:
-        """The step at which a training from `start` opened its iterator of `step`."""
-        if self.ordered_by_step or self.pass_length is None:
-            return start
-        return max(start, step - step % self.pass_length)
 
-    def forward(self, trainings: Iterable[tuple[int, int]]) -> None:
-        """Takes what earlier trainings took, so that a seeded shuffle goes on.
+class Passes(Batches):
+    """Batches whose order depends on how many passes were opened before.
 
-        Args:
-            trainings: The steps at which each began and ended.
-        """
-        for _ in range(self.passes(trainings)):
-            self.begin()
-            iter(self.make(0))
+    Args:
+        make: From a step to a dataset whose first batch is that of the step.
+        length: The steps of a pass.
+        begin_pass: Called before each pass.
+    """
 
-    def passes(self, trainings: Iterable[tuple[int, int]]) -> int:
-        """How many iterators trainings open, where the order depends on it; else 0."""
-        length = self.pass_length
-        if self.ordered_by_step or length is None:
-            return 0
-        return sum(
-            (stop - 1) // length - start // length + 1
-            for start, stop in trainings
-            if stop > start
-        )
+    def __init__(
+        self,
+        make: Callable[[int], Any],
+        length: int,
+        begin_pass: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(make, begin_pass)
+        self._length = length
+        self._opened = 0
+
+    def open(self, step: int) -> Iterator[Any]:
+        """An iterator whose first batch is that of `step`, after the passes before."""
+        while self._opened < step // self._length:
+            self._opened += 1
+            self._begin_pass()
+            iter(self._make(0))
+        self._opened += 1
+        return super().open(step)
 
 
 def shared_by_batch(dataset: Any) -> Any:

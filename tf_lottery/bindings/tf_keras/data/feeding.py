@@ -1,47 +1,59 @@
 """From data to a feed of training batches, and to datasets to evaluate on.
 
-Arrays are shuffled here, by seed and pass, equal in every round; a dataset of
-the user's is taken as it is, one iterator a pass.
+Every training begins its data anew: arrays in an order by seed and pass, and what a
+function of the seed returned by calling it again. A dataset that was passed as it is,
+and shuffles, goes on from training to training.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
+from tf_lottery.bindings.parts import Devices, Examples
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.data import arrays
+from tf_lottery.bindings.tf_keras.data import arrays, repeatable
 from tf_lottery.bindings.tf_keras.data.batched import Batched, Weigh
 from tf_lottery.bindings.tf_keras.data.class_weight import check_classes, weighing
-from tf_lottery.bindings.tf_keras.data.feed import Feed, shared_by_batch
-from tf_lottery.bindings.tf_keras.data.given import (
-    ARGUMENTS,
-    BATCH_SIZE,
-    Data,
-    is_arrays,
+from tf_lottery.bindings.tf_keras.data.feed import (
+    Batches,
+    Feed,
+    Passes,
+    shared_by_batch,
 )
-from tf_lottery.bindings.tf_keras.data.repeatable import parts
+from tf_lottery.bindings.tf_keras.data.forms import (
+    BATCH_SIZE,
+    is_arrays,
+    of_known_length,
+)
+from tf_lottery.core.data import ARGUMENTS, Data
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.seeds import row_order
 
 
 def feed(
     train: Any,
     plan: Plan,
-    static: bool = False,
+    devices: Devices,
     class_weight: Mapping[int, float] | None = None,
+    again: Callable[[], Any] | None = None,
 ) -> Feed:
     """The feed of training batches.
 
     Args:
         train: Data in any form.
         plan: The batch size of arrays, and the steps of an epoch.
-        static: Whether batches must be of one size; then a last, smaller one of
+        devices: What trains. Where batches must be of one size, a last, smaller one of
             arrays is dropped.
         class_weight: The weight of each class.
+        again: Makes the data again, where a function of the seed returned them.
 
     Raises:
         TypeError: No data.
         ValueError: Empty data, or data whose length must be given.
     """
-    weigh = weighing(class_weight)
+    weigh, static = weighing(class_weight), devices.needs_static_shapes
     if is_arrays(train):
         rows = arrays.checked("dataset", train)
         check_classes(class_weight, arrays.unpacked(rows)[1])
@@ -53,14 +65,14 @@ def feed(
             f"Received: batch_size={plan.batch_size} with a {kind}."
         )
     if isinstance(train, Batched):
-        found = train.feed(plan, weigh)
+        found = train.feed(plan, weigh, again)
         _check_static("dataset", found.spec, static)
         return found
     _check_static("dataset", train.element_spec, static)
-    return _dataset_feed(train, plan, weigh)
+    return _dataset_feed(train, plan, weigh, again)
 
 
-def evaluated(data: Data, plan: Plan, static: bool = False) -> dict[str, Any]:
+def evaluated(data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
     """Validation and test data, where given, by the prefix of their metrics.
 
     Raises:
@@ -68,6 +80,7 @@ def evaluated(data: Data, plan: Plan, static: bool = False) -> dict[str, Any]:
         ValueError: Empty or endless data.
     """
     found = {"val": data.validation, "test": data.test}
+    static = devices.needs_static_shapes
     return {
         name: _evaluation_data(ARGUMENTS[name], part, plan, static)
         for name, part in found.items()
@@ -75,16 +88,52 @@ def evaluated(data: Data, plan: Plan, static: bool = False) -> dict[str, Any]:
     }
 
 
-def describe(
-    data: Data, feed: Feed, evaluated: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
+def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
     """What is known of each part before it is read; of arrays also their contents."""
+    data, feed = examples.data, examples.feed
     parts = {"dataset": _facts(data.train, feed.spec, feed.steps_per_epoch)}
     for name, source in {"val": data.validation, "test": data.test}.items():
-        if name in evaluated:
-            spec, length = evaluated[name].element_spec, evaluated[name].cardinality()
+        if name in examples.evaluated:
+            dataset = examples.evaluated[name]
+            spec, length = dataset.element_spec, dataset.cardinality()
             parts[ARGUMENTS[name]] = _facts(source, spec, int(length))
     return parts
+
+
+def data_notes(examples: Examples, devices: Devices) -> list[str]:
+    """What a user should know of the data before they are trained on."""
+    found = [repeatable.note(examples.feed, examples.data.train)]
+    if (count := devices.processes.count) > 1:
+        found += [
+            f"The batches of `{name}` are shared among {count} workers by its "
+            f"auto-shard policy, {policy}."
+            for name, policy in auto_shard_policies(examples.data).items()
+        ]
+    return [note for note in found if note]
+
+
+def contents(data: Any) -> str:
+    """A hash of the examples of a dataset, in any order."""
+    digest = 0
+    for batch in data.unbatch().as_numpy_iterator():
+        parts = b"".join(np.asarray(a).tobytes() for a in tf.nest.flatten(batch))
+        digest ^= int.from_bytes(hashlib.sha256(parts).digest(), "big")
+    return f"{digest:x}"
+
+
+def first_inputs(examples: Examples) -> Any:
+    """The inputs of the first batch, if it can be read at no cost; else None."""
+    train = examples.data.train
+    if is_arrays(train):
+        batch = next(examples.feed.begin().open(0))
+    elif isinstance(train, Batched):
+        batch = train.first
+    elif repeatable.leaves_no_trace(train):
+        batch = next(iter(train.take(1)))
+    else:
+        return None
+    inputs, _, _ = arrays.unpacked(batch)
+    return inputs
 
 
 def auto_shard_policies(data: Data) -> dict[str, str]:
@@ -123,7 +172,10 @@ def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
     return data
 
 
-def _dataset_feed(train: Any, plan: Plan, weigh: Weigh) -> Feed:
+def _dataset_feed(
+    train: Any, plan: Plan, weigh: Weigh, again: Callable[[], Any] | None
+) -> Feed:
+    train, counted = of_known_length(train, plan)
     length = int(train.cardinality())
     if length == 0:
         raise ValueError("`dataset` must have at least one batch. Received: none.")
@@ -133,23 +185,40 @@ def _dataset_feed(train: Any, plan: Plan, weigh: Weigh) -> Feed:
             "An endless dataset needs `steps_per_epoch`, or it never ends an epoch. "
             "Received: steps_per_epoch=None."
         )
-    weighted = weigh(train)
-    kinds = {type(part).__name__ for part in parts(train)}
+    kinds = {type(each).__name__ for each in repeatable.parts(train)}
+    is_anew = repeatable.begins_anew(train)
 
-    def make(step: int) -> Any:
-        offset = step if endless else step % length
-        return weighted.skip(offset) if offset else weighted
+    def begin() -> Batches:
+        weighted = weigh(train)
+        if again and not is_anew:
+            weighted = weigh(_of_length(again(), length))
+
+        def make(step: int) -> Any:
+            offset = step if endless else step % length
+            return weighted.skip(offset) if offset else weighted
+
+        counts = again is not None and not is_anew and not endless
+        return Passes(make, length) if counts else Batches(make)
 
     return Feed(
         steps_per_epoch=plan.steps_per_epoch or length,
         pass_length=None if endless else length,
-        spec=weighted.element_spec,
-        make=make,
-        ordered_by_step=False,
+        spec=weigh(train).element_spec,
+        begin=begin,
+        repeatable=repeatable.is_repeatable(train, again is not None),
+        counted=counted,
         is_promised=not endless and "_AssertCardinalityDataset" in kinds,
         advice="If you promised them by `assert_cardinality`, correct the number, or "
         "leave it out: then the batches are counted.",
     )
+
+
+def _of_length(train: Any, length: int) -> Any:
+    """A dataset of a function that was called again, of the length it had at first."""
+    unknown = int(train.cardinality()) == tf.data.UNKNOWN_CARDINALITY
+    if length == tf.data.INFINITE_CARDINALITY:
+        return train.repeat() if unknown else train
+    return train.apply(tf.data.experimental.assert_cardinality(length))
 
 
 def _array_feed(rows: Any, plan: Plan, static: bool, weigh: Weigh) -> Feed:
@@ -165,9 +234,10 @@ def _array_feed(rows: Any, plan: Plan, static: bool, weigh: Weigh) -> Feed:
     made: dict[int, Any] = {}
 
     def order(number: Any) -> Any:
-        seed = tf.stack([tf.cast(plan.seed, tf.int64), number])
-        # Stateless, so the order depends on the seed and the pass alone.
-        positions = tf.random.experimental.stateless_shuffle(tf.range(size), seed)
+        positions = tf.numpy_function(
+            lambda number: row_order(plan.seed, int(number), size), [number], tf.int64
+        )
+        positions = tf.ensure_shape(positions, [size])
         return tf.data.Dataset.from_tensor_slices(positions).batch(batch, static)
 
     def make(step: int) -> Any:
@@ -183,8 +253,7 @@ def _array_feed(rows: Any, plan: Plan, static: bool, weigh: Weigh) -> Feed:
         steps_per_epoch=plan.steps_per_epoch or length,
         pass_length=None,
         spec=make(0).element_spec,
-        make=make,
-        ordered_by_step=True,
+        begin=lambda: Batches(make),
     )
 
 

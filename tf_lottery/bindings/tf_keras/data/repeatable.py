@@ -1,40 +1,47 @@
-"""Whether a dataset of the user's gives the same batches in a new process."""
+"""Whether a dataset of the user's gives the same batches in each training."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from tf_lottery.bindings.parts import Feed
 from tf_lottery.bindings.tf_keras._imports import tf
 
 
-def is_repeatable(dataset: Any) -> bool:
-    """Whether a dataset gives the same batches to the same search in a new process.
+def is_repeatable(dataset: Any, is_made_anew: bool) -> bool:
+    """Whether each training gets the same batches from it, in each process.
 
-    It does not if it shuffles or draws without a seed. Nor if it shuffles inside
-    an endless iterator: how far that has got depends on tf.data's read-ahead.
+    Args:
+        dataset: A `tf.data.Dataset`.
+        is_made_anew: Whether a function of the seed makes it for each training.
     """
-    if not isinstance(dataset, tf.data.Dataset):
-        return getattr(dataset, "repeatable", True)  # of batches of Python code
-    endless = int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
     unseeded = any(map(_is_unseeded, parts(dataset)))
-    return not (endless and shuffles(dataset)) and not unseeded
+    return not unseeded and (is_made_anew or begins_anew(dataset))
 
 
-def note(dataset: Any, counted: int | None) -> str:
+def begins_anew(dataset: Any) -> bool:
+    """Whether a dataset gives the same batches each time that it is read."""
+    return not any(_seeds(part) and _reshuffles(part) for part in parts(dataset))
+
+
+def note(feed: Feed, dataset: Any) -> str:
     """What the form of the data means for repeating and resuming, where that is news.
 
     Args:
+        feed: The batches of training.
         dataset: Training data in one form.
-        counted: How many batches there are, if they had to be counted.
     """
     if not isinstance(dataset, tf.data.Dataset):
         return getattr(dataset, "note", "")
     notes = []
-    if counted is not None:
-        notes.append(f"`dataset` has {counted:,} batches, counted in a first pass.")
-    if not is_repeatable(dataset):
+    if feed.counted is not None:
         notes.append(
-            "The dataset shuffles or draws without a seed, or shuffles endlessly: this "
-            "search can be resumed but not repeated."
+            f"`dataset` has {feed.counted:,} batches, counted in a first pass."
+        )
+    if not feed.repeatable:
+        notes.append(
+            "`dataset` shuffles or draws, and goes on from training to training: this "
+            "search can be resumed but not repeated. To repeat it, pass a function of "
+            "the seed, `def dataset(seed):`, that makes it with that seed."
         )
     return " ".join(notes)
 
@@ -64,6 +71,12 @@ def _seeds(dataset: Any) -> list[int]:
     """The seeds of a shuffle; empty for other datasets."""
     seeds = [getattr(dataset, name, None) for name in ("_seed", "_seed2")]
     return [int(seed) for seed in seeds if seed is not None]
+
+
+def _reshuffles(dataset: Any) -> bool:
+    """Whether a part of a dataset that draws goes on at its next iterator."""
+    again = getattr(dataset, "_reshuffle_each_iteration", True)
+    return again is None or bool(again)
 
 
 def _is_unseeded(dataset: Any) -> bool:

@@ -14,21 +14,8 @@ from tf_lottery.core.prune import Scores
 from tf_lottery.core.ticket import Ticket
 
 
-def gradient(model: Any, batch: Any) -> Criterion:
-    """A criterion that scores |w * dL/dw| of the trained weights on a batch.
-
-    Args:
-        model: The compiled model that is searched; it is not changed.
-        batch: A tuple `(x, y[, sample_weight])`.
-
-    Example:
-        ```python
-        criterion = tf_lottery.gradient(model, (x[:1000], y[:1000]))
-        find_ticket(model, (x, y), criterion=criterion)
-        ```
-
-    Reference: SNIP, arXiv 1810.02340, here applied after training.
-    """
+def loss_gradient(model: Any, batch: Any) -> Criterion:
+    """A criterion that scores |w * dL/dw|, see `tf_lottery.gradient`."""
     checks.check_model(model)
 
     @functools.cache  # one copy for all rounds

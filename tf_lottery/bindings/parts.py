@@ -1,0 +1,279 @@
+"""The parts of a binding: devices, batches, an engine, and the variables of a model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from tf_lottery.core.data import Data
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import State, Weights
+
+Logs = dict[str, float]
+
+
+class Processes(Protocol):
+    """The processes that train together.
+
+    Attributes:
+        count: How many there are.
+        index: The number of this one; 0 is the chief.
+        replicas: How many copies of the model all of them have.
+        local: How many of these are in this process.
+        lost: The errors of a process that another one left alone.
+    """
+
+    count: int
+    index: int
+    replicas: int
+    local: int
+    lost: tuple[type[BaseException], ...]
+
+    def sum(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The sum over all processes of one array of each, int64."""
+        ...
+
+
+class Devices(Protocol):
+    """What a search trains on.
+
+    Attributes:
+        on_cpu: Whether all of it are CPUs, which give equal bits each time.
+        needs_static_shapes: Whether all batches must be of one size.
+        processes: The processes that train together.
+    """
+
+    on_cpu: bool
+    needs_static_shapes: bool
+    processes: Processes
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Where variables are made and steps are taken."""
+        ...
+
+    def in_words(self) -> str:
+        """The devices in words."""
+        ...
+
+
+class Batches(Protocol):
+    """The training batches of one training, which can be opened at its steps."""
+
+    def open(self, step: int) -> Iterator[Any]:
+        """An iterator whose first batch is that of `step`; steps never decrease."""
+        ...
+
+
+class Feed(Protocol):
+    """Training batches, whatever form the data came in.
+
+    Attributes:
+        steps_per_epoch: Optimizer steps per epoch.
+        pass_length: Steps until an iterator ends; None if it never does.
+        spec: The shapes and types of a batch.
+        example_spec: The same of the first batch, where more is known of it.
+        repeatable: Whether each training gets the same batches, in each process.
+        counted: How many batches a pass has, if they had to be counted.
+        ended: The errors that say that a batch is missing.
+    """
+
+    steps_per_epoch: int
+    pass_length: int | None
+    spec: Any
+    example_spec: Any
+    repeatable: bool
+    counted: int | None
+    ended: tuple[type[BaseException], ...]
+
+    def begin(self) -> Batches:
+        """The batches of a training, from the beginning of the data."""
+        ...
+
+    def missing(self, error: BaseException, step: int, what: str) -> Exception | None:
+        """What to raise where a batch is missing; None if the error is another.
+
+        Args:
+            error: One of `ended`.
+            step: The last step that was done.
+            what: What is trained.
+        """
+        ...
+
+    def check_end(self, batches: Iterator[Any], step: int, what: str) -> None:
+        """Raises unless a pass whose length was promised is at its end."""
+        ...
+
+
+class Names(Protocol):
+    """What metrics are called: by the model, and in records."""
+
+    def recorded(self, logs: Mapping[str, Any]) -> dict[str, Any]:
+        """The logs by the names that records have."""
+        ...
+
+    def shown(self, logs: Mapping[str, Any]) -> dict[str, Any]:
+        """Recorded logs by the names that callbacks see."""
+        ...
+
+
+class Engine(Protocol):
+    """Takes optimizer steps of a compiled model, and evaluates it.
+
+    Attributes:
+        model: The Keras model.
+        names: What its metrics are called; they must be made.
+        group: The most steps of one call.
+        least: The steps that a call takes at least, while their time is unknown.
+        errors: What the framework raises where data or a step fail.
+    """
+
+    model: Any
+    group: int
+    least: int
+    errors: tuple[type[BaseException], ...]
+
+    @property
+    def names(self) -> Names: ...
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of the metrics in records; the first decides by default."""
+        ...
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback asked to end the training."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """The steps that the model counted, those of `begin` included."""
+        ...
+
+    @property
+    def traces(self) -> int:
+        """How often the training step was traced."""
+        ...
+
+    def begin(self, step: int) -> None:
+        """Begins a training at a step."""
+        ...
+
+    def begin_epoch(self) -> None:
+        """Resets the metrics."""
+        ...
+
+    def train(self, batches: Iterator[Any], size: int) -> Logs:
+        """Takes exactly `size` optimizer steps; returns the metrics of the epoch."""
+        ...
+
+    def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
+        """The metrics on data, and how many batches they have.
+
+        A training goes on afterwards as if nothing had happened. `size` is the most
+        batches of one call.
+        """
+        ...
+
+    def callback_list(self, callbacks: Sequence[Any], epochs: int, steps: int) -> Any:
+        """Keras' list of callbacks, which also keeps `model.history`."""
+        ...
+
+    def finalize(self) -> bool:
+        """Does what Keras does to weights at the end of `fit`; whether it did anything.
+
+        Keras' averages of weights (`use_ema`) take the place of the weights.
+        """
+        ...
+
+
+class Live(Protocol):
+    """The variables of a model by name, and how tickets get in and out."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the prunable weights, by path."""
+        ...
+
+    def read(self) -> State:
+        """A copy of everything."""
+        ...
+
+    def view(self) -> State:
+        """Everything, read when it is asked for; it changes with the next step."""
+        ...
+
+    def read_weights(self) -> Weights:
+        """A copy of the weights and non-trainable variables."""
+        ...
+
+    def view_weights(self) -> Weights:
+        """The same, read when they are asked for."""
+        ...
+
+    def assign(self, state: State, masks: Masks) -> None:
+        """Sets variables and masks, and reads them back; pruned weights become +0.0.
+
+        Raises:
+            TicketError: A state or masks of another model.
+            InvariantError: A variable that does not hold what was assigned.
+        """
+        ...
+
+    def leaking(self) -> list[str]:
+        """The paths of weights that are pruned, but not zero."""
+        ...
+
+    def changed_masks(self) -> list[str]:
+        """The paths of weights whose masks are not those that were assigned."""
+        ...
+
+    def replica_masks(self) -> list[dict[str, Any]]:
+        """The masks on each replica of this process."""
+        ...
+
+    def average(self) -> None:
+        """Gives all replicas the mean of what each has for itself."""
+        ...
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The masked copy of a model that a search trains, proved and compiled.
+
+    Attributes:
+        engine: Takes its steps.
+        live: Its variables.
+        architecture: The model and how it is compiled, as plain values; None if Keras
+            cannot write it.
+        values: Digests of values that no training changes, such as a teacher's.
+        skipped: Layers with a matrix that is not pruned.
+        unknown: What of a training cannot be compared with that of another search;
+            empty if all of it can.
+    """
+
+    engine: Engine
+    live: Live
+    architecture: Mapping[str, Any] | None
+    values: Mapping[str, str]
+    skipped: Sequence[str]
+    unknown: str
+
+
+class Examples(Protocol):
+    """The data of a seed, as a binding sees them.
+
+    Attributes:
+        data: What the user passed for this seed, in one form.
+        feed: The batches of training.
+        evaluated: Validation and test data, by the prefix of their metrics.
+    """
+
+    @property
+    def data(self) -> Data: ...
+    @property
+    def feed(self) -> Feed: ...
+    @property
+    def evaluated(self) -> Mapping[str, Any]: ...

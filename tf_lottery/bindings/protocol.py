@@ -1,0 +1,212 @@
+"""What a binding offers: all that a search needs of a Keras.
+
+A binding is a package below `tf_lottery.bindings` whose names are those of `Binding`.
+What trains, writes and reads searches knows these names, and no framework.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from tf_lottery.bindings.parts import Devices, Examples, Feed, Searched
+from tf_lottery.core.criteria import Criterion
+from tf_lottery.core.data import Data
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.ticket import Ticket
+
+
+class Binding(Protocol):
+    """A Keras, as searches see it.
+
+    Attributes:
+        NAME: The name of its package, which architectures hold.
+        PACKAGES: The packages whose versions identify a training.
+    """
+
+    NAME: str
+    PACKAGES: tuple[str, ...]
+
+    # What a user passed.
+
+    def is_model(self, value: Any) -> bool:
+        """Whether it is a model of this Keras."""
+        ...
+
+    def check_model(self, model: Any) -> None:
+        """Raises unless the model can be searched."""
+        ...
+
+    def warn_if_trained(self, model: Any, plan: Plan) -> None:
+        """Warns that the tickets of a trained model start from its trained weights."""
+        ...
+
+    def checked_callbacks(self, callbacks: Any) -> Any:
+        """Callbacks as a list, or a function that returns them.
+
+        Raises:
+            TypeError, ValueError: No Keras callbacks, or one that no search can have.
+        """
+        ...
+
+    def check_use_no_other(self, callbacks: Sequence[Any], model: Any) -> None:
+        """Raises if a callback reaches the model that was passed, not its copy."""
+        ...
+
+    def warn_of_lost_counts(
+        self, callbacks: Sequence[Any], step: int, path: Path
+    ) -> None:
+        """Warns of callbacks that start again where a training continues."""
+        ...
+
+    # Devices.
+
+    def devices(self, strategy: Any, model: Any) -> Devices:
+        """The devices of a search: those that are passed, or those of the model."""
+        ...
+
+    # Models.
+
+    def called(self, model: Any, seed: int, devices: Devices | None) -> Any:
+        """The model; a function is called under the seed."""
+        ...
+
+    def built(self, model: Any, feed: Feed, seed: int) -> Any:
+        """The model, or a copy of an unbuilt one with the shapes of the data."""
+        ...
+
+    def searched(
+        self,
+        model: Any,
+        examples: Examples,
+        plan: Plan,
+        devices: Devices,
+        callbacks: Any,
+    ) -> Searched:
+        """The copy that is searched; all is checked that must hold before training.
+
+        Raises:
+            TypeError, ValueError: A model or data that cannot be searched.
+        """
+        ...
+
+    def compiled_copy(self, model: Any) -> Any:
+        """A compiled copy of a model, without masks."""
+        ...
+
+    def lacks(self, ticket: Ticket, seed: int) -> str:
+        """Why no model can be made of a ticket's file alone; empty if one can."""
+        ...
+
+    # Random draws.
+
+    def seeded(self, seed: int) -> AbstractContextManager[None]:
+        """Everything random draws from the seed inside, and goes on as before after."""
+        ...
+
+    def redraw(self, model: Any) -> Any:
+        """A copy of a model, drawn by its initialisers under the current seed."""
+        ...
+
+    def weights_of(self, model: Any) -> dict[str, Any]:
+        """Copies of the weights and non-trainable variables by path."""
+        ...
+
+    def trainable(self, model: Any) -> set[str]:
+        """The paths of the trainable weights."""
+        ...
+
+    def generators_of(
+        self, model: Any, seed: int, devices: Devices | None
+    ) -> dict[str, Any]:
+        """The states of a model's random generators in a search of that seed."""
+        ...
+
+    def generator(self, seed: int) -> Any:
+        """The state of one random generator under a seed."""
+        ...
+
+    # Data.
+
+    def is_batches(self, value: Any) -> bool:
+        """Whether it gives batches, and is not rows in memory."""
+        ...
+
+    def part(self, value: Any, again: Callable[[], Any] | None) -> Any:
+        """Data in a form that can be read for each training.
+
+        Args:
+            value: Training, validation or test data, as the user passed them.
+            again: Calls the function that returned them, if one did.
+        """
+        ...
+
+    def split(self, data: Data, fraction: float) -> Data:
+        """Arrays, of which the last fraction validates."""
+        ...
+
+    def feed(
+        self,
+        train: Any,
+        plan: Plan,
+        devices: Devices,
+        class_weight: Mapping[int, float] | None,
+        again: Callable[[], Any] | None,
+    ) -> Feed:
+        """The batches of training."""
+        ...
+
+    def evaluated(self, data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
+        """Validation and test data, where given, by the prefix of their metrics."""
+        ...
+
+    def data_facts(self, examples: Examples) -> dict[str, dict[str, Any]]:
+        """What is known of each part of the data, for `plan.json`."""
+        ...
+
+    def data_notes(self, examples: Examples, devices: Devices) -> list[str]:
+        """What a user should know of the data before they are trained on."""
+        ...
+
+    def is_ordered_by_seed(self, train: Any) -> bool:
+        """Whether the order of training data follows from the plan's seed alone."""
+        ...
+
+    def contents(self, data: Any) -> str:
+        """A hash of the examples of validation or test data, in any order."""
+        ...
+
+    # What later rounds and users need.
+
+    def loss_gradient(self, model: Any, batch: Any) -> Criterion:
+        """A criterion that scores |w * dL/dw| of the trained weights on a batch."""
+        ...
+
+    def transfer(
+        self, ticket: Ticket, model: Any, *, weights: bool, skip: Sequence[str]
+    ) -> Ticket:
+        """The ticket for another model, see `tf_lottery.transfer`."""
+        ...
+
+    def identity_of(self, model: Any, rates: Iterable[str]) -> list[Any]:
+        """What a compiled model is of, as plain values: configuration and weights.
+
+        Args:
+            model: A model that was not searched.
+            rates: The names in `layer_rates`, which may ask for more than kernels.
+        """
+        ...
+
+    # The command line.
+
+    def start(self) -> None:
+        """Looks for devices, which some frameworks greet with lines that stay."""
+        ...
+
+    def under(self, dtype_policy: str | None) -> AbstractContextManager[None]:
+        """Makes models under a dtype policy; by default under that which is set."""
+        ...
+
+    def first_batches(self, data: Any, number: int, batch_size: int | None) -> Any:
+        """Of data in any form, or None, what its first batches hold."""
+        ...

@@ -1,0 +1,194 @@
+"""The train and test functions that Keras compiled, called in groups of any size.
+
+Keras' `fit` can end a group of steps only where `steps_per_execution` divides. In the
+functions that Keras makes the size of a group is a variable, so it can be set for each
+call, and nothing is traced again.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.parts import Logs
+from tf_lottery.bindings.tf_keras import hold
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.callbacks import callback_list
+from tf_lottery.bindings.tf_keras.metric_names import MetricNames
+from tf_lottery.bindings.tf_keras.states import recurrent_states
+
+
+class Engine:
+    """Takes groups of optimizer steps of a compiled model, and evaluates it.
+
+    Args:
+        model: Compiled with `steps_per_execution` > 1, so that the size of a
+            group can be set at run time, or equal to 1.
+        group: The most steps of one call of the train or test function.
+        given: The `steps_per_execution` that the user compiled with: callbacks see it.
+    """
+
+    errors: tuple[type[BaseException], ...] = (tf.errors.OpError,)
+
+    def __init__(self, model: Any, group: int, given: int) -> None:
+        self.model = model
+        self.group = group
+        self._given = given
+        # Workers must agree on the size of a group, and measure different times.
+        alone = not model.distribute_strategy.extended._in_multi_worker_mode()
+        self.least = given if alone else group
+        self._states = list(recurrent_states(model).values())
+        # Metrics of several workers are whole on each; Keras would add them up.
+        model.distribute_reduction_method = "first"
+        # Made here, while the group is set: with groups of 1 Keras makes functions
+        # for single steps, and keeps them.
+        self._train = model.make_train_function()
+        model.make_test_function()
+        model._steps_per_execution.assign(given)
+
+    @property
+    def names(self) -> MetricNames:
+        """What the model's metrics are called; they must be made."""
+        return MetricNames(self.model)
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of the metrics in records; the one that decides by default first.
+
+        Compiled metrics come before losses. What a model adds by `add_metric` comes
+        last, as it may be of any direction.
+        """
+        names, model = self.model.metrics_names, self.model
+        compiled = {metric.name for metric in model.compiled_metrics.metrics}
+        losses = [name for name in names if name.endswith("loss")]
+        ordered = [name for name in names if name in compiled and name not in losses]
+        ordered += losses
+        ordered += [name for name in [*names, "loss"] if name not in ordered]
+        return list(self.names.recorded(dict.fromkeys(ordered)))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback asked to end the training."""
+        return bool(self.model.stop_training)
+
+    @property
+    def steps(self) -> int:
+        """The steps that the model counted, those of `begin` included."""
+        return int(self.model._train_counter.numpy())
+
+    @property
+    def traces(self) -> int:
+        """How often the train function was traced."""
+        function = getattr(self.model, "train_tf_function", None)
+        return function.experimental_get_tracing_count() if function else 0
+
+    def begin(self, step: int) -> None:
+        """Begins a training at a step."""
+        self.model._train_counter.assign(step)
+        self.model.stop_training = False
+
+    def begin_epoch(self) -> None:
+        """Resets the metrics."""
+        self.model.reset_metrics()
+
+    def train(self, batches: Iterator[Any], size: int) -> Logs:
+        """Takes exactly `size` optimizer steps; returns the metrics of the epoch."""
+        with self._group_of(size):
+            return _numbers(self._train(batches))
+
+    def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
+        """The metrics on a dataset, and how many batches it has.
+
+        They depend on weights alone: stateful recurrent layers begin at zero, and get
+        the state of their training back, as metrics do.
+        """
+        # Keras loses what a group counted in which batches of unknown number end.
+        size = size if int(data.cardinality()) > 0 else 1
+        metrics = [v for metric in self.model.metrics for v in metric.variables]
+        with _kept([*metrics, *self._states]):
+            for state in self._states:
+                state.assign(tf.zeros_like(state))
+            logs = _numbers(self._evaluated(data, size, callbacks))
+        return logs, int(self.model._test_counter.numpy())
+
+    def callback_list(self, callbacks: Sequence[Any], epochs: int, steps: int) -> Any:
+        """Keras' list of callbacks, which also keeps `model.history`."""
+        return callback_list(callbacks, self.model, epochs, steps)
+
+    def finalize(self) -> bool:
+        """Gives weights their averages where the optimizer keeps them (`use_ema`)."""
+        return hold.finalize(self.model)
+
+    def traced(self, spec: Any, evaluated: Mapping[str, Any]) -> Iterator[Any]:
+        """The steps of training and evaluation as concrete functions.
+
+        The compiled training step is traced here, before it is first called, and not
+        again. What cannot be traced, as an eager step may be, is left out.
+
+        Args:
+            spec: The element spec of training batches.
+            evaluated: The datasets of `evaluate`, by name.
+        """
+        alone = self.model.distribute_strategy.num_replicas_in_sync == 1
+        function = getattr(self.model, "train_tf_function", None)
+        if alone and function is not None:
+            yield function.get_concrete_function(tf.data.IteratorSpec(spec))
+        else:
+            yield from self._traced_on_replicas(self.model.train_step, spec)
+        for dataset in evaluated.values():
+            step, spec = self.model.test_step, dataset.element_spec
+            yield from self._traced_on_replicas(step, spec)
+
+    def _evaluated(self, data: Any, size: int, callbacks: Any) -> Any:
+        """What Keras' `evaluate` gives, in groups that no callback sees."""
+        own = keras.callbacks.CallbackList([], model=self.model)
+        arguments = {"verbose": 0, "return_dict": True}
+        if self.group == self._given:  # a callback may act on batches
+            return self.model.evaluate(data, callbacks=callbacks or own, **arguments)
+        if callbacks:
+            callbacks.on_test_begin()
+        with self._group_of(size):
+            logs = self.model.evaluate(data, callbacks=own, **arguments)
+        if callbacks:
+            callbacks.on_test_end(logs)
+        return logs
+
+    def _traced_on_replicas(
+        self, step: Callable[[Any], Any], spec: Any
+    ) -> Iterator[Any]:
+        strategy = self.model.distribute_strategy
+
+        def on_replicas(batch: Any) -> Any:
+            return strategy.run(step, (batch,))
+
+        with contextlib.suppress(Exception):  # its own errors come when it is called
+            yield tf.function(on_replicas).get_concrete_function(spec)
+
+    @contextlib.contextmanager
+    def _group_of(self, size: int) -> Iterator[None]:
+        """Sets how many steps a call takes: outside it is what the user compiled."""
+        if self.group == 1:
+            yield
+            return
+        self.model._steps_per_execution.assign(size)
+        try:
+            yield
+        finally:
+            self.model._steps_per_execution.assign(self._given)
+
+
+@contextlib.contextmanager
+def _kept(variables: Sequence[Any]) -> Iterator[None]:
+    """Gives variables their values of now back at the end."""
+    values = [variable.numpy() for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
+def _numbers(logs: Any) -> Logs:
+    values = keras.src.utils.tf_utils.sync_to_numpy_or_python_type(logs)
+    return {name: float(np.mean(value)) for name, value in values.items()}

@@ -1,0 +1,115 @@
+"""A model that is ready to be searched: checked, copied, proved, masked, compiled."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tf_lottery import bindings
+from tf_lottery.bindings.parts import Devices, Searched
+from tf_lottery.bindings.protocol import Binding
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import State
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.training import checks
+from tf_lottery.training.callbacks import Callbacks
+from tf_lottery.training.data import Given
+from tf_lottery.training.data_order import SeededData
+from tf_lottery.training.reinitialise import Source
+from tf_lottery.training.workers import Workers
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all trainings of one model share.
+
+    Attributes:
+        binding: That of its Keras.
+        devices: What trains.
+        workers: The processes that train together.
+        callbacks: Those of the search.
+        source: What draws initial states.
+        searched: The masked copy.
+        data: The data of the plan's seed.
+        initial: The state that the copy began with.
+        allow_early_stop: Whether a callback may end a training early.
+    """
+
+    binding: Binding
+    devices: Devices
+    workers: Workers
+    callbacks: Callbacks
+    source: Source
+    searched: Searched
+    data: SeededData
+    initial: State
+    allow_early_stop: bool
+
+    def dense(self, plan: Plan, state: State) -> Ticket:
+        """The ticket that keeps every weight."""
+        masks = Masks.full(self.searched.live.shapes)
+        architecture = self.searched.architecture
+        return Ticket(masks, state, plan=plan, architecture=architecture)
+
+    @functools.cached_property
+    def file_lacks(self) -> str:
+        """Why no model can be made of a ticket's file alone; empty if one can."""
+        plan = self.data.plan
+        return self.binding.lacks(self.dense(plan, self.initial), plan.seed)
+
+    @property
+    def origin(self) -> Any:
+        """A copy of the user's model where no file is enough to make it; else None."""
+        return (
+            self.binding.compiled_copy(self.source.model) if self.file_lacks else None
+        )
+
+
+def prepare(
+    model: Any,
+    dataset: Any,
+    plan: Plan,
+    *,
+    validation_data: Any,
+    test_data: Any,
+    class_weight: Mapping[int, float] | None,
+    validation_split: float | None,
+    callbacks: Any,
+    allow_early_stop: bool,
+    strategy: Any,
+) -> Prepared:
+    """Prepares a model for the trainings of a plan; the arguments are `Trainer`'s.
+
+    Raises:
+        TypeError, ValueError: What cannot be trained.
+    """
+    checks.check_is_plan(plan)
+    binding = bindings.of(model)
+    listed = Callbacks(binding, callbacks)
+    passed = None if strategy is None else binding.devices(strategy, model)
+    given, model = model, binding.called(model, plan.seed, passed)
+    bindings.of(model)  # a function may return a model of another Keras
+    binding.check_model(model)
+    binding.warn_if_trained(model, plan)
+    devices = binding.devices(passed, model)
+    parts = dataset, validation_data, test_data, class_weight, validation_split
+    data = SeededData(Given(binding, *parts), plan, devices)
+    listed.keep_off(model)
+    model = binding.built(model, data.feed, plan.seed)
+    searched = binding.searched(model, data, plan, devices, listed.given)
+    found = Prepared(
+        binding,
+        devices,
+        Workers(devices.processes),
+        listed,
+        Source(binding, given, model, data.feed, passed),
+        searched,
+        data,
+        searched.live.read(),
+        allow_early_stop,
+    )
+    checks.check_plan(plan, data.feed.steps_per_epoch, data.monitors(searched.engine))
+    if plan.replicates > 1:
+        found.source.check(found.initial)
+    return found

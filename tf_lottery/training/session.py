@@ -1,0 +1,140 @@
+"""What every worker of a search does with the live model: hold, train, evaluate."""
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tf_lottery.bindings.parts import Logs
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import Outcome, State, Weights
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.training.checkpoint import Checkpoint, Run
+from tf_lottery.training.data_order import SeededData
+from tf_lottery.training.loop import Loop
+from tf_lottery.training.one_training import OneTraining, Report
+from tf_lottery.training.prepared import Prepared
+
+
+class Session:
+    """A prepared model with a plan and the data of its seed.
+
+    The chief decides and sends masks and weights; all workers take part in what each
+    method does.
+
+    Args:
+        prepared: The model.
+        plan: How to train.
+        data: The data of the plan's seed.
+        replicate: The number of the replicate that the plan is of.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        plan: Plan,
+        data: SeededData,
+        replicate: int = 0,
+    ) -> None:
+        self.prepared = prepared
+        self.plan = plan
+        self.data = data
+        self.replicate = replicate
+        self._loop = Loop(prepared.searched.engine, data.feed, data.evaluated)
+
+    def on(self, plan: Plan, data: SeededData, replicate: int = 0) -> "Session":
+        """The session of the same model with another plan and its data."""
+        other = copy.copy(self)
+        other.plan, other.data, other.replicate = plan, data, replicate
+        if data is not self.data:
+            other._loop = self._loop.on(data.feed, data.evaluated)
+        return other
+
+    def following(self, plan: Plan, replicate: int = 0) -> "Session":
+        """The session of another plan; its length, seed and `rewind_to` may differ."""
+        same = plan.seed == self.plan.seed
+        return self.on(plan, self.data if same else self.data.of(plan), replicate)
+
+    def assign(self, ticket: Ticket, state: State) -> Ticket:
+        """Gives all workers the chief's masks and state; returns their ticket."""
+        workers, live = self.prepared.workers, self.prepared.searched.live
+        masks = ticket.masks
+        if workers.count > 1:
+            masks = Masks(workers.broadcast_arrays(masks))
+        with self.prepared.devices.scope():
+            live.assign(workers.broadcast_arrays(state), masks)
+        workers.check_masks(live.replica_masks(), masks)
+        return dataclasses.replace(ticket, masks=masks)
+
+    def evaluate(self, ticket: Ticket, weights: Weights) -> Logs:
+        """The `val_*` and `test_*` metrics of a ticket with some weights."""
+        self.assign(ticket, weights)
+        with self.prepared.devices.scope():
+            found = self._loop.evaluate("val") | self._loop.evaluate("test")
+        return self._loop.engine.names.recorded(found)
+
+    def train(
+        self,
+        ticket: Ticket,
+        run: Run,
+        state: State,
+        control: str | None = None,
+        checkpoint: Checkpoint | None = None,
+        report: Report | None = None,
+    ) -> Outcome:
+        """Trains a ticket from where a run stands; see `Trainer.train`."""
+        prepared, plan = self.prepared, self.plan
+        training = OneTraining(
+            self.assign(ticket, state),
+            run,
+            plan,
+            self._loop,
+            prepared.searched.live,
+            prepared.workers,
+            checkpoint,
+            plan.monitor or self.data.monitors(self._loop.engine)[0],
+            control,
+            self.replicate if self.replicate or plan.replicates > 1 else None,
+        )
+        last_step = plan.last_step(self.data.feed.steps_per_epoch)
+        with prepared.devices.scope():
+            callbacks = prepared.callbacks.of(ticket.round, self.replicate, control)
+            if checkpoint and ticket.step < run.step < last_step:
+                file = checkpoint.path
+                prepared.binding.warn_of_lost_counts(callbacks, run.step, file)
+            return training.train(callbacks, report, prepared.allow_early_stop)
+
+    def order(self, task: str, **more: Any) -> None:
+        """Tells the other workers what to do next."""
+        which = {"plan": self.plan.to_json(), "replicate": self.replicate}
+        self.prepared.workers.broadcast_json({"task": task, **which, **more})
+
+    def follow(self) -> bytes:
+        """Does what the chief says, until it has nothing left to do.
+
+        Returns:
+            What the chief sends at the end: the file of its ticket.
+
+        Raises:
+            RuntimeError: The chief ended with an error.
+        """
+        workers, session = self.prepared.workers, self
+        while (order := workers.broadcast_json())["task"] != "end":
+            if order["task"] == "stop":
+                raise RuntimeError(f"The chief stopped: {order['why']}")
+            plan = Plan.from_json(order["plan"])
+            session = session.following(plan, order["replicate"])
+            session._do(order)
+        return workers.broadcast()
+
+    def _do(self, order: Mapping[str, Any]) -> None:
+        ticket = Ticket(Masks({}), {}, plan=self.plan)
+        if order["task"] == "draw":
+            self.prepared.source.drawn(order["seed"], self.prepared.initial)
+        elif order["task"] == "evaluate":
+            self.evaluate(ticket, {})
+        else:
+            where = {name: order[name] for name in ("round", "step")}
+            ticket = dataclasses.replace(ticket, **where)
+            self.train(ticket, Run.of_record(order["run"]), {}, order["control"])
