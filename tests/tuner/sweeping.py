@@ -8,7 +8,7 @@ from typing import ClassVar
 import keras_tuner
 import pytest
 
-from tests.fakes import FakeTrainer, Killed
+from tests.fakes import STEPS, FakeTrainer, Killed
 from tf_lottery import LotteryTuner, choices_of, lottery_objective
 from tf_lottery.core.steps import to_steps
 from tf_lottery.training.notes import Notes
@@ -26,6 +26,7 @@ class SweptTrainer(FakeTrainer):
         log: What was trained in all sweeps of a test: (rate, round).
         made: How many were made, and compiled.
         score: The validation accuracy of a plan and a round.
+        last: The last step of a training of a plan.
         die_at: The number of trainings after which it dies.
     """
 
@@ -60,6 +61,14 @@ class SweptTrainer(FakeTrainer):
     @staticmethod
     def score(plan, number):
         return 0.9
+
+    @staticmethod
+    def last(plan):
+        return STEPS
+
+    @property
+    def lengths(self):
+        return super().lengths._replace(last=self.last(self.plan))
 
     def following(self, plan, replicate=0):
         other = super().following(plan, replicate)
