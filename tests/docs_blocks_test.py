@@ -47,14 +47,14 @@ def names(tmp_path, monkeypatch):
 
     import tf_lottery
     from tests.models import arrays, compiled, keras, tf, tiny
-    from tf_lottery import zoo
+    from tf_lottery.zoo import lenet
 
     monkeypatch.chdir(tmp_path)
     x, y = arrays()
     images = np.random.default_rng(0).random((32, 28, 28, 1)).astype("float32")
-    lenet = zoo.lenet.lenet_300_100()
+    network = lenet.lenet_300_100()
     data = images, np.arange(32) % 10
-    found = tf_lottery.find_ticket(lenet, data, 1, verbose=0, validation_data=data)
+    found = tf_lottery.find_ticket(network, data, 1, verbose=0, validation_data=data)
     for path in ("ticket", "ticket.tflite"):
         found.export(path, verbose=0)
     return {
