@@ -76,9 +76,9 @@ def test_the_blocks_run_in_their_order(document, names):
     for path in EXPORTED.get(document, ()):
         names["ticket"].export(path, verbose=0)
     for number, block in enumerate(blocks(document)):
+        names["model"] = names["make_model"]()
         if "dataset.repeat()" in block:
             names["dataset"] = names["tf"].data.Dataset.from_tensors(names["data"])
-            names["model"] = names["make_model"]()
         exec(compile(block, f"{document}, block {number}", "exec"), names)
 
 
