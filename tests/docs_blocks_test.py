@@ -61,7 +61,7 @@ def names(tmp_path, monkeypatch):
     return {
         **{"tf": tf, "keras": keras, "tfmot": tfmot, "tf_lottery": tf_lottery},
         **{"tiny": tiny, "make_model": unseeded},
-        **{"model": compiled(tiny()), "other_model": compiled(tiny())},
+        "other_model": unseeded(),
         **{"x": x, "y": y, "data": (x, y), "dataset": (x, y), "validation": (x, y)},
         **{"x_val": x, "y_val": y, "x_test": x, "y_test": y, "images": images},
         "ticket": found,
