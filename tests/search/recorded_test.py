@@ -1,8 +1,4 @@
-"""A search that was killed continues, and ends as if it had not been.
-
-`recorded` imports the trainer, and so TensorFlow: this is the one file of the
-search that does. Nothing here is trained by it.
-"""
+"""A search that was killed continues, and ends as if it had not been."""
 
 import contextlib
 
@@ -131,19 +127,11 @@ def test_arrays_come_from_the_directory_and_not_from_memory(tmp_path):
 
 
 def test_initial_weights_come_from_the_directory_and_others_are_a_warning(tmp_path):
-    class OtherWeights(FakeTrainer):
-        def dense(self):
-            ticket = super().dense()
-            return type(ticket)(
-                ticket.masks,
-                {n: a + 1 for n, a in ticket.state.items()},
-                plan=self.plan,
-            )
-
     plan = Plan(rounds=1)
+    other = FakeTrainer(plan, draw_as=lambda path, array: array + 1)
     expected = search(tmp_path, FakeTrainer(plan))
     with pytest.warns(UserWarning, match=r"in its run directory\. .* are not used"):
-        rounds = search(tmp_path, OtherWeights(plan), verbose=0)
+        rounds = search(tmp_path, other)
     assert rounds[1].ticket.masks == expected[1].ticket.masks
 
 
