@@ -249,7 +249,9 @@ class Devices:
 
     on_cpu = True
     needs_static_shapes = False
-    processes = SimpleNamespace(count=1, index=0, replicas=1, local=1, lost=())
+    processes = SimpleNamespace(
+        count=1, index=0, replicas=1, local=1, lost=(), sum=lambda values: values
+    )
     scope = contextlib.nullcontext
 
     def in_words(self):
@@ -323,9 +325,14 @@ _seeds = [0]
 
 @contextlib.contextmanager
 def seeded(seed):
+    state = np.random.get_state()
+    np.random.seed(seed)
     _seeds.append(seed)
-    yield
-    _seeds.pop()
+    try:
+        yield
+    finally:
+        _seeds.pop()
+        np.random.set_state(state)
 
 
 def redraw(model):
