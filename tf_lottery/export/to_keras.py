@@ -108,9 +108,9 @@ def keras_file(
         raise ValueError(f"`path` must end in .keras. Received: {str(path)!r}.")
     job = Job(source, path, Options.of("keras", options))
     compaction = job.compacted(compact, drop_inputs)
-    written_as = network(compaction.model)
+    model = compaction.model
     load = functools.partial(
-        written_as.load,
+        network(model).load,
         custom_objects=job.options.custom_objects,
         safe_mode=job.options.safe_mode,
     )
@@ -118,14 +118,14 @@ def keras_file(
     def read(written: Path) -> Exported:
         loaded = load(written)
         tensors = stored.of_model(network(loaded).variables)
-        exported = _exported(runtime.keras_model(loaded), tensors, compaction.model)
-        return dataclasses.replace(exported, notes=written_as.loading())
+        exported = _exported(runtime.keras_model(loaded), tensors, model)
+        return dataclasses.replace(exported, notes=network(model).loading())
 
-    with tempfile.TemporaryDirectory() as directory, _naming_losses(compaction.model):
+    with tempfile.TemporaryDirectory() as directory, _naming_losses(model):
         dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
         return finish(
             job,
-            lambda to: _save_keras(compaction.model, to),
+            lambda to: _save_keras(model, to),
             read,
             format={"format": "Keras file"},
             tolerance=EXACT,
