@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.data.arrays import as_arrays
-from tf_lottery.bindings.tf_keras.data.batched import Batched
+from tf_lottery.bindings.tf_keras.data.forms import Batched
 from tf_lottery.bindings.tf_keras.layers import named_layers
 from tf_lottery.core.data import Data
 from tf_lottery.core.errors import ExportError

@@ -12,7 +12,7 @@ from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN
 from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS
-from tf_lottery.bindings.tf_keras.data.batched import Batched
+from tf_lottery.bindings.tf_keras.data.forms import Batched
 
 _KERAS = ("tf_keras.", "keras.", "tensorflow.", "tf_lottery.")
 

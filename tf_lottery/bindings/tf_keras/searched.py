@@ -6,13 +6,13 @@ from typing import Any, NoReturn
 from tf_lottery.bindings.parts import Examples, Searched
 from tf_lottery.bindings.tf_keras import comparable, hold, models
 from tf_lottery.bindings.tf_keras.checks import model as checks
-from tf_lottery.bindings.tf_keras.checks.data import (
+from tf_lottery.bindings.tf_keras.checks.examples import check_examples
+from tf_lottery.bindings.tf_keras.checks.own_steps import (
     check_evaluate,
     check_logs,
     check_loss,
     has_own,
 )
-from tf_lottery.bindings.tf_keras.checks.examples import check_examples
 from tf_lottery.bindings.tf_keras.copying import proof
 from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
 from tf_lottery.bindings.tf_keras.data.feeding import first_inputs
@@ -115,7 +115,7 @@ def _check(
         if "val" in examples.evaluated:
             check_loss(copied)
 
-    # A step of the user makes its metrics when it is traced, see `check_fits`.
+    # A step of the user makes its metrics when it is traced, see `check_targets`.
     own_step, have_traced = has_own(copied, "train_step"), False
     traced: list[Any] = []
     if not own_step:

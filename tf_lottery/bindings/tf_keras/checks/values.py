@@ -8,18 +8,12 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.checks.data import (
-    has_own,
-    has_own_loss,
-    input_names,
-    kind_of,
-    targets,
-)
-from tf_lottery.bindings.tf_keras.checks.indices import check_indices
-from tf_lottery.bindings.tf_keras.checks.whole import check_whole
+from tf_lottery.bindings.tf_keras.checks.input_values import check_indices, check_whole
+from tf_lottery.bindings.tf_keras.checks.inputs import input_names
+from tf_lottery.bindings.tf_keras.checks.own_steps import has_own, has_own_loss
+from tf_lottery.bindings.tf_keras.checks.targets import kind_of, targets
 from tf_lottery.bindings.tf_keras.data import arrays
-from tf_lottery.bindings.tf_keras.data.batched import Batched
-from tf_lottery.bindings.tf_keras.data.forms import is_arrays
+from tf_lottery.bindings.tf_keras.data.forms import Batched, is_arrays
 from tf_lottery.core.words import warn
 
 _TRIED = 32  # rows
@@ -31,10 +25,10 @@ _BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 
 
 def check_values(model: Any, part: Any, name: str) -> None:
-    """Raises if labels are of no class, or values that are not finite spoil a loss.
+    """Raises if a label has no class, or values that are not finite spoil a loss.
 
     Args:
-        model: Compiled; what its loss is must be known.
+        model: A compiled model whose loss was traced.
         part: Training, validation or test data in one form.
         name: What to call them.
 
@@ -53,7 +47,7 @@ def check_values(model: Any, part: Any, name: str) -> None:
             check_whole(model, x, name)
         return
     if not has_own(model, "train_step"):
-        _check_inputs(model, x, name)
+        _check_finite_inputs(model, x, name)
         check_whole(model, x, name)
         check_indices(model, x, name)
     _check_finite(weights, f"The sample weights of `{name}`")
@@ -66,13 +60,13 @@ def check_values(model: Any, part: Any, name: str) -> None:
 
 
 def _is_plain(dataset: Any) -> bool:
-    """Whether a dataset may be read once more: it is rows of arrays in batches."""
+    """Whether a dataset may be read once more, as it has rows of arrays in batches."""
     if type(dataset).__name__ not in _PLAIN:
         return False
     return all(map(_is_plain, dataset._inputs()))
 
 
-def _check_inputs(model: Any, x: Any, name: str) -> None:
+def _check_finite_inputs(model: Any, x: Any, name: str) -> None:
     if all(_finite(part) is None for part in tf.nest.flatten(x)):
         return
     rows = _spoiled_rows(x)
