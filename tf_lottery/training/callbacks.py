@@ -16,7 +16,7 @@ class Callbacks:
         given: Keras callbacks, or a function `(round, replicate, control)`.
 
     Raises:
-        TypeError, ValueError: No Keras callbacks, or one that no search can have.
+        TypeError, ValueError: Not Keras callbacks, or one that no search can have.
     """
 
     def __init__(self, binding: Binding, given: Given) -> None:

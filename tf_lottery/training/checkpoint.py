@@ -78,7 +78,7 @@ class Checkpoint:
     last checkpoint.
 
     Args:
-        path: The file; it is there only while the training goes on.
+        path: The file; it exists only during the training.
         masks: The masks of the ticket that is trained.
         key: Identifies the training; default: the digest of its masks.
     """

@@ -1,4 +1,4 @@
-"""What can go wrong in a training, each as one error with round and step."""
+"""What can go wrong in a training: one error for each, with round and step."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """A masked copy of the user's model that looks like the user's model.
 
 Its layers, weights, files and summary are those of the user's model: callbacks see
-what they see in Keras' `fit`. tfmot's wrappers, which hold the masks, stand beside the
+what they see in Keras' `fit`. tfmot's wrappers, which hold the masks, are outside the
 graph: inside it, masks would be among `model.get_weights()`.
 """
 

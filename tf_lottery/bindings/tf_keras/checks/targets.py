@@ -60,7 +60,7 @@ def check_targets(
 
 
 def targets(model: Any, y: Any) -> list[tuple[Any, Any, Any]]:
-    """For each output its targets, the output and its loss, where there are all."""
+    """Per output its targets, the output and its loss, if it has all three."""
     losses = getattr(model.compiled_loss, "_losses", None)
     if y is None or not model.compiled_loss.built:
         return []
@@ -97,7 +97,7 @@ def _check_needs_no_targets(model: Any, name: str, is_batched: bool) -> None:
 
 
 def _check_numbers(part: Any, what: str, advice: str = "Convert them.") -> None:
-    """Raises of strings, at which a loss of Keras fails only when it is computed."""
+    """Raises if there are strings: a loss of Keras would fail only when computed."""
     specs = (spec for spec in tf.nest.flatten(part) if spec is not None)
     if any(spec.dtype == tf.string for spec in specs):
         raise ValueError(f"{what}. Received: strings. {advice}")

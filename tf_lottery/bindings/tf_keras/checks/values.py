@@ -1,6 +1,6 @@
 """What must hold of the values of arrays, before anything is trained.
 
-Of other data the first batch is looked at, where reading it changes nothing.
+Of other data the first batch is checked, if reading it has no effect on later batches.
 """
 
 from typing import Any
