@@ -75,9 +75,7 @@ class Workers:
     ) -> None:
         """Raises unless every replica of every worker holds these masks.
 
-        Args:
-            replicas: The masks on each replica of this process.
-            masks: Those that were decided.
+        `replicas` are the masks on each replica of this process.
         """
         rows, expected = self.gather(list(map(hashes, replicas))), hashes(masks)
         for replica, found in enumerate(rows):

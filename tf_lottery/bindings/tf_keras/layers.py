@@ -132,6 +132,26 @@ def prunable_weights(layer: Any, asked: Collection[int] = ()) -> list[Any]:
     return [weight for weight in weights if id(weight) in trainable]
 
 
+def weights_to_mask(
+    model: Any, keys: Collection[str], held: Collection[int] = ()
+) -> dict[int, list[Any]]:
+    """The weights that get masks, by the id of their layer.
+
+    Args:
+        model: The model.
+        keys: Those of `layer_rates`, see `asked_for`.
+        held: The ids of weights that get a mask in any case.
+    """
+    # A layer in a frozen model is trainable only by its own flag.
+    trainable, asked = graph_weights(model), depthwise(model, keys)
+    found = {}
+    for layer in named_layers(model).values():
+        ids = trainable.intersection(map(id, prunable_weights(layer, asked)))
+        if weights := [w for w in layer.weights if id(w) in ids or id(w) in held]:
+            found[id(layer)] = weights
+    return found
+
+
 def known_weights(layer: Any) -> list[Any] | None:
     """The weights of a layer that tfmot prunes; None if it refuses the layer."""
     if not hasattr(layer, "get_prunable_weights"):

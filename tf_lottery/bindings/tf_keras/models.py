@@ -34,11 +34,7 @@ def called(model: Any, seed: int, devices: Devices | None) -> Any:
 
 
 def built(model: Any, feed: Feed, seed: int) -> Any:
-    """The model, or a copy of an unbuilt one with the shapes of the data.
-
-    Raises:
-        ValueError: Batches, or an unbuilt model, of which too little is known.
-    """
+    """See `Binding.built`."""
     check_batch(feed.example_spec, "dataset")
     if model.built:
         return _with_built_parts(model, seed) if has_unbuilt(model) else model

@@ -15,16 +15,7 @@ from tf_lottery.core.data import ARGUMENTS
 
 
 def check_examples(model: Any, examples: Examples, have_traced: bool = False) -> None:
-    """Raises unless all data fit the compiled model.
-
-    Args:
-        model: The compiled model.
-        examples: Training, validation and test data.
-        have_traced: Whether the model's steps of training and evaluation were traced.
-
-    Raises:
-        TypeError, ValueError: Data that it cannot be trained or evaluated on.
-    """
+    """Raises unless all data fit the compiled model, whose steps may be traced before."""
     data = examples.data
     parts = {"dataset": (data.train, examples.feed.example_spec)}
     sources = {"val": data.validation, "test": data.test}

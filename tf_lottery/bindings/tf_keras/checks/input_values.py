@@ -14,10 +14,7 @@ from tf_lottery.core.words import warn
 def check_whole(model: Any, x: Any, name: str) -> None:
     """Warns of fractions for an integer input: Keras cuts them off silently.
 
-    Args:
-        model: A model whose inputs have dtypes.
-        x: Arrays, or their specs if the values may not be read.
-        name: What to call the data.
+    `x` are arrays, or their specs if the values may not be read.
     """
     for key, tensor, part in by_input(model, x):
         if not (tensor.dtype.is_integer and tf.as_dtype(part.dtype).is_floating):

@@ -27,13 +27,7 @@ _BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 def check_values(model: Any, part: Any, name: str) -> None:
     """Raises if a label has no class, or values that are not finite spoil a loss.
 
-    Args:
-        model: A compiled model whose loss was traced.
-        part: Training, validation or test data in one form.
-        name: What to call them.
-
-    Raises:
-        ValueError: Values that no training can use.
+    Of a compiled model whose loss was traced, and of data in one form.
     """
     if is_arrays(part):
         x, y, weights = arrays.unpacked(arrays.packed(part))

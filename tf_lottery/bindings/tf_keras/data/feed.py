@@ -19,9 +19,9 @@ class Feed:
         steps_per_epoch: Optimizer steps per epoch.
         pass_length: Steps until an iterator ends; None if it never does.
         spec: The element spec of a batch.
+        example_spec: The spec of the first batch, which may say more than `spec`.
         begin: Begins the data of a training.
         repeatable: Whether each training gets the same batches, in each process.
-        example: The spec of the first batch, if it says more than `spec`.
         counted: How many batches a pass has, if they had to be counted.
         is_promised: Whether the length of a pass was counted or promised; another
             length is then an error.
@@ -31,9 +31,9 @@ class Feed:
     steps_per_epoch: int
     pass_length: int | None
     spec: Any
+    example_spec: Any
     begin: "Callable[[], Batches]"
     repeatable: bool = True
-    example: Any = None
     counted: int | None = None
     is_promised: bool = False
     advice: str = ""
@@ -43,11 +43,6 @@ class Feed:
         tf.errors.FailedPreconditionError,
         StopIteration,
     )
-
-    @property
-    def example_spec(self) -> Any:
-        """What is known of the shapes of a batch."""
-        return self.spec if self.example is None else self.example
 
     def missing(self, error: BaseException, step: int, what: str) -> Exception | None:
         """See `parts.Feed.missing`."""

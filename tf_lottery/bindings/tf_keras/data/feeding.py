@@ -43,19 +43,9 @@ def feed(
     class_weight: Mapping[int, float] | None = None,
     again: Callable[[], Any] | None = None,
 ) -> Feed:
-    """The feed of training batches.
+    """See `Binding.feed`.
 
-    Args:
-        train: Data in any form.
-        plan: The batch size of arrays, and the steps of an epoch.
-        devices: Where all batches must be of one size, a smaller last one of arrays is
-            dropped.
-        class_weight: The weight of each class.
-        again: Makes the data again, if a function of the seed returned them.
-
-    Raises:
-        TypeError: Not data.
-        ValueError: Empty data, or data whose length must be given.
+    If the devices need batches of one size, a smaller last batch of arrays is dropped.
     """
     weigh, static = weighing(class_weight), devices.needs_static_shapes
     if is_arrays(train):
@@ -77,12 +67,7 @@ def feed(
 
 
 def evaluated(data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
-    """Validation and test data, where given, by the prefix of their metrics.
-
-    Raises:
-        TypeError: Not data.
-        ValueError: Empty or endless data.
-    """
+    """See `Binding.evaluated`: validation and test data that were passed."""
     found = {"val": data.validation, "test": data.test}
     static = devices.needs_static_shapes
     return {
@@ -201,10 +186,12 @@ def _dataset_feed(
 
         return Passes(make, length) if call and not endless else Batches(make)
 
+    spec = weigh(train).element_spec
     return Feed(
         steps_per_epoch=plan.steps_per_epoch or length,
         pass_length=None if endless else length,
-        spec=weigh(train).element_spec,
+        spec=spec,
+        example_spec=spec,
         begin=begin,
         repeatable=repeatable.is_repeatable(train, again is not None),
         counted=counted,
@@ -250,10 +237,12 @@ def _array_feed(rows: Any, plan: Plan, static: bool, weigh: Weigh) -> Feed:
             made[step] = shared_by_batch(weighted.prefetch(8))
         return made[step]
 
+    spec = make(0).element_spec
     return Feed(
         steps_per_epoch=plan.steps_per_epoch or length,
         pass_length=None,
-        spec=make(0).element_spec,
+        spec=spec,
+        example_spec=spec,
         begin=lambda: Batches(make),
     )
 

@@ -35,12 +35,7 @@ def is_arrays(part: Any) -> bool:
 
 
 def part(value: Any, again: Callable[[], Any] | None = None) -> Any:
-    """Batches of Python code in the form that can be read many times.
-
-    Args:
-        value: Training, validation or test data, as the user passed them.
-        again: Calls the function that returned them, if one did.
-    """
+    """See `Binding.part`."""
     if isinstance(value, tf.data.Dataset | Batched) or value is None:
         return value
     if is_sequence(value):
@@ -86,11 +81,7 @@ def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
 
 
 def split(data: Data, fraction: float) -> Data:
-    """Arrays, of which the last fraction validates, as in Keras `fit`.
-
-    Raises:
-        ValueError: Not arrays, validation data already, or too few rows.
-    """
+    """See `Binding.split`; the fraction is cut off as in Keras `fit`."""
     check_fraction("validation_split", fraction)
     if data.validation is not None:
         raise ValueError(

@@ -88,7 +88,7 @@ class Generated:
             pass_length=length,
             spec=spec,
             begin=lambda: Batches(make),
-            example=example_of(self.first, spec),
+            example_spec=example_of(self.first, spec),
             is_promised=length is not None,
             advice="Let it generate as many batches for each call, or generate without "
             "end (`while True:`) and pass `steps_per_epoch`.",
@@ -145,7 +145,7 @@ class Once:
             spec=found.element_spec,
             begin=lambda: Batches(lambda step: found),
             repeatable=False,
-            example=example_of(self.first, found.element_spec),
+            example_spec=example_of(self.first, found.element_spec),
             advice=f"A search trains several times. {_FUNCTION}",
         )
 

@@ -98,7 +98,7 @@ class Indexed:
             spec=spec,
             begin=begin,
             repeatable=not self.changes or again is not None,
-            example=example_of(self.first, spec),
+            example_spec=example_of(self.first, spec),
         )
 
     def _from(self, step: int, seed: int, weigh: Weigh) -> Any:

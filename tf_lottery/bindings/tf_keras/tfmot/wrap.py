@@ -20,12 +20,10 @@ from tf_lottery.bindings.tf_keras.copying.copier import (
     copy_model,
 )
 from tf_lottery.bindings.tf_keras.layers import (
-    depthwise,
     finalize,
-    graph_weights,
     inner_layers,
     named_weights,
-    prunable_weights,
+    weights_to_mask,
     without_wrapper,
 )
 from tf_lottery.bindings.tf_keras.tfmot.wrapper import wrap_layer
@@ -55,16 +53,13 @@ def wrap(
     check_sharing(model)
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
-        trainable = graph_weights(copied)
-        ids = depthwise(copied, asked)
         weights = named_weights(copied)
         held = {id(weights[path]) for path in masked if path in weights}
+        pruned = weights_to_mask(copied, asked, held)
 
         def wrapped_layer(layer: Any) -> Any:
-            # A layer in a frozen model is trainable only by its own flag.
-            found = trainable.intersection(map(id, prunable_weights(layer, ids)))
-            pruned = [w for w in layer.weights if id(w) in found | held]
-            return wrap_layer(layer, pruned) if pruned else layer
+            mine = pruned.get(id(layer))
+            return wrap_layer(layer, mine) if mine else layer
 
         copier = Copier(wrapped_layer, shares=True)
         wrapped = copier.of(copied)
