@@ -15,7 +15,7 @@ from tf_lottery.core.data import ARGUMENTS
 
 
 def check_examples(model: Any, examples: Examples, have_traced: bool = False) -> None:
-    """Raises unless all data fit the compiled model, whose steps may be traced before."""
+    """Raises unless all data fit the compiled model, before or after it was traced."""
     data = examples.data
     parts = {"dataset": (data.train, examples.feed.example_spec)}
     sources = {"val": data.validation, "test": data.test}
