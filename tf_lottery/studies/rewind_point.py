@@ -120,14 +120,8 @@ def find_rewind_point(
             f"Received: {', '.join(others)}. Leave that out."
         )
     base = Plan(rounds=rounds, **plan)
-    trainer = Trainer(
-        model,
-        dataset,
-        base,
-        validation_data=validation_data,
-        callbacks=callbacks,
-        strategy=strategy,
-    )
+    more = {"callbacks": callbacks, "strategy": strategy}
+    trainer = Trainer(model, dataset, base, validation_data=validation_data, **more)
     steps = _steps(trainer, candidates)
     for step in steps:
         check(trainer, trainer.dense(), step, copies, points)
@@ -135,31 +129,17 @@ def find_rewind_point(
     tried: list[Instability] = []
     density = 1.0
     progress = Progress(verbose, base, trainer.lengths.last)
-    with (
-        keeping(run_dir),
-        tempfile.TemporaryDirectory("_tf_lottery") as temporary,
-    ):
+    with keeping(run_dir), tempfile.TemporaryDirectory("_tf_lottery") as temporary:
         root = Path(run_dir or temporary)
+        how = {"copies": copies, "points": points, "verbose": verbose}
         for step in steps:
             own = trainer.following(dataclasses.replace(base, rewind_to=step))
-            ticket = search(
-                own,
-                run_dir=root / f"rewind_to_{step}",
-                share_with=root,
-                verbose=verbose,
-            )
+            path = root / f"rewind_to_{step}"
+            ticket = search(own, run_dir=path, share_with=root, verbose=verbose)
             assert ticket.history is not None
             last = ticket.history[-1].ticket
             density = last.density
-            found = instability(
-                own,
-                last,
-                step,
-                copies=copies,
-                points=points,
-                run_dir=root,
-                verbose=verbose,
-            )
+            found = instability(own, last, step, run_dir=root, **how)
             tried.append(found)
             progress.say(f"Step {step:,}: instability {_shown(found, found.value)}.")
             if found.is_stable(threshold):

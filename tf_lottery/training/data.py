@@ -81,7 +81,7 @@ class Given:
         return (lambda: getattr(self.called(plan), name)) if self.is_function else None
 
     def facts(self) -> dict[str, Any]:
-        """What identifies a training besides its data, for `plan.json`."""
+        """Class weights and split, for `plan.json`."""
         facts: dict[str, Any] = {}
         if self.class_weight is not None:
             weights = {str(k): float(v) for k, v in self.class_weight.items()}

@@ -73,11 +73,11 @@ def test_on_epoch_end_is_called_for_passes_of_the_same_training():
     whole = feed.begin()
     passes = [first_inputs(whole, STEPS * number) for number in range(4)]
     assert not same(passes[0], passes[3])
-    assert same(passes[0], read(feed))  # another training begins anew
+    assert same(passes[0], read(feed))  # another training begins from the start
     assert same(passes[3], read(feed, 3 * STEPS))  # one that continues
 
 
-def test_a_function_generates_anew_for_each_pass_and_seed():
+def test_a_function_generates_again_for_each_pass_and_seed():
     feed = feed_of(generated)
     assert feed.steps_per_epoch == STEPS
     assert same(read(feed), read(feed, STEPS))

@@ -6,7 +6,6 @@ and gets a zero gradient stays zero, so nothing has to be done after the step.
 """
 
 import contextlib
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -203,7 +202,8 @@ def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
     """Creates the slots, and returns them by the weight they belong to."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if hasattr(inner, "get_slot_names"):
-        return _build_legacy(inner, trainable)
+        inner._create_all_weights(trainable)
+        return {weight.ref(): _legacy_slots(inner, weight) for weight in trainable}
     created: dict[Any, list[Slot]] = {}
     add = inner.add_variable_from_reference
 
@@ -221,16 +221,14 @@ def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
     return created
 
 
-def _build_legacy(inner: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
-    inner._create_all_weights(trainable)
-    created: dict[Any, list[Slot]] = {}
-    for weight, name in itertools.product(trainable, inner.get_slot_names()):
+def _legacy_slots(inner: Any, weight: Any) -> list[Slot]:
+    found = []
+    for name in inner.get_slot_names():
         # An optimizer may keep a slot for some weights only.
         with contextlib.suppress(KeyError):
             variable = inner.get_slot(weight, name)
-            slot = Slot(name, variable, _neutral(variable))
-            created.setdefault(weight.ref(), []).append(slot)
-    return created
+            found.append(Slot(name, variable, _neutral(variable)))
+    return found
 
 
 def _all(optimizer: Any) -> list[Any]:
@@ -260,12 +258,9 @@ def _scalars(optimizer: Any) -> dict[str, Any]:
 def _listed_slots(optimizer: Any, weight: Any) -> dict[str, Any]:
     """The slots of a weight, by the list of the optimizer that they are in."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    found: dict[str, Any] = {}
     if hasattr(inner, "get_slot_names"):
-        for name in inner.get_slot_names():
-            with contextlib.suppress(KeyError):
-                found[name] = inner.get_slot(weight, name)
-        return found
+        return {slot.name: slot.variable for slot in _legacy_slots(inner, weight)}
+    found: dict[str, Any] = {}
     places: Mapping[str, int] = getattr(inner, "_index_dict", {})
     if inner._var_key(weight) not in places:
         return found

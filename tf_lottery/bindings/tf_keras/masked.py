@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.copying.attributes import BESIDE
+from tf_lottery.bindings.tf_keras.copying.attributes import WRAPPERS
 from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 from tf_lottery.bindings.tf_keras.guard import guard
 from tf_lottery.bindings.tf_keras.layers import (
@@ -44,7 +44,7 @@ def masked_copy(
         }
         # Keras neither tracks this nor saves it: it is neither an attribute that was
         # set in its way, nor a container that it looks into.
-        object.__setattr__(copied, BESIDE, types.MappingProxyType(wrappers))
+        object.__setattr__(copied, WRAPPERS, types.MappingProxyType(wrappers))
         masks = mask_variables(copied)
         masked = [w for w in named_weights(copied).values() if w.ref() in masks]
         for weight in masked:

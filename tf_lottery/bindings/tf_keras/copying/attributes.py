@@ -18,9 +18,9 @@ _KERAS_OWN = {
     "tensorflow_version",
 }
 # The attribute of a masked copy that holds tfmot's wrappers.
-BESIDE = "_lottery_wrappers"
+WRAPPERS = "_lottery_wrappers"
 # What the copy of a model has by itself.
-_OUR_OWN = {"compile", "fit", "load_weights", BESIDE}
+_OUR_OWN = {"compile", "fit", "load_weights", WRAPPERS}
 # No attribute of the user's.
 NOT_OWN = _KERAS_OWN | _OUR_OWN
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, pruning_wrapper, tf
-from tf_lottery.bindings.tf_keras.copying.attributes import BESIDE
+from tf_lottery.bindings.tf_keras.copying.attributes import WRAPPERS
 from tf_lottery.bindings.tf_keras.copying.copier import (
     Copier,
     adapted_copy,
@@ -98,8 +98,8 @@ def computes_in_half(layer: Any) -> bool:
 
 def wrappers(model: Any) -> list[Any]:
     """Every pruning wrapper: in the model, in nested ones, outside a masked graph."""
-    beside = getattr(model, BESIDE, {})
-    return [*pruning_wrapper.collect_prunable_layers(model), *beside.values()]
+    outside = getattr(model, WRAPPERS, {})
+    return [*pruning_wrapper.collect_prunable_layers(model), *outside.values()]
 
 
 def check_unwrapped(model: Any) -> None:
