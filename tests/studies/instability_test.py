@@ -216,7 +216,7 @@ def test_datasets_of_a_function_that_splits_by_seed_are_refused():
 
 def test_the_instability_of_a_loss_has_no_default_threshold(tmp_path):
     found = Instability(0, "val_loss", (0, 1), ((0.1, 0.3),))
-    with pytest.raises(ValueError, match="'val_loss' is no fraction"):
+    with pytest.raises(ValueError, match="'val_loss' is not a fraction"):
         found.is_stable()
     assert found.is_stable(0.2)
     with pytest.raises(ValueError, match="Pass one"):

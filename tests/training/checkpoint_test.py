@@ -71,8 +71,8 @@ DAMAGE = {
     "an earlier format": lambda path: np.savez(path.open("wb"), a=np.zeros(3)),
     "no later start": lambda path: next_of(path).unlink(),
     "the later start of another": of_another,
-    "no run": lambda path: forge(path, lambda told: {**told, "run": None}),
-    "an unknown run": lambda path: forge(path, lambda told: {**told, "run": {"x": 1}}),
+    "no run": lambda path: forge(path, lambda old: {**old, "run": None}),
+    "an unknown run": lambda path: forge(path, lambda old: {**old, "run": {"x": 1}}),
 }
 
 

@@ -155,7 +155,7 @@ def halving():
 
 
 @pytest.mark.parametrize("retrain", ["rewind", "lr_rewind"])
-def test_a_schedule_starts_anew_in_every_round(retrain):
+def test_a_schedule_starts_again_in_every_round(retrain):
     rates = Rates()
     searched(compiled(tiny(), new.SGD(halving())), rates, retrain=retrain, epochs=1)
     first, *others = rates.rates[1:]

@@ -120,11 +120,11 @@ def test_a_monitored_score_that_is_nan_is_an_error_with_round_and_step():
 def test_other_figures_that_are_nan_are_a_warning_with_round_and_name():
     with pytest.warns() as warned:
         searched(model=with_unknown(), test_data=batches(32, 2))
-    told = [str(each.message) for each in warned]
+    texts = [str(each.message) for each in warned]
     for name in ("`val_unknown`", "`final_test_unknown`, `test_unknown`"):
         for number in (0, 1):
             expected = f"became NaN or infinite in round {number} by step {STEPS}"
-            assert any(name in text and expected in text for text in told), told
+            assert any(name in text and expected in text for text in texts), texts
 
 
 class Passes:

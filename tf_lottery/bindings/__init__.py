@@ -43,7 +43,7 @@ def of_architecture(architecture: Mapping[str, Any] | None) -> "Binding":
 
 
 def default() -> "Binding":
-    """The binding of models that are yet to be made."""
+    """The binding of models that do not exist yet."""
     return load(_DEFAULT)
 
 
@@ -51,7 +51,7 @@ def load(name: str) -> "Binding":
     """A binding by its name.
 
     Raises:
-        ValueError: There is no such binding.
+        ValueError: An unknown name.
     """
     if name not in _BINDINGS.values():
         raise ValueError(

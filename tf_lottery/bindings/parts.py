@@ -22,7 +22,7 @@ class Processes(Protocol):
         index: The number of this one; 0 is the chief.
         replicas: How many copies of the model all of them have.
         local: How many of these are in this process.
-        lost: The errors of a process that another one left alone.
+        lost: The errors that a process gets if another one fails.
     """
 
     count: int
@@ -40,7 +40,7 @@ class Devices(Protocol):
     """What a search trains on.
 
     Attributes:
-        on_cpu: Whether all of it are CPUs, which give equal bits each time.
+        on_cpu: Whether all devices are CPUs, which give equal bits each time.
         needs_static_shapes: Whether all batches must be of one size.
         processes: The processes that train together.
     """
@@ -73,7 +73,7 @@ class Feed(Protocol):
         steps_per_epoch: Optimizer steps per epoch.
         pass_length: Steps until an iterator ends; None if it never does.
         spec: The shapes and types of a batch.
-        example_spec: The same of the first batch, where more is known of it.
+        example_spec: The same for the first batch, of which more may be known.
         repeatable: Whether each training gets the same batches, in each process.
         counted: How many batches a pass has, if they had to be counted.
         ended: The errors that say that a batch is missing.
@@ -172,8 +172,7 @@ class Engine(Protocol):
     def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
         """The metrics on data, and how many batches they have.
 
-        A training goes on afterwards as if nothing had happened. `size` is the most
-        batches of one call.
+        A training is not affected by it. `size` is the most batches of one call.
         """
         ...
 
@@ -227,7 +226,7 @@ class Live(Protocol):
         ...
 
     def changed_masks(self) -> list[str]:
-        """The paths of weights whose masks are not those that were assigned."""
+        """The paths of weights whose masks differ from those that were assigned."""
         ...
 
     def replica_masks(self) -> list[dict[str, Any]]:

@@ -127,7 +127,7 @@ class Binding(Protocol):
         """Callbacks as a list, or a function that returns them.
 
         Raises:
-            TypeError, ValueError: No Keras callbacks, or one that no search can have.
+            TypeError, ValueError: Not Keras callbacks, or one that no search can have.
         """
         ...
 
@@ -183,7 +183,7 @@ class Binding(Protocol):
     # Random draws.
 
     def seeded(self, seed: int) -> AbstractContextManager[None]:
-        """Everything random draws from the seed inside, and goes on as before after."""
+        """Everything random draws from the seed inside; states are put back after."""
         ...
 
     def redraw(self, model: Any) -> Any:
@@ -224,7 +224,7 @@ class Binding(Protocol):
         ...
 
     def split(self, data: Data, fraction: float) -> Data:
-        """Arrays, of which the last fraction validates."""
+        """Moves the last fraction of arrays into the validation data."""
         ...
 
     def feed(

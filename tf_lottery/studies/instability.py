@@ -42,7 +42,7 @@ class Instability:
         step: From where the copies were trained apart.
         metric: What the errors are of: 1 minus an accuracy, or a loss.
         alphas: Positions on the lines, 0 to 1.
-        errors: The errors on the line between each two copies.
+        errors: Per pair of copies, the errors on the line between them.
     """
 
     step: int
@@ -57,7 +57,7 @@ class Instability:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """For each two copies the highest error less the mean of the two ends'."""
+        """Per pair of copies: the highest error minus the mean error at the ends."""
         return tuple(max(line) - (line[0] + line[-1]) / 2 for line in self.errors)
 
     @property
@@ -69,8 +69,8 @@ class Instability:
         """Whether the instability is below a threshold.
 
         Raises:
-            ValueError: No threshold for a loss; 2 percent, the paper's and the
-                default, is one of accuracies.
+            ValueError: No threshold for a loss: the default, the paper's 2 percent,
+                is for accuracies.
         """
         return self.value < checked_threshold(threshold, self.metric)
 
@@ -79,12 +79,12 @@ def checked_threshold(threshold: float | None, metric: str) -> float:
     """The threshold, by default the paper's where the metric is a fraction."""
     if threshold is not None and not is_number(threshold):
         raise TypeError(
-            "`threshold` must be a number; that of accuracies is a fraction. "
+            "`threshold` must be a number; for accuracies it is a fraction. "
             f"Received: threshold={threshold!r}."
         )
     if threshold is None and not gives_fractions(metric):
         raise ValueError(
-            f"The instability of {metric!r} is no fraction, and `threshold` has no "
+            f"The instability of {metric!r} is not a fraction, and `threshold` has no "
             "default. Pass one, or monitor an accuracy."
         )
     return STABLE if threshold is None else threshold
@@ -107,20 +107,20 @@ def instability(
 
     Args:
         trainer: What trains; its data must come in another order for another seed:
-            arrays, a function of the seed with one and the same split, or a dataset
-            that shuffles.
+            arrays, a function of the seed with a fixed split, or a dataset that
+            shuffles.
         ticket: What is trained; `trainer.dense()` is the whole network.
         k: The step from where the copies differ; up to there they are one.
         copies: How many; each two of them are compared.
         points: How many weights on the line between two copies are evaluated, both
             ends among them.
-        run_dir: Where the copies are kept, so that no copy is trained twice, if what
-            is trained can be told apart (see `share_with` of `find_ticket`).
+        run_dir: Where the copies are kept: no copy is trained twice, if trainings can
+            be compared safely (see `share_with` of `find_ticket`).
         verbose: As in `find_ticket`.
 
     Raises:
-        ValueError: No validation data, a step that cannot be, or copies that came out
-            equal as the order of the data does not change.
+        ValueError: No validation data, a step outside the training, or equal copies,
+            as the order of the data does not change.
 
     Reference: Frankle et al., "Linear Mode Connectivity and the Lottery Ticket
     Hypothesis", arXiv 1912.05671, sections 2 and 3.
@@ -184,7 +184,7 @@ def check(trainer: Trainer, ticket: Ticket, k: Length, copies: int, points: int)
 
 
 def _trained(trainer: Trainer, copy: Ticket, root: Path, verbose: int) -> Outcome:
-    """The outcome of a copy; that of an earlier call, if its directory has it."""
+    """The outcome of a copy, from its directory if an earlier call has trained it."""
     keys = Keys(manifest_of(trainer.plan, **trainer.facts))
     key = keys.key(copy, trainer.plan)
     replicate_dir = ReplicateDir(root / key[:16], search=key)

@@ -19,6 +19,7 @@ from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length, check_length, to_steps
 from tf_lottery.search.find import search
+from tf_lottery.search.progress import Progress
 from tf_lottery.studies.instability import (
     Instability,
     check,
@@ -28,7 +29,7 @@ from tf_lottery.studies.instability import (
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.monitor import gives_fractions
 
-# What a walk along the steps chooses itself, or has no use for.
+# What the study chooses itself, or does not use.
 _NOT_PLAIN = {
     *("replicates", "controls", "control_rounds", "control_replicates"),
     *("rewind_to", "retrain"),
@@ -39,15 +40,15 @@ _FRACTIONS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.07)
 
 @dataclass(frozen=True, repr=False)
 class RewindPoint:
-    """What a walk along the steps found.
+    """The result of `find_rewind_point`.
 
     Attributes:
         step: The first step at which the ticket is stable; None if it never is.
         tried: The instability at each step that was tried.
         density: Of the tickets that were tried.
-        trainings: How many trainings were done, those of the searches and the copies.
-        steps: Their optimizer steps together.
-        seconds: The time that it took.
+        trainings: How many trainings were done, for the searches and the copies.
+        steps: The sum of their optimizer steps.
+        seconds: The time of the whole study.
         reason: All of it in words.
     """
 
@@ -83,9 +84,9 @@ def find_rewind_point(
     """Finds the first step from which a ticket is stable, for `rewind_to`.
 
     At each candidate a search with that `rewind_to` finds a ticket, and copies of it
-    are trained: `rounds` trainings and `copies` more. The dense network is trained
-    once, and its first steps again for each candidate, with data as arrays or as a
-    function of the seed on a CPU; else at each.
+    are trained: `rounds` trainings and `copies` more. On a CPU, with data as arrays or
+    as a function of the seed, the dense network is trained once, and only its first
+    steps are repeated per candidate; otherwise it is trained for each candidate.
 
     Args:
         model, dataset, validation_data, strategy, callbacks: As in `find_ticket`.
@@ -119,48 +120,28 @@ def find_rewind_point(
             f"Received: {', '.join(others)}. Leave that out."
         )
     base = Plan(rounds=rounds, **plan)
-    trainer = Trainer(
-        model,
-        dataset,
-        base,
-        validation_data=validation_data,
-        callbacks=callbacks,
-        strategy=strategy,
-    )
+    more = {"callbacks": callbacks, "strategy": strategy}
+    trainer = Trainer(model, dataset, base, validation_data=validation_data, **more)
     steps = _steps(trainer, candidates)
     for step in steps:
         check(trainer, trainer.dense(), step, copies, points)
     threshold = checked_threshold(threshold, base.monitor or trainer.monitors[0])
     tried: list[Instability] = []
     density = 1.0
-    with (
-        keeping(run_dir),
-        tempfile.TemporaryDirectory("_tf_lottery") as temporary,
-    ):
+    progress = Progress(verbose, base, trainer.lengths.last)
+    with keeping(run_dir), tempfile.TemporaryDirectory("_tf_lottery") as temporary:
         root = Path(run_dir or temporary)
+        how = {"copies": copies, "points": points, "verbose": verbose}
         for step in steps:
             own = trainer.following(dataclasses.replace(base, rewind_to=step))
-            ticket = search(
-                own,
-                run_dir=root / f"rewind_to_{step}",
-                share_with=root,
-                verbose=verbose,
-            )
+            path = root / f"rewind_to_{step}"
+            ticket = search(own, run_dir=path, share_with=root, verbose=verbose)
             assert ticket.history is not None
             last = ticket.history[-1].ticket
             density = last.density
-            found = instability(
-                own,
-                last,
-                step,
-                copies=copies,
-                points=points,
-                run_dir=root,
-                verbose=verbose,
-            )
+            found = instability(own, last, step, run_dir=root, **how)
             tried.append(found)
-            if verbose:
-                print(f"Step {step:,}: instability {_told(found, found.value)}.")
+            progress.say(f"Step {step:,}: instability {_shown(found, found.value)}.")
             if found.is_stable(threshold):
                 break
     return _point(trainer, tried, density, threshold, time.monotonic() - started)
@@ -201,14 +182,14 @@ def _point(
         else f"No step up to {last.step:,} was stable: rewind later, or train slower"
     )
     reason = (
-        f"{found} (instability {_told(last, last.value)}, threshold "
-        f"{_told(last, threshold)}, density {density:.1%}). It took {len(cost)} "
-        f"trainings of {sum(cost):,} steps in all, {seconds:,.0f} s."
+        f"{found} (instability {_shown(last, last.value)}, threshold "
+        f"{_shown(last, threshold)}, density {density:.1%}). It took {len(cost)} "
+        f"trainings of {sum(cost):,} steps in total, {seconds:,.0f} s."
     )
     return RewindPoint(
         step, tuple(tried), density, len(cost), sum(cost), seconds, reason
     )
 
 
-def _told(found: Instability, value: float) -> str:
+def _shown(found: Instability, value: float) -> str:
     return f"{100 * value:.3g}%" if gives_fractions(found.metric) else f"{value:.3g}"

@@ -1,1 +1,1 @@
-"""Trainings of tickets, without a word about a framework."""
+"""Trainings of tickets, independent of any framework."""

@@ -16,7 +16,7 @@ class Callbacks:
         given: Keras callbacks, or a function `(round, replicate, control)`.
 
     Raises:
-        TypeError, ValueError: No Keras callbacks, or one that no search can have.
+        TypeError, ValueError: Not Keras callbacks, or one that no search can have.
     """
 
     def __init__(self, binding: Binding, given: Given) -> None:
@@ -31,13 +31,7 @@ class Callbacks:
             self._binding.check_use_no_other(self.given, model)
 
     def of(self, number: int, replicate: int, control: str | None) -> list[Any]:
-        """The callbacks of one training.
-
-        Args:
-            number: The number of the round.
-            replicate: The number of the replicate.
-            control: What was changed about the ticket.
-        """
+        """The callbacks of one training, by the number of the round."""
         if not callable(self.given):
             return list(self.given)
         made = self._binding.checked_callbacks(self.given(number, replicate, control))

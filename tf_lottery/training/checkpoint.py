@@ -78,7 +78,7 @@ class Checkpoint:
     last checkpoint.
 
     Args:
-        path: The file; it is there only while the training goes on.
+        path: The file; it exists only during the training.
         masks: The masks of the ticket that is trained.
         key: Identifies the training; default: the digest of its masks.
     """
@@ -99,8 +99,7 @@ class Checkpoint:
     def forget_unusable(self, start: State) -> None:
         """Removes a damaged or spoiled checkpoint, with a warning.
 
-        Args:
-            start: The state at the beginning of the training; it may hold infinities.
+        Infinities in the state at the start of the training are not spoiled.
         """
         try:
             if (archive := self._archive()) is not None:
@@ -130,12 +129,7 @@ class Checkpoint:
         return self._cost <= _SHARE * (time.monotonic() - self._written)
 
     def save(self, run: Run, live: Any) -> None:
-        """Writes the run and the live state, if it is time.
-
-        Args:
-            run: The run so far.
-            live: The model's variables.
-        """
+        """Writes the run so far and the model's variables, if it is time."""
         if not self.is_due():
             return
         started = time.monotonic()

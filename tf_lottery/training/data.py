@@ -1,26 +1,36 @@
-"""What a user passed as data, for each seed."""
+"""The data that a user passed, for each seed.
 
+Every training begins its data from the start, so every round sees the same order (the
+paper's protocol): rows in memory are ordered by seed and pass (`core/seeds.py`), and a
+function of the seed is called again. Only an object with an order of its own continues
+from training to training.
+"""
+
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tf_lottery.bindings.parts import Devices, Engine
 from tf_lottery.bindings.protocol import Binding
 from tf_lottery.core.data import Data
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 
+_PARTS = ("train", "validation", "test")
+
 
 @dataclass(frozen=True)
 class Given:
-    """What a user passed.
+    """Data as they were passed.
 
     Attributes:
         binding: What knows the forms of data.
         train: Training data, or a function of the seed.
         validation, test: Data to evaluate on.
         class_weight: The weight of each class in the training loss.
-        validation_split: The last fraction of arrays, to validate on.
+        validation_split: The fraction of arrays, at their end, to validate on.
     """
 
     binding: Binding
@@ -40,7 +50,7 @@ class Given:
 
         Raises:
             TypeError: A function that cannot take the seed.
-            ValueError: Data that cannot be split, or that are given twice.
+            ValueError: Data that cannot be split, or that were passed twice.
         """
         data = self.called(plan)
         if self.validation is not None and data.validation is not None:
@@ -48,21 +58,12 @@ class Given:
                 "`validation_data` must be given once: in the `Data` that `dataset` "
                 "is, or as an argument. Received: both."
             )
-        parts = {
-            "train": (data.train, self.is_function),
-            "validation": (data.validation, self.is_function),
-            "test": (data.test, self.is_function),
-        }
-        if self.validation is not None:
-            parts["validation"] = self.validation, False
-        if self.test is not None:
-            parts["test"] = self.test, False
-        found = Data(
-            **{
-                name: self.binding.part(part, self.again(name, plan) if made else None)
-                for name, (part, made) in parts.items()
-            }
-        )
+        part = self.binding.part
+        parts = {n: part(getattr(data, n), self.again(n, plan)) for n in _PARTS}
+        for name in ("validation", "test"):
+            if (passed := getattr(self, name)) is not None:
+                parts[name] = part(passed, None)
+        found = Data(**parts)
         if self.validation_split is not None:
             return self.binding.split(found, self.validation_split)
         return found
@@ -76,11 +77,11 @@ class Given:
         return found if isinstance(found, Data) else Data(found)
 
     def again(self, name: str, plan: Plan) -> Callable[[], Any] | None:
-        """Calls the function for one part of its data; None if there is no function."""
+        """Calls the function for one part of its data; None without a function."""
         return (lambda: getattr(self.called(plan), name)) if self.is_function else None
 
     def facts(self) -> dict[str, Any]:
-        """What these data are trained with, for `plan.json`."""
+        """Class weights and split, for `plan.json`."""
         facts: dict[str, Any] = {}
         if self.class_weight is not None:
             weights = {str(k): float(v) for k, v in self.class_weight.items()}
@@ -90,11 +91,92 @@ class Given:
         return facts
 
     def of(self, data: Data) -> "Given":
-        """The same for other seeds: data that are no function stay what they are."""
+        """What was passed, for other seeds: data of no function stay the same."""
         if self.is_function:
             return self
         parts = data.train, data.validation, data.test
         return Given(self.binding, *parts, self.class_weight)
+
+
+class SeededData:
+    """Training and evaluation data of a plan's seed.
+
+    Args:
+        given: What the user passed.
+        plan: The seed, the batch size and the steps of an epoch.
+        devices: What trains.
+
+    Attributes:
+        data: The data in one form.
+        feed: The batches of training.
+        evaluated: Validation and test data, by the prefix of their metrics.
+    """
+
+    def __init__(self, given: Given, plan: Plan, devices: Devices) -> None:
+        self._given = given
+        self.plan = plan
+        self._devices = devices
+        binding = given.binding
+        self.data = given.resolved(plan)
+        again, weights = given.again("train", plan), given.class_weight
+        self.feed = binding.feed(self.data.train, plan, devices, weights, again)
+        self.evaluated = binding.evaluated(self.data, plan, devices)
+
+    def of(self, plan: Plan) -> "SeededData":
+        """The data of another plan.
+
+        Raises:
+            ValueError: They differ in more than their values.
+        """
+        other = SeededData(self._given.of(self.data), plan, self._devices)
+        mine, theirs = self.feed, other.feed
+        if (theirs.spec, theirs.steps_per_epoch) != (mine.spec, mine.steps_per_epoch):
+            raise ValueError(
+                "`dataset(seed)` must return batches of one kind and number for every "
+                f"seed. Received: {theirs.steps_per_epoch} of {theirs.spec} for seed "
+                f"{plan.seed}, {mine.steps_per_epoch} of {mine.spec} before."
+            )
+        return other
+
+    def reordered(self, plan: Plan) -> "SeededData":
+        """The same examples in the order of another plan's seed.
+
+        Raises:
+            ValueError: A function of the seed that splits the data by it.
+        """
+        given, binding = self._given, self._given.binding
+        if not given.is_function:
+            return self.of(plan)
+        if binding.is_ordered_by_seed(self.data.train):
+            parts = self.data.train, self.data.validation, self.data.test
+            same = Given(binding, *parts, given.class_weight)
+            return SeededData(same, plan, self._devices)
+        other = self.of(plan)
+        contents = [binding.contents(each.evaluated["val"]) for each in (self, other)]
+        if contents[0] != contents[1]:
+            raise ValueError(
+                "Copies must differ in the order of their data alone. Received: a "
+                "function of the seed whose validation data differ by seed. Split the "
+                "data under a fixed seed."
+            )
+        return other
+
+    @functools.cached_property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What is known about the data, for `plan.json`."""
+        facts = self._given.binding.data_facts(self)
+        facts["dataset"] |= self._given.facts()
+        return facts
+
+    def monitors(self, engine: Engine) -> list[str]:
+        """The scores that could decide about a model; the first is the default."""
+        head = "val_" if "val" in self.evaluated else ""
+        return [f"{head}{name}" for name in engine.metrics]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know about the data before the first training."""
+        return self._given.binding.data_notes(self, self._devices)
 
 
 def _called(function: Any, seed: int) -> Any:
@@ -116,12 +198,12 @@ def _called(function: Any, seed: int) -> Any:
             f"`{name}`, which cannot take it ({error}). Write `def "
             f"{name}(seed):`, and draw from the seed what is random."
         ) from error
-    except ValueError:  # of some built-in functions nothing is known
+    except ValueError:  # some built-in functions have no signature
         pass
     return function(seed)
 
 
 def _check_seed(first: inspect.Parameter) -> None:
-    """Raises of a parameter with a default that means something else, as a size."""
+    """Raises if the parameter has a default, so it may mean something else: a size."""
     if first.default is not inspect.Parameter.empty and first.name != "seed":
         raise TypeError(f"its first parameter is {str(first)!r}")

@@ -98,9 +98,9 @@ class Loop:
                 epoch_ended()
 
     def evaluate(self, name: str, callbacks: Any = None) -> Logs:
-        """The metrics `name_*` on data, none if there are no such data.
+        """The metrics `name_*` on data; empty if there are no such data.
 
-        A training goes on afterwards as if nothing had happened.
+        A training is not affected by it.
         """
         if name not in self.evaluated:
             return {}

@@ -1,8 +1,8 @@
-"""What a user should know before a search, in sentences."""
+"""What a user should know before a search."""
 
 from typing import NamedTuple
 
-from tf_lottery.training.data_order import SeededData
+from tf_lottery.training.data import SeededData
 from tf_lottery.training.prepared import Prepared
 
 
@@ -19,12 +19,7 @@ class Notes(NamedTuple):
 
 
 def of(prepared: Prepared, data: SeededData) -> Notes:
-    """The notes of a search.
-
-    Args:
-        prepared: The model.
-        data: The data of the plan's seed.
-    """
+    """The notes of a search on the data of its seed."""
     plain, warnings = [], []
     if prepared.devices.processes.replicas > 1:
         plain.append(f"{prepared.devices.in_words()}.")
@@ -34,7 +29,7 @@ def of(prepared: Prepared, data: SeededData) -> Notes:
     if prepared.file_lacks:
         warnings.append(
             "The ticket of this search can be used in this process, but its model "
-            "cannot be made from its file alone, so keep the code of the model. "
+            "cannot be made from its file alone: keep the code of the model. "
             f"{prepared.file_lacks}"
         )
     if "val" not in data.evaluated:

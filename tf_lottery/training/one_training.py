@@ -1,4 +1,4 @@
-"""One training: a ticket trained to the plan's last step, and looked at on the way."""
+"""One training: a ticket trained to the plan's last step, with all that is recorded."""
 
 import time
 from collections.abc import Callable
@@ -212,7 +212,7 @@ class OneTraining:
         )
 
     def _seconds(self) -> float:
-        """Since the training began, without the time between two of its processes."""
+        """Since the training began, without the time while it was stopped."""
         return time.monotonic() - self._started
 
     def _kept(self, name: str, arrays: State) -> State:
@@ -258,7 +258,7 @@ class OneTraining:
         trouble.check_number(name, logs, self._what, self._run.step)
 
     def _warn_of(self, logs: Logs) -> None:
-        """Warns once of each figure that is NaN or infinite, and decides nothing."""
+        """Warns once of each figure that is NaN or infinite but decides nothing."""
         names = [n for n in logs if n not in self._warned and not is_finite(logs[n])]
         self._warned.update(names)
         if names and self._workers.is_chief:
@@ -271,7 +271,7 @@ class OneTraining:
     def _write_checkpoint(self) -> None:
         if self._checkpoint is None or not self._checkpoint.is_due():
             return
-        # A training cannot go on from what is spoiled, and would not see it.
+        # A training that continues from a spoiled checkpoint would not notice it.
         state, start = self._live.view(), self._ticket.state
         trouble.check_state(state, start, self._what, self._run.step)
         self._check_masked()

@@ -1,4 +1,4 @@
-"""How many steps one call takes: so few that a signal is answered within seconds."""
+"""How many steps one call takes: few enough to answer a signal within seconds."""
 
 _SECONDS = 2.0  # that a call may last: Python sees a signal at its end
 
@@ -6,8 +6,8 @@ _SECONDS = 2.0  # that a call may last: Python sees a signal at its end
 class Pace:
     """Measures calls, and says how many steps the next one may take.
 
-    It begins with few, as nobody knows how slow the data are, and at most doubles:
-    batches that were read ahead say nothing of those that follow.
+    It begins with few, as the speed of the data is unknown, and at most doubles:
+    batches that were read ahead come faster than later ones.
 
     Args:
         least: The fewest steps of a call.
@@ -19,6 +19,6 @@ class Pace:
         self.size = least
 
     def measured(self, steps: int, seconds: float) -> None:
-        """Takes note of how long a call took."""
+        """Notes how long a call took."""
         fitting = int(_SECONDS * steps / max(seconds, 1e-9))
         self.size = max(self._least, min(self._most, 2 * self.size, fitting))

@@ -12,10 +12,8 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.training import checks
 from tf_lottery.training.callbacks import Callbacks
-from tf_lottery.training.data import Given
-from tf_lottery.training.data_order import SeededData
+from tf_lottery.training.data import Given, SeededData
 from tf_lottery.training.reinitialise import Source
 from tf_lottery.training.workers import Workers
 
@@ -25,11 +23,11 @@ class Prepared:
     """What all trainings of one model share.
 
     Attributes:
-        binding: That of its Keras.
+        binding: The binding of the model's Keras.
         devices: What trains.
         workers: The processes that train together.
-        callbacks: Those of the search.
-        source: What draws initial states.
+        callbacks: The callbacks of the search.
+        source: Draws initial states.
         searched: The masked copy.
         data: The data of the plan's seed.
         initial: The state that the copy began with.
@@ -52,18 +50,32 @@ class Prepared:
         architecture = self.searched.architecture
         return Ticket(masks, state, plan=plan, architecture=architecture)
 
+    def check(self, plan: Plan, data: SeededData) -> None:
+        """Raises unless the monitor and the rewind step of a plan can be used."""
+        last_step = plan.last_step(data.feed.steps_per_epoch)
+        if plan.rewind_step(data.feed.steps_per_epoch) >= last_step:
+            raise ValueError(
+                f"`rewind_to` must be before the last step of training, {last_step}. "
+                f"Received: rewind_to={plan.rewind_to!r}."
+            )
+        monitors = data.monitors(self.searched.engine)
+        if plan.monitor not in (None, *monitors):
+            raise ValueError(
+                f"`monitor` must be one of {', '.join(map(repr, monitors))}. "
+                f"Received: monitor={plan.monitor!r}."
+            )
+
     @functools.cached_property
     def file_lacks(self) -> str:
-        """Why no model can be made of a ticket's file alone; empty if one can."""
+        """Why no model can be made from a ticket's file alone; empty if one can."""
         plan = self.data.plan
         return self.binding.lacks(self.dense(plan, self.initial), plan.seed)
 
     @property
     def origin(self) -> Any:
-        """A copy of the user's model where no file is enough to make it; else None."""
-        return (
-            self.binding.compiled_copy(self.source.model) if self.file_lacks else None
-        )
+        """A copy of the user's model if a file is not enough to make it; else None."""
+        copied = self.binding.compiled_copy
+        return copied(self.source.model) if self.file_lacks else None
 
 
 def prepare(
@@ -84,7 +96,10 @@ def prepare(
     Raises:
         TypeError, ValueError: What cannot be trained.
     """
-    checks.check_is_plan(plan)
+    if not isinstance(plan, Plan):
+        raise TypeError(
+            f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
+        )
     binding = bindings.of(model)
     listed = Callbacks(binding, callbacks)
     passed = None if strategy is None else binding.devices(strategy, model)
@@ -109,7 +124,7 @@ def prepare(
         searched.live.read(),
         allow_early_stop,
     )
-    checks.check_plan(plan, data.feed.steps_per_epoch, data.monitors(searched.engine))
+    found.check(plan, data)
     if plan.replicates > 1:
         found.source.check(found.initial)
     return found

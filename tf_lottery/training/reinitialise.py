@@ -19,7 +19,7 @@ from tf_lottery.core.outcome import State
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.words import warn
 
-# So improbable that a weight that its initialiser drew never looks otherwise.
+# Improbable enough to never reject a weight that its initialiser drew.
 _DRAWN_OTHERWISE = 1e-12
 _SAMPLE = 2_000
 
@@ -83,8 +83,8 @@ class Source:
     def check(self, weights: Mapping[str, Any]) -> None:
         """Raises unless a built model's weights are as its initialisers draw them.
 
-        Replicates of trained or loaded weights would not be of one kind. Of a function
-        it says if it gives all replicates the same weights.
+        Replicates of trained or loaded weights would not be comparable. Warns if a
+        function gives all replicates the same weights.
 
         Raises:
             ValueError: Weights that no initialiser draws.
@@ -104,7 +104,7 @@ class Source:
         ]
         if other:
             raise ValueError(
-                "Other replicates draw the initial weights anew. Received: a model "
+                "Other replicates draw initial weights of their own. Received: a model "
                 f"whose {', '.join(map(repr, other[:5]))} are not as an initialiser "
                 "draws them: trained, or loaded. Pass a function that returns the "
                 "model with the weights of each replicate, or `replicates=1`."
@@ -117,7 +117,7 @@ class Source:
     def _fixed(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """What no initialiser draws: frozen weights, models that are attributes.
 
-        They stay as they were passed: adapted statistics are no one's draw.
+        They stay as they were passed, such as adapted statistics.
         """
         if self._is_function:
             return {}
@@ -173,7 +173,7 @@ def _is(held: Any, array: Any) -> bool:
 
 
 def _is_drawn(found: Any, first: Any, second: Any) -> bool:
-    """Whether an array is as two draws are: equal to constants, else alike."""
+    """Whether an array equals constant draws, or is distributed like a random draw."""
     from scipy.stats import ks_2samp  # takes a second, and only replicates need it
 
     if np.array_equal(first, second):

@@ -11,7 +11,7 @@ from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.training.checkpoint import Checkpoint, Run
-from tf_lottery.training.data_order import SeededData
+from tf_lottery.training.data import SeededData
 from tf_lottery.training.loop import Loop
 from tf_lottery.training.one_training import OneTraining, Report
 from tf_lottery.training.prepared import Prepared
@@ -115,12 +115,12 @@ class Session:
             return training.train(callbacks, report, prepared.allow_early_stop)
 
     def order(self, task: str, **more: Any) -> None:
-        """Tells the other workers what to do next."""
+        """Orders the other workers to do a task next."""
         which = {"plan": self.plan.to_json(), "replicate": self.replicate}
         self.prepared.workers.broadcast_json({"task": task, **which, **more})
 
     def follow(self) -> bytes:
-        """Does what the chief says, until it has nothing left to do.
+        """Does what the chief says, until the chief ends.
 
         Returns:
             What the chief sends at the end: the file of its ticket.

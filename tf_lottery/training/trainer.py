@@ -16,7 +16,7 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.training import callbacks as of_callbacks
-from tf_lottery.training import checks, notes
+from tf_lottery.training import notes
 from tf_lottery.training.checkpoint import Checkpoint, Run
 from tf_lottery.training.lengths import Lengths
 from tf_lottery.training.one_training import Report
@@ -42,12 +42,15 @@ class Trainer:
             default: the one that the model was built in.
 
     Attributes:
-        model: The live model, a masked copy of the one that was passed.
+        model: The live model, a masked copy of the model that was passed.
         devices: What trains.
         workers: The processes that train together.
+        spent: The optimizer steps of each finished training, in order. Trainers that
+            `following` and `reordered` return share this list: it counts the trainings
+            of one compiled model.
 
     Raises:
-        TypeError, ValueError: What cannot be trained, before anything is.
+        TypeError, ValueError: What cannot be trained, before the first training.
 
     Example:
         ```python
@@ -114,8 +117,8 @@ class Trainer:
     def facts(self) -> dict[str, Any]:
         """What identifies model, compilation, data and devices, see `manifest`.
 
-        "unknown" is what of a training cannot be compared with that of another search;
-        "repeats" whether a training that is done again gives the same bits.
+        "unknown" says why trainings cannot be compared with those of another search;
+        "repeats" whether the same training gives the same bits again.
         """
         searched = self._prepared.searched
         return {
@@ -157,10 +160,7 @@ class Trainer:
             checkpoint: Where to continue from, and to write at epochs' ends.
             report: Called with the step and the training metrics.
 
-        Raises:
-            FloatingPointError: A loss became NaN.
-            RuntimeError: A callback ended the training early, or a pruned weight
-                became nonzero.
+        Raises: See `OneTraining.train`.
         """
         found = checkpoint.load() if checkpoint else None
         run, state = found or (Run(ticket.step), ticket.state)
@@ -209,8 +209,8 @@ class Trainer:
         """The trainer of another plan, with the same compiled model.
 
         Args:
-            plan: Of a replicate, with another seed; or of another search, whose batch
-                size, and whether it fine-tunes, must be those of this one.
+            plan: Of a replicate, with another seed; or of another search, with the
+                batch size of this one, which must fine-tune if this one does.
             replicate: The number of the replicate.
 
         Raises:
@@ -219,7 +219,7 @@ class Trainer:
         """
         other = self._with(self._session.following(plan, replicate))
         plan.rates(self._prepared.searched.live.shapes)
-        checks.check_plan(plan, other.lengths.per_epoch, other.monitors)
+        self._prepared.check(plan, other._session.data)
         if plan.seed != self.plan.seed:
             other._initial = other.draw(plan.seed)
         return other
@@ -236,12 +236,12 @@ class Trainer:
         return other, dataclasses.replace(ticket, state=state)
 
     def completed(self, ticket: FoundTicket) -> FoundTicket:
-        """The ticket of a search with its data, and its model if no file has it."""
+        """Adds its data to the ticket of a search, and its model if no file has it."""
         of = {"data": self._session.data.data, "origin": self._prepared.origin}
         return dataclasses.replace(ticket, **of)
 
     def follow(self) -> bytes:
-        """Does what the chief says, on the other workers; see `Session.follow`."""
+        """On workers other than the chief, does what the chief says until its end."""
         return self._session.follow()
 
     def _with(self, session: Session) -> "Trainer":

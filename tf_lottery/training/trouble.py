@@ -1,4 +1,4 @@
-"""What can go wrong in a training, each as one error with round and step."""
+"""What can go wrong in a training: one error for each, with round and step."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,9 @@ _INDEX = re.compile(r"indices\[.*\] = .* is not in \[0, ")
 
 
 def failure(error: BaseException, what: str, step: int, due: int) -> Exception:
-    """The error to raise for one of TensorFlow, where data or a step fail.
+    """The error to raise for one of TensorFlow's, if data or a step fail.
 
-    Args:
-        error: What was raised.
-        what: What was trained, in words.
-        step: The last step that is known to be done.
-        due: How many steps were being done; 0 if none.
+    After `step` steps, `due` more were being done.
     """
     where = f"after step {step:,}"
     if due:
@@ -40,15 +36,7 @@ def failure(error: BaseException, what: str, step: int, due: int) -> Exception:
 
 
 def check_pass(name: str, batches: int, first: int, what: str, step: int) -> None:
-    """Raises unless an evaluation read the batches that the first one read.
-
-    Args:
-        name: "val" or "test".
-        batches: How many batches were read.
-        first: How many the first evaluation read.
-        what: What is trained, in words.
-        step: The step of the training.
-    """
+    """Raises unless an evaluation read as many batches as the first one."""
     if batches and batches == first:
         return
     expected = "at least one batch" if not batches else f"{first} batches, as at first"
@@ -89,14 +77,7 @@ def check_state(state: State, start: State, what: str, step: int) -> None:
 def check_masks(
     changed: Sequence[str], leaking: Sequence[str], what: str, step: int
 ) -> None:
-    """Raises if masks are not the decided ones, or pruned weights are not zero.
-
-    Args:
-        changed: The weights whose mask variables have changed.
-        leaking: The weights that are pruned, but not zero.
-        what: What is trained, in words.
-        step: The step of the training.
-    """
+    """Raises if masks have changed, or pruned weights are leaking: not zero."""
     if changed:
         raise RuntimeError(
             "Masks must stay as they were decided. Received: other masks of "

@@ -21,7 +21,7 @@ _PIECE = 2**28  # bytes
 
 
 class Workers:
-    """What the processes of a search tell each other.
+    """Sends messages between the processes of a search.
 
     With one process nothing is sent, and that process is the chief.
 
@@ -75,9 +75,7 @@ class Workers:
     ) -> None:
         """Raises unless every replica of every worker holds these masks.
 
-        Args:
-            replicas: The masks on each replica of this process.
-            masks: Those that were decided.
+        `replicas` are the masks on each replica of this process.
         """
         rows, expected = self.gather(list(map(hashes, replicas))), hashes(masks)
         for replica, found in enumerate(rows):
@@ -94,13 +92,13 @@ class Workers:
         return replica * self.count // self._processes.replicas
 
     def end(self, content: bytes = b"") -> None:
-        """Tells the others that nothing is left to train, and what came of it."""
+        """Ends the other workers' part, and sends them the result."""
         self.broadcast_json({"task": "end"})
         self.broadcast(content)
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
-        """While all workers train together: nothing can be told to them."""
+        """While all workers train together: they cannot receive messages."""
         self._collective = True
         yield
         self._collective = False  # not after an error: the others may be inside
@@ -116,8 +114,8 @@ class Workers:
         except self.lost as error:
             raise RuntimeError(
                 f"Worker {self.index} lost another one, or failed itself, and cannot "
-                "go on alone. Start all workers again: the search continues from its "
-                f"run directory. TensorFlow says: {_in_short(error)}"
+                "continue alone. Start all workers again: the search continues from "
+                f"its run directory. TensorFlow says: {_in_short(error)}"
             ) from error
         except BaseException as error:
             if self.is_chief and not self._collective:
@@ -131,7 +129,7 @@ class Workers:
         if self.count == 1:
             return
         row = [_hash(json.dumps(facts[name]).encode()) for name in facts]
-        with self.training():  # all raise, so the chief has nobody to tell
+        with self.training():  # all raise: the chief needs no message
             rows = self.gather([row] * self._processes.local)
             differing = (rows != rows[0]).any(axis=0)
             for name, differs in zip(facts, differing, strict=True):

@@ -1,4 +1,4 @@
-"""What a model holds besides layers is copied: nothing is shared, nothing is lost."""
+"""What a model holds outside layers is copied: nothing is shared, nothing is lost."""
 
 import collections
 import itertools

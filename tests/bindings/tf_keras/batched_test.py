@@ -26,7 +26,7 @@ from tests.models import (
     tiny,
 )
 from tf_lottery import Data
-from tf_lottery.bindings.tf_keras.data import batched
+from tf_lottery.bindings.tf_keras.data import generators
 from tf_lottery.bindings.tf_keras.data.forms import first_batches
 from tf_lottery.core.plan import Plan
 from tf_lottery.export import sample
@@ -73,11 +73,11 @@ def test_on_epoch_end_is_called_for_passes_of_the_same_training():
     whole = feed.begin()
     passes = [first_inputs(whole, STEPS * number) for number in range(4)]
     assert not same(passes[0], passes[3])
-    assert same(passes[0], read(feed))  # another training begins anew
+    assert same(passes[0], read(feed))  # another training begins from the start
     assert same(passes[3], read(feed, 3 * STEPS))  # one that continues
 
 
-def test_a_function_generates_anew_for_each_pass_and_seed():
+def test_a_function_generates_again_for_each_pass_and_seed():
     feed = feed_of(generated)
     assert feed.steps_per_epoch == STEPS
     assert same(read(feed), read(feed, STEPS))
@@ -113,9 +113,9 @@ def test_datasets_of_unknown_length_are_counted():
 @pytest.mark.parametrize("bound", [{"_LONG": 2}, {"_SECONDS": 0.0, "_LONG": 3}])
 def test_a_long_count_is_said(bound, monkeypatch):
     for name, value in bound.items():
-        monkeypatch.setattr(batched, name, value)
+        monkeypatch.setattr(generators, name, value)
     with pytest.warns(UserWarning, match=r"so far.*endless.*`steps_per_epoch`"):
-        assert batched.count(range(30)) == 30
+        assert generators.count(range(30)) == 30
 
 
 def test_steps_per_epoch_saves_counting():

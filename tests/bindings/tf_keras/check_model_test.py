@@ -341,7 +341,7 @@ def test_an_optimizer_that_moves_weights_without_gradients_is_refused(kind, scal
     optimizer = kind(0.1)
     if scaled:
         optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer)
-    message = rf"zero, as those of pruned weights are.*{kind.__name__}"
+    message = rf"zero, as for pruned weights.*{kind.__name__}"
     with pytest.raises(ValueError, match=message):
         find_ticket(compiled(tiny(), optimizer), arrays(), 1, verbose=0)
 

@@ -1,4 +1,4 @@
-"""What of a search cannot be told from another's, and so is not shared."""
+"""Why trainings of a search cannot be compared safely, and are not shared."""
 
 import functools
 

@@ -10,7 +10,7 @@ from tf_lottery import Plan
 from tf_lottery.bindings.tf_keras.copying import proof
 from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 from tf_lottery.bindings.tf_keras.layers import named_weights
-from tf_lottery.bindings.tf_keras.seeds import seeded
+from tf_lottery.bindings.tf_keras.process import seeded
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, wrap
 from tf_lottery.training.trainer import Trainer
 

@@ -40,10 +40,10 @@ pytestmark = pytest.mark.filterwarnings(
 
 FORMS = {
     "sequence": (Sequence, {}),
-    "sequence that changes": (Changing, {}),
+    "sequence that changes": (lambda: lambda seed: Changing(), {}),
     "function that generates": (lambda: generated, {}),
     "generated for steps": (lambda: lambda seed: endless(), {"steps_per_epoch": 4}),
-    "unknown length": (unknown, {}),
+    "unknown length": (lambda: lambda seed: unknown(), {}),
 }
 
 

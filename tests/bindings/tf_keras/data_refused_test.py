@@ -165,7 +165,7 @@ def test_refused_arrays_are_not_printed():
         (batches(), {}, ""),
         (Sequence(), {}, "follows from seed and pass"),
         (Changing(), {}, "resumed but not repeated"),
-        (generated, {}, "called with the seed again for each pass"),
+        (generated, {}, "called with the seed for each pass"),
         (endless(), {"steps_per_epoch": 4}, "not repeated"),
         (unknown(), {}, "`dataset` has 6 batches, counted in a first pass."),
         (batches().shuffle(9), {}, "resumed but not repeated"),
@@ -181,7 +181,7 @@ def test_what_a_form_means_is_said_in_one_line(data, plan, said):
 
 def test_the_line_is_printed_once(capsys):
     find_ticket(compiled(tiny()), generated, 1, verbose=2)
-    assert capsys.readouterr().out.count("is called with the seed again") == 1
+    assert capsys.readouterr().out.count("is called with the seed") == 1
 
 
 def test_batches_of_python_code_are_not_shared_with_other_searches():

@@ -7,8 +7,7 @@ import numpy as np
 from tests.models import BATCH, EXAMPLES, STEPS, arrays, keras, tf
 from tf_lottery import bindings
 from tf_lottery.core.plan import Plan
-from tf_lottery.training.data import Given
-from tf_lottery.training.data_order import SeededData
+from tf_lottery.training.data import Given, SeededData
 
 
 class Sequence(keras.utils.Sequence):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from tf_lottery.bindings.tf_keras.gradient import gradient
 
 from tests.models import arrays, batches, compiled, keras, tf, tiny
 from tf_lottery import Ticket, find_ticket
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.prune import prune
+from tf_lottery.training.gradient import gradient
 from tf_lottery.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")

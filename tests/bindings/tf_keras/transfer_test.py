@@ -261,9 +261,9 @@ def frozen():
 @pytest.mark.parametrize(
     "make, named",
     [
-        (other_head, "'logits/kernel' is no prunable weight"),
+        (other_head, "'logits/kernel' is not a prunable weight"),
         (lambda: other_head("logits"), r"'logits/kernel' has shape \(6, 3\).*\(6, 7\)"),
-        (frozen, "'hidden/kernel' is no prunable weight"),
+        (frozen, "'hidden/kernel' is not a prunable weight"),
     ],
     ids=["name", "shape", "frozen"],
 )

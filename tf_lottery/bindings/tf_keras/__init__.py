@@ -32,12 +32,11 @@ from tf_lottery.bindings.tf_keras.identity import identity_of
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.loss_gradient import loss_gradient
 from tf_lottery.bindings.tf_keras.models import built, called
-from tf_lottery.bindings.tf_keras.process import start, under
-from tf_lottery.bindings.tf_keras.rebuilding.file_alone import lacks
+from tf_lottery.bindings.tf_keras.process import seeded, start, under
 from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
+from tf_lottery.bindings.tf_keras.rebuilding.rebuild import lacks
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
-from tf_lottery.bindings.tf_keras.seeds import seeded
 from tf_lottery.bindings.tf_keras.states import generators
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy, redraw
 

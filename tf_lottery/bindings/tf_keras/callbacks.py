@@ -31,7 +31,7 @@ def callback_list(callbacks: Any, model: Any, epochs: int, steps: int) -> Any:
 
 
 def sees_batches(callbacks: Any) -> bool:
-    """Whether any of the callbacks acts on batches, so that groups would hide some."""
+    """Whether any callback acts on batches: a group of steps would hide some."""
     listed = keras.callbacks.CallbackList(callbacks)
     return bool(
         listed._should_call_train_batch_hooks or listed._should_call_test_batch_hooks
@@ -39,12 +39,7 @@ def sees_batches(callbacks: Any) -> bool:
 
 
 def checked_callbacks(callbacks: Any) -> Any:
-    """Callbacks as a list (one needs none, None means none), or a function.
-
-    Raises:
-        TypeError: No Keras callbacks, or a function that cannot be called for a round.
-        ValueError: A callback that no search can have.
-    """
+    """See `Binding.checked_callbacks`; one callback needs no list, None means none."""
     if callable(callbacks):
         try:
             inspect.signature(callbacks).bind(0, 0, None)
@@ -73,12 +68,7 @@ def checked_callbacks(callbacks: Any) -> Any:
 
 
 def check_use_no_other(callbacks: Sequence[Any], model: Any) -> None:
-    """Raises if a callback reaches a model that is not the one that is trained.
-
-    Args:
-        callbacks: Keras callbacks.
-        model: What the user passed, of which a search trains a copy.
-    """
+    """Raises if a callback reaches the model that was passed, not its copy."""
     parts: dict[int, str] = {}
     for layer in model._flatten_layers():
         parts[id(layer)] = f"the layer {layer.name!r} of the model"
@@ -92,20 +82,14 @@ def check_use_no_other(callbacks: Sequence[Any], model: Any) -> None:
 
 
 def warn_of_lost_counts(callbacks: Sequence[Any], step: int, path: Path) -> None:
-    """Warns of what no checkpoint holds: how far callbacks had counted.
-
-    Args:
-        callbacks: Those of a training that continues.
-        step: The step at which it continues.
-        path: The checkpoint.
-    """
+    """Warns that callbacks start again at a step, where a checkpoint continues."""
     kinds = (type(each) for each in callbacks if not isinstance(each, _COUNT_NOTHING))
     if names := ", ".join(sorted({kind.__name__ for kind in kinds})):
         warn(
             f"A training continues at step {step}, and its callbacks start "
-            f"again: {names} lost what they counted before the stop. So the training "
-            "may differ from one without a stop. To train it again from its start, "
-            f"remove {path}."
+            f"again: {names} lost what they counted before the stop. The training may "
+            "differ from one without a stop. To train it again from its start, remove "
+            f"{path}."
         )
 
 

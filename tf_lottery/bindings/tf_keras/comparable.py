@@ -1,8 +1,7 @@
-"""Whether a training can be told apart from all others by what is known of it.
+"""Whether a training can be compared safely with trainings of other searches.
 
-What can be known: plain values, and code of Keras. A loss of one's own is known by its
-name alone, what a callback does not at all, and how far a dataset that shuffles was
-read before only to who read it.
+Plain values and Keras' own code can be compared. Of a user's loss only the name is
+known, of a callback nothing, and a dataset object that shuffles may have been read.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN
 from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS
-from tf_lottery.bindings.tf_keras.data.batched import Batched
+from tf_lottery.bindings.tf_keras.data.forms import Batched
 
 _KERAS = ("tf_keras.", "keras.", "tensorflow.", "tf_lottery.")
 
@@ -23,14 +22,7 @@ def unknown(
     callbacks: Any,
     examples: Examples,
 ) -> str:
-    """What of a search cannot be told from another's; empty if all of it can.
-
-    Args:
-        model: The compiled model.
-        architecture: Its description, see `pruning.restore.describe`.
-        callbacks: Keras callbacks, or a function.
-        examples: The data of the search.
-    """
+    """Why trainings of a search cannot be compared safely; empty if they can."""
     if architecture is None:
         return "a model, loss or metric that cannot be written to a file"
     if names := own_code(model, architecture):
@@ -45,12 +37,7 @@ def unknown(
 
 
 def own_code(model: Any, architecture: Mapping[str, Any] | None) -> list[str]:
-    """The names of classes and functions of a model that are not of Keras.
-
-    Args:
-        model: The compiled model.
-        architecture: Its description; without one, nothing is known of its layers.
-    """
+    """The names of classes and functions of a compiled model that are not of Keras."""
     in_config = _in_config(architecture) if architecture else ["a layer"]
     return sorted({*in_config, *_in_compilation(model), *_in_model(model)})
 

@@ -1,5 +1,6 @@
 """Which devices train: strategies by name, and those that cannot."""
 
+import contextlib
 import functools
 import os
 from contextlib import AbstractContextManager
@@ -103,8 +104,7 @@ def _named(name: str, built: bool) -> Any:
 # One object a process: TensorFlow's collectives fail after a few.
 @functools.cache
 def _mirrored() -> Any:
-    for device in tf.config.list_physical_devices("GPU"):
-        _grow(device)
+    _grow_memory()
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     names = [device.name for device in tf.config.list_logical_devices(kind)]
     return tf.distribute.MirroredStrategy(names)
@@ -112,8 +112,7 @@ def _mirrored() -> Any:
 
 @functools.cache
 def _multiworker() -> Any:
-    for device in tf.config.list_physical_devices("GPU"):
-        _grow(device)
+    _grow_memory()
     if not os.environ.get("TF_CONFIG"):
         raise ValueError(
             'strategy="multiworker" reads the cluster from the environment variable '
@@ -146,12 +145,11 @@ def _tpu() -> Any:
     return tf.distribute.TPUStrategy(resolver)
 
 
-def _grow(device: Any) -> None:
-    """Takes a GPU's memory as it is needed, where that can still be chosen."""
-    try:
-        tf.config.experimental.set_memory_growth(device, True)
-    except RuntimeError:
-        return  # TensorFlow has started
+def _grow_memory() -> None:
+    """Takes the memory of GPUs when it is needed, unless TensorFlow has started."""
+    for device in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(device, True)
 
 
 def _check(strategy: Any, own: Any) -> None:

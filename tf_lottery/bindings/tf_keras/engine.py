@@ -16,7 +16,7 @@ from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.callbacks import callback_list
 from tf_lottery.bindings.tf_keras.metric_names import MetricNames
-from tf_lottery.bindings.tf_keras.states import recurrent_states
+from tf_lottery.bindings.tf_keras.states import kept, recurrent_states
 
 
 class Engine:
@@ -100,13 +100,13 @@ class Engine:
     def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
         """The metrics on a dataset, and how many batches it has.
 
-        They depend on weights alone: stateful recurrent layers begin at zero, and get
-        the state of their training back, as metrics do.
+        They depend on weights alone: stateful recurrent layers begin at zero. Their
+        states and the metrics of the training are put back afterwards.
         """
         # Keras loses what a group counted in which batches of unknown number end.
         size = size if int(data.cardinality()) > 0 else 1
         metrics = [v for metric in self.model.metrics for v in metric.variables]
-        with _kept([*metrics, *self._states]):
+        with kept([*metrics, *self._states]):
             for state in self._states:
                 state.assign(tf.zeros_like(state))
             logs = _numbers(self._evaluated(data, size, callbacks))
@@ -176,17 +176,6 @@ class Engine:
             yield
         finally:
             self.model._steps_per_execution.assign(self._given)
-
-
-@contextlib.contextmanager
-def _kept(variables: Sequence[Any]) -> Iterator[None]:
-    """Gives variables their values of now back at the end."""
-    values = [variable.numpy() for variable in variables]
-    try:
-        yield
-    finally:
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
 
 
 def _numbers(logs: Any) -> Logs:

@@ -1,4 +1,4 @@
-"""The optimizer of a masked model: pruned weights are no parameters of it.
+"""The optimizer of a masked model: pruned weights are invisible to it.
 
 Gradients are masked before the optimizer sees them: before the all-reduce,
 clipping, weight decay and momentum. A weight that is zero, has neutral slots
@@ -6,7 +6,6 @@ and gets a zero gradient stays zero, so nothing has to be done after the step.
 """
 
 import contextlib
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,8 @@ import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.guard import exempt
+from tf_lottery.bindings.tf_keras.layers import named_weights
+from tf_lottery.bindings.tf_keras.naming import last_name
 from tf_lottery.core.naming import unique
 
 _HELD = "_lottery_held"
@@ -103,28 +104,20 @@ def copy(optimizer: Any) -> Any:
         ) from error
 
 
-def copy_values(
-    source: Any, weights: Mapping[str, Any], copied: Any, mine: Mapping[str, Any]
-) -> None:
-    """Gives a built copy of an optimizer the values of the original.
+def copy_values(model: Any, copied_model: Any) -> None:
+    """Gives the optimizer of a compiled copy the values of the model's optimizer.
 
-    Iterations, rates and slots: a model that was trained already goes on from there.
-
-    Args:
-        source: The optimizer of a compiled model.
-        weights: That model's weights by path.
-        copied: A built optimizer of the same configuration.
-        mine: The weights that it trains, by the same paths.
+    Iterations, rates and slots: training continues from there.
 
     Raises:
         ValueError: An optimizer that was used, and does not say where its slots are.
     """
+    source, copied = model.optimizer, copied_model.optimizer
+    weights, mine = named_weights(model), named_weights(copied_model)
     pairs: list[tuple[Any, Any]] = []
     for path in weights.keys() & mine.keys():
-        theirs, ours = (
-            _listed_slots(source, weights[path]),
-            _listed_slots(copied, mine[path]),
-        )
+        theirs = _listed_slots(source, weights[path])
+        ours = _listed_slots(copied, mine[path])
         pairs += [(theirs[name], ours[name]) for name in theirs if name in ours]
     done = {id(found) for found, _ in pairs}
     there, here = _scalars(source), _scalars(copied)
@@ -170,7 +163,7 @@ class LastRate(keras.optimizers.schedules.LearningRateSchedule):
     """Follows a schedule up to a step and keeps its last rate from there on.
 
     Fine-tuning continues with the last learning rate (arXiv 2003.02389), while
-    the optimizer's iterations go on counting.
+    the optimizer's iterations continue counting.
 
     Args:
         schedule: The schedule to follow.
@@ -209,7 +202,8 @@ def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
     """Creates the slots, and returns them by the weight they belong to."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if hasattr(inner, "get_slot_names"):
-        return _build_legacy(inner, trainable)
+        inner._create_all_weights(trainable)
+        return {weight.ref(): _legacy_slots(inner, weight) for weight in trainable}
     created: dict[Any, list[Slot]] = {}
     add = inner.add_variable_from_reference
 
@@ -227,16 +221,14 @@ def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
     return created
 
 
-def _build_legacy(inner: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
-    inner._create_all_weights(trainable)
-    created: dict[Any, list[Slot]] = {}
-    for weight, name in itertools.product(trainable, inner.get_slot_names()):
+def _legacy_slots(inner: Any, weight: Any) -> list[Slot]:
+    found = []
+    for name in inner.get_slot_names():
         # An optimizer may keep a slot for some weights only.
         with contextlib.suppress(KeyError):
             variable = inner.get_slot(weight, name)
-            slot = Slot(name, variable, _neutral(variable))
-            created.setdefault(weight.ref(), []).append(slot)
-    return created
+            found.append(Slot(name, variable, _neutral(variable)))
+    return found
 
 
 def _all(optimizer: Any) -> list[Any]:
@@ -260,18 +252,15 @@ def _scalars(optimizer: Any) -> dict[str, Any]:
     """Iterations, rates and loss scale, by the last part of their names."""
     variables = (v for v in _tracked(optimizer) if isinstance(v, tf.Variable))
     scalars = (variable for variable in variables if not len(variable.shape))
-    return {v.name.split(":")[0].split("/")[-1]: v for v in scalars}
+    return {last_name(variable): variable for variable in scalars}
 
 
 def _listed_slots(optimizer: Any, weight: Any) -> dict[str, Any]:
     """The slots of a weight, by the list of the optimizer that they are in."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    found: dict[str, Any] = {}
     if hasattr(inner, "get_slot_names"):
-        for name in inner.get_slot_names():
-            with contextlib.suppress(KeyError):
-                found[name] = inner.get_slot(weight, name)
-        return found
+        return {slot.name: slot.variable for slot in _legacy_slots(inner, weight)}
+    found: dict[str, Any] = {}
     places: Mapping[str, int] = getattr(inner, "_index_dict", {})
     if inner._var_key(weight) not in places:
         return found

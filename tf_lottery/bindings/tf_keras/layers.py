@@ -16,7 +16,13 @@ from tf_lottery.bindings.tf_keras._imports import (
     pruning_wrapper,
     tf,
 )
-from tf_lottery.bindings.tf_keras.naming import Names, layer_names, parts, weight_name
+from tf_lottery.bindings.tf_keras.naming import (
+    Names,
+    last_name,
+    layer_names,
+    parts,
+    weight_name,
+)
 from tf_lottery.core.naming import unique
 
 Wrapper = pruning_wrapper.PruneLowMagnitude
@@ -31,6 +37,19 @@ def named_layers(model: Any, names: Names = layer_names) -> dict[str, Any]:
     for path, layer in _walk(model, "", names):
         layers.setdefault(id(layer), (path, layer))
     return dict(layers.values())
+
+
+def inner_layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """Each layer and the layers inside it, with the path of the outer one."""
+    for path, layer in named_layers(model).items():
+        for part in layer._flatten_layers():
+            yield path, part
+
+
+def graph_layers(model: Any) -> list[Any]:
+    """The layers that the graph of a model calls: not a teacher in an attribute."""
+    nodes = [node for each in model._nodes_by_depth.values() for node in each]
+    return list({id(node.layer): node.layer for node in nodes}.values())
 
 
 def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
@@ -54,7 +73,7 @@ def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
     # Of the model itself, or of a list of layers.
     for weight in _existing(model) if model.built else ():
         if isinstance(weight, tf.Variable) and id(weight) not in seen:
-            weights[unique(_last_name(weight), weights)] = weight
+            weights[unique(last_name(weight), weights)] = weight
     return weights
 
 
@@ -65,14 +84,8 @@ def has_unbuilt(model: Any) -> bool:
 
 
 def graph_weights(model: Any) -> set[int]:
-    """The ids of the trainable weights of layers that the model's graph calls.
-
-    Not those of models that are attributes, such as a teacher.
-    """
-    if not hasattr(model, "_nodes_by_depth"):
-        return {id(weight) for weight in model.trainable_weights}
-    nodes = [node for each in model._nodes_by_depth.values() for node in each]
-    called = {id(node.layer): node.layer for node in nodes}.values()
+    """The ids of the trainable weights of layers that the model's graph calls."""
+    called = graph_layers(model) if hasattr(model, "_nodes_by_depth") else [model]
     return {id(w) for layer in called for w in layer.trainable_weights}
 
 
@@ -97,7 +110,7 @@ def own_weights(layer: Any, names: Names = layer_names) -> dict[str, Any]:
         weights[unique(f"{prefix}{weight_name(weight, part)}", weights)] = weight
     for weight in _existing(layer):  # in a `tf.Module` of the layer
         if id(weight) in own and id(weight) not in found:
-            weights[unique(_last_name(weight), weights)] = weight
+            weights[unique(last_name(weight), weights)] = weight
     return weights
 
 
@@ -110,13 +123,33 @@ def prunable_weights(layer: Any, asked: Collection[int] = ()) -> list[Any]:
 
     Args:
         layer: The layer. If tfmot knows it, it is given that method: pass a copy.
-        asked: The ids of weights to prune besides.
+        asked: The ids of more weights to prune.
     """
     known = known_weights(layer)
     weights = _kernels(layer) if known is None else known
     weights = [*weights, *(w for w in layer.weights if id(w) in asked)]
     trainable = {id(weight) for weight in layer.trainable_weights}
     return [weight for weight in weights if id(weight) in trainable]
+
+
+def weights_to_mask(
+    model: Any, keys: Collection[str], held: Collection[int] = ()
+) -> dict[int, list[Any]]:
+    """The weights that get masks, by the id of their layer.
+
+    Args:
+        model: The model.
+        keys: Those of `layer_rates`, see `asked_for`.
+        held: The ids of weights that get a mask in any case.
+    """
+    # A layer in a frozen model is trainable only by its own flag.
+    trainable, asked = graph_weights(model), depthwise(model, keys)
+    found = {}
+    for layer in named_layers(model).values():
+        ids = trainable.intersection(map(id, prunable_weights(layer, asked)))
+        if weights := [w for w in layer.weights if id(w) in ids or id(w) in held]:
+            found[id(layer)] = weights
+    return found
 
 
 def known_weights(layer: Any) -> list[Any] | None:
@@ -131,20 +164,17 @@ def known_weights(layer: Any) -> list[Any] | None:
 def asked_for(keys: Iterable[str]) -> list[str]:
     """Those that name depthwise kernels in full, like "*/depthwise_kernel".
 
-    They are few and each counts, so that they are not pruned unless asked for.
-
-    Args:
-        keys: Weight paths or patterns, such as those of `layer_rates` or of masks.
+    They are few and each counts, and are only pruned if a rate or a mask names them.
     """
     return [key for key in keys if key.split("/")[-1] == _DEPTHWISE]
 
 
 def depthwise(model: Any, keys: Collection[str]) -> set[int]:
-    """The ids of the depthwise kernels of a model that are asked for by keys."""
+    """The ids of the depthwise kernels of a model that keys name, see `asked_for`."""
     return {
         id(weight)
         for path, weight in named_weights(model).items()
-        if _last_name(weight) == _DEPTHWISE
+        if last_name(weight) == _DEPTHWISE
         and any(fnmatch.fnmatchcase(path, key) for key in asked_for(keys))
     }
 
@@ -152,14 +182,14 @@ def depthwise(model: Any, keys: Collection[str]) -> set[int]:
 def skipped_layers(model: Any) -> list[str]:
     """Layers with a trainable matrix and no weight to prune, "path (class)".
 
-    Depthwise convolutions are none: they are left alone by choice.
+    Without depthwise convolutions, which are left dense by choice.
     """
     return [
         f"{path} ({type(layer).__name__})"
         for path, layer in named_layers(model).items()
         if not prunable_weights(layer)
         and any(
-            len(weight.shape) > 1 and _last_name(weight) != _DEPTHWISE
+            len(weight.shape) > 1 and last_name(weight) != _DEPTHWISE
             for weight in layer.trainable_weights
         )
     ]
@@ -193,12 +223,8 @@ def _kernels(layer: Any) -> list[Any]:
     return [
         weight
         for weight in layer.trainable_weights
-        if len(weight.shape) > 1 and _last_name(weight) in _KERNELS
+        if len(weight.shape) > 1 and last_name(weight) in _KERNELS
     ]
-
-
-def _last_name(weight: Any) -> str:
-    return str(weight.name.split(":")[0].split("/")[-1])
 
 
 def without_wrapper(layer: Any) -> Any:
@@ -211,10 +237,9 @@ def finalize(model: Any) -> None:
 
     `Normalization` computes with a copy of its adapted mean and variance.
     """
-    for layer in named_layers(model).values():
-        for part in layer._flatten_layers():
-            if hasattr(part, "finalize_state"):
-                part.finalize_state()
+    for _, part in inner_layers(model):
+        if hasattr(part, "finalize_state"):
+            part.finalize_state()
 
 
 def _walk(model: Any, prefix: str, names: Names) -> Iterator[tuple[str, Any]]:

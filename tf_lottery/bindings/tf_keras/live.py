@@ -1,9 +1,8 @@
 """The variables of a wrapped model by name, and how tickets get in and out.
 
 Names are those of a ticket's state: weight paths, `random:` generators, `state:` of
-stateful recurrent layers, `optimizer:` variables, and `setting:` attributes that are no
-variables, if they changed. Assign between fits, never inside
-a training step.
+stateful recurrent layers, `optimizer:` variables, and changed attributes (`setting:`).
+Assign between fits, never inside a training step.
 """
 
 import itertools
@@ -28,8 +27,8 @@ class Live:
     """Reads and assigns the variables of a model in tfmot's wrappers.
 
     Args:
-        model: A wrapped model: of `wrap`, or tfmot's own. Make it after
-            compiling, so that it finds the optimizer's variables.
+        model: A wrapped model: of `wrap`, or tfmot's own. It must be compiled for its
+            optimizer's variables to be found.
     """
 
     def __init__(self, model: Any) -> None:
@@ -138,7 +137,7 @@ class Live:
         ]
 
     def changed_masks(self) -> list[str]:
-        """The paths of weights whose mask variables are not the masks assigned."""
+        """The paths of weights whose mask variables differ from the assigned masks."""
         return [
             path
             for path, mask in self._decided.items()

@@ -1,7 +1,7 @@
 """A masked copy of the user's model that looks like the user's model.
 
 Its layers, weights, files and summary are those of the user's model: callbacks see
-what they see in Keras' `fit`. tfmot's wrappers, which hold the masks, stand beside the
+what they see in Keras' `fit`. tfmot's wrappers, which hold the masks, are outside the
 graph: inside it, masks would be among `model.get_weights()`.
 """
 
@@ -10,15 +10,13 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.copying.attributes import BESIDE
+from tf_lottery.bindings.tf_keras.copying.attributes import WRAPPERS
 from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 from tf_lottery.bindings.tf_keras.guard import guard
 from tf_lottery.bindings.tf_keras.layers import (
-    depthwise,
-    graph_weights,
     named_layers,
     named_weights,
-    prunable_weights,
+    weights_to_mask,
 )
 from tf_lottery.bindings.tf_keras.tfmot.wrap import check_sharing, mask_variables
 from tf_lottery.bindings.tf_keras.tfmot.wrapper import wrap_layer
@@ -38,16 +36,15 @@ def masked_copy(
     check_sharing(model)
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
-        trainable, ids = graph_weights(copied), depthwise(copied, asked)
-        beside = {}
-        for path, layer in named_layers(copied).items():
-            weights = prunable_weights(layer, ids)
-            # A layer in a frozen model is trainable only by its own flag.
-            if pruned := [weight for weight in weights if id(weight) in trainable]:
-                beside[path] = _built(wrap_layer(layer, pruned))
+        pruned = weights_to_mask(copied, asked)
+        wrappers = {
+            path: _built(wrap_layer(layer, pruned[id(layer)]))
+            for path, layer in named_layers(copied).items()
+            if id(layer) in pruned
+        }
         # Keras neither tracks this nor saves it: it is neither an attribute that was
         # set in its way, nor a container that it looks into.
-        object.__setattr__(copied, BESIDE, types.MappingProxyType(beside))
+        object.__setattr__(copied, WRAPPERS, types.MappingProxyType(wrappers))
         masks = mask_variables(copied)
         masked = [w for w in named_weights(copied).values() if w.ref() in masks]
         for weight in masked:

@@ -1,7 +1,7 @@
-"""What metrics are called in records: as Keras calls them, but for what it counted.
+"""What metrics are called in records: as in Keras, without the numbers it adds.
 
-Callbacks see the names of the model. A run directory, a ticket and `monitor` have those
-that are equal in each build of the model: `auc`, where Keras counted up to `auc_3`.
+Callbacks see the names of the model. A run directory, a ticket and `monitor` use names
+that are equal in each build of the model: `auc`, if Keras counted up to `auc_3`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,20 +1,19 @@
 """From what a user passes as a model to a built one, and how it is driven."""
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from tf_lottery.bindings.parts import Feed
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.callbacks import sees_batches
-from tf_lottery.bindings.tf_keras.checks.data import check_batch
-from tf_lottery.bindings.tf_keras.copying.copier import Copier, copy_layer, copy_model
+from tf_lottery.bindings.tf_keras.checks.specs import check_batch
+from tf_lottery.bindings.tf_keras.copying.copier import Copier, copy_layer
 from tf_lottery.bindings.tf_keras.data.arrays import unpacked
 from tf_lottery.bindings.tf_keras.devices import Devices
-from tf_lottery.bindings.tf_keras.layers import has_unbuilt, named_weights
-from tf_lottery.bindings.tf_keras.seeds import seeded
-from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like
+from tf_lottery.bindings.tf_keras.layers import has_unbuilt
+from tf_lottery.bindings.tf_keras.process import names_from_zero, seeded
+from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, compiled_copy
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 
@@ -25,22 +24,17 @@ GROUP = 50
 def called(model: Any, seed: int, devices: Devices | None) -> Any:
     """The model; a function is called under the seed, in the scope of the devices.
 
-    Layers without a name are counted anew, so that they have the same names each
-    time: weights are called after them.
+    Unnamed layers are numbered from 0, so they have the same names in each call.
     """
     if isinstance(model, keras.Model) or not callable(model):
         return model
     scope = devices.scope() if devices else contextlib.nullcontext()
-    with seeded(derive(seed, "model")), _names_counted_anew(), scope:
+    with seeded(derive(seed, "model")), names_from_zero(), scope:
         return model()
 
 
 def built(model: Any, feed: Feed, seed: int) -> Any:
-    """The model, or a copy of an unbuilt one with the shapes of the data.
-
-    Raises:
-        ValueError: Batches, or an unbuilt model, of which too little is known.
-    """
+    """See `Binding.built`."""
     check_batch(feed.example_spec, "dataset")
     if model.built:
         return _with_built_parts(model, seed) if has_unbuilt(model) else model
@@ -63,10 +57,8 @@ def built(model: Any, feed: Feed, seed: int) -> Any:
 def _with_built_parts(model: Any, seed: int) -> Any:
     """A compiled copy of a model that holds an unbuilt one."""
     with model.distribute_strategy.scope():
-        copied = copy_model(model, seed)
-        compile_like(copied, model)
-        weights = named_weights(model), named_weights(copied)
-        hold.copy_values(model.optimizer, weights[0], copied.optimizer, weights[1])
+        copied = compiled_copy(model, seed)
+        hold.copy_values(model, copied)
     return copied
 
 
@@ -74,9 +66,7 @@ def optimizer(model: Any, plan: Plan, last_step: int) -> Any:
     """A copy of the model's optimizer without slots, as the plan needs it."""
     copied = hold.copy(model.optimizer)
     if plan.retrain == "fine_tune":
-        before = int(
-            model.optimizer.iterations.numpy()
-        )  # of a model that was trained already
+        before = int(model.optimizer.iterations.numpy())  # if it is trained already
         hold.hold_last_rate(copied, before + last_step)
     return copied
 
@@ -87,15 +77,3 @@ def group_size(model: Any, callbacks: Any) -> int:
     if model.run_eagerly or model.jit_compile or callable(callbacks):
         return given
     return given if sees_batches(list(callbacks)) else max(given, GROUP)
-
-
-@contextlib.contextmanager
-def _names_counted_anew() -> Iterator[None]:
-    counters = keras.src.backend.PER_GRAPH_OBJECT_NAME_UIDS
-    before = dict(counters)
-    keras.backend.reset_uids()
-    try:
-        yield
-    finally:
-        counters.clear()
-        counters.update(before)

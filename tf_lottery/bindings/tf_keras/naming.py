@@ -37,12 +37,17 @@ def parts(
         yield from parts(part, f"{prefix}{name}/", names)
 
 
+def last_name(variable: Any) -> str:
+    """The last part of a variable's name."""
+    return str(variable.name.split(":")[0].split("/")[-1])
+
+
 def weight_name(weight: Any, layer: Any) -> str:
     """The last part of a weight's name, equal in copies of its layer.
 
-    Some layers, as those of quantization, call a weight by their own name.
+    Some layers, such as those of quantization, put their own name into it.
     """
-    name = str(weight.name.split(":")[0].split("/")[-1])
+    name = last_name(weight)
     base = naming.counted_base(layer.name, _classes(layer))
     if base and name.startswith(f"{layer.name}_"):
         return base + name.removeprefix(layer.name)

@@ -6,13 +6,13 @@ from typing import Any, NoReturn
 from tf_lottery.bindings.parts import Examples, Searched
 from tf_lottery.bindings.tf_keras import comparable, hold, models
 from tf_lottery.bindings.tf_keras.checks import model as checks
-from tf_lottery.bindings.tf_keras.checks.data import (
+from tf_lottery.bindings.tf_keras.checks.examples import check_examples
+from tf_lottery.bindings.tf_keras.checks.own_steps import (
     check_evaluate,
     check_logs,
     check_loss,
     has_own,
 )
-from tf_lottery.bindings.tf_keras.checks.examples import check_examples
 from tf_lottery.bindings.tf_keras.copying import proof
 from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
 from tf_lottery.bindings.tf_keras.data.feeding import first_inputs
@@ -21,8 +21,8 @@ from tf_lottery.bindings.tf_keras.engine import Engine
 from tf_lottery.bindings.tf_keras.layers import named_weights, skipped_layers
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.masked import masked_copy
+from tf_lottery.bindings.tf_keras.process import seeded
 from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
-from tf_lottery.bindings.tf_keras.seeds import seeded
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
@@ -32,20 +32,7 @@ from tf_lottery.core.seeds import derive
 def searched(
     model: Any, examples: Examples, plan: Plan, devices: Devices, callbacks: Any
 ) -> Searched:
-    """The copy of a model that a plan's trainings train.
-
-    All is checked that must hold of model and data before anything is trained.
-
-    Args:
-        model: A built, compiled model, which is not changed.
-        examples: The data of the plan's seed.
-        plan: What is pruned, and how it is retrained.
-        devices: What trains.
-        callbacks: Those of the search: some have to see each batch.
-
-    Raises:
-        TypeError, ValueError: A model or data that cannot be searched.
-    """
+    """See `Binding.searched`; the model is built and compiled, and not changed."""
     checks.check_adapted(model)
     copied = _masked(model, examples, plan, devices)
     with devices.scope():
@@ -65,7 +52,7 @@ def searched(
 
 
 def _masked(model: Any, examples: Examples, plan: Plan, devices: Devices) -> Any:
-    """A masked copy that is proved to be one, and that the plan can prune."""
+    """A masked copy, proved to be one, that the plan can prune."""
     seed = derive(plan.seed, "generators")
     copied = masked_copy(model, seed, devices.strategy, asked=plan.layer_rates)
     with devices.scope():
@@ -88,13 +75,12 @@ def _compiled(copied: Any, model: Any, optimizer: Any, callbacks: Any) -> Engine
     copied._compile_config.config["steps_per_execution"] = given  # saved with a model
     for name in ("compile", "fit"):
         setattr(copied, name, functools.partial(_refuse, name))
-    weights = named_weights(model), named_weights(copied)
-    hold.copy_values(model.optimizer, weights[0], copied.optimizer, weights[1])
+    hold.copy_values(model, copied)
     return Engine(copied, group, given)
 
 
 def _refuse(name: str, *args: Any, **kwargs: Any) -> NoReturn:
-    """In place of a method that a callback must not call."""
+    """Stands for a method that a callback must not call."""
     raise RuntimeError(
         "A callback must neither compile nor train the model: the search does both. "
         f"Received: a call of `model.{name}`. Compile the model before the search; in "
@@ -115,7 +101,7 @@ def _check(
         if "val" in examples.evaluated:
             check_loss(copied)
 
-    # A step of the user makes its metrics when it is traced, see `check_fits`.
+    # A step of the user makes its metrics when it is traced, see `check_targets`.
     own_step, have_traced = has_own(copied, "train_step"), False
     traced: list[Any] = []
     if not own_step:

@@ -1,8 +1,8 @@
 """Plain Python attributes of a model, its layers and its optimizer.
 
 A callback may change them during a training (`model.beta`, `layer.rate`,
-`optimizer.momentum`), so that they are rewound, resumed and replayed like variables.
-In a state are those that differ from what they were when the model was compiled.
+`optimizer.momentum`): they are rewound and resumed like variables. A state holds those
+that have changed since the model was compiled.
 """
 
 import math

@@ -1,18 +1,19 @@
-"""What layers keep besides weights: random generators, and states between batches."""
+"""What layers keep in addition to weights: generators, and states between batches."""
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying.objects import is_drawn_from, is_own_object
-from tf_lottery.bindings.tf_keras.layers import named_layers
+from tf_lottery.bindings.tf_keras.layers import inner_layers
 from tf_lottery.core.naming import unique
 
 
 def generators(model: Any) -> dict[str, Any]:
     """The states of the model's random generators that are variables."""
     found: dict[str, Any] = {}
-    for path, part in _parts_of_layers(model):
+    for path, part in inner_layers(model):
         generator = getattr(part, "_random_generator", None)
         state = getattr(getattr(generator, "_generator", None), "state", None)
         if state is not None:
@@ -43,30 +44,34 @@ def not_rewound(model: Any) -> dict[str, Any]:
 def recurrent_states(model: Any) -> dict[str, Any]:
     """What the model's stateful recurrent layers carry from batch to batch."""
     found: dict[str, Any] = {}
-    for path, part in _parts_of_layers(model):
+    for path, part in inner_layers(model):
         if getattr(part, "stateful", False):
             for state in tf.nest.flatten(getattr(part, "states", [])):
                 found[unique(f"state:{path}", found)] = state
     return found
 
 
+@contextlib.contextmanager
+def kept(variables: Iterable[Any]) -> Iterator[None]:
+    """Gives variables their present values back at the end."""
+    before = [(variable, variable.numpy()) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in before:
+            variable.assign(value)
+
+
 def _held(model: Any) -> Iterator[tuple[str, Any]]:
-    """What attributes of models and layers hold, each once, with its place."""
+    """The attributes of models and layers, item by item, each once with its place."""
     seen: set[int] = set()
-    for path, part in (*_models(model), *_parts_of_layers(model)):
+    for path, part in (*_models(model), *inner_layers(model)):
         own = {name: v for name, v in vars(part).items() if name[:6] != "_self_"}
         for name, value in sorted(own.items()):
             for each in _items(value):
                 if id(each) not in seen:
                     seen.add(id(each))
                     yield f"{path}/{name}" if path else name, each
-
-
-def _parts_of_layers(model: Any) -> Iterator[tuple[str, Any]]:
-    """The layers inside each layer and itself, with the layer's path."""
-    for path, layer in named_layers(model).items():
-        for part in layer._flatten_layers():
-            yield path, part
 
 
 def _models(model: Any) -> Iterator[tuple[str, Any]]:

@@ -4,31 +4,30 @@ from typing import Any
 
 from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.checks.data import check_can_be_shared, check_fits
+from tf_lottery.bindings.tf_keras.checks.inputs import check_inputs
+from tf_lottery.bindings.tf_keras.checks.own_steps import has_own
+from tf_lottery.bindings.tf_keras.checks.specs import check_batch, check_can_be_shared
+from tf_lottery.bindings.tf_keras.checks.targets import check_targets
 from tf_lottery.bindings.tf_keras.checks.values import check_values
+from tf_lottery.bindings.tf_keras.data.arrays import unpacked
 from tf_lottery.bindings.tf_keras.data.forms import is_arrays
 from tf_lottery.core.data import ARGUMENTS
 
 
 def check_examples(model: Any, examples: Examples, have_traced: bool = False) -> None:
-    """Raises unless all data fit the compiled model.
-
-    Args:
-        model: The compiled model.
-        examples: Training, validation and test data.
-        have_traced: Whether the model's steps of training and evaluation were traced.
-
-    Raises:
-        TypeError, ValueError: Data that it cannot be trained or evaluated on.
-    """
+    """Raises unless all data fit the compiled model, before or after it was traced."""
     data = examples.data
     parts = {"dataset": (data.train, examples.feed.example_spec)}
     sources = {"val": data.validation, "test": data.test}
     for name, dataset in examples.evaluated.items():
         parts[ARGUMENTS[name]] = sources[name], dataset.element_spec
     for name, (part, spec) in parts.items():
-        is_batched = not is_arrays(part)
-        check_fits(model, spec, name, is_batched=is_batched, traced=have_traced)
+        check_batch(spec, name)
+        x, y, sample_weight = unpacked(spec)
+        if not has_own(model, "train_step"):
+            check_inputs(model, x, name)
+        forms = {"is_batched": not is_arrays(part), "traced": have_traced}
+        check_targets(model, y, sample_weight, name, **forms)
         if not isinstance(part, tf.data.Dataset):
             check_can_be_shared(model, spec, name)
     for name, (part, _) in parts.items():

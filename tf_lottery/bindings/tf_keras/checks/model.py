@@ -1,4 +1,4 @@
-"""What must hold of a model and its data before anything is trained."""
+"""What must hold of a model before anything is trained."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,12 +24,7 @@ _FUNCTIONAL = keras.src.engine.functional.Functional
 
 
 def check_model(model: Any) -> None:
-    """Raises unless the model is a compiled Sequential or functional tf_keras model.
-
-    Raises:
-        TypeError: Not a model.
-        ValueError: Subclassed, or not compiled.
-    """
+    """Raises unless the model is a compiled Sequential or functional tf_keras model."""
     if not isinstance(model, keras.Model):
         raise TypeError(
             "`model` must be a compiled tf_keras model, or a function without "
@@ -39,15 +34,15 @@ def check_model(model: Any) -> None:
         subclassed = isinstance(part, keras.Model) and not part._is_graph_network
         if subclassed and not isinstance(part, keras.Sequential):
             raise ValueError(
-                "The model, and models inside it, must be Sequential or functional, so "
-                f"that they can be copied. Received: {type(part).__name__}, a "
-                "subclassed model. Use its layers in `keras.Model(inputs, outputs)`."
+                "The model, and models inside it, must be Sequential or functional to "
+                f"be copied. Received: {type(part).__name__}, a subclassed model. Use "
+                "its layers in `keras.Model(inputs, outputs)`."
             )
     check_unwrapped(model)
     if not model._is_compiled:
         raise ValueError(
-            "The model must be compiled, so that `find_ticket` knows its loss and "
-            "optimizer. Call `model.compile(...)` first."
+            "The model must be compiled with its loss and optimizer. Received: one "
+            "that is not. Call `model.compile(...)` first."
         )
     if not isinstance(model.optimizer, OPTIMIZERS):
         raise ValueError(
@@ -70,21 +65,21 @@ def check_model(model: Any) -> None:
         )
     if hooks := _hooks(model.optimizer):
         raise ValueError(
-            "The optimizer must be all that its configuration says. Received: one with "
-            f"{', '.join(hooks)}, which no copy of it would have. Write a class of an "
-            "optimizer that does it."
+            "The optimizer's `get_config()` must describe it completely. Received: one "
+            f"with {', '.join(hooks)}, which a copy would lack. Write an optimizer "
+            "class that does it."
         )
     exclusions = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
     if any(getattr(model.optimizer, name, None) for name in exclusions):
         raise ValueError(
-            "The optimizer must be all that its configuration says. Received: one with "
-            "`exclude_from_weight_decay`, which no copy of it would have. Give the "
-            "layers whose weights shall decay a `kernel_regularizer` instead."
+            "The optimizer's `get_config()` must describe it completely. Received: one "
+            "with `exclude_from_weight_decay`, which a copy would lack. Give layers "
+            "whose weights shall decay a `kernel_regularizer` instead."
         )
 
 
 def _hooks(optimizer: Any) -> list[str]:
-    """What acts on an optimizer and is in no configuration."""
+    """What changes an optimizer and is not in its configuration."""
     found = ["`gradient_transformers`"]
     found = found if getattr(optimizer, "gradient_transformers", None) else []
     functions = [n for n, v in vars(optimizer).items() if isinstance(v, FUNCTIONS)]
@@ -102,22 +97,21 @@ def warn_if_trained(model: Any, plan: Plan) -> None:
     if steps and plan.retrain != "fine_tune":
         warn(
             f"The model was trained already, for {steps:,} steps: a new search starts "
-            "from its current weights, and from its optimizer as it is; one that "
-            "continues, from those in its run directory. To start from "
-            "an initialisation, pass a function that builds the model. To prune a "
-            'trained network, pass retrain="fine_tune".'
+            "from its current weights and optimizer; a search that continues, from "
+            "those in its run directory. To start from an initialisation, pass a "
+            "function that builds the model. To prune a trained network, pass "
+            'retrain="fine_tune".'
         )
 
 
 def warn_of_not_rewound(model: Any) -> None:
-    """Warns of attributes of a copy that draw on from training to training."""
+    """Warns of attributes of a copy that training changes and no rewind resets."""
     if found := not_rewound(model):
         names = ", ".join(f"{k!r} ({type(v).__name__})" for k, v in found.items())
         warn(
             "Only variables are rewound between trainings. Received: the attributes "
-            f"{names}, which go on from where the training before left them, so that "
-            "rounds do not start alike. Use a `tf.random.Generator`, or a `tf.Variable`"
-            " that counts."
+            f"{names}, which each training leaves changed: rounds do not start alike. "
+            "Use a `tf.random.Generator`, or a `tf.Variable` that counts."
         )
 
 
@@ -147,12 +141,7 @@ def check_prunable(masks: Masks, model: Any) -> None:
 
 
 def check_rates(keys: Iterable[str], model: Any) -> None:
-    """Raises if a rate's name means one weight to Keras and another one to us.
-
-    Args:
-        keys: The names, paths and patterns of `layer_rates`.
-        model: The model as it was passed.
-    """
+    """Raises if a key of `layer_rates` means one weight to Keras, and another here."""
     paths = {id(weight): path for path, weight in named_weights(model).items()}
     now = named_weights(model, own_names)
     for key in keys:
@@ -169,11 +158,7 @@ def check_rates(keys: Iterable[str], model: Any) -> None:
 
 
 def check_constraints(weights: Mapping[str, Any]) -> None:
-    """Raises if a constraint gives a pruned weight another value than zero.
-
-    Args:
-        weights: The prunable weights by path.
-    """
+    """Raises if a constraint gives a pruned weight another value than zero."""
     draw = np.random.default_rng(0)
     for path, weight in weights.items():
         constraint = getattr(weight, "constraint", None)
@@ -186,17 +171,13 @@ def check_constraints(weights: Mapping[str, Any]) -> None:
             raise ValueError(
                 "A constraint must leave pruned weights at zero. Received: the "
                 f"constraint {type(constraint).__name__} of {path!r}, which mixes "
-                "weights. Leave it out, or leave the layer alone with "
+                "weights. Remove it, or leave the layer dense with "
                 f"layer_rates={{{path!r}: 0}}."
             )
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """Raises if an optimizer of the user's moves a weight whose gradient is zero.
-
-    Args:
-        optimizer: The one of a compiled model; a copy of it takes a step.
-    """
+    """Raises if an optimizer of the user's class moves weights without a gradient."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if is_known(type(inner).__module__):
         return
@@ -205,8 +186,8 @@ def check_optimizer(optimizer: Any) -> None:
     hold.copy(inner).apply_gradients([(gradient, weight)])
     if weight.numpy()[:, 1].any():
         raise ValueError(
-            "An optimizer must leave a weight at zero whose gradient is zero, as those "
-            f"of pruned weights are. Received: {type(inner).__name__}, which does not, "
-            "as one that subtracts the mean of a gradient. Change gradients in the "
-            "`train_step` of the model, before the optimizer has them."
+            "An optimizer must leave a weight at zero if its gradient is zero, as for "
+            f"pruned weights. Received: {type(inner).__name__}, which does not, as one "
+            "that subtracts the mean of a gradient. Change gradients in the "
+            "`train_step` of the model, before the optimizer gets them."
         )

@@ -1,6 +1,6 @@
 """What must hold of the values of arrays, before anything is trained.
 
-Of other data the first batch is looked at, where reading it changes nothing.
+Of other data the first batch is checked, if reading it has no effect on later batches.
 """
 
 from typing import Any
@@ -8,18 +8,12 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.checks.data import (
-    has_own,
-    has_own_loss,
-    input_names,
-    kind_of,
-    targets,
-)
-from tf_lottery.bindings.tf_keras.checks.indices import check_indices
-from tf_lottery.bindings.tf_keras.checks.whole import check_whole
+from tf_lottery.bindings.tf_keras.checks.input_values import check_indices, check_whole
+from tf_lottery.bindings.tf_keras.checks.inputs import input_names
+from tf_lottery.bindings.tf_keras.checks.own_steps import has_own, has_own_loss
+from tf_lottery.bindings.tf_keras.checks.targets import kind_of, targets
 from tf_lottery.bindings.tf_keras.data import arrays
-from tf_lottery.bindings.tf_keras.data.batched import Batched
-from tf_lottery.bindings.tf_keras.data.forms import is_arrays
+from tf_lottery.bindings.tf_keras.data.forms import Batched, is_arrays
 from tf_lottery.core.words import warn
 
 _TRIED = 32  # rows
@@ -31,15 +25,9 @@ _BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 
 
 def check_values(model: Any, part: Any, name: str) -> None:
-    """Raises if labels are of no class, or values that are not finite spoil a loss.
+    """Raises if a label has no class, or values that are not finite spoil a loss.
 
-    Args:
-        model: Compiled; what its loss is must be known.
-        part: Training, validation or test data in one form.
-        name: What to call them.
-
-    Raises:
-        ValueError: Values that no training can use.
+    Of a compiled model whose loss was traced, and of data in one form.
     """
     if is_arrays(part):
         x, y, weights = arrays.unpacked(arrays.packed(part))
@@ -53,7 +41,7 @@ def check_values(model: Any, part: Any, name: str) -> None:
             check_whole(model, x, name)
         return
     if not has_own(model, "train_step"):
-        _check_inputs(model, x, name)
+        _check_finite_inputs(model, x, name)
         check_whole(model, x, name)
         check_indices(model, x, name)
     _check_finite(weights, f"The sample weights of `{name}`")
@@ -66,13 +54,13 @@ def check_values(model: Any, part: Any, name: str) -> None:
 
 
 def _is_plain(dataset: Any) -> bool:
-    """Whether a dataset may be read once more: it is rows of arrays in batches."""
+    """Whether a dataset may be read once more, as it has rows of arrays in batches."""
     if type(dataset).__name__ not in _PLAIN:
         return False
     return all(map(_is_plain, dataset._inputs()))
 
 
-def _check_inputs(model: Any, x: Any, name: str) -> None:
+def _check_finite_inputs(model: Any, x: Any, name: str) -> None:
     if all(_finite(part) is None for part in tf.nest.flatten(x)):
         return
     rows = _spoiled_rows(x)

@@ -1,4 +1,4 @@
-"""What preprocessing layers were adapted to: words and bins, which are no variables."""
+"""What preprocessing layers were adapted to: words and bins, not held by variables."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,9 +16,8 @@ _ADAPTABLE = keras.src.engine.base_preprocessing_layer.PreprocessingLayer
 def adapted_of(layer: Any) -> dict[str, Any]:
     """What a preprocessing layer was adapted to, as arguments of its class.
 
-    Words and bins are no weights: outputs have other shapes without them, and a copy
-    or a file must have them before it is built. Statistics are weights, and are not
-    meant.
+    Words and bins are not weights: they decide the shapes of outputs, and a copy or a
+    file must have them before it is built. Statistics are weights, and not included.
     """
     return _vocabulary_of(layer) | _bins_of(layer)
 
@@ -52,11 +51,7 @@ def adapted_inside(layer: Any) -> dict[str, dict[str, Any]]:
 def adapt_inside(layer: Any, adapted: Mapping[str, Mapping[str, Any]]) -> None:
     """Gives the layers inside an unbuilt layer what others were adapted to.
 
-    Those that do not exist yet are left out, see `check_adapted`.
-
-    Args:
-        layer: Such as a fresh copy.
-        adapted: See `adapted_inside`.
+    Those that do not exist yet are skipped, see `check_adapted`.
     """
     mine = dict(parts(layer))
     for path, values in adapted.items():
@@ -71,8 +66,8 @@ def check_adapted(copied: Any, layer: Any) -> None:
         if mine.get(path) != values:
             raise ValueError(
                 "An adapted preprocessing layer inside another layer must be made in "
-                "that layer's `__init__`, so that a copy can get its vocabulary or "
-                f"bins before it is built. Received: {path.rstrip('/')!r} inside "
+                "that layer's `__init__`: a copy must get vocabulary or bins before it "
+                f"is built. Received: {path.rstrip('/')!r} inside "
                 f"{layer.name!r} ({type(layer).__name__}). Make it in `__init__`, or "
                 "make it a layer of the model."
             )

@@ -1,4 +1,4 @@
-"""What a user set on a model, in distinction from what Keras sets."""
+"""What a user set on a model, as opposed to what Keras sets."""
 
 import functools
 from typing import Any
@@ -17,28 +17,27 @@ _KERAS_OWN = {
     "tensorflow_git_version",
     "tensorflow_version",
 }
-# Where a masked copy keeps tfmot's wrappers.
-BESIDE = "_lottery_wrappers"
-# What the copy of a model does by itself, so that it is not carried over.
-_OUR_OWN = {"compile", "fit", "load_weights", BESIDE}
+# The attribute of a masked copy that holds tfmot's wrappers.
+WRAPPERS = "_lottery_wrappers"
+# What the copy of a model has by itself.
+_OUR_OWN = {"compile", "fit", "load_weights", WRAPPERS}
 # No attribute of the user's.
 NOT_OWN = _KERAS_OWN | _OUR_OWN
 
 
 def plain_attributes(model: Any) -> dict[str, Any]:
-    """What was set on a model of one's own class and is a number, a flag or text."""
+    """Numbers, flags and texts that were set on a model of a user's class."""
     if type(model) in (keras.Sequential, keras.src.engine.functional.Functional):
         return {}
-    own = vars(model).keys() - vars(plain_model()).keys() - NOT_OWN
-    values = {name: vars(model)[name] for name in sorted(own)}
+    own = dict(own_attributes(model, plain_model()))
     plain = (bool, int, float, str)
-    return {name: value for name, value in values.items() if isinstance(value, plain)}
+    return {name: own[name] for name in sorted(own) if isinstance(own[name], plain)}
 
 
 @functools.cache
 def plain_model() -> Any:
     """One of Keras' own, for what Keras sets on it."""
-    # With names of its own, so that Keras counts none.
+    # Named, as Keras would number unnamed layers.
     layers = [keras.Input((1,), name="input"), keras.layers.Dense(1, name="dense")]
     model = keras.Sequential(layers, name="plain")
     model.compile()

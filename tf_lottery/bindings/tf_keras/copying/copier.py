@@ -2,14 +2,12 @@
 
 Keras copies the graph of a model. What else makes it the user's model comes here: its
 class, what was set on the instance, what functions of it reach by a closure, and the
-vocabularies of lookup layers, which are no variables.
+vocabularies of lookup layers, which are not variables.
 """
 
-import contextlib
 import functools
-import random
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras import hold
@@ -21,12 +19,11 @@ from tf_lottery.bindings.tf_keras.copying.adapted import (
     check_adapted,
 )
 from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN, own_attributes
-from tf_lottery.bindings.tf_keras.copying.by_name import by_name
+from tf_lottery.bindings.tf_keras.copying.by_name import by_name, made_of
 from tf_lottery.bindings.tf_keras.copying.differing import refuse_failing
 from tf_lottery.bindings.tf_keras.copying.objects import copied_state
 from tf_lottery.bindings.tf_keras.copying.parts import set_flags
 from tf_lottery.bindings.tf_keras.copying.rebinding import Rebinding, rebound
-from tf_lottery.bindings.tf_keras.copying.references import made_of
 from tf_lottery.bindings.tf_keras.copying.unbuilt import build_held
 from tf_lottery.bindings.tf_keras.layers import (
     finalize,
@@ -34,6 +31,7 @@ from tf_lottery.bindings.tf_keras.layers import (
     own_weights,
     without_wrapper,
 )
+from tf_lottery.bindings.tf_keras.process import under, variable_generators
 from tf_lottery.bindings.tf_keras.states import own_generators, recurrent_states
 
 CopyLayer = Callable[[Any], Any]
@@ -66,8 +64,8 @@ class Copier:
     Args:
         copy_layer: From a layer to its copy, or to the layer itself.
         policy: The dtype policy of the models themselves; default: their own.
-        shares: Whether attributes that are no part of the graph, such as a teacher,
-            are held by both models.
+        shares: Whether both models hold the same attributes outside the graph, such as
+            a teacher.
     """
 
     def __init__(
@@ -79,7 +77,7 @@ class Copier:
         self._policy = policy
         self._raised: Exception | None = None
         self._copies: dict[int, Any] = {}
-        self._originals: list[Any] = []  # alive, so that no id is used twice
+        self._originals: list[Any] = []  # alive: an id must not be used twice
 
     def of(self, layer: Any) -> Any:
         """The copy of a layer or a model, made when it is first asked for."""
@@ -127,7 +125,7 @@ class Copier:
 
     def _model(self, model: Any) -> Any:
         _check_constants(model)
-        with _policy(self._policy or model.dtype_policy):
+        with under(self._policy or model.dtype_policy):
             cloned = self._cloned(model)
         # Not `trainable`: that would set the flags of the layers inside, too.
         cloned._trainable = model._trainable
@@ -269,7 +267,7 @@ def assign_by_path(copied: Any, model: Any) -> None:
     """Gives a copy the weights of a model, path by path.
 
     Raises:
-        ValueError: Weights of which one has no counterpart.
+        ValueError: A weight that only one of them has.
     """
     mine, theirs = named_weights(copied), named_weights(model)
     check_paths(mine, theirs, model)
@@ -315,31 +313,3 @@ def _check_constants(model: Any) -> None:
                         "like an embedding with a method for the output, and call it "
                         "twice."
                     )
-
-
-@contextlib.contextmanager
-def _policy(policy: Any) -> Iterator[None]:
-    """The global dtype policy for a while."""
-    before = keras.mixed_precision.global_policy()
-    keras.mixed_precision.set_global_policy(policy)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)
-
-
-@contextlib.contextmanager
-def variable_generators(seed: int) -> Iterator[None]:
-    """Random layers made inside keep their generator's state in a variable."""
-    experimental = keras.backend.experimental
-    enabled = experimental.is_tf_random_generator_enabled()
-    seeds = keras.src.backend._SEED_GENERATOR
-    before = getattr(seeds, "generator", None)
-    experimental.enable_tf_random_generator()
-    seeds.generator = random.Random(seed)
-    try:
-        yield
-    finally:
-        seeds.generator = before
-        if not enabled:
-            experimental.disable_tf_random_generator()

@@ -36,13 +36,7 @@ def refuse_failing(model: Any, error: Exception) -> NoReturn:
 
 
 def refuse_differing(model: Any, layer: Any, *, losses_only: bool) -> NoReturn:
-    """Raises for a copy that computes something else.
-
-    Args:
-        model: The original.
-        layer: The first layer with other outputs, if it was found.
-        losses_only: Whether the outputs are equal.
-    """
+    """Raises for a copy with other outputs, first in a layer, or only other losses."""
     place = f", first in {layer.name!r} ({type(layer).__name__})" if layer else ""
     cause = _CONFIG
     if losses_only:
@@ -60,14 +54,7 @@ def refuse_differing(model: Any, layer: Any, *, losses_only: bool) -> NoReturn:
 def first_differing(
     copied: Any, model: Any, equal: Callable[[Any, Any], bool], inputs: Any
 ) -> Any:
-    """The first layer of a graph whose outputs differ in a copy; None if unknown.
-
-    Args:
-        copied: A copy of the model, wrapped or not.
-        model: The original.
-        equal: From lists of outputs to whether they are equal.
-        inputs: What to compute on.
-    """
+    """The first layer of a graph whose outputs differ in a copy; None if unknown."""
     with contextlib.suppress(Exception):  # it only serves an error that is raised
         wanted, found = _outputs(model, inputs), _outputs(copied, inputs)
         for layer, one, other in zip(model.layers, wanted, found, strict=True):
@@ -102,8 +89,8 @@ def _refuse_added(layer: Any) -> None:
     raise ValueError(
         "A loss that is added must be part of the graph, or be added in the `call` of "
         f"a layer. Received: a function that was passed to `add_loss` of {layer.name!r}"
-        f" ({type(layer).__name__}), which no copy would have. Use a regularizer, or "
-        "call `self.add_loss` in the `call` of a layer of your own."
+        f" ({type(layer).__name__}), which a copy would lack. Use a regularizer, or "
+        "call `self.add_loss` in the `call` of your own layer."
     )
 
 

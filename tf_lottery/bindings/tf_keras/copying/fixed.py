@@ -8,16 +8,13 @@ import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying.attributes import own_attributes, plain_model
-from tf_lottery.bindings.tf_keras.layers import named_weights
+from tf_lottery.bindings.tf_keras.layers import graph_layers, named_weights
 
 
 def fixed_values(model: Any) -> dict[str, str]:
     """Digests by name: of frozen weights outside the graph, and of arrays.
 
     Weights of the graph, and those that are trained, are in a ticket's state instead.
-
-    Args:
-        model: A built model.
     """
     left_out = {id(weight) for weight in model.trainable_weights}
     left_out |= set(map(id, _in_graph(model)))
@@ -38,8 +35,7 @@ def _in_graph(model: Any) -> Iterator[Any]:
     if not hasattr(model, "_nodes_by_depth"):
         yield from model.weights
         return
-    nodes = [node for each in model._nodes_by_depth.values() for node in each]
-    for layer in {id(node.layer): node.layer for node in nodes}.values():
+    for layer in graph_layers(model):
         yield from _in_graph(layer) if layer is not model else ()
 
 
@@ -61,5 +57,5 @@ def _arrays_in(value: Any) -> Iterator[Any]:
 
 def _digest(array: Any) -> str:
     values = np.ascontiguousarray(array)
-    told = f"{values.dtype}{values.shape}".encode()
-    return hashlib.sha256(told + values.tobytes()).hexdigest()[:16]
+    kind = f"{values.dtype}{values.shape}".encode()
+    return hashlib.sha256(kind + values.tobytes()).hexdigest()[:16]

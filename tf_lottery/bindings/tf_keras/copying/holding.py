@@ -29,7 +29,7 @@ class WithAdapted:
 
 def with_adapted(model: Any) -> Any:
     """The configuration of a model, with all words and bins of its layers."""
-    copied = copy_model(model)  # the layers of which have them as arguments
+    copied = copy_model(model)  # its layers have them as arguments
     config = keras.saving.serialize_keras_object(copied)["config"]
     return _with_holders(config, copied)
 
@@ -49,12 +49,7 @@ def adapted_in(config: Any, name: str = "") -> Iterator[tuple[str, str, Any]]:
 
 
 def _with_holders(config: Any, model: Any) -> Any:
-    """The configuration of a model, in which layers that hold adapted ones say so.
-
-    Args:
-        config: What Keras says of the model.
-        model: The model.
-    """
+    """Keras' configuration of a model, with `WithAdapted` for layers that need it."""
     if not isinstance(config, Mapping) or "layers" not in config:
         return config
     entries = config["layers"]

@@ -1,4 +1,4 @@
-"""Copies of what a model holds besides layers: variables, generators, Python objects.
+"""Copies of what a model holds in addition to layers: variables, generators, objects.
 
 Whatever training may change must not be shared with the user's model.
 """
@@ -147,6 +147,6 @@ def _deep_copy(value: Any, memo: dict[int, Any] | None = None) -> Any:
 def _warn_of_shared(value: Any, error: Exception) -> None:
     warn(
         "A search trains a copy of the model, and an attribute of the model cannot be "
-        f"copied: {type(value).__name__} ({error}). The copy uses the same object, so "
+        f"copied: {type(value).__name__} ({error}). The copy uses the same object: "
         "training may change it."
     )

@@ -20,7 +20,8 @@ from tf_lottery.bindings.tf_keras.copying.differing import (
     refuse_differing,
     refuse_failing,
 )
-from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
+from tf_lottery.bindings.tf_keras.layers import inner_layers, named_weights
+from tf_lottery.bindings.tf_keras.states import kept
 from tf_lottery.core.words import warn
 
 Seeded = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -38,7 +39,7 @@ def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
         copied: A copy, wrapped or not, with all weights kept.
         model: The original; it is not changed.
         seeded: Makes a context in which equal random operations draw equal numbers.
-        inputs: A batch of what the model will see; default: drawn by chance.
+        inputs: A batch of what the model will see; default: drawn at random.
 
     Raises:
         ValueError: What differs, and what to do.
@@ -71,11 +72,11 @@ def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
 def check_captures(
     function: Any, model: Any, known: Iterable[Any], copied: Any
 ) -> None:
-    """Raises if a traced function reads a variable that no ticket would have.
+    """Raises if a step of a copy reads a variable that a ticket would lack.
 
     Args:
-        function: A concrete function of the copy: its training step.
-        model: The original, of which it must read none.
+        function: The step, as a concrete function.
+        model: The original: none of its variables may be read.
         known: The variables that are rewound, or reset.
         copied: The copy.
     """
@@ -100,15 +101,15 @@ def check_captures(
     if other:
         names = sorted({variable.name.split(":")[0] for variable in other})
         raise ValueError(
-            "All variables of a training step must belong to the model, so that they "
-            f"are rewound with it. Received: {', '.join(map(repr, names[:5]))}, which "
-            "are variables of a function, or of an object that Keras does not track. "
-            "Make each an attribute of the model."
+            "All variables of a training step must belong to the model to be rewound "
+            f"with it. Received: {', '.join(map(repr, names[:5]))}, which belong to a "
+            "function, or to an object that Keras does not track. Make each an "
+            "attribute of the model."
         )
 
 
 def _other_optimizers(model: Any) -> Iterator[tuple[str, Any]]:
-    """The optimizers that attributes hold besides the model's, by their names."""
+    """Other optimizers than the model's that attributes hold, by their names."""
     for name, value in vars(model).items():
         for each in value if isinstance(value, list | tuple) else [value]:
             new = isinstance(each, keras.optimizers.Optimizer)
@@ -202,7 +203,7 @@ def _first(inputs: Any, model: Any) -> Any:
 
 
 def _inputs(model: Any) -> Any:
-    """Inputs by chance: normal numbers, 0 and 1 as integers, letters as strings."""
+    """Random inputs: normal numbers, 0 and 1 as integers, letters as strings."""
     draw = np.random.default_rng(0)
 
     def drawn(tensor: Any) -> Any:
@@ -228,23 +229,20 @@ def _inputs(model: Any) -> Any:
 
 @contextlib.contextmanager
 def _unchanged(model: Any) -> Iterator[None]:
-    """Gives what a call may change its values back: states, statistics, metrics."""
+    """Undoes what a call may change: states, statistics, metrics, attributes."""
     changing = list(model.non_trainable_variables)
-    for layer in named_layers(model).values():
-        for part in layer._flatten_layers():
-            changing += tf.nest.flatten(getattr(part, "states", None) or [])
+    for _, part in inner_layers(model):
+        changing += tf.nest.flatten(getattr(part, "states", None) or [])
     variables = {id(v): v for v in changing if isinstance(v, tf.Variable)}
-    before = [(variable, variable.numpy()) for variable in variables.values()]
     parts = list(model._flatten_layers())
     attributes = [set(vars(part)) for part in parts]
-    try:
-        yield
-    finally:
-        for part, names in zip(parts, attributes, strict=True):
-            for name in vars(part).keys() - names:  # Keras notes what it was called on
-                object.__delattr__(part, name)
-        for variable, value in before:
-            variable.assign(value)
+    with kept(variables.values()):
+        try:
+            yield
+        finally:
+            for part, names in zip(parts, attributes, strict=True):
+                for name in vars(part).keys() - names:  # Keras notes what it called
+                    object.__delattr__(part, name)
 
 
 def _all_equal(some: list[Any], others: list[Any], tolerance: float) -> bool:

@@ -32,7 +32,7 @@ def rebound(value: Any, replace: Replace) -> Any:
     """The value, with replacements wherever it holds what is replaced.
 
     Looks into containers, bound methods, partials, and the closures and defaults of
-    functions. What holds nothing of that is returned as it is.
+    functions. A value that holds no replaced object is returned itself.
 
     Raises:
         ValueError: A function that reaches what is replaced by a global name, or that
@@ -47,14 +47,14 @@ class Rebinding:
     Args:
         replace: From an object to what stands for it.
         copies: Whether lists, dictionaries and objects of the user's classes are copied
-            also where they hold nothing that is replaced.
+            even if they hold no replaced object.
     """
 
     def __init__(self, replace: Replace, *, copies: bool = False) -> None:
         self._replace = replace
         self._copies = copies
         self._done: dict[int, Any] = {}
-        self._alive: list[Any] = []  # so that no id is used twice
+        self._alive: list[Any] = []  # an id must not be used twice
 
     def of(self, value: Any) -> Any:
         """What stands for a value in the copy."""
@@ -118,8 +118,8 @@ class Rebinding:
         if self.of(function) is not function:
             raise ValueError(
                 f"{function.__name__!r} holds the model, and is wrapped by "
-                "`tf.function`, so that it cannot be copied. Leave `tf.function` out: "
-                "Keras compiles the training step by itself."
+                "`tf.function`, which cannot be copied. Remove `tf.function`: Keras "
+                "compiles the training step itself."
             )
 
     def _function(self, function: types.FunctionType) -> Any:
@@ -153,8 +153,8 @@ class Rebinding:
             if value is not None and self.of(value) is not value:
                 raise ValueError(
                     f"The function {function.__name__!r} reaches the model by the "
-                    f"global name {name!r}, so that a copy of the model would train or "
-                    "read the original. Make it a method of the model's class, where "
+                    f"global name {name!r}: a copy of the model would train or read "
+                    "the original. Make it a method of the model's class, where "
                     "`self` is the model, or define it in a function that holds "
                     f"{name!r} as a local name."
                 )

@@ -1,30 +1,29 @@
 """Layers that attributes of a model hold, and that are built when they are called.
 
-In a copy they are built before the training step is traced, so that their random
-generators are part of its state.
+In a copy they are built before the training step is traced, and their random generators
+become part of its state.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.bindings.tf_keras.copying.attributes import plain_model
+from tf_lottery.bindings.tf_keras.copying.attributes import own_attributes, plain_model
 
 
 def build_held(model: Any) -> None:
-    """Builds layers of attributes that have no weights, such as random changes.
+    """Builds layers without weights in attributes of a copy, such as random changes.
 
-    Args:
-        model: A copy, whose inputs say the shape that is built for. Without weights
-            a layer takes others, too.
+    For the shape of the model's inputs: without weights a layer takes others, too.
 
     Raises:
         ValueError: A layer that the user must build, as only a call says its shape.
     """
     if not model.built:
         return
-    for name in sorted(vars(model).keys() - vars(plain_model()).keys()):
-        for layer in _unbuilt(vars(model)[name]):
+    own = dict(own_attributes(model, plain_model()))
+    for name in sorted(own):
+        for layer in _unbuilt(own[name]):
             _build(layer, name, model.input_shape)
 
 
@@ -47,8 +46,8 @@ def _unbuilt(held: Any) -> Iterator[Any]:
 
 def _must_be_built(name: str, layer: Any) -> ValueError:
     return ValueError(
-        "A layer that is an attribute of the model must be built before the search, so "
-        f"that its weights are copied and rewound. Received: {name!r} "
+        "A layer that is an attribute of the model must be built before the search for "
+        f"its weights to be copied and rewound. Received: {name!r} "
         f"({type(layer).__name__}), which was not called yet. Call "
         f"`model.{name}.build(shape)` with the shape of its inputs first."
     )

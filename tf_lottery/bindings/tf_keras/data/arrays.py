@@ -50,7 +50,7 @@ def packed(data: Any) -> Any:
 
 
 def unpacked(batch: Any) -> tuple[Any, Any, Any]:
-    """x, y and sample_weight of a batch or its spec, `None` where there are none."""
+    """x, y and sample_weight of a batch or its spec; `None` for what it lacks."""
     found: tuple[Any, Any, Any] = keras.utils.unpack_x_y_sample_weight(batch)
     return found
 
@@ -59,7 +59,7 @@ def checked(name: str, data: Any) -> Any:
     """The arrays that a user passed, packed.
 
     Raises:
-        TypeError: No arrays.
+        TypeError: Not arrays.
         ValueError: Arrays of several lengths, or empty ones.
     """
     forms = _FORMS + (_FUNCTION if name == "dataset" else "")
@@ -99,7 +99,7 @@ def head(arrays: Any, start: int, stop: int) -> Any:
 
 
 class Rows:
-    """Arrays as tensors, of which rows can be taken inside a graph."""
+    """Arrays as tensors, whose rows can be taken inside a graph."""
 
     def __init__(self, arrays: Any) -> None:
         self._parts = tf.nest.map_structure(

@@ -9,16 +9,17 @@ from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.data import arrays
 from tf_lottery.core.checks import is_number
 
+# From a dataset of batches to one whose examples are weighted.
+Weigh = Callable[[Any], Any]
+
 _make_map = keras.src.engine.data_adapter._make_class_weight_map_fn
 
 
-def weighing(class_weight: Mapping[int, float] | None) -> Callable[[Any], Any]:
-    """From a dataset of batches to one whose examples are weighted.
-
-    Weights of classes and of examples are multiplied, as Keras does.
+def weighing(class_weight: Mapping[int, float] | None) -> Weigh:
+    """Multiplies the weights of examples by those of their classes, as Keras does.
 
     Raises:
-        TypeError, ValueError: What is no weight for each class.
+        TypeError, ValueError: Not one weight for each class.
     """
     if class_weight is None:
         return lambda dataset: dataset

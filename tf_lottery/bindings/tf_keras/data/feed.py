@@ -19,21 +19,21 @@ class Feed:
         steps_per_epoch: Optimizer steps per epoch.
         pass_length: Steps until an iterator ends; None if it never does.
         spec: The element spec of a batch.
+        example_spec: The spec of the first batch, which may say more than `spec`.
         begin: Begins the data of a training.
         repeatable: Whether each training gets the same batches, in each process.
-        example: The spec of the first batch, where it says more than `spec`.
         counted: How many batches a pass has, if they had to be counted.
-        is_promised: Whether the length of a pass was counted or promised; other passes
-            are then held against it.
+        is_promised: Whether the length of a pass was counted or promised; another
+            length is then an error.
         advice: What to do if a pass ends early.
     """
 
     steps_per_epoch: int
     pass_length: int | None
     spec: Any
+    example_spec: Any
     begin: "Callable[[], Batches]"
     repeatable: bool = True
-    example: Any = None
     counted: int | None = None
     is_promised: bool = False
     advice: str = ""
@@ -44,19 +44,8 @@ class Feed:
         StopIteration,
     )
 
-    @property
-    def example_spec(self) -> Any:
-        """What is known of the shapes of a batch."""
-        return self.spec if self.example is None else self.example
-
     def missing(self, error: BaseException, step: int, what: str) -> Exception | None:
-        """What to raise where a batch is missing; None if the error is another.
-
-        Args:
-            error: One of `ended`.
-            step: The last step that was done.
-            what: What is trained.
-        """
+        """See `parts.Feed.missing`."""
         promised = _PROMISED.search(str(error))
         is_end = isinstance(error, tf.errors.OutOfRangeError | StopIteration)
         if not (promised or is_end):
@@ -116,13 +105,7 @@ class Batches:
 
 
 class Passes(Batches):
-    """Batches whose order depends on how many passes were opened before.
-
-    Args:
-        make: From a step to a dataset whose first batch is that of the step.
-        length: The steps of a pass.
-        begin_pass: Called before each pass.
-    """
+    """Batches whose order depends on how many passes were opened before."""
 
     def __init__(
         self,
@@ -145,7 +128,7 @@ class Passes(Batches):
 
 
 def shared_by_batch(dataset: Any) -> Any:
-    """The dataset, of whose batches each worker takes its part."""
+    """The dataset, with each batch divided among the workers."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA

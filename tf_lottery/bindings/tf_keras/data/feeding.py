@@ -1,8 +1,8 @@
 """From data to a feed of training batches, and to datasets to evaluate on.
 
-Every training begins its data anew: arrays in an order by seed and pass, and what a
-function of the seed returned by calling it again. A dataset that was passed as it is,
-and shuffles, goes on from training to training.
+Every training begins its data from the start: arrays have an order by seed and pass,
+and a function of the seed is called again. A dataset that was passed as an object and
+shuffles continues from training to training.
 """
 
 import hashlib
@@ -14,8 +14,11 @@ import numpy as np
 from tf_lottery.bindings.parts import Devices, Examples
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.data import arrays, repeatable
-from tf_lottery.bindings.tf_keras.data.batched import Batched, Weigh
-from tf_lottery.bindings.tf_keras.data.class_weight import check_classes, weighing
+from tf_lottery.bindings.tf_keras.data.class_weight import (
+    Weigh,
+    check_classes,
+    weighing,
+)
 from tf_lottery.bindings.tf_keras.data.feed import (
     Batches,
     Feed,
@@ -24,6 +27,7 @@ from tf_lottery.bindings.tf_keras.data.feed import (
 )
 from tf_lottery.bindings.tf_keras.data.forms import (
     BATCH_SIZE,
+    Batched,
     is_arrays,
     of_known_length,
 )
@@ -39,19 +43,9 @@ def feed(
     class_weight: Mapping[int, float] | None = None,
     again: Callable[[], Any] | None = None,
 ) -> Feed:
-    """The feed of training batches.
+    """See `Binding.feed`.
 
-    Args:
-        train: Data in any form.
-        plan: The batch size of arrays, and the steps of an epoch.
-        devices: What trains. Where batches must be of one size, a last, smaller one of
-            arrays is dropped.
-        class_weight: The weight of each class.
-        again: Makes the data again, where a function of the seed returned them.
-
-    Raises:
-        TypeError: No data.
-        ValueError: Empty data, or data whose length must be given.
+    If the devices need batches of one size, a smaller last batch of arrays is dropped.
     """
     weigh, static = weighing(class_weight), devices.needs_static_shapes
     if is_arrays(train):
@@ -73,12 +67,7 @@ def feed(
 
 
 def evaluated(data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
-    """Validation and test data, where given, by the prefix of their metrics.
-
-    Raises:
-        TypeError: No data.
-        ValueError: Empty or endless data.
-    """
+    """See `Binding.evaluated`: validation and test data that were passed."""
     found = {"val": data.validation, "test": data.test}
     static = devices.needs_static_shapes
     return {
@@ -101,13 +90,13 @@ def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
 
 
 def data_notes(examples: Examples, devices: Devices) -> list[str]:
-    """What a user should know of the data before they are trained on."""
+    """What a user should know about the data before the first training."""
     found = [repeatable.note(examples.feed, examples.data.train)]
     if (count := devices.processes.count) > 1:
         found += [
             f"The batches of `{name}` are shared among {count} workers by its "
             f"auto-shard policy, {policy}."
-            for name, policy in auto_shard_policies(examples.data).items()
+            for name, policy in _auto_shard_policies(examples.data).items()
         ]
     return [note for note in found if note]
 
@@ -122,7 +111,7 @@ def contents(data: Any) -> str:
 
 
 def first_inputs(examples: Examples) -> Any:
-    """The inputs of the first batch, if it can be read at no cost; else None."""
+    """The inputs of the first batch; None if reading it changes later batches."""
     train = examples.data.train
     if is_arrays(train):
         batch = next(examples.feed.begin().open(0))
@@ -136,8 +125,15 @@ def first_inputs(examples: Examples) -> Any:
     return inputs
 
 
-def auto_shard_policies(data: Data) -> dict[str, str]:
-    """How workers share each dataset of the user's: the names of the policies."""
+def _facts(source: Any, spec: Any, batches: int) -> dict[str, Any]:
+    facts = {"batches": batches, "spec": str(spec)}
+    if is_arrays(source):
+        facts["contents"] = arrays.contents(arrays.packed(source))
+    return facts
+
+
+def _auto_shard_policies(data: Data) -> dict[str, str]:
+    """How workers share each dataset that was passed: the names of the policies."""
     parts = {"dataset": data.train}
     parts |= {ARGUMENTS["val"]: data.validation, ARGUMENTS["test"]: data.test}
     return {
@@ -145,13 +141,6 @@ def auto_shard_policies(data: Data) -> dict[str, str]:
         for name, part in parts.items()
         if isinstance(part, tf.data.Dataset)
     }
-
-
-def _facts(source: Any, spec: Any, batches: int) -> dict[str, Any]:
-    facts = {"batches": batches, "spec": str(spec)}
-    if is_arrays(source):
-        facts["contents"] = arrays.contents(arrays.packed(source))
-    return facts
 
 
 def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
@@ -186,30 +175,29 @@ def _dataset_feed(
             "Received: steps_per_epoch=None."
         )
     kinds = {type(each).__name__ for each in repeatable.parts(train)}
-    is_anew = repeatable.begins_anew(train)
+    call = None if repeatable.is_constant(train) else again
 
     def begin() -> Batches:
-        weighted = weigh(train)
-        if again and not is_anew:
-            weighted = weigh(_of_length(again(), length))
+        weighted = weigh(_of_length(call(), length) if call else train)
 
         def make(step: int) -> Any:
             offset = step if endless else step % length
             return weighted.skip(offset) if offset else weighted
 
-        counts = again is not None and not is_anew and not endless
-        return Passes(make, length) if counts else Batches(make)
+        return Passes(make, length) if call and not endless else Batches(make)
 
+    spec = weigh(train).element_spec
     return Feed(
         steps_per_epoch=plan.steps_per_epoch or length,
         pass_length=None if endless else length,
-        spec=weigh(train).element_spec,
+        spec=spec,
+        example_spec=spec,
         begin=begin,
         repeatable=repeatable.is_repeatable(train, again is not None),
         counted=counted,
         is_promised=not endless and "_AssertCardinalityDataset" in kinds,
         advice="If you promised them by `assert_cardinality`, correct the number, or "
-        "leave it out: then the batches are counted.",
+        "remove it: the batches are then counted.",
     )
 
 
@@ -249,10 +237,12 @@ def _array_feed(rows: Any, plan: Plan, static: bool, weigh: Weigh) -> Feed:
             made[step] = shared_by_batch(weighted.prefetch(8))
         return made[step]
 
+    spec = make(0).element_spec
     return Feed(
         steps_per_epoch=plan.steps_per_epoch or length,
         pass_length=None,
-        spec=make(0).element_spec,
+        spec=spec,
+        example_spec=spec,
         begin=lambda: Batches(make),
     )
 

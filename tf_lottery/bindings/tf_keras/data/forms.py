@@ -7,24 +7,25 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.data import arrays
-from tf_lottery.bindings.tf_keras.data.batched import (
-    Batched,
+from tf_lottery.bindings.tf_keras.data.generators import (
     Generated,
-    Indexed,
     Once,
     count,
     is_generator,
-    is_sequence,
 )
+from tf_lottery.bindings.tf_keras.data.sequences import Indexed, is_sequence
 from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.data import Data
 from tf_lottery.core.plan import Plan
 
 BATCH_SIZE = 32  # as in Keras `fit`
 
+# Batches that Python code makes.
+Batched = Indexed | Generated | Once
+
 
 def is_batches(value: Any) -> bool:
-    """Whether it gives batches, and is no function: datasets can be called, too."""
+    """Whether it gives batches; sequences may be callable like a function."""
     return isinstance(value, tf.data.Dataset | Batched) or is_sequence(value)
 
 
@@ -34,12 +35,7 @@ def is_arrays(part: Any) -> bool:
 
 
 def part(value: Any, again: Callable[[], Any] | None = None) -> Any:
-    """Batches of Python code in the form that can be read many times.
-
-    Args:
-        value: Training, validation or test data, as the user passed them.
-        again: Calls the function that returned them, if one did.
-    """
+    """See `Binding.part`."""
     if isinstance(value, tf.data.Dataset | Batched) or value is None:
         return value
     if is_sequence(value):
@@ -70,7 +66,7 @@ def is_ordered_by_seed(train: Any) -> bool:
 
 
 def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
-    """Of data in any form, or None, what its first batches hold."""
+    """The first batches of data in any form; None of None."""
     if data is None:
         return None
     if is_generator(data):
@@ -85,11 +81,7 @@ def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
 
 
 def split(data: Data, fraction: float) -> Data:
-    """Arrays, of which the last fraction validates, as in Keras `fit`.
-
-    Raises:
-        ValueError: No arrays, validation data already, or too few rows.
-    """
+    """See `Binding.split`; the fraction is cut off as in Keras `fit`."""
     check_fraction("validation_split", fraction)
     if data.validation is not None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Whether a dataset of the user's gives the same batches in each training."""
+"""Whether a `tf.data.Dataset` gives the same batches in each training."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,29 +7,24 @@ from tf_lottery.bindings.parts import Feed
 from tf_lottery.bindings.tf_keras._imports import tf
 
 
-def is_repeatable(dataset: Any, is_made_anew: bool) -> bool:
-    """Whether each training gets the same batches from it, in each process.
+def is_repeatable(dataset: Any, is_made_again: bool) -> bool:
+    """Whether each training gets the same batches, in each process.
 
     Args:
         dataset: A `tf.data.Dataset`.
-        is_made_anew: Whether a function of the seed makes it for each training.
+        is_made_again: Whether a function of the seed makes it for each training.
     """
     unseeded = any(map(_is_unseeded, parts(dataset)))
-    return not unseeded and (is_made_anew or begins_anew(dataset))
+    return not unseeded and (is_made_again or is_constant(dataset))
 
 
-def begins_anew(dataset: Any) -> bool:
-    """Whether a dataset gives the same batches each time that it is read."""
+def is_constant(dataset: Any) -> bool:
+    """Whether a dataset has the same order each time that it is read."""
     return not any(_seeds(part) and _reshuffles(part) for part in parts(dataset))
 
 
 def note(feed: Feed, dataset: Any) -> str:
-    """What the form of the data means for repeating and resuming, where that is news.
-
-    Args:
-        feed: The batches of training.
-        dataset: Training data in one form.
-    """
+    """What the form of training data means for repeating and resuming a search."""
     if not isinstance(dataset, tf.data.Dataset):
         return getattr(dataset, "note", "")
     notes = []
@@ -39,16 +34,16 @@ def note(feed: Feed, dataset: Any) -> str:
         )
     if not feed.repeatable:
         notes.append(
-            "`dataset` shuffles or draws, and goes on from training to training: this "
-            "search can be resumed but not repeated. To repeat it, pass a function of "
-            "the seed, `def dataset(seed):`, that makes it with that seed."
+            "`dataset` shuffles or draws, and continues from training to training: "
+            "this search can be resumed but not repeated. To repeat it, pass a function"
+            " of the seed, `def dataset(seed):`, that makes it with that seed."
         )
     return " ".join(notes)
 
 
 def shuffles(dataset: Any) -> bool:
     """Whether the order of a dataset changes each time that it is read."""
-    return any(_seeds(part) for part in parts(dataset))
+    return any(map(_seeds, parts(dataset)))
 
 
 def leaves_no_trace(dataset: Any) -> bool:
@@ -74,7 +69,7 @@ def _seeds(dataset: Any) -> list[int]:
 
 
 def _reshuffles(dataset: Any) -> bool:
-    """Whether a part of a dataset that draws goes on at its next iterator."""
+    """Whether a part of a dataset that draws continues at its next iterator."""
     again = getattr(dataset, "_reshuffle_each_iteration", True)
     return again is None or bool(again)
 

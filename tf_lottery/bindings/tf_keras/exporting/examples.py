@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.data.arrays import as_arrays
-from tf_lottery.bindings.tf_keras.data.batched import Batched
+from tf_lottery.bindings.tf_keras.data.forms import Batched
 
 
 def examples(

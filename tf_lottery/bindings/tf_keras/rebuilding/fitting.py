@@ -29,7 +29,7 @@ def basis(
         custom_objects, safe_mode: See `Ticket.model`.
 
     Raises:
-        TicketError: There is none, and what to do; or one that does not fit.
+        TicketError: There is no such model, or it does not fit.
     """
     if model is None:
         try:
@@ -44,11 +44,7 @@ def basis(
 
 
 def check_model(ticket: Ticket, model: Any) -> None:
-    """Raises unless it is a plain, built tf_keras model, with the ticket's words.
-
-    Raises:
-        TypeError, ValueError: What it is, and what to do.
-    """
+    """Raises unless it is a plain, built tf_keras model, with the ticket's words."""
     if not isinstance(model, keras.Model):
         call = " Call it, and pass what it returns." if callable(model) else ""
         raise TypeError(
@@ -88,12 +84,7 @@ def _check_words(ticket: Ticket, model: Any) -> None:
 
 
 def check_fits(ticket: Ticket, model: Any) -> None:
-    """Raises unless a model can take all weights of a ticket.
-
-    Raises:
-        TicketError: A weight that one of them lacks.
-        TypeError, ValueError: See `check_model`.
-    """
+    """Raises unless a model can take all weights of a ticket, see `check_model`."""
     check_model(ticket, model)
     if other := next(other_weights(ticket, model), ""):
         raise TicketError(

@@ -1,7 +1,7 @@
 """Which code the description of a model may reach: a file must not choose it.
 
-Keras imports the module that a description names. So a ticket file could have any
-module on the path imported, and its functions called.
+Keras imports the module that a description names: a ticket file could import any module
+on the path, and call its functions.
 """
 
 import sys

@@ -1,12 +1,14 @@
 """The model of a ticket, made from its configuration."""
 
 import copy
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name
 from tf_lottery.bindings.tf_keras.layers import named_weights
+from tf_lottery.bindings.tf_keras.models import called
 from tf_lottery.bindings.tf_keras.rebuilding.foreign import check_modules, not_of_keras
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.ticket import Ticket
@@ -62,6 +64,15 @@ def rebuild(
             f"nested model. With the model itself, use {WITH_MODEL}."
         )
     return made
+
+
+def lacks(ticket: Ticket, seed: int) -> str:
+    """Why no model can be made from a ticket's file alone; empty if one can."""
+    try:
+        called(functools.partial(rebuild, ticket), seed, None)
+    except TicketError as error:
+        return str(error)
+    return ""
 
 
 def other_weights(ticket: Ticket, model: Any) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _check_masks(ticket: Ticket, live: Live, taken: Iterable[str]) -> None:
     differs = [
         f"{path!r} has shape {shapes[path]}, the model's {theirs[path]}"
         if path in theirs
-        else f"{path!r} is no prunable weight of the model"
+        else f"{path!r} is not a prunable weight of the model"
         for path in wrong
     ]
     if wrong:
@@ -111,8 +111,8 @@ def _take_weights(ticket: Ticket, live: Live, skipped: set[str]) -> None:
 def _warn(what: str, why: str, names: Iterable[str]) -> None:
     if names := sorted(names):
         warn(
-            f"The ticket has no {what} for {_quoted(names)}, which {why}. If that is "
-            "meant, name the layers in `skip`."
+            f"The ticket has no {what} for {_quoted(names)}, which {why}. If this is "
+            "intended, name the layers in `skip`."
         )
 
 

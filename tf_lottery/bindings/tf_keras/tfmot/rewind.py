@@ -19,7 +19,7 @@ class RewindWeights(sparsity.UpdatePruningStep):
     For one stock `fit` of a model from tfmot's `prune_low_magnitude`. Before the
     next round's first step, after the validation pass of an epoch that ends there,
     the masks are decided from the trained weights; then weights, statistics,
-    optimizer and learning rate return to step `rewind_to`, and training goes on.
+    optimizer and learning rate return to step `rewind_to`, and training continues.
     After the last round the last ticket is trained until `fit` ends. Between two
     steps tfmot leaves pruned weights nonzero; `find_ticket` does not.
 

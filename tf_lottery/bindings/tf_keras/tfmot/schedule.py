@@ -1,8 +1,8 @@
 """The schedule of a lottery: when masks are decided, and by which rule.
 
-tfmot asks a schedule at each step whether to rank weights anew. This one always
-says no: tfmot's ranking would bring removed weights back and keep every tie, so
-masks are decided between trainings, by `RewindWeights` or `find_ticket`.
+tfmot asks a schedule at each step whether to rank weights again. This one always
+says no: tfmot's ranking would bring removed weights back and keep every tie. Masks
+are decided between trainings, by `RewindWeights` or `find_ticket`.
 """
 
 import inspect

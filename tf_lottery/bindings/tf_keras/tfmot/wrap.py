@@ -1,19 +1,18 @@
 """A copy of the user's model in tfmot's wrappers, whose masks hold by themselves.
 
-What tfmot does in a step that a lottery ticket does not need (counting, asking
-the schedule, sorting, masking all weights anew, averaging them over replicas)
-is taken out; the wrappers stay `PruneLowMagnitude`, so that `strip_pruning`,
-`prune_scope` and `PruningSummaries` work. A search trains a copy with the wrappers
-beside it instead, see `masked`.
+What tfmot does in a step and a lottery ticket does not need is removed: counting,
+asking the schedule, sorting, masking all weights, averaging them over replicas. The
+wrappers stay `PruneLowMagnitude`: `strip_pruning`, `prune_scope` and `PruningSummaries`
+work. A search trains a copy with the wrappers outside its graph, see `masked`.
 """
 
 import functools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, pruning_wrapper, tf
-from tf_lottery.bindings.tf_keras.copying.attributes import BESIDE
+from tf_lottery.bindings.tf_keras.copying.attributes import WRAPPERS
 from tf_lottery.bindings.tf_keras.copying.copier import (
     Copier,
     adapted_copy,
@@ -21,12 +20,10 @@ from tf_lottery.bindings.tf_keras.copying.copier import (
     copy_model,
 )
 from tf_lottery.bindings.tf_keras.layers import (
-    depthwise,
     finalize,
-    graph_weights,
-    named_layers,
+    inner_layers,
     named_weights,
-    prunable_weights,
+    weights_to_mask,
     without_wrapper,
 )
 from tf_lottery.bindings.tf_keras.tfmot.wrapper import wrap_layer
@@ -56,16 +53,13 @@ def wrap(
     check_sharing(model)
     with (strategy or model.distribute_strategy).scope():
         copied = copy_model(model, seed)
-        trainable = graph_weights(copied)
-        ids = depthwise(copied, asked)
         weights = named_weights(copied)
         held = {id(weights[path]) for path in masked if path in weights}
+        pruned = weights_to_mask(copied, asked, held)
 
         def wrapped_layer(layer: Any) -> Any:
-            # A layer in a frozen model is trainable only by its own flag.
-            found = trainable.intersection(map(id, prunable_weights(layer, ids)))
-            pruned = [w for w in layer.weights if id(w) in found | held]
-            return wrap_layer(layer, pruned) if pruned else layer
+            mine = pruned.get(id(layer))
+            return wrap_layer(layer, mine) if mine else layer
 
         copier = Copier(wrapped_layer, shares=True)
         wrapped = copier.of(copied)
@@ -84,7 +78,7 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
 
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
-        changes = _in_float32(inner.get_config()) if in_float32 else {}
+        changes = _changed(inner.get_config(), _in_float32) if in_float32 else {}
         return adapted_copy(inner, changes)
 
     copier = Copier(copy, "float32" if in_float32 else None)
@@ -103,9 +97,9 @@ def computes_in_half(layer: Any) -> bool:
 
 
 def wrappers(model: Any) -> list[Any]:
-    """Every pruning wrapper: in the model, in nested ones, beside a masked copy."""
-    beside = getattr(model, BESIDE, {})
-    return [*pruning_wrapper.collect_prunable_layers(model), *beside.values()]
+    """Every pruning wrapper: in the model, in nested ones, outside a masked graph."""
+    outside = getattr(model, WRAPPERS, {})
+    return [*pruning_wrapper.collect_prunable_layers(model), *outside.values()]
 
 
 def check_unwrapped(model: Any) -> None:
@@ -128,14 +122,14 @@ def mask_variables(model: Any) -> dict[Any, list[Any]]:
 
 
 def redraw(model: Any) -> Any:
-    """A copy of a built model whose weights are drawn anew by its initialisers.
+    """A copy of a built model with weights that its initialisers draw again.
 
-    Under the global seeds, also where an initialiser has a seed of its own: layers
-    copy their initialisers, and with one seed the copies would draw one tensor.
+    Seeds of initialisers are ignored: layers copy their initialisers, and with one seed
+    all copies would draw the same tensor.
     """
 
     def draw_layer(layer: Any) -> Any:
-        return adapted_copy(layer, _without_seeds(layer.get_config()))
+        return adapted_copy(layer, _changed(layer.get_config(), _without_seed))
 
     return Copier(draw_layer).of(model)
 
@@ -143,13 +137,8 @@ def redraw(model: Any) -> Any:
 def compile_like(model: Any, source: Any, **changes: Any) -> None:
     """Compiles `model` as `source` is now, with copies of what has state.
 
-    By Keras' own `compile`: what one of the user's class does besides is in the
-    attributes of a copy.
-
-    Args:
-        model: The model to compile.
-        source: A compiled model.
-        **changes: Arguments of `compile` that differ.
+    With Keras' own `compile`: what a user's `compile` adds, copied attributes hold.
+    `changes` are arguments of `compile` that differ.
     """
     config = dict(source._compile_config.config)
     config["run_eagerly"] = source._run_eagerly  # may be set after compiling
@@ -165,10 +154,10 @@ def compile_like(model: Any, source: Any, **changes: Any) -> None:
     hold_masks(model)
 
 
-def compiled_copy(model: Any) -> Any:
+def compiled_copy(model: Any, seed: int = 0) -> Any:
     """A copy of a compiled model, without masks, that shares nothing with it."""
     with model.distribute_strategy.scope():
-        copied = copy_model(model)
+        copied = copy_model(model, seed)
     compile_like(copied, model)
     return copied
 
@@ -176,16 +165,15 @@ def compiled_copy(model: Any) -> Any:
 def check_sharing(model: Any) -> None:
     """Raises if a layer is in two layers, whose copies would not share its weights."""
     owners: dict[int, str] = {}
-    for path, layer in named_layers(model).items():
-        for part in layer._flatten_layers():
-            owner = owners.setdefault(id(part), path)
-            if owner != path and part.weights:
-                raise ValueError(
-                    "A layer may be used several times, but not as one of the model "
-                    "and inside another, or inside two: copies of these would not "
-                    f"share it. Received: {part.name!r} ({type(part).__name__}), used "
-                    f"in {owner!r} and in {path!r}."
-                )
+    for path, part in inner_layers(model):
+        owner = owners.setdefault(id(part), path)
+        if owner != path and part.weights:
+            raise ValueError(
+                "A layer may be used several times, but not as one of the model and "
+                "inside another, or inside two: copies of these would not share it. "
+                f"Received: {part.name!r} ({type(part).__name__}), used in {owner!r} "
+                f"and in {path!r}."
+            )
 
 
 def copied_metrics(model: Any) -> dict[str, Any]:
@@ -228,9 +216,9 @@ def _copied_loss_weights(model: Any, source: Any) -> Any:
             return weight
         if id(weight) not in paths:
             raise ValueError(
-                "A variable in `loss_weights` must be an attribute of the model, so "
-                f"that it is copied and rewound. Received: {weight.name!r}, which is "
-                "none. Make it by `tf.Variable(..., trainable=False)`, set it as in "
+                "A variable in `loss_weights` must be an attribute of the model to be "
+                f"copied and rewound. Received: {weight.name!r}, which is not. Make it "
+                "by `tf.Variable(..., trainable=False)`, set it as in "
                 "`model.alpha = alpha`, and let callbacks change `self.model.alpha`."
             )
         return mine[paths[id(weight)]]
@@ -256,28 +244,27 @@ def _hold_when_compiled(model: Any) -> None:
     model.compile = compile  # a second `compile` must not lose the masks
 
 
-def _without_seeds(config: Any, key: str = "") -> Any:
-    """A layer's configuration without the seeds of its initialisers."""
+def _changed(config: Any, change: Callable[[str, Any], Any], key: str = "") -> Any:
+    """A layer's configuration, each part of which is changed by its key."""
     if isinstance(config, list | tuple):
-        parts = [_without_seeds(part, key) for part in config]
-        return tuple(parts) if isinstance(config, tuple) else parts
-    if not isinstance(config, dict):
-        return config
-    changed = {k: _without_seeds(v, k) for k, v in config.items()}
-    own = changed.get("config")
-    if "initializer" in key and isinstance(own, dict) and "seed" in own:
-        changed["config"] = own | {"seed": None}
-    return changed
-
-
-def _in_float32(config: Any, key: str = "") -> Any:
-    """A layer's configuration with float32 for half precision, inside it, too."""
-    if key == "dtype" and config is not None:
-        policy = keras.src.mixed_precision.policy.deserialize(config)
-        return "float32" if policy.compute_dtype in _HALF else config
-    if isinstance(config, list | tuple):
-        parts = [_in_float32(part) for part in config]
+        parts = [_changed(part, change, key) for part in config]
         return tuple(parts) if isinstance(config, tuple) else parts
     if isinstance(config, dict):
-        return {key: _in_float32(part, key) for key, part in config.items()}
+        config = {key: _changed(part, change, key) for key, part in config.items()}
+    return change(key, config)
+
+
+def _without_seed(key: str, config: Any) -> Any:
+    """Removes the seed of an initialiser."""
+    own = config.get("config") if isinstance(config, dict) else None
+    if "initializer" in key and isinstance(own, dict) and "seed" in own:
+        return config | {"config": own | {"seed": None}}
     return config
+
+
+def _in_float32(key: str, config: Any) -> Any:
+    """Replaces half precision."""
+    if key != "dtype" or config is None:
+        return config
+    policy = keras.src.mixed_precision.policy.deserialize(config)
+    return "float32" if policy.compute_dtype in _HALF else config

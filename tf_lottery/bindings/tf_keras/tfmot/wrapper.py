@@ -11,7 +11,7 @@ from tf_lottery.bindings.tf_keras.tfmot.schedule import HeldMasks
 
 @keras.saving.register_keras_serializable("tf_lottery")
 class PruneByName(pruning_wrapper.PruneLowMagnitude):
-    """tfmot's wrapper around a layer that it refuses, or with weights of one's choice.
+    """tfmot's wrapper around a layer that tfmot refuses, or with chosen weights.
 
     It is saved and loaded with a model like tfmot's own.
 
