@@ -100,7 +100,7 @@ class Subject:
 @pytest.fixture(scope="module", params=MADE)
 def subject(request):
     found = Subject(*MADE[request.param]())
-    assert found.binding.NAME == request.param
+    assert request.param == found.binding.NAME
     return found
 
 

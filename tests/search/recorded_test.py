@@ -84,8 +84,9 @@ def test_killed_in_a_round_it_trains_only_what_is_missing(
     assert contents(tmp_path / "run") == expected_contents
 
 
-# Two writes open the directory. The first round has six: its ticket, the state to rewind
-# to, the checkpoint, the final weights, the outcome and its metrics; the others five.
+# Two writes open the directory. The first round has six: its ticket, the state to
+# rewind to, the checkpoint, the final weights, the outcome and its metrics. The others
+# have five.
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("number", range(1, 19))
 def test_killed_at_any_write_it_ends_with_the_same_files(
