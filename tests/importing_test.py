@@ -41,6 +41,18 @@ def test_importing_sets_no_variable_and_imports_no_framework():
     )
 
 
+def test_a_search_with_a_binding_of_its_own_imports_no_framework():
+    run(
+        "import sys, tempfile\n"
+        "from tests.fakes import Plan, written\n"
+        "run_dir = written(tempfile.mkdtemp(), Plan(rounds=1, controls='reinit'))\n"
+        "assert len(run_dir.history()) == 2\n"
+        "frameworks = {'tensorflow', 'keras', 'tf_keras', 'jax', 'torch'}\n"
+        "found = frameworks & set(sys.modules)\n"
+        "assert not found, found"
+    )
+
+
 @pytest.mark.slow
 def test_keras_is_keras_3_after_the_import():
     run(

@@ -55,13 +55,12 @@ def test_more_of_it_later_trains_only_what_is_new(tmp_path, what):
 
 
 def test_controls_later_are_those_of_a_search_that_had_them_at_once(tmp_path):
-    """Also where the data depend on what came before: controls come after rounds."""
     alone = dataclasses.replace(SMALL, controls=())
-    trained(tmp_path / "later", alone, FakeTrainer)
-    assert trained(tmp_path / "later", SMALL, FakeTrainer) == [
+    trained(tmp_path / "later", alone)
+    assert trained(tmp_path / "later", SMALL) == [
         (r, n, "reinit") for r in (0, 1) for n in (1, 2)
     ]
-    trained(tmp_path / "at once", SMALL, FakeTrainer)
+    trained(tmp_path / "at once", SMALL)
     assert contents(tmp_path / "later") == contents(tmp_path / "at once")
 
 

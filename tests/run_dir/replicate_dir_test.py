@@ -56,7 +56,7 @@ def test_overwriting_removes_all_replicates_and_controls(tmp_path):
 
 
 def test_a_directory_from_before_replicates_and_controls_is_read_and_goes_on(tmp_path):
-    plan = Plan(rounds=2)
+    plan = Plan(rounds=2, evaluate_every=50)
     trained(tmp_path, plan)
     expected = contents(tmp_path)
 

@@ -85,7 +85,7 @@ def test_killed_in_a_round_it_trains_only_what_is_missing(
 
 
 # Two writes open the directory. The first round has six: its ticket, the state to
-# rewind to, the checkpoint, the final weights, the outcome and its metrics; the others
+# rewind to, the checkpoint, the final weights, the outcome and its metrics. The others
 # have five.
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("number", range(1, 19))

@@ -26,14 +26,6 @@ PLAN = Plan(
 TRAININGS = [(replicate, *t) for replicate in range(2) for t in PLAN.trainings()]
 
 
-class InAnyOrder(FakeTrainer):
-    """Its data do not depend on what was trained before, as those of arrays."""
-
-    def train(self, *args, **kwargs):
-        self.opened = 0
-        return super().train(*args, **kwargs)
-
-
 class Dying(FakeTrainer):
     """Dies instead of the training of that number."""
 
@@ -58,9 +50,9 @@ def search(path, trainer, verbose=0):
     return found
 
 
-def trained(path, plan, kind=InAnyOrder):
+def trained(path, plan):
     """(replicate, round, control) of what a search has to train."""
-    trainer = kind(plan)
+    trainer = FakeTrainer(plan)
     search(path, trainer)
     return trainer.controls
 

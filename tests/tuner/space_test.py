@@ -20,9 +20,9 @@ def test_the_lottery_space_makes_plans():
 
 
 def test_every_choice_of_the_lottery_space_is_a_plan(tmp_path, trainer):
-    trainer.last = staticmethod(lambda plan: 1_000)
     of = oracle("random", max_trials=20, seed=4)
-    made = swept(tmp_path, of, space=lottery_space, rounds=None)
+    length = {"epochs": 10}  # 1,000 steps
+    made = swept(tmp_path, of, space=lottery_space, rounds=None, search=length)
     assert len(made.sweep().trials) == 20
     assert {v.get("rewind_to") for v in values(made)} == {None, 0, 100, 500}
 
@@ -190,8 +190,8 @@ def test_what_a_search_has_elsewhere_is_refused(tmp_path, trainer, name):
 
 
 def test_a_field_that_is_offered_on_a_condition_can_be_fixed(tmp_path, trainer):
-    trainer.last = staticmethod(lambda plan: 1_000)
     fixed = {"rewind_to": 500, "scope": "global", "criterion": "magnitude"}
+    length = {"epochs": 10}  # 1,000 steps
     hp = keras_tuner.HyperParameters()
     hp.Fixed("pruning_rate", 0.5)
     made = swept(
@@ -199,7 +199,7 @@ def test_a_field_that_is_offered_on_a_condition_can_be_fixed(tmp_path, trainer):
         oracle(hyperparameters=hp),
         space=lottery_space,
         rounds=1,
-        search=fixed,
+        search=fixed | length,
     )
     assert sorted(v["retrain"] for v in values(made)) == [
         *("fine_tune", "lr_rewind", "rewind")
