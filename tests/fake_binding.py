@@ -1,13 +1,16 @@
 """A binding whose models are arrays: it trains by arithmetic, without a framework.
 
-It offers what `tf_lottery.bindings.protocol.Binding` says, so the trainer, the loop and
-the checkpoints of the tests that use it are those of every search.
+It offers what `tf_lottery.bindings.protocol.Binding` says. The tests that use it run
+the trainer, the loop and the checkpoints of every search, in milliseconds.
 """
 
 import contextlib
+import dataclasses
+import functools
 import itertools
 import sys
 import zlib
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,101 +18,138 @@ import numpy as np
 from tf_lottery import bindings
 from tf_lottery.bindings.parts import Searched
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.masks import Masks
-from tf_lottery.core.ticket import masked
+from tf_lottery.core.masks import Masks, masked
+from tf_lottery.core.seeds import derive
 
 NAME = "fake"
-PACKAGES = ()
+PACKAGES = ("numpy",)
 STEPS = 100  # of an epoch
+BEST = 50  # the step of minimum loss
+ITERATIONS = "optimizer:iterations"
 
 # Models of this module are of this binding.
 bindings._BINDINGS[__name__] = NAME
 sys.modules[f"tf_lottery.bindings.{NAME}"] = sys.modules[__name__]
 
 
+@dataclasses.dataclass
 class Model:
-    """Arrays to be trained.
-
-    Args:
-        shapes: Of the prunable weights, by path.
-        train_as: Gives the trained weight of (path, mask, weight), if not by chance.
+    """Arrays to be trained, which follow from a seed.
 
     Attributes:
+        shapes: Of the prunable weights, by path.
+        train_as: Gives the trained weight of (path, mask, weight), if not by chance.
+        draw_as: Gives the initial weight of (path, array drawn), if not the array.
         score: The accuracy that every evaluation finds.
-        unknown: What of it cannot be compared.
+        seed: What its weights follow from.
+        stop_training: Whether a callback asked to end the training.
     """
 
-    def __init__(self, shapes, train_as=None):
-        self.shapes = dict(shapes)
-        self.train_as = train_as
-        self.score = 0.9
-        self.unknown = ""
-        self.stop_training = False
+    shapes: dict
+    train_as: Callable | None = None
+    draw_as: Callable | None = None
+    score: float = 0.9
+    seed: int = 0
+    stop_training: bool = False
 
-    def state(self, seed):
-        """The state that a seed gives."""
-        draw = np.random.default_rng(seed)
-        normal = {p: draw.normal(size=s) for p, s in self.shapes.items()}
-        state = {path: array.astype("float32") for path, array in normal.items()}
-        state["dense/bias"] = draw.normal(size=5).astype("float32")
-        state["norm/moving_mean"] = np.zeros(5, np.float32)
-        state["optimizer:iterations"] = np.array(0)
+    def state(self):
+        """The initial state."""
+        draw = np.random.default_rng(self.seed)
+        shapes = {**self.shapes, "dense/bias": (5,)}
+        state = {p: draw.normal(size=s).astype("f4") for p, s in shapes.items()}
+        if self.draw_as:
+            state = {path: self.draw_as(path, array) for path, array in state.items()}
+        state["norm/moving_mean"] = np.zeros(5, "f4")
+        state[ITERATIONS] = np.array(0)
         slots = {p: np.zeros(s, "f4") for p, s in self.shapes.items()}
         return state | {f"optimizer:m/{path}": slot for path, slot in slots.items()}
 
 
 class Live:
-    """The arrays of a model."""
+    """The arrays of a model: views of one vector, so that a step is quick."""
 
-    def __init__(self, model, state):
-        self.model = model
-        self.shapes = model.shapes
-        self.state = state
-        self.masks = Masks.full(model.shapes)
+    def __init__(self, model):
+        self._model = model
+        state = model.state()
+        floats = {name: a for name, a in state.items() if name != ITERATIONS}
+        self._vector = np.concatenate([a.reshape(-1) for a in floats.values()])
+        self._pruned = np.zeros(self._vector.shape, bool)
+        self._arrays = _views(self._vector, floats) | {ITERATIONS: state[ITERATIONS]}
+        self._removed = _views(self._pruned, floats)
+        self._noise = _noise(len(self._vector))
+        self._masks = Masks.full(model.shapes)
+
+    @property
+    def shapes(self):
+        return dict(self._model.shapes)
 
     def read(self):
-        return {name: np.array(array) for name, array in self.state.items()}
+        return {name: array.copy() for name, array in self._arrays.items()}
 
     def view(self):
-        return self.state
+        return dict(self._arrays)
 
     def read_weights(self):
-        return {n: a for n, a in self.read().items() if ":" not in n}
+        return _weights(self.read())
 
-    view_weights = read_weights
+    def view_weights(self):
+        return _weights(self.view())
 
     def assign(self, state, masks):
-        if unknown := [name for name in state if name not in self.state]:
-            raise TicketError(f"This ticket was found on another model: {unknown}.")
-        self.masks = masks
-        given = {name: np.array(state[name]) for name in state}
-        self.state = self.state | given
+        expected = {name: array.shape for name, array in self._arrays.items()}
+        found = {name: np.shape(state[name]) for name in state}
+        needed = _weights(expected).keys()
+        if found.items() - expected.items() or needed - found.keys():
+            raise TicketError(f"This ticket was found on another model: {found}.")
+        if masks.shapes != self.shapes:
+            raise TicketError(f"This ticket was found on another model: {masks!r}.")
+        self._masks = masks
         for path, mask in masks.items():
-            self.state[path] = masked(self.state[path], mask)
+            for name in (path, f"optimizer:m/{path}"):
+                self._removed[name][...] = ~mask
+        for name in state:
+            mask = masks.get(name.removeprefix("optimizer:m/"))
+            self._arrays[name][...] = masked(np.asarray(state[name]), mask)
 
     def leaking(self):
-        return [p for p, mask in self.masks.items() if self.state[p][~mask].any()]
+        return [p for p, mask in self._masks.items() if self._arrays[p][~mask].any()]
 
     def changed_masks(self):
-        return []
+        masks = self._masks.items()
+        return [p for p, mask in masks if (self._removed[p] == mask).any()]
 
     def replica_masks(self):
-        return [dict(self.masks)]
+        return [{path: ~self._removed[path] for path in self.shapes}]
 
     def average(self):
         pass
 
-    def step(self, draw):
+    def step(self, number, step):
         """Takes a step, which depends on the batch, and on where the weights are."""
-        for name, array in self.state.items():
-            key = [draw, zlib.crc32(name.encode())]
-            # Multiples of 1/1024 add up to the same in any order.
-            noise = np.random.default_rng(key).integers(-64, 64, array.shape) / 1024
-            self.state[name] = (array + noise).astype(array.dtype)
-            mask = self.masks.get(name)
-            if mask is not None and self.model.train_as:
-                self.state[name] = self.model.train_as(name, mask, array)
-            self.state[name] = masked(self.state[name], mask)
+        key = zlib.crc32(self._vector.tobytes(), number)
+        train_as = self._model.train_as
+        before = self.read() if train_as else {}
+        self._vector += self._noise[key % len(self._noise)]
+        for path, mask in self._masks.items() if train_as else ():
+            self._arrays[path][...] = train_as(path, mask, before[path])
+        self._vector[self._pruned] = 0
+        self._arrays[ITERATIONS][...] = step
+
+
+def _views(vector, like):
+    """Parts of a vector with the names and shapes of other arrays."""
+    ends = np.cumsum([array.size for array in like.values()])[:-1]
+    parts = zip(like.items(), np.split(vector, ends), strict=True)
+    return {name: part.reshape(array.shape) for (name, array), part in parts}
+
+
+def _weights(state):
+    return {name: array for name, array in state.items() if ":" not in name}
+
+
+@functools.cache
+def _noise(size):
+    return np.random.default_rng(0).normal(scale=0.1, size=(64, size)).astype("f4")
 
 
 class Engine:
@@ -123,8 +163,8 @@ class Engine:
 
     def __init__(self, model, live):
         self.model = model
-        self.live = live
         self.steps = 0
+        self._live = live
 
     @property
     def stopped(self):
@@ -138,20 +178,25 @@ class Engine:
         pass
 
     def train(self, batches, size):
-        for draw in itertools.islice(batches, size):
-            self.live.step(draw)
+        for _ in range(size):
+            number = next(batches)
             self.steps += 1
-        self.live.state["optimizer:iterations"] = np.array(self.steps)
-        return {"loss": 0.5, "accuracy": self.model.score}
+            self._live.step(number, self.steps)
+        return self._metrics()
 
     def evaluate(self, data, size, callbacks):
-        return {"loss": 0.5, "accuracy": self.model.score}, 1
+        return self._metrics(data), 1
 
     def callback_list(self, callbacks, epochs, steps):
         return Callbacks(callbacks, self.model)
 
     def finalize(self):
         return False
+
+    def _metrics(self, worse=0.0):
+        """The metrics on data, which say how much worse than training they are."""
+        loss = 0.5 + abs(self.steps - BEST) / 500
+        return {"loss": loss, "accuracy": self.model.score - worse}
 
 
 class Callbacks:
@@ -171,7 +216,11 @@ class Callbacks:
 
 
 class Feed:
-    """Batches that are numbers, by seed and step."""
+    """Batches that are numbers.
+
+    Args:
+        numbers: Gives them from the beginning.
+    """
 
     pass_length = counted = None
     spec = example_spec = "a number"
@@ -179,20 +228,17 @@ class Feed:
     repeatable = True
     ended = (StopIteration,)
 
-    def __init__(self, seed):
-        self._seed = seed
+    def __init__(self, numbers):
+        self._numbers = numbers
 
     def begin(self):
         return self
 
     def open(self, step):
-        return (
-            zlib.crc32(f"{self._seed} {number}".encode())
-            for number in itertools.count(step)
-        )
+        return itertools.islice(self._numbers(), step, None)
 
     def missing(self, error, step, what):
-        return None
+        return RuntimeError(f"The numbers of {what} ended after step {step}.")
 
     def check_end(self, batches, step, what):
         pass
@@ -203,11 +249,16 @@ class Devices:
 
     on_cpu = True
     needs_static_shapes = False
-    processes = SimpleNamespace(count=1, index=0, replicas=1, local=1, lost=())
+    processes = SimpleNamespace(
+        count=1, index=0, replicas=1, local=1, lost=(), sum=lambda values: values
+    )
     scope = contextlib.nullcontext
 
     def in_words(self):
         return "one device"
+
+
+# What a user passed.
 
 
 def is_model(value):
@@ -215,7 +266,8 @@ def is_model(value):
 
 
 def check_model(model):
-    assert is_model(model)
+    if not is_model(model):
+        raise TypeError(f"Received: {model!r}.")
 
 
 def warn_if_trained(model, plan):
@@ -238,6 +290,9 @@ def devices(strategy, model):
     return Devices()
 
 
+# Models.
+
+
 def called(model, seed, devices):
     return model() if callable(model) else model
 
@@ -247,38 +302,49 @@ def built(model, feed, seed):
 
 
 def searched(model, examples, plan, devices, callbacks):
-    live = Live(model, model.state(plan.seed))
-    architecture = {"model": "fake", "binding": NAME}
-    return Searched(Engine(model, live), live, architecture, {}, [], model.unknown)
+    copy = dataclasses.replace(model, seed=derive(plan.seed, "model"))
+    live = Live(copy)
+    return Searched(Engine(copy, live), live, architecture(), {}, [], "")
 
 
-def compiled_copy(model):
-    return model
+def architecture():
+    return {"model": "fake", "binding": NAME}
+
+
+compiled_copy = dataclasses.replace
 
 
 def lacks(ticket, seed):
     return ""
 
 
+# Random draws.
+
+_seeds = [0]
+
+
 @contextlib.contextmanager
 def seeded(seed):
-    redraw.seed = seed
-    yield
+    state = np.random.get_state()
+    np.random.seed(seed)
+    _seeds.append(seed)
+    try:
+        yield
+    finally:
+        _seeds.pop()
+        np.random.set_state(state)
 
 
 def redraw(model):
-    found = Model(model.shapes)
-    found.seed = redraw.seed
-    return found
+    return dataclasses.replace(model, seed=_seeds[-1])
 
 
 def weights_of(model):
-    state = model.state(getattr(model, "seed", 0))
-    return {name: array for name, array in state.items() if ":" not in name}
+    return _weights(model.state())
 
 
 def trainable(model):
-    return {*model.shapes, "dense/bias", "norm/moving_mean"}
+    return {*weights_of(model)}
 
 
 def generators_of(model, seed, devices):
@@ -287,6 +353,10 @@ def generators_of(model, seed, devices):
 
 def generator(seed):
     return np.array(seed)
+
+
+# Data: training data are None, which gives numbers by the seed, or a function of the
+# seed that returns numbers. Validation and test data are what they take off a score.
 
 
 def is_batches(value):
@@ -302,7 +372,11 @@ def split(data, fraction):
 
 
 def feed(train, plan, devices, class_weight, again):
-    return Feed(plan.seed)
+    return Feed(again or functools.partial(_numbers, plan.seed))
+
+
+def _numbers(seed):
+    return (derive(seed, number) % 2**32 for number in itertools.count())
 
 
 def evaluated(data, plan, devices):
@@ -319,12 +393,39 @@ def data_notes(examples, devices):
 
 
 def is_ordered_by_seed(train):
-    return True
+    return train is None
 
 
 def contents(data):
     return str(data)
 
 
+# What later rounds and users need.
+
+
+def loss_gradient(model, batch):
+    return lambda ticket, outcome: {p: np.abs(outcome.weights[p]) for p in ticket.masks}
+
+
+def transfer(ticket, model, *, weights, skip):
+    state = model.state() | (dict(ticket.weights) if weights else {})
+    return dataclasses.replace(ticket, state=state, step=0, plan=None)
+
+
 def identity_of(model, rates):
     return [model.shapes, sorted(rates)]
+
+
+# The command line.
+
+
+def start():
+    pass
+
+
+def under(dtype_policy):
+    return contextlib.nullcontext()
+
+
+def first_batches(data, number, batch_size):
+    return data

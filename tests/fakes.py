@@ -1,42 +1,53 @@
-"""A trainer that does arithmetic instead of training: milliseconds, no TensorFlow."""
+"""The trainer of a model of arrays, and values made by hand: no TensorFlow."""
 
 import copy
-import zlib
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 
+from tests import fake_binding
 from tf_lottery.core.history import History, Round
-from tf_lottery.core.masks import Masks, masked
+from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.steps import to_steps
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training.checkpoint import Run
-from tf_lottery.training.lengths import Lengths
+from tf_lottery.training.trainer import Trainer
 
 SHAPES = {"dense/kernel": (6, 5), "block/dense_1/kernel": (5, 4), "logits/kernel": (4,)}
-STEPS = 100
 
 
 class Killed(BaseException):
     """What a kill looks like from inside: nothing here may catch it."""
 
 
-class FakeTrainer:
-    """Gives each ticket weights by chance, by the seed and the ticket.
+class FakeTrainer(Trainer):
+    """The trainer of a fake model, which notes what it trains.
+
+    It also takes the place of `Recorded`, with nothing recorded.
 
     Args:
-        plan: How to "train".
+        plan: How to train.
         shapes: Of the prunable weights, by path.
         scores: The validation accuracy of each round.
         train_as: Gives the final weight of (path, mask, start), if not by chance.
+        draw_as: Gives the initial weight of (path, array drawn), if not the array.
         die_in: Dies in the training of this round, or (replicate, round, control).
+
+    Attributes:
+        trained: The tickets.
+        controls: (replicate, round, control) of each training.
+        checkpoints: The paths of their checkpoints.
+        replayed: The steps of `state_at`.
+        unknown: What of a training cannot be compared.
+        replays: Whether a training that is done again gives the same bits.
     """
+
+    is_alone = True
 
     def __init__(
         self,
@@ -45,61 +56,32 @@ class FakeTrainer:
         *,
         scores: Sequence[float] = (),
         train_as: Callable | None = None,
-        die_in: int | None = None,
+        draw_as: Callable | None = None,
+        die_in: int | tuple | None = None,
     ):
-        self.plan = plan
-        self.number = 0
-        self.shapes = shapes
+        model = fake_binding.Model(dict(shapes), train_as, draw_as)
+        super().__init__(model, None, plan, validation_data=0.0, test_data=0.01)
         self.trained: list[Ticket] = []
         self.controls: list[tuple] = []
+        self.checkpoints: list[Path] = []
         self.replayed: list[int] = []
         self.replays = True
-        self.is_alone = True
         self.unknown = ""
         self.die_in = die_in
-        self.checkpoints = []
         self._scores = scores
-        self._train_as = train_as
+
+    @property
+    def number(self) -> int:
+        return self._session.replicate
 
     @property
     def rounds_trained(self) -> list[int]:
         return [ticket.round for ticket in self.trained]
 
     @property
-    def lengths(self) -> Lengths:
-        return Lengths(10, STEPS, to_steps(self.plan.rewind_to, 10))
-
-    @property
     def facts(self) -> dict:
-        return {
-            "architecture": {"model": "fake"},
-            "values": {},
-            "data": {"dataset": {"batches": 9}},
-            "devices": "one device",
-            "unknown": self.unknown,
-            "repeats": self.replays,
-        }
-
-    def following(self, plan, replicate=0) -> "FakeTrainer":
-        other = copy.copy(self)
-        other.number, other.plan = replicate, plan
-        return other
-
-    def dense(self, start=None) -> Ticket:
-        masks = Masks.full(self.shapes)
-        state = self.draw(self.plan.seed)
-        return Ticket(masks, state, plan=self.plan, architecture={"model": "fake"})
-
-    def draw(self, seed: int) -> dict[str, np.ndarray]:
-        draw = np.random.default_rng(seed)
-        state = {
-            p: draw.normal(size=s).astype("float32") for p, s in self.shapes.items()
-        }
-        state["dense/bias"] = draw.normal(size=5).astype("float32")
-        state["norm/moving_mean"] = np.zeros(5, np.float32)
-        state["optimizer:iterations"] = np.array(0)
-        state |= {f"optimizer:m/{p}": np.zeros(s, "f4") for p, s in self.shapes.items()}
-        return state
+        changes = {"unknown": self.unknown, "repeats": self.replays}
+        return {**super().facts, **changes}
 
     def train(
         self, ticket, *, control=None, draw=0, checkpoint=None, report=None
@@ -108,62 +90,22 @@ class FakeTrainer:
             raise Killed
         self.trained.append(ticket)
         self.controls.append((self.number, ticket.round, control))
-        # Later states must follow from what the ticket says, not from its number.
-        end = self._state_at(ticket, STEPS)
-        best = self._state_at(ticket, STEPS // 2)
-        next_start = None
-        rewind = self.lengths.rewind
-        if self.plan.retrain == "fine_tune":
-            next_start = 0, end
-        elif ticket.step < rewind:
-            next_start = rewind, self._state_at(ticket, rewind)
         if checkpoint:
             self.checkpoints.append(checkpoint.path)
-            checkpoint.save(Run(STEPS), SimpleNamespace(view=lambda: end))
-        if report:
-            report(STEPS, {"loss": 0.5})
-        score = self._scores[ticket.round] if self._scores else 0.9
-        metrics = {
-            "val_loss": 0.5,
-            "val_accuracy": score,
-            "test_accuracy": score - 0.01,
-        }
-        return Outcome(
-            weights=_weights(end),
-            best_weights=_weights(best),
-            best_step=STEPS // 2,
-            last_step=STEPS,
-            metrics=metrics,
-            curves={"step": [STEPS // 2, STEPS], "val_loss": [0.5, 0.6]},
-            seconds=0.5,
-            next_start=next_start,
-        )
+        if self._scores:
+            self.model.score = self._scores[ticket.round]
+        how = {"control": control, "checkpoint": checkpoint, "report": report}
+        # Searches that are compared bit for bit take equal times.
+        return dataclasses.replace(super().train(ticket, **how), seconds=0.5)
 
     def finished(self, round, control, draw) -> None:
         return None
 
     def state_at(self, ticket, step):
         self.replayed.append(step)
-        return self._state_at(ticket, step)
-
-    def _state_at(self, ticket: Ticket, step: int) -> dict[str, np.ndarray]:
-        state = {}
-        for name in ticket.state:
-            start = ticket.state[name]
-            key = [self.plan.seed, step, zlib.crc32(name.encode())]
-            key.append(zlib.crc32(np.ascontiguousarray(start).tobytes()))
-            noise = np.random.default_rng(key).normal(size=start.shape)
-            state[name] = (start + noise).astype(start.dtype)
-            mask = ticket.masks.get(name)
-            if mask is not None and self._train_as:
-                state[name] = self._train_as(name, mask, start)
-            state[name] = masked(state[name], mask)
-        state["optimizer:iterations"] = np.array(step)
-        return state
-
-
-def _weights(state):
-    return {name: array for name, array in state.items() if ":" not in name}
+        other = copy.copy(self)
+        other.trained, other.controls = [], []
+        return super(FakeTrainer, other).state_at(ticket, step)
 
 
 def architecture(model="fake", optimizer="adam") -> dict:

@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.models import keras, layers
 from tf_lottery.export import files, latency
 from tf_lottery.export.agreement import accuracy, argmax_agreement, difference, largest
-from tf_lottery.export.macs import macs
 
 CLASSES = np.array([0, 2, 1, 2])
 SCORES = np.float32([[3, 1, 2], [0, 1, 5], [0, 1, 5], [1, 2, 9]])  # 3 of 4
@@ -143,35 +141,3 @@ def test_the_size_of_a_file_is_that_of_its_bytes(tmp_path):
     assert files.size(tmp_path / "file").raw == 5000
     with pytest.raises(FileNotFoundError):
         files.size(tmp_path / "missing")
-
-
-def test_multiplications_are_counted_by_position():
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            layers.Conv2D(4, 3, padding="same", strides=2),
-            layers.SeparableConv2D(6, 2),
-            layers.Conv2DTranspose(2, 3),
-            layers.Flatten(),
-            layers.Dense(5),
-        ]
-    )
-    wanted = 16 * 108 + 9 * (16 + 24) + 9 * 108 + 50 * 5
-    assert macs(model).all == macs(model).nonzero == wanted
-    kernel = model.layers[0].kernel
-    kernel.assign(kernel * np.float32([1, 0, 0, 0]))
-    assert macs(model).nonzero == wanted - 16 * 81
-    assert macs(model).uncounted == ()
-
-
-def test_a_tensor_may_be_given_by_name():
-    x = keras.Input((4, 4, 2))
-    model = keras.Model(x, layers.Conv2DTranspose(3, 2)(inputs=x))
-    assert macs(model).all == 16 * 2 * 2 * 2 * 3
-
-
-def test_what_is_not_counted_is_named():
-    model = keras.Sequential(
-        [keras.Input((6,)), layers.Embedding(9, 4), layers.LSTM(3, name="lstm")]
-    )
-    assert macs(model).uncounted == ("lstm",)

@@ -69,7 +69,7 @@ def test_the_card_counts_what_the_file_multiplies():
     counted, uncounted = TFLiteFile(convert(network, sparse=False)).macs
     assert counted == 8 * 8 * 4 * 27 + 6 * 6 * 4 * 9 + 144 * 5
     assert uncounted == []
-    from tf_lottery.export.macs import macs
+    from tf_lottery.bindings.tf_keras.exporting.macs import macs
 
     assert macs(network).all == counted
 

@@ -178,6 +178,7 @@ def test_a_model_of_half_precision_is_exported_in_float32(tmp_path, policy):
     np.testing.assert_allclose(found, wanted(network, x), atol=0.05)
 
 
+@pytest.mark.slow
 def test_layers_inside_layers_leave_half_precision_too(tmp_path, global_policy):
     global_policy("mixed_bfloat16")
     inner = keras.Sequential([keras.Input((4,)), layers.Dense(3)])

@@ -130,13 +130,9 @@ def test_what_trains_otherwise_is_not_shared(tmp_path, changes, of):
 
 
 def test_other_initial_weights_are_not_shared(tmp_path):
-    class Other(FakeTrainer):
-        def draw(self, seed):
-            return {n: a + 1 for n, a in super().draw(seed).items()}
-
     plan = Plan(rounds=1)
     searched(tmp_path / "one", plan, share_with=tmp_path)
-    trainer = Other(plan)
+    trainer = FakeTrainer(plan, draw_as=lambda path, array: array + 1)
     searched(tmp_path / "two", plan, share_with=tmp_path, trainer=trainer)
     assert trainer.rounds_trained == [0, 1]
 
@@ -322,7 +318,7 @@ def test_a_kill_while_a_late_rewind_is_replayed_leaves_nothing_half(tmp_path):
     _, expected = searched(tmp_path.parent / f"{tmp_path.name}_alone", late)
 
     class Killed(FakeTrainer):
-        def replay(self, *_):
+        def state_at(self, *_):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

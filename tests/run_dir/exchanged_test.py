@@ -17,13 +17,6 @@ from tf_lottery.search.find import chosen
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
 
 
-class Other(FakeTrainer):
-    """Of the same plan, with other initial weights: nothing in plan.json tells."""
-
-    def draw(self, seed):
-        return {name: array + 1 for name, array in super().draw(seed).items()}
-
-
 def returned(path, trainer):
     search(path, trainer)
     chosen(RunDir(path).history()).save(path / TICKET)
@@ -33,9 +26,10 @@ def returned(path, trainer):
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     path = tmp_path_factory.mktemp("both")
-    return returned(path / "one", FakeTrainer(PLAN)), returned(
-        path / "other", Other(PLAN)
-    )
+    # Of the same plan, with other initial weights: plan.json does not show it.
+    other = FakeTrainer(PLAN, draw_as=lambda path, array: array + 1)
+    one = returned(path / "one", FakeTrainer(PLAN))
+    return one, returned(path / "other", other)
 
 
 @pytest.fixture

@@ -90,7 +90,9 @@ def test_a_round_after_a_gap_is_not_finished(run):
 
 
 def test_metrics_that_are_no_numbers_come_back_as_nan(tmp_path):
-    run_dir = written(tmp_path, Plan(rounds=1), scores=[0.9, np.nan])
+    plan = Plan(rounds=1, monitor="val_loss")
+    with pytest.warns(UserWarning, match="`val_accuracy`.* became NaN or infinite"):
+        run_dir = written(tmp_path, plan, scores=[0.9, np.nan])
     history = run_dir.history()
     assert np.isnan(history.score(1))
     assert np.isnan(history[1].outcome.metrics["test_accuracy"])
@@ -180,7 +182,7 @@ def test_plan_json_is_readable_and_says_who_wrote_it(run):
     found = json.loads((run / "plan.json").read_text())
     assert found["fingerprint"] == PLAN.fingerprint
     assert Plan.from_json(found["plan"]) == PLAN
-    assert {"tf_lottery", "tensorflow", "tf_keras"} <= set(found["versions"])
+    assert set(found["versions"]) == {"tf_lottery"}  # no package trains here
 
 
 # Two at a time.

@@ -105,17 +105,17 @@ def test_a_damaged_array_is_found_also_one_that_no_round_has_used_yet(run, array
 
 def test_a_returned_ticket_of_another_search_is_found(run, tmp_path_factory):
     other = written(tmp_path_factory.mktemp("other"), Plan(rounds=2, seed=7))
-    other.history()[2].ticket.save(run / "ticket.safetensors")
+    other.history()[2].trained.save(run / "ticket.safetensors")
     fails(run, "other masks than round 2")
 
 
 def test_a_returned_ticket_of_this_search_verifies(run):
-    RunDir(run).history()[2].ticket.save(run / "ticket.safetensors")
+    RunDir(run).history()[2].trained.save(run / "ticket.safetensors")
     assert "ticket.safetensors: round 2" in list(verify(run))[-1]
 
 
 def test_a_returned_ticket_with_other_weights_is_found(run):
-    ticket = RunDir(run).history()[2].ticket
+    ticket = RunDir(run).history()[2].trained
     ticket.save(run / "ticket.safetensors")
 
     def other_start(groups, masks):
@@ -126,7 +126,7 @@ def test_a_returned_ticket_with_other_weights_is_found(run):
 
 
 def test_a_returned_ticket_of_a_round_that_is_missing_is_found(run):
-    RunDir(run).history()[2].ticket.save(run / "ticket.safetensors")
+    RunDir(run).history()[2].trained.save(run / "ticket.safetensors")
     file_of(run, 2, "metrics.json").unlink()
     fails(run, "ticket.safetensors")
 
@@ -175,7 +175,7 @@ def test_a_pruned_weight_of_a_control_that_is_not_zero_is_found(several):
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_returned_ticket_of_any_replicate_verifies(several, replicate, number):
     round = RunDir(several).history().replicates[replicate][number]
-    round.ticket.save(several / "ticket.safetensors")
+    round.trained.save(several / "ticket.safetensors")
     expected = f"ticket.safetensors: round {number}, masks and weights as in the search"
     assert list(verify(several))[-1] == expected
 

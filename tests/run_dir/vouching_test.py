@@ -82,11 +82,8 @@ def test_whole_controls_that_changed_places_are_found(run):
 
 
 def test_a_round_of_another_search_of_the_plan_is_found(run, tmp_path):
-    class Other(FakeTrainer):
-        def draw(self, seed):
-            return {n: a + 1 for n, a in super().draw(seed).items()}
-
-    search(tmp_path / "other", Other(PLAN))
+    other = FakeTrainer(PLAN, draw_as=lambda path, array: array + 1)
+    search(tmp_path / "other", other)
     shutil.rmtree(run / ROUND)
     shutil.copytree(tmp_path / "other" / ROUND, run / ROUND)
     with pytest.raises(TicketError, match=r"round_01.* was made from another file"):

@@ -13,10 +13,11 @@ from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import run_replicates
 
-SMALL = Plan(rounds=2, replicates=2, controls=("reinit",))
+SMALL = Plan(rounds=2, evaluate_every=50, replicates=2, controls=("reinit",))
 PLAN = Plan(
     rounds=2,
     rewind_to=20,
+    evaluate_every=50,  # the best step is not the last
     controls=("reinit", "shuffle"),
     control_rounds={"reinit": (1,), "shuffle": (2,)},
     control_replicates=2,

@@ -204,7 +204,8 @@ def test_only_the_chief_writes_and_speaks(undisturbed):
     assert "round  2/2" not in other
 
 
-@pytest.mark.parametrize("number", [1, pytest.param(0, marks=slow)])
+@slow
+@pytest.mark.parametrize("number", [0, 1])
 def test_a_worker_that_dies_ends_the_others_and_the_search_goes_on(
     number, undisturbed, tmp_path
 ):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tests.tuner.sweeping import RATES
 
 
@@ -45,6 +47,7 @@ def wait(condition, seconds=120):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_workers_share_out_the_trials_and_one_that_is_killed_is_replaced(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.tuner.sweeping import FAKE, SweptTrainer, swept
+from tests.tuner.sweeping import BINDINGS, SweptTrainer, swept
 from tf_lottery.tuner import trainers
 
 WHO = os.environ["KERASTUNER_TUNER_ID"]
@@ -26,7 +26,7 @@ class Slow(SweptTrainer):
 
 
 trainers.Trainer = Slow
-trainers.bindings.of = lambda model: FAKE
+trainers.bindings = BINDINGS
 
 tuner = swept(Path(sys.argv[1]) / "runs")
 if not tuner.is_worker:

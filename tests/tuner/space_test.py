@@ -20,7 +20,7 @@ def test_the_lottery_space_makes_plans():
 
 
 def test_every_choice_of_the_lottery_space_is_a_plan(tmp_path, trainer):
-    trainer.steps = 1_000
+    trainer.last = staticmethod(lambda plan: 1_000)
     of = oracle("random", max_trials=20, seed=4)
     made = swept(tmp_path, of, space=lottery_space, rounds=None)
     assert len(made.sweep().trials) == 20
@@ -173,7 +173,7 @@ def test_an_argument_that_is_nearly_right_is_named(tmp_path):
 
 
 def test_hyperbands_shortest_trial_is_what_a_space_must_fit(tmp_path, trainer):
-    trainer.steps = property(lambda self: 6 * self.plan.epochs)
+    trainer.last = staticmethod(lambda plan: 6 * plan.epochs)
     options = {"objective": "winning_score", "factor": 3, "seed": 1}
     of = oracle("hyperband", max_epochs=8, **options)
     swept(tmp_path, of, rounds=1, search={"rewind_to": 1})
@@ -190,7 +190,7 @@ def test_what_a_search_has_elsewhere_is_refused(tmp_path, trainer, name):
 
 
 def test_a_field_that_is_offered_on_a_condition_can_be_fixed(tmp_path, trainer):
-    trainer.steps = 1_000
+    trainer.last = staticmethod(lambda plan: 1_000)
     fixed = {"rewind_to": 500, "scope": "global", "criterion": "magnitude"}
     hp = keras_tuner.HyperParameters()
     hp.Fixed("pruning_rate", 0.5)

@@ -1,6 +1,5 @@
 """Sweeps with trainers that do arithmetic: Keras Tuner is real, training is not."""
 
-import contextlib
 import math
 from types import SimpleNamespace
 from typing import ClassVar
@@ -10,8 +9,6 @@ import pytest
 
 from tests.fakes import FakeTrainer, Killed
 from tf_lottery import LotteryTuner, choices_of, lottery_objective
-from tf_lottery.core.steps import to_steps
-from tf_lottery.training.notes import Notes
 from tf_lottery.tuner import trainers
 
 SHAPES = {"dense/kernel": (40, 30), "logits/kernel": (200,)}
@@ -20,52 +17,43 @@ SMALLEST = "smallest_winning_density"
 
 
 class SweptTrainer(FakeTrainer):
-    """What a search needs of a trainer besides training.
+    """A trainer as a sweep makes it.
 
     Attributes:
         log: What was trained in all sweeps of a test: (rate, round).
-        made: How many were made, and compiled.
-        score: The validation accuracy of a plan and a round.
+        made: The plans of those that were made, and compiled.
+        last: The last step of a training of a plan, if not that of the plan.
+        architecture: The model in run directories.
+        cannot_tell: What of a training cannot be compared.
         die_at: The number of trainings after which it dies.
     """
 
     log: ClassVar[list] = []
     made: ClassVar[list] = []
-    die_at = math.inf
-    cannot_tell = ""
-    monitors = ("val_accuracy", "val_loss")
     architecture: ClassVar[dict] = {"model": "fake"}
-    notes = Notes([], [])
-    workers = SimpleNamespace(
-        count=1,
-        is_chief=True,
-        together=contextlib.nullcontext,
-        check_same=lambda facts: None,
-    )
+    cannot_tell = ""
+    die_at = math.inf
+    last = None
 
     def __init__(self, model, dataset, plan, **arguments):
         super().__init__(plan, SHAPES)
-        self.model, self.unknown = model(), self.cannot_tell
+        model()
+        self.unknown = self.cannot_tell
         self.made.append(plan)
 
     @property
     def facts(self):
-        data = {"dataset": {"batches": 9}}
-        found = {"architecture": self.architecture, "data": data}
-        return {**super().facts, **found}
-
-    def completed(self, ticket):
-        return ticket
+        return {**super().facts, "architecture": self.architecture}
 
     @staticmethod
     def score(plan, number):
+        """The validation accuracy of a plan and a round."""
         return 0.9
 
-    def following(self, plan, replicate=0):
-        other = super().following(plan, replicate)
-        if to_steps(plan.rewind_to, 10) >= self.lengths.last:
-            raise ValueError("`rewind_to` must be before the last step of training.")
-        return other
+    @property
+    def lengths(self):
+        found = super().lengths
+        return found._replace(last=self.last(self.plan)) if self.last else found
 
     def train(self, ticket, **options):
         if len(self.log) >= self.die_at:
@@ -81,8 +69,8 @@ class SweptTrainer(FakeTrainer):
 FAKE = SimpleNamespace(
     called=lambda model, seed, devices: model(),
     identity_of=lambda model, rates: [model, sorted(rates)],
-    is_model=lambda value: False,
 )
+BINDINGS = SimpleNamespace(of=lambda model: FAKE)
 
 
 @pytest.fixture
@@ -90,7 +78,7 @@ def trainer(monkeypatch):
     """The class that sweeps train with, for this test alone."""
     swept = type("Swept", (SweptTrainer,), {"log": [], "made": []})
     monkeypatch.setattr(trainers, "Trainer", swept)
-    monkeypatch.setattr(trainers.bindings, "of", lambda model: FAKE)
+    monkeypatch.setattr(trainers, "bindings", BINDINGS)
     return swept
 
 

@@ -1,4 +1,4 @@
-"""The parts of a binding: devices, batches, an engine, and the variables of a model."""
+"""The parts of a binding: devices, batches, an engine, variables, facts of exports."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -276,3 +276,60 @@ class Examples(Protocol):
     def feed(self) -> Feed: ...
     @property
     def evaluated(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of a model.
+
+    Attributes:
+        name: Its name.
+        shape: Its shape with the axis of examples; None where a size is open.
+        dtype: Such as "float32".
+        is_sparse: Whether it takes sparse tensors.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    is_sparse: bool = False
+
+
+@dataclass(frozen=True)
+class Macs:
+    """How many multiply-accumulates a model needs.
+
+    Attributes:
+        all: With all weights, zeros included.
+        nonzero: With weights that are not zero.
+        uncounted: Paths of layers with matrices that are not counted.
+    """
+
+    all: int
+    nonzero: int
+    uncounted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """A compacted model, and what was removed.
+
+    Attributes:
+        model: A plain, uncompiled Keras model with the same outputs.
+        dead: How many units were removed that nothing used, by layer path.
+        constant: How many units were removed that never varied, by layer path; the
+            next layer's bias holds what they contributed.
+        inputs: How many of its inputs a gather drops, by layer path.
+        left: Why a layer keeps all of its units, by layer path.
+    """
+
+    model: Any
+    dead: Mapping[str, int]
+    constant: Mapping[str, int]
+    inputs: Mapping[str, int]
+    left: Mapping[str, str]
+
+    @property
+    def removed(self) -> int:
+        """How many units were removed."""
+        return sum(self.dead.values()) + sum(self.constant.values())

@@ -9,11 +9,91 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tf_lottery.bindings.parts import Devices, Examples, Feed, Searched
+from tf_lottery.bindings.parts import (
+    Compaction,
+    Devices,
+    Examples,
+    Feed,
+    Macs,
+    Port,
+    Searched,
+)
 from tf_lottery.core.criteria import Criterion
 from tf_lottery.core.data import Data
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
+
+
+class Network(Protocol):
+    """A plain model, as exports see it.
+
+    Attributes:
+        is_graph: Whether it is built, and Keras knows all calls of its layers.
+        inputs, outputs: Its inputs and outputs, flat.
+        indices: Integers below it are rows of each embedding; 2 without embeddings.
+        variables: TensorFlow's variables by path.
+        adapted: Layers that were adapted to words or bins, in words.
+        in_half: Whether layers compute in float16 or bfloat16.
+    """
+
+    @property
+    def is_graph(self) -> bool: ...
+    @property
+    def inputs(self) -> tuple[Port, ...]: ...
+    @property
+    def outputs(self) -> tuple[Port, ...]: ...
+    @property
+    def indices(self) -> int: ...
+    @property
+    def variables(self) -> dict[str, Any]: ...
+    @property
+    def adapted(self) -> list[str]: ...
+    @property
+    def in_half(self) -> bool: ...
+
+    def call(self, *inputs: Any) -> list[Any]:
+        """The flat outputs from flat tensors, in inference mode."""
+        ...
+
+    def examples(self, data: Any, size: int) -> tuple[tuple[Any, ...], Any]:
+        """The first examples of data: an array per input, and labels or None.
+
+        Raises:
+            ValueError, TypeError: The data do not fit the model.
+        """
+        ...
+
+    def macs(self) -> Macs:
+        """Its multiply-accumulates for one example."""
+        ...
+
+    def compacted(self, drop_inputs: bool) -> Compaction:
+        """A smaller model that computes the same, see `tf_lottery.export.compact`."""
+        ...
+
+    def save_dense(self, path: Path, signatures: Mapping[str, Any]) -> None:
+        """Writes a SavedModel that Keras can load, zeros stored."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Writes a `.keras` file."""
+        ...
+
+    def load(
+        self, path: Path, custom_objects: Mapping[str, Any] | None, safe_mode: bool
+    ) -> Any:
+        """The model of a `.keras` file of this model, or of one like it."""
+        ...
+
+    def loading(self) -> list[str]:
+        """How a `.keras` file of it is loaded, if that takes more than its path."""
+        ...
+
+    def lost(self) -> str:
+        """What a `.keras` file of it lacks, and what to do; empty if nothing."""
+        ...
 
 
 class Binding(Protocol):
@@ -22,10 +102,12 @@ class Binding(Protocol):
     Attributes:
         NAME: The name of its package, which architectures hold.
         PACKAGES: The packages whose versions identify a training.
+        keras: The Keras itself, for the networks of the zoo.
     """
 
     NAME: str
     PACKAGES: tuple[str, ...]
+    keras: Any
 
     # What a user passed.
 
@@ -195,6 +277,48 @@ class Binding(Protocol):
             model: A model that was not searched.
             rates: The names in `layer_rates`, which may ask for more than kernels.
         """
+        ...
+
+    # Exports.
+
+    def basis(
+        self,
+        ticket: Ticket,
+        model: Any = None,
+        *,
+        custom_objects: Mapping[str, Any] | None = None,
+        safe_mode: bool = True,
+    ) -> Any:
+        """A model like that of the ticket's search, whatever its weights are.
+
+        Args:
+            ticket: What is to be a model.
+            model: Such a model; by default one that is made from the ticket.
+            custom_objects, safe_mode: See `Ticket.model`.
+
+        Raises:
+            TicketError: There is none, or it does not fit.
+        """
+        ...
+
+    def plain(
+        self, model: Any, weights: State | None = None, *, in_float32: bool = False
+    ) -> Any:
+        """An uncompiled copy without masks, with its own weights or those by path."""
+        ...
+
+    def masks_of(self, model: Any) -> Masks:
+        """The masks of a masked model; of another, where its matrices are not zero."""
+        ...
+
+    def by_name(
+        self, custom_objects: Mapping[str, Any] | None = None
+    ) -> AbstractContextManager[None]:
+        """Finds Keras' own layers, and others, by their names inside."""
+        ...
+
+    def network(self, model: Any) -> Network:
+        """A plain model, as exports see it."""
         ...
 
     # The command line.

@@ -128,10 +128,11 @@ def report(arguments: Any) -> None:
 
 def export(arguments: Any) -> None:
     """Exports the ticket of a run directory or a ticket file."""
-    with quiet():
-        importlib.import_module("tf_lottery.export")
     path = _existing(arguments.path)
     ticket, facts = _ticket(path, arguments.round)
+    with quiet():
+        bindings.of_architecture(ticket.architecture)
+        importlib.import_module("tf_lottery.export")
     given = {name: getattr(arguments, name) for name in flags.EXPORT}
     if arguments.recipe:
         code = load_recipe(arguments.recipe)

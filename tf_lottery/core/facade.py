@@ -32,7 +32,8 @@ def models(architecture: Mapping[str, Any] | None) -> Any:
     )
 
 
-def export(*arguments: Any, **options: Any) -> Any:
+def export(ticket: Any, *arguments: Any, **options: Any) -> Any:
     """See `tf_lottery.export.formats.export`."""
+    models(ticket.architecture)  # its binding is loaded before TensorFlow
     module = importlib.import_module("tf_lottery.export.formats")
-    return module.export(*arguments, **options)
+    return module.export(ticket, *arguments, **options)

@@ -1,7 +1,8 @@
 """Exports tickets as smaller files, and runs each to check it before keeping it."""
 
+from tf_lottery.bindings.parts import Compaction
 from tf_lottery.export.card import Card
-from tf_lottery.export.compaction import Compaction, compact
+from tf_lottery.export.compaction import compact
 from tf_lottery.export.files import Size, size
 from tf_lottery.export.job import Options
 from tf_lottery.export.source import strip

@@ -16,13 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers, is_adapted
-from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime
+from tf_lottery.export._tensorflow import tf
 from tf_lottery.export.agreement import difference
+from tf_lottery.export.binding import network
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.sample import Sample
 
@@ -53,7 +52,7 @@ def convert(
     Raises:
         ExportError: The converter fails; the message has its words.
     """
-    weights = named_weights(model).values()
+    weights = network(model).variables.values()
     size = sum(int(tf.size(w)) * w.dtype.size for w in weights)
     if size >= LIMIT:
         raise ExportError(
@@ -123,8 +122,8 @@ def trial(
 def _rows(model: Any, sample: Sample) -> Iterator[dict[str, NDArray[Any]]]:
     for row in range(len(sample)):
         yield {
-            name: array[row : row + 1]
-            for name, array in zip(model.input_names, sample.inputs, strict=True)
+            port.name: array[row : row + 1]
+            for port, array in zip(network(model).inputs, sample.inputs, strict=True)
         }
 
 
@@ -145,7 +144,7 @@ def _explained(error: Exception, model: Any, batch_size: int | None) -> str:
 
 
 def _preprocessing(model: Any) -> str:
-    layers = adapted_layers(model)
+    layers = network(model).adapted
     if not layers:
         return ""
     return (
@@ -156,7 +155,7 @@ def _preprocessing(model: Any) -> str:
 
 def _instead(model: Any) -> str:
     # A packed SavedModel holds no lookup table.
-    more = ', layout="dense"' if is_adapted(model) else ""
+    more = ', layout="dense"' if network(model).adapted else ""
     return f'Export it with format="saved_model"{more}.'
 
 

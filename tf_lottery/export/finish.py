@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tf_lottery import bindings
+from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import latency, runtime, sample
 from tf_lottery.export.agreement import accuracy, argmax_agreement, difference, largest
+from tf_lottery.export.binding import network
 from tf_lottery.export.card import Card
-from tf_lottery.export.compaction import Compaction
 from tf_lottery.export.files import Size, placed, sha256, size
 from tf_lottery.export.job import Job
-from tf_lottery.export.macs import macs
 from tf_lottery.export.runtime import Loaded
 from tf_lottery.export.stored import StoredTensor
 
 _FASTER = 0.95  # of the dense file's time; what is slower is not faster
-_PACKAGES = ("tf_lottery", "tensorflow", "tf_keras", "ai_edge_litert")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def finish(
         _check_sparsity(job, exported.tensors)
         timed = _latency(job, exported.loaded, dense[1])
         check = _comparison(job, outputs, tolerance, of_spread)
-        dense_macs = macs(source.dense)
+        dense_macs = network(source.dense).macs()
         card = Card(
             file=job.path.name,
             format=format,
@@ -104,7 +104,7 @@ def finish(
             left=compaction.left,
             macs={
                 "dense": dense_macs.all,
-                "nominal": macs(source.model).nonzero,
+                "nominal": network(source.model).macs().nonzero,
                 "executed": exported.macs[0],
                 "uncounted": sorted({*dense_macs.uncounted, *exported.macs[1]}),
             },
@@ -112,7 +112,7 @@ def finish(
             latency=timed,
             rejected=rejected or {},
             notes=[*exported.notes, *_notes(job, timed, check)],
-            versions=_versions(),
+            versions=_versions(bindings.of(source.model).keras.__name__),
         )
         card.write(temporary)
     if job.options.verbose:
@@ -206,17 +206,13 @@ def _notes(
 
 def _signature(model: Any) -> dict[str, str]:
     """The inputs and outputs by name: type and shape."""
-    names = (*model.input_names, *model.output_names)
-    tensors = (*model.inputs, *model.outputs)
-    return {
-        name: f"{tensor.dtype.name} {tuple(tensor.shape)}"
-        for name, tensor in zip(names, tensors, strict=True)
-    }
+    ports = (*network(model).inputs, *network(model).outputs)
+    return {port.name: f"{port.dtype} {port.shape}" for port in ports}
 
 
-def _versions() -> dict[str, str]:
+def _versions(keras: str) -> dict[str, str]:
     found = {}
-    for name in _PACKAGES:
+    for name in ("tf_lottery", "tensorflow", keras, "ai_edge_litert"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.bindings.tf_keras.copying.by_name import by_name
+from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import telling_line
 from tf_lottery.export import runtime, sample
 from tf_lottery.export.agreement import difference
-from tf_lottery.export.compaction import Compaction, compact
+from tf_lottery.export.binding import binding_of, network
 from tf_lottery.export.files import check_free
 from tf_lottery.export.source import source_of
 
@@ -108,7 +108,7 @@ class Job:
         self.path = Path(path)
         self.options = options
         check_free(self.path, options.overwrite)
-        with by_name(options.custom_objects):
+        with binding_of(exported).by_name(options.custom_objects):
             source = source_of(
                 exported,
                 options.weights,
@@ -140,8 +140,9 @@ class Job:
                     "`drop_inputs=True` needs `compact=True`. Received: compact=False."
                 )
             return self.whole
-        with by_name(self.options.custom_objects):
-            compaction = compact(self.source.model, drop_inputs=drop_inputs)
+        model = self.source.model
+        with binding_of(model).by_name(self.options.custom_objects):
+            compaction = network(model).compacted(drop_inputs)
         outputs = runtime.keras_model(compaction.model).predict(self.sample.inputs)
         self.check(outputs, EXACT)
         return compaction

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
-from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.encoding import bits
 from tf_lottery.core.errors import ExportError
+from tf_lottery.export._tensorflow import tf
+from tf_lottery.export.binding import network
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored
 
@@ -39,7 +38,7 @@ def save_packed(model: Any, path: PathLike) -> None:
             table.
     """
     function = serving(model).get_concrete_function()
-    variables = named_weights(model).values()
+    variables = network(model).variables.values()
     root = _Packed([variable.numpy() for variable in variables])
     handles = {
         id(variable.handle): weight.handle
@@ -47,7 +46,7 @@ def save_packed(model: Any, path: PathLike) -> None:
     }
     captures = function.captured_inputs
     if any(c.dtype == tf.resource and id(c) not in handles for c in captures):
-        layers = adapted_layers(model)
+        layers = network(model).adapted
         found = f", as {', '.join(layers)} may do" if layers else ""
         raise ExportError(
             "A packed SavedModel holds weights only, and this model uses something "
@@ -68,7 +67,7 @@ def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
     """
     reader = tf.train.load_checkpoint(str(Path(path, "variables", "variables")))
     masks, values, found = b"", dict[str, Array](), []
-    for name, weight in named_weights(model).items():
+    for name, weight in network(model).variables.items():
         shape, dtype = weight.numpy().shape, weight.dtype.name
         if not weight.dtype.is_floating:
             continue

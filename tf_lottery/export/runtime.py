@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.core.errors import ExportError
+from tf_lottery.export._tensorflow import tf
+from tf_lottery.export.binding import network
 
 Arrays = Sequence[NDArray[Any]]
 Predict = Callable[[Arrays], list[NDArray[Any]]]
@@ -49,16 +50,16 @@ def serving(model: Any, batch_size: int | None = None) -> Any:
     Raises:
         ExportError: A signature cannot have inputs of these names.
     """
-    _check_names(model.input_names)
+    taken, returned = _names(model)
+    _check_names(taken)
     specs = [
-        tf.TensorSpec((batch_size, *tensor.shape[1:]), tensor.dtype, name=name)
-        for name, tensor in zip(model.input_names, model.inputs, strict=True)
+        tf.TensorSpec((batch_size, *port.shape[1:]), port.dtype, name=port.name)
+        for port in network(model).inputs
     ]
+    call = network(model).call
 
     def serve(*inputs: Any) -> dict[str, Any]:
-        packed = tf.nest.pack_sequence_as(model.input, list(inputs))
-        outputs = tf.nest.flatten(model(packed, training=False))
-        return dict(zip(model.output_names, outputs, strict=True))
+        return dict(zip(returned, call(*inputs), strict=True))
 
     return tf.function(serve, input_signature=specs)
 
@@ -73,23 +74,19 @@ def saved_model(path: Path, model: Any) -> Loaded:
     """
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures[SIGNATURE]
+    taken, returned = _names(model)
 
     def call(*inputs: Any) -> Any:
         assert loaded is not None  # a signature does not keep its variables alive
-        outputs = signature(**dict(zip(model.input_names, inputs, strict=True)))
-        return [outputs[name] for name in model.output_names]
+        outputs = signature(**dict(zip(taken, inputs, strict=True)))
+        return [outputs[name] for name in returned]
 
     return _of_tensorflow(call)
 
 
 def keras_model(model: Any) -> Loaded:
     """A live Keras model."""
-
-    def call(*inputs: Any) -> Any:
-        packed = tf.nest.pack_sequence_as(model.input, list(inputs))
-        return tf.nest.flatten(model(packed, training=False))
-
-    return _of_tensorflow(tf.function(call, autograph=False))
+    return _of_tensorflow(tf.function(network(model).call, autograph=False))
 
 
 def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
@@ -107,18 +104,19 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
     loaded = _loaded(content, xnnpack)
     details = loaded.get_input_details()
     runner = loaded.get_signature_runner(SIGNATURE)
+    taken, returned = _names(model)
 
     def call(inputs: Arrays) -> list[NDArray[Any]]:
         # The runner makes room for inputs of these shapes.
-        outputs = runner(**dict(zip(model.input_names, inputs, strict=True)))
+        outputs = runner(**dict(zip(taken, inputs, strict=True)))
         loaded.reset_all_variables()  # the state that a fused LSTM keeps
-        return [outputs[name] for name in model.output_names]
+        return [outputs[name] for name in returned]
 
     def repeat(inputs: Arrays) -> Callable[[], Any]:
         # Without a runner, which takes more time than a small network.
         alone = _loaded(content, xnnpack)
         found = {d["name"]: d["index"] for d in alone.get_input_details()}
-        indices = [found[f"{SIGNATURE}_{name}:0"] for name in model.input_names]
+        indices = [found[f"{SIGNATURE}_{name}:0"] for name in taken]
         for index, array in zip(indices, inputs, strict=True):
             alone.resize_tensor_input(index, array.shape)
         alone.allocate_tensors()
@@ -155,6 +153,12 @@ def in_batches(predict: Predict, size: int = BATCH, filled: bool = False) -> Pre
         return [np.concatenate(p)[:count] for p in zip(*parts, strict=True)]
 
     return predict_all
+
+
+def _names(model: Any) -> tuple[list[str], list[str]]:
+    """The names of the inputs, and of the outputs."""
+    seen = network(model)
+    return [port.name for port in seen.inputs], [port.name for port in seen.outputs]
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -7,17 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.layers import finalize, named_layers, named_weights
-from tf_lottery.bindings.tf_keras.live import Live
-from tf_lottery.bindings.tf_keras.rebuilding import ticket_model
-from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
-from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
 from tf_lottery.core.ticket import FoundTicket, Ticket
-from tf_lottery.export.graph import is_functional
+from tf_lottery.core.ticket_weights import chosen, outcome_weights
+from tf_lottery.export._tensorflow import tf
+from tf_lottery.export.binding import binding_of, network
 
 
 @dataclass(frozen=True)
@@ -46,27 +42,27 @@ class Source:
     @property
     def in_half(self) -> bool:
         """Whether layers of the model compute in float16 or bfloat16."""
-        return any(map(computes_in_half, named_layers(self.model).values()))
+        return network(self.model).in_half
 
     @property
     def takes_sparse(self) -> bool:
         """Whether an input of the model takes sparse tensors."""
-        specs = [tensor.type_spec for tensor in self.model.inputs]
-        return any(isinstance(spec, tf.SparseTensorSpec) for spec in specs)
+        return any(port.is_sparse for port in network(self.model).inputs)
 
     @property
     def nonzero(self) -> tuple[int, int]:
         """How many weights of matrices are not zero, and how many others there are."""
-        weights = [w.numpy() for w in named_weights(self.model).values()]
+        weights = binding_of(self.model).weights_of(self.model).values()
         kept = sum(int(np.count_nonzero(w)) for w in weights if w.ndim > 1)
         return kept, sum(w.size for w in weights if w.ndim <= 1)
 
     def in_float32(self) -> "Source":
         """The same source, with float32 in the place of half precision."""
+        plain = binding_of(self.model).plain
         return dataclasses.replace(
             self,
-            model=unwrap(self.model, in_float32=True),
-            dense=unwrap(self.dense, in_float32=True),
+            model=plain(self.model, in_float32=True),
+            dense=plain(self.dense, in_float32=True),
         )
 
 
@@ -99,8 +95,8 @@ def source_of(
             f"Received: the scope of {type(tf.distribute.get_strategy()).__name__}."
         )
     if isinstance(exported, Ticket):
-        ticket_model.chosen(exported, weights)  # raises before anything is built
-        like = basis(
+        chosen(exported, weights)  # raises before anything is built
+        like = binding_of(exported).basis(
             exported, model, custom_objects=custom_objects, safe_mode=safe_mode
         )
         return _of_ticket(exported, weights, like)
@@ -109,7 +105,7 @@ def source_of(
             "`model` must be left out unless a ticket is exported, whose weights go "
             f"into it. Received: `model`, and a {type(exported).__name__} to export."
         )
-    if isinstance(exported, keras.Model):
+    if binding_of(exported).is_model(exported):
         return _of_model(exported)
     raise TypeError(
         "What is exported must be a ticket or a tf_keras model. "
@@ -154,16 +150,15 @@ def strip(
 
 def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
     """The source with a ticket's weights, in copies of the model `like`."""
-    values = ticket_model.chosen(ticket, weights)
+    plain = binding_of(ticket).plain
+    values = chosen(ticket, weights)
     _check(values, ticket.masks)
-    model = unwrap(like)
-    _assign(model, values)
+    model = plain(like, values)
     found = ticket if isinstance(ticket, FoundTicket) else None
     history = found.history if found else None
     trained = history is not None and weights != "initial"
     if history is not None and trained:
-        dense = unwrap(like)
-        _assign(dense, ticket_model.outcome_weights(history[0].outcome, weights))
+        dense = plain(like, outcome_weights(history[0].outcome, weights))
     else:
         dense = _filled(model, ticket.masks)
     return Source(
@@ -186,37 +181,25 @@ def _in_words(ticket: Ticket, weights: str) -> str:
 
 
 def _of_model(model: Any) -> Source:
-    if not model.built or not is_functional(model):
+    binding = binding_of(model)
+    if not binding.network(model).is_graph:
         raise ExportError(
             "A model must be a built Sequential or functional one to be exported. "
             f"Received: {model.name!r} ({type(model).__name__}). Give its first layer "
             "an `input_shape`, or make `keras.Model(inputs, outputs)` of it."
         )
-    masks = _masks(model)
+    masks = binding.masks_of(model)
     if not masks.size:
         raise ExportError(
             "A model must have a matrix of weights to be exported, or nothing of it "
             f"can be sparse. Received: {model.name!r}, which has none."
         )
-    plain = unwrap(model)
-    values = {path: weight.numpy() for path, weight in named_weights(plain).items()}
+    values = binding.weights_of(model)
     _check(values, masks)
     # A weight times a mask may be -0.0, whose bits are not zero.
-    _assign(plain, {path: masked(values[path], masks.get(path)) for path in values})
+    kept = {path: masked(values[path], masks.get(path)) for path in values}
+    plain = binding.plain(model, kept)
     return Source(plain, _filled(plain, masks), False, masks, "as given")
-
-
-def _masks(model: Any) -> Masks:
-    """The masks of a wrapped model; for a plain one, where its matrices are not 0."""
-    if wrappers(model):
-        return Masks(Live(model).replica_masks()[0])
-    return Masks(
-        {
-            path: weight.numpy() != 0
-            for path, weight in named_weights(model).items()
-            if len(weight.shape) > 1 and weight.dtype.is_floating
-        }
-    )
 
 
 def _check(values: State, masks: Masks) -> None:
@@ -236,19 +219,12 @@ def _check(values: State, masks: Masks) -> None:
             )
 
 
-def _assign(model: Any, values: State) -> None:
-    for path, weight in named_weights(model).items():
-        weight.assign(values[path])
-    finalize(model)
-
-
 def _filled(model: Any, masks: Masks) -> Any:
     """A copy whose pruned weights are random numbers, as large as the others."""
-    filled = unwrap(model)
-    weights = named_weights(filled)
+    filled = binding_of(model).weights_of(model)
     draw = np.random.default_rng(0)
     for path, mask in masks.items():
-        values = weights[path].numpy()
+        values = filled[path]
         noise = draw.normal(scale=float(values.std()) or 1.0, size=values.shape)
-        weights[path].assign(np.where(mask, values, noise.astype(values.dtype)))
-    return filled
+        filled[path] = np.where(mask, values, noise.astype(values.dtype))
+    return binding_of(model).plain(model, filled)

@@ -4,24 +4,19 @@ import contextlib
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.copying.adapted import adapted_inside
-from tf_lottery.bindings.tf_keras.copying.by_name import not_found, own_classes
-from tf_lottery.bindings.tf_keras.copying.copier import copied_by_config
-from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.errors import ExportError
-from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime, stored
+from tf_lottery.export._tensorflow import tf
+from tf_lottery.export.binding import network
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import Size, size
 from tf_lottery.export.finish import Exported, finish
 from tf_lottery.export.job import EXACT, Job, Options
-from tf_lottery.export.macs import macs
 from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.runtime import SIGNATURE, serving
 
@@ -113,21 +108,24 @@ def keras_file(
         raise ValueError(f"`path` must end in .keras. Received: {str(path)!r}.")
     job = Job(source, path, Options.of("keras", options))
     compaction = job.compacted(compact, drop_inputs)
-
-    own = own_classes(compaction.model) | dict(job.options.custom_objects or {})
-    load = functools.partial(_load_keras, own, job.options)
+    model = compaction.model
+    load = functools.partial(
+        network(model).load,
+        custom_objects=job.options.custom_objects,
+        safe_mode=job.options.safe_mode,
+    )
 
     def read(written: Path) -> Exported:
         loaded = load(written)
-        tensors = stored.of_model(named_weights(loaded))
-        exported = _exported(runtime.keras_model(loaded), tensors, compaction.model)
-        return dataclasses.replace(exported, notes=_loading(compaction.model))
+        tensors = stored.of_model(network(loaded).variables)
+        exported = _exported(runtime.keras_model(loaded), tensors, model)
+        return dataclasses.replace(exported, notes=network(model).loading())
 
-    with tempfile.TemporaryDirectory() as directory, _naming_holders(compaction.model):
+    with tempfile.TemporaryDirectory() as directory, _naming_losses(model):
         dense, stripped = _references(job, Path(directory), _save_keras, ".keras")
         return finish(
             job,
-            lambda to: _save_keras(compaction.model, to),
+            lambda to: _save_keras(model, to),
             read,
             format={"format": "Keras file"},
             tolerance=EXACT,
@@ -149,87 +147,24 @@ def _references(
 
 
 def _exported(loaded: runtime.Loaded, tensors: Any, model: Any) -> Exported:
-    counted = macs(model)
+    counted = network(model).macs()
     return Exported(loaded, tensors, (counted.all, counted.uncounted))
 
 
 def _save_dense(model: Any, path: Path) -> None:
-    with quiet():
-        model.save(
-            str(path),
-            save_format="tf",
-            include_optimizer=False,
-            signatures={SIGNATURE: serving(model)},
-        )
+    network(model).save_dense(path, {SIGNATURE: serving(model)})
 
 
 def _save_keras(model: Any, path: Path) -> None:
-    with _explained("write"):
-        model.save(str(path), save_format="keras")
-
-
-def _load_keras(own: Mapping[str, Any], options: Options, path: Path) -> Any:
-    with _explained("read back"):
-        return keras.models.load_model(
-            str(path),
-            custom_objects={**not_found(), **own},
-            safe_mode=options.safe_mode,
-            compile=False,
-        )
+    network(model).save(path)
 
 
 @contextlib.contextmanager
-def _naming_holders(model: Any) -> Iterator[None]:
-    """If a file is not the model, names the layer that Keras did not write completely.
-
-    Of layers inside a layer Keras writes the words, but neither weights nor bins.
-    """
+def _naming_losses(model: Any) -> Iterator[None]:
+    """If a file is not the model, says what Keras did not write."""
     try:
         yield
     except ExportError as error:
-        for path, layer in named_layers(model).items():
-            adapted = adapted_inside(layer)
-            if adapted and adapted_inside(copied_by_config("layer", layer)) != adapted:
-                raise ExportError(
-                    "The configuration of a layer, which a .keras file holds, must "
-                    "have what layers inside it were adapted to. Received: "
-                    f"{path!r} ({type(layer).__name__}), whose `get_config()` lacks "
-                    f"that of {', '.join(repr(name.rstrip('/')) for name in adapted)}. "
-                    "Make the inner layer a layer of the model, or export it with "
-                    'format="saved_model", layout="dense".'
-                ) from error
+        if lost := network(model).lost():
+            raise ExportError(lost) from error
         raise
-
-
-def _loading(model: Any) -> list[str]:
-    """How a file of the model is loaded, if that takes more than its path."""
-    used = {type(part).__name__ for part in model._flatten_layers()}
-    needed = [
-        f'"{name}": {found.__module__.split(".")[0]}.layers.{name}'
-        for name, found in not_found().items()
-        if name in used
-    ]
-    needed += [
-        f'"{name}": {kind.__module__}.{kind.__qualname__}'
-        for name, kind in own_classes(model).items()
-        if keras.saving.get_registered_name(kind) == name  # it is not registered
-    ]
-    if not needed:
-        return []
-    return [
-        "Keras does not find all layers by their names: load this file with "
-        f"`custom_objects={{{', '.join(needed)}}}`."
-    ]
-
-
-@contextlib.contextmanager
-def _explained(what: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # layers raise whatever they like
-        said = " ".join(str(error).split())[:300].rstrip(".")
-        raise ExportError(
-            f"Keras must be able to {what} a .keras file of this model, and cannot: "
-            f"{said}. Pass your own classes and functions as "
-            '`custom_objects={"Name": Name}`, or export it with format="saved_model".'
-        ) from error

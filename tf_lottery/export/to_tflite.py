@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice, check_count
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import runtime
 from tf_lottery.export.card import Card
-from tf_lottery.export.compaction import Compaction
 from tf_lottery.export.conversion import (
     CALIBRATION,
     QUANTIZE,

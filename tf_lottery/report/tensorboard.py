@@ -3,7 +3,7 @@
 `replicate_0` has one scalar per round, at the number of the round;
 `replicate_0/round_03` and `replicate_0/controls/reinit/round_03/draw_0` have learning
 curves, by optimizer step, and hyperparameters with their results. TensorBoard's own
-`RecordWriter` writes the files, which needs no TensorFlow (see docs/design.md).
+`RecordWriter` writes the files, which needs no TensorFlow (see docs/inside.md).
 """
 
 import json

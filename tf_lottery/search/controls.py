@@ -53,7 +53,9 @@ def run_controls(
                         _check_same(ticket, finished.ticket, name)
                     yield finished
                     continue
-                ticket = _applied(control, name, round.ticket, context, trainer.lengths.last)
+                ticket = _applied(
+                    control, name, round.ticket, context, trainer.lengths.last
+                )
                 try:
                     outcome = trainer.train(ticket, control=name, draw=draw)
                 except FloatingPointError as error:

@@ -133,8 +133,8 @@ class LotteryTuner(keras_tuner.Tuner):
             project_name=project_name,
             overwrite=overwrite,
         )
-        own = self.oracle  # type: ignore[has-type]
-        self._results = Results(own, Path(self.project_dir), self.run_dir)
+        asked = self.oracle  # type: ignore[has-type]
+        self._results = Results(asked, Path(self.project_dir), self.run_dir)
 
     @data_are_one_argument
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
@@ -272,21 +272,21 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def _space(self) -> keras_tuner.HyperParameters:
         """What there is to choose: for the oracle, for the space and for the model."""
-        own = self.oracle  # type: ignore[has-type]
+        oracle = self.oracle  # type: ignore[has-type]
         registered = keras_tuner.HyperParameters()
         registered.merge(
             [e for e in self._registered.space if e.name not in self.hypermodel.fixed]
         )
         self.oracle = keras_tuner.oracles.RandomSearchOracle(
             hyperparameters=registered,
-            allow_new_entries=own.allow_new_entries,
-            tune_new_entries=own.tune_new_entries,
+            allow_new_entries=oracle.allow_new_entries,
+            tune_new_entries=oracle.tune_new_entries,
         )
         try:
             self._populate_initial_space()
             return self.oracle.get_space()
         finally:
-            self.oracle = own
+            self.oracle = oracle
 
     def _check(self, trainers: Trainers, space: keras_tuner.HyperParameters) -> None:
         """Raises what all trials would raise, and if another sweep is here."""

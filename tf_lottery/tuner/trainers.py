@@ -36,7 +36,7 @@ class Trainers:
         return trainer.following(plan)
 
     def _key(self, make: Callable[[], Any], plan: Plan) -> str:
-        """What a compiled model is of, and what a plan changes about it."""
+        """What a compiled model depends on: its identity, and parts of the plan."""
         binding, strategy = bindings.of(make), self._arguments.get("strategy")
         is_made = strategy is not None and not isinstance(strategy, str)
         devices = binding.devices(strategy, make) if is_made else None

@@ -1,6 +1,6 @@
 """Conv-2, Conv-4 and Conv-6: scaled-down VGG networks on CIFAR-10."""
 
-from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.zoo._frameworks import keras
 from tf_lottery.zoo.parts import compiled, conv, dense, logits
 
 # The paper's learning rates by the number of convolutions, without and with dropout.

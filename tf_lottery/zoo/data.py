@@ -9,10 +9,10 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.data import Data
 from tf_lottery.core.seeds import derive
+from tf_lottery.zoo._frameworks import tf
 from tf_lottery.zoo.prepare import find_builder, prepare
 
 Examples = tuple[tf.Tensor, tf.Tensor]

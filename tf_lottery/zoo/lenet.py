@@ -1,6 +1,6 @@
 """LeNet-300-100: two hidden layers on MNIST, the paper's smallest network."""
 
-from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.zoo._frameworks import keras
 from tf_lottery.zoo.parts import compiled, dense, logits
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.zoo._frameworks import keras
 
 # The paper's "Gaussian Glorot". In Keras it is a normal distribution that is truncated
 # at two standard deviations and scaled to the same variance. The authors' code, for

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.zoo._frameworks import keras, tf
 
 
 @keras.utils.register_keras_serializable("tf_lottery")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.zoo._frameworks import keras
 from tf_lottery.zoo.parts import compiled, conv, decay, logits
 
 # How many filters and convolutions each stage has.

@@ -166,7 +166,7 @@ def test_another_process_loads_it_as_the_guide_says(tmp_path):
     model.save(tmp_path / "model.keras")
     code = f"""
 import tf_keras, tensorflow_model_optimization as tfmot
-from tf_lottery.pruning import wrapper
+import tf_lottery.bindings.tf_keras
 with tfmot.sparsity.keras.prune_scope():
     loaded = tf_keras.models.load_model({str(tmp_path / "model.keras")!r})
 print(*(type(layer).__name__ for layer in loaded.layers))

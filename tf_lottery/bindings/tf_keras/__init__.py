@@ -9,6 +9,7 @@ from tf_lottery.bindings.tf_keras.callbacks import (
     warn_of_lost_counts,
 )
 from tf_lottery.bindings.tf_keras.checks.model import check_model, warn_if_trained
+from tf_lottery.bindings.tf_keras.copying.by_name import by_name
 from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 from tf_lottery.bindings.tf_keras.data.feeding import (
     contents,
@@ -25,11 +26,14 @@ from tf_lottery.bindings.tf_keras.data.forms import (
     split,
 )
 from tf_lottery.bindings.tf_keras.devices import Devices, devices
+from tf_lottery.bindings.tf_keras.exporting.network import Network as network
+from tf_lottery.bindings.tf_keras.exporting.plain import masks_of, plain
 from tf_lottery.bindings.tf_keras.identity import identity_of
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.loss_gradient import loss_gradient
 from tf_lottery.bindings.tf_keras.models import built, called
 from tf_lottery.bindings.tf_keras.process import seeded, start, under
+from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
 from tf_lottery.bindings.tf_keras.rebuilding.rebuild import lacks
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
@@ -37,7 +41,9 @@ from tf_lottery.bindings.tf_keras.states import generators
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy, redraw
 
 __all__ = [
+    "basis",
     "built",
+    "by_name",
     "called",
     "check_model",
     "check_use_no_other",
@@ -56,9 +62,13 @@ __all__ = [
     "is_batches",
     "is_model",
     "is_ordered_by_seed",
+    "keras",
     "lacks",
     "loss_gradient",
+    "masks_of",
+    "network",
     "part",
+    "plain",
     "redraw",
     "searched",
     "seeded",

@@ -119,7 +119,9 @@ class Live:
             for variable in variables:
                 _assign(path, variable, masks[path].astype(variable.dtype.name))
         for name in itertools.filterfalse(is_setting, state):
-            _assign(name, self.variables[name], self._masked(name, state[name], masks))
+            variable, array = self.variables[name], state[name]
+            _check_shape(name, array, variable)
+            _assign(name, variable, self._masked(name, array, masks))
         if self.variables.keys() <= state.keys():
             self._settings.assign(state)
 
@@ -199,14 +201,16 @@ def _array(variable: Any) -> Any:
     return _parts(variable)[0].numpy()
 
 
-def _assign(name: str, variable: Any, value: Any) -> None:
-    try:
-        variable.assign(value)
-    except ValueError as error:
+def _check_shape(name: str, array: Any, variable: Any) -> None:
+    if np.shape(array) != tuple(variable.shape):
         raise TicketError(
             f"This ticket was found on another model: {name!r} has shape "
-            f"{np.shape(value)} there and {tuple(variable.shape)} here."
-        ) from error
+            f"{np.shape(array)} there and {tuple(variable.shape)} here."
+        )
+
+
+def _assign(name: str, variable: Any, value: Any) -> None:
+    variable.assign(value)
     if not all(_same_bits(part, value) for part in _parts(variable)):
         raise InvariantError(f"{name!r} does not hold what was assigned to it.")
 

@@ -13,12 +13,9 @@ from tf_lottery.bindings.tf_keras.layers import finalize
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis, check_model
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, copied_metrics, wrap
-from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.outcome import Outcome, State
-from tf_lottery.core.ticket import FoundTicket, Ticket
-
-WEIGHTS = ("initial", "best", "final")
+from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket_weights import chosen
 
 
 def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
@@ -112,25 +109,3 @@ def _with_frozen(ticket: Ticket, live: Live) -> Masks:
     return Masks(
         {**Masks.full({path: shapes[path] for path in missing}), **ticket.masks}
     )
-
-
-def chosen(ticket: Ticket, weights: str) -> State:
-    """The initial, best or final weights of a ticket, by their name."""
-    if weights not in WEIGHTS:
-        raise ValueError(
-            f"`weights` must be one of {', '.join(map(repr, WEIGHTS))}. "
-            f"Received: weights={weights!r}."
-        )
-    if weights == "initial":
-        return ticket.weights
-    if not isinstance(ticket, FoundTicket):
-        raise TicketError(
-            f"This ticket was not trained; it has no {weights!r} weights. That of a "
-            "round has them in `round.trained`."
-        )
-    return outcome_weights(ticket.outcome, weights)
-
-
-def outcome_weights(outcome: Outcome, weights: str) -> State:
-    """The best or the final weights of a training, by their name."""
-    return outcome.best_weights if weights == "best" else outcome.weights

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.export.compacting import (
+from tests.bindings.tf_keras.exporting.compacting import (
     ONE_EACH,
     checked,
     drawn,
@@ -11,7 +11,7 @@ from tests.export.compacting import (
     set_bias,
 )
 from tests.models import keras, layers, tf
-from tf_lottery.export.units import analyse
+from tf_lottery.bindings.tf_keras.exporting.units import analyse
 
 
 def residual(constant_in=(), dead=(), merge=None):

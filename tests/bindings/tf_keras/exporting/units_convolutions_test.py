@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.export.compacting import (
+from tests.bindings.tf_keras.exporting.compacting import (
     CONVOLUTIONS,
     chain,
     checked,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.export.graph import Call
+from tf_lottery.bindings.tf_keras.exporting.graph import Call
 
 Floats = NDArray[np.floating]
 Numbers = NDArray[np.int64]

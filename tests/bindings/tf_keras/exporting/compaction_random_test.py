@@ -11,10 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.export.compacting import checked, drawn, inputs_of, kernel_layers
+from tests.bindings.tf_keras.exporting.compacting import (
+    checked,
+    drawn,
+    inputs_of,
+    kernel_layers,
+)
 from tests.models import keras, layers
+from tf_lottery.bindings.tf_keras.exporting.units import analyse
 from tf_lottery.export import compact
-from tf_lottery.export.units import analyse
 
 FEW, MANY = 8, 60
 ACTIVATIONS = [None, "relu", "tanh", "sigmoid", "elu", "softplus"]

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.export.graph import Call, interpret
-from tf_lottery.export.unit_rules import (
+from tf_lottery.bindings.tf_keras.exporting.graph import Call, interpret
+from tf_lottery.bindings.tf_keras.exporting.unit_rules import (
     NOT_ALONE,
     RULES,
     Floats,

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.export.compacting import (
+from tests.bindings.tf_keras.exporting.compacting import (
     EXACT,
     ONE_EACH,
     between,

@@ -1,14 +1,14 @@
 """Multiply-accumulates of a Keras model for one example."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.parts import Macs
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.exporting.graph import Call, interpret, is_functional
 from tf_lottery.bindings.tf_keras.layers import own_weights
-from tf_lottery.export.graph import Call, interpret, is_functional
 
 layers = keras.layers
 _AT_OUTPUTS = (
@@ -17,21 +17,6 @@ _AT_OUTPUTS = (
     *(layers.SeparableConv1D, layers.SeparableConv2D),
 )
 _AT_INPUTS = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
-
-
-@dataclass(frozen=True)
-class Macs:
-    """How many multiply-accumulates a model needs.
-
-    Attributes:
-        all: With all weights, zeros included.
-        nonzero: With weights that are not zero.
-        uncounted: Paths of layers with matrices that are not counted.
-    """
-
-    all: int
-    nonzero: int
-    uncounted: tuple[str, ...]
 
 
 def macs(model: Any) -> Macs:

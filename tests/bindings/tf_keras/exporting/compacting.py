@@ -3,9 +3,9 @@
 import numpy as np
 
 from tests.models import keras, tf
+from tf_lottery.bindings.tf_keras.exporting.graph import is_functional
+from tf_lottery.bindings.tf_keras.exporting.units import KERNELS
 from tf_lottery.export import compact
-from tf_lottery.export.graph import is_functional
-from tf_lottery.export.units import KERNELS
 
 layers = keras.layers
 

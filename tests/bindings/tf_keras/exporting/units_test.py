@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.export.compacting import (
+from tests.bindings.tf_keras.exporting.compacting import (
     CONVOLUTIONS,
     EXACT,
     ONE_EACH,
@@ -16,8 +16,8 @@ from tests.export.compacting import (
     no_outgoing,
 )
 from tests.models import keras, layers, tf
+from tf_lottery.bindings.tf_keras.exporting.units import analyse
 from tf_lottery.export import compact
-from tf_lottery.export.units import analyse
 
 
 @pytest.mark.parametrize("shape", [(6,), (5, 2), (4, 4, 2), (3, 3, 3, 2)], ids=len)

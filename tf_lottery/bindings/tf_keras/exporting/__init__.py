@@ -1,0 +1,1 @@
+"""What exports need of tf_keras: plain models, as functions and as files."""

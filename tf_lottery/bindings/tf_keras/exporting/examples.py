@@ -1,0 +1,105 @@
+"""The first examples of data in any form, as a model takes them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_keras.data.arrays import as_arrays
+from tf_lottery.bindings.tf_keras.data.forms import Batched
+
+
+def examples(
+    data: Any, model: Any, size: int
+) -> tuple[tuple[NDArray[Any], ...], NDArray[Any] | None]:
+    """The first inputs, one array per input of the model, and labels if they are one.
+
+    Args:
+        data: A batched dataset, or arrays `(x, y[, sample_weight])` or `x`.
+        model: The model.
+        size: The largest number of examples.
+
+    Raises:
+        ValueError, TypeError: The data do not fit the model.
+    """
+    x, y = _rows(data, len(model.inputs), size)
+    inputs = tuple(
+        _checked(array, tensor)
+        for array, tensor in zip(_ordered(x, model), model.inputs, strict=True)
+    )
+    return inputs, y
+
+
+def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
+    """The first inputs, and labels if they are one array."""
+    if isinstance(data, Batched):
+        data = data.dataset()
+    if isinstance(data, tf.data.Dataset):
+        x, y = _first_rows(data, inputs, size)
+    else:
+        x, y = (as_arrays(_dense(part)) for part in _split(data, inputs))
+        x, y = tf.nest.map_structure(lambda array: array[:size], (x, y))
+    return x, y if isinstance(y, np.ndarray) else None
+
+
+def _first_rows(data: Any, inputs: int, size: int) -> Any:
+    found: list[Any] = []
+    rows = 0
+    for batch in data:
+        pair = _split(batch, inputs)
+        found.append(_dense(pair))
+        arrays = tf.nest.flatten(found[-1])
+        if not all(map(np.ndim, arrays)):
+            raise ValueError("a dataset that is not batched")
+        rows += len(arrays[0])
+        if rows >= size:
+            break
+    if not found:
+        raise ValueError("an empty dataset")
+    return tf.nest.map_structure(lambda *parts: np.concatenate(parts)[:size], *found)
+
+
+def _dense(structure: Any) -> Any:
+    """The same values as dense arrays, which exported files take."""
+    return tf.nest.map_structure(_array, structure)
+
+
+def _array(part: Any) -> Any:
+    if isinstance(part, tf.SparseTensor):
+        return tf.sparse.to_dense(tf.sparse.reorder(part)).numpy()
+    if isinstance(part, tf.RaggedTensor):
+        raise ValueError("ragged tensors, where examples must have one shape")
+    if hasattr(part, "toarray"):  # of SciPy
+        return part.toarray()
+    return part.numpy() if isinstance(part, tf.Tensor) else part
+
+
+def _split(data: Any, inputs: int) -> tuple[Any, Any]:
+    """Inputs and labels; `()` if there are no labels."""
+    labelled = isinstance(data, tuple) and len(data) in (2, 3)
+    if inputs > 1:  # then a plain tuple of arrays is the inputs
+        labelled = labelled and isinstance(data[0], list | tuple | dict)
+    if isinstance(data, tuple) and len(data) == 1:
+        return data[0], ()
+    return (data[0], data[1]) if labelled else (data, ())
+
+
+def _ordered(x: Any, model: Any) -> list[Any]:
+    if not isinstance(x, dict):
+        return list(tf.nest.flatten(x))
+    # As Keras does: by the keys that the model was built with, or by its names.
+    by_key = isinstance(model.input, dict)
+    names = sorted(model.input) if by_key else model.input_names
+    missing = [name for name in names if name not in x]
+    if missing:
+        raise ValueError(f"a dict without {missing[0]!r}")
+    return [x[name] for name in names]
+
+
+def _checked(array: Any, tensor: Any) -> NDArray[Any]:
+    if np.ndim(array) + 1 == tensor.shape.rank and tensor.shape[-1] == 1:
+        array = np.expand_dims(array, -1)  # as Keras does
+    if not tensor.shape[1:].is_compatible_with(np.shape(array)[1:]):
+        raise ValueError(f"an array of shape {np.shape(array)}")
+    return np.asarray(array, tensor.dtype.as_numpy_dtype)

@@ -1,0 +1,17 @@
+"""The Keras of the zoo's networks, and TensorFlow for its data and schedules.
+
+The binding is loaded first: it may set variables that TensorFlow reads when imported.
+"""
+
+from typing import TYPE_CHECKING
+
+from tf_lottery import bindings
+
+if TYPE_CHECKING:
+    import tf_keras as keras
+else:
+    keras = bindings.default().keras
+
+import tensorflow as tf
+
+__all__ = ["keras", "tf"]
