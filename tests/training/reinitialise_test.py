@@ -22,6 +22,7 @@ from tests.models import (
     with_state,
 )
 from tests.training.trainings import trainer_of
+from tf_lottery import bindings
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.training.reinitialise import Source
@@ -348,4 +349,4 @@ def test_no_seed_of_any_initialiser_is_taken_for_trained_weights():
         model = keras.Sequential([keras.Input((FEATURES,)), *hidden])
         weights = {p: w.numpy() for p, w in named_weights(model).items()}
         assert len(weights) == 2 * len(INITIALISERS)
-        Source(model, model, None, None).check(weights)
+        Source(bindings.of(model), model, model, None, None).check(weights)
