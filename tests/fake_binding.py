@@ -38,7 +38,8 @@ class Model:
 
     Attributes:
         shapes: Of the prunable weights, by path.
-        train_as: Gives the trained weight of (path, mask, weight), if not by chance.
+        train_as: Gives the weight after a step, of (path, mask, weight), if not by
+            chance.
         draw_as: Gives the initial weight of (path, array drawn), if not the array.
         score: The accuracy that every evaluation finds.
         seed: What its weights follow from.

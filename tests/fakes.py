@@ -34,7 +34,8 @@ class FakeTrainer(Trainer):
         plan: How to train.
         shapes: Of the prunable weights, by path.
         scores: The validation accuracy of each round.
-        train_as: Gives the final weight of (path, mask, start), if not by chance.
+        train_as: Gives the weight after a step, of (path, mask, weight), if not by
+            chance.
         draw_as: Gives the initial weight of (path, array drawn), if not the array.
         die_in: Dies in the training of this round, or (replicate, round, control).
 

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.fakes import outcome
 from tf_lottery import bindings
 from tf_lottery.bindings import parts, protocol
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.ticket import Ticket
 from tf_lottery.training.prepared import prepare
 
 PLAN = Plan(epochs=1, seed=3)
@@ -46,7 +48,7 @@ class Subject:
     """A model that is prepared by its binding, and trained step by step."""
 
     def __init__(self, model, dataset, validation):
-        self.model = model
+        self.model, self.validation = model, validation
         self.binding = bindings.of(model)
         self.passed = self.binding.weights_of(model)
         absent = ("test_data", "class_weight", "validation_split", "strategy")
@@ -208,6 +210,40 @@ def test_the_passed_model_is_not_changed(subject):
     subject.trained(STEPS, masks=subject.masks)
     subject.evaluate()
     assert bits(subject.binding.weights_of(subject.model)) == bits(subject.passed)
+
+
+def test_a_compiled_copy_has_the_weights_of_the_model(subject):
+    copied = subject.binding.compiled_copy(subject.model)
+    assert copied is not subject.model
+    assert subject.binding.is_model(copied)
+    assert bits(subject.binding.weights_of(copied)) == bits(subject.passed)
+
+
+def test_a_file_lacks_nothing_of_a_plain_model(subject):
+    ticket = subject.prepared.dense(PLAN, subject.prepared.initial)
+    assert subject.binding.lacks(ticket, PLAN.seed) == ""
+
+
+def test_a_ticket_moves_to_an_equal_model_with_or_without_its_weights(subject):
+    state = subject.trained(2, masks=subject.masks)
+    architecture = subject.searched.architecture
+    ticket = Ticket(subject.masks, state, 2, 1, PLAN, architecture)
+    for weights in (True, False):
+        moved = subject.binding.transfer(
+            ticket, subject.model, weights=weights, skip=()
+        )
+        assert (moved.masks, moved.step, moved.plan) == (ticket.masks, 0, None)
+        assert (bits(moved.weights) == bits(ticket.weights)) is weights
+
+
+def test_the_gradient_of_a_loss_scores_each_prunable_weight(subject):
+    ticket = Ticket(subject.full, subject.prepared.initial, plan=PLAN)
+    weights = subject.live.read_weights()
+    result = outcome({path: weights[path] for path in weights})
+    criterion = subject.binding.loss_gradient(subject.model, subject.validation)
+    scores = criterion(ticket, result)
+    assert {path: scores[path].shape for path in scores} == subject.live.shapes
+    assert all((score >= 0).all() for score in scores.values())
 
 
 def test_a_seed_draws_a_model_and_two_seeds_draw_two(subject):
