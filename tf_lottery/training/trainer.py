@@ -193,8 +193,7 @@ class Trainer:
         """The `val_*` and `test_*` metrics of a ticket.
 
         Args:
-            ticket: What to evaluate.
-            weights: Its starting weights, or `ticket.outcome.best_weights`.
+            weights: Default: its starting weights; or `ticket.outcome.best_weights`.
         """
         self._session.order("evaluate")
         with self.workers.training():

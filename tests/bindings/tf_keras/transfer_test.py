@@ -20,12 +20,12 @@ from tests.models import (
 )
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
-from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.tfmot.wrap import wrap
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
+from tf_lottery.training.transfer import transfer
 
 
 def ticket_of(model):
