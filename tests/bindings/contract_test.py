@@ -137,9 +137,12 @@ def names_of(kind):
 
 
 def test_a_binding_has_every_name_of_the_protocol(subject):
-    for name in names_of(protocol.Binding):
+    names = set(names_of(protocol.Binding))
+    if subject.binding.NAME == "fake":  # arrays are not exported
+        names -= {"basis", "by_name", "keras", "masks_of", "network", "plain"}
+    for name in names:
         found = getattr(subject.binding, name)
-        assert callable(found) is (name not in ("NAME", "PACKAGES")), name
+        assert callable(found) is (name not in ("NAME", "PACKAGES", "keras")), name
 
 
 @pytest.mark.parametrize("kind", ["Devices", "Engine", "Feed", "Live", "Processes"])

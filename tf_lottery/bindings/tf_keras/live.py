@@ -202,7 +202,7 @@ def _array(variable: Any) -> Any:
 
 
 def _check_shape(name: str, array: Any, variable: Any) -> None:
-    if np.shape(array) != tuple(variable.shape):
+    if not variable.shape.is_compatible_with(np.shape(array)):
         raise TicketError(
             f"This ticket was found on another model: {name!r} has shape "
             f"{np.shape(array)} there and {tuple(variable.shape)} here."

@@ -40,7 +40,7 @@ class Processes:
             self._sum_on_all = _summing(strategy)
 
     def sum(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The sum over the processes of one array of each, int64."""
+        """The sum over several processes of one array of each, int64."""
         summed = self._sum_on_all(tf.constant(values, tf.int64))
         local = self._strategy.experimental_local_results(summed)
         return np.asarray(local[0].numpy())
