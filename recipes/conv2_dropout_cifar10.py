@@ -1,7 +1,8 @@
 """Conv-2 on CIFAR-10, with dropout: figure 6 of the paper."""
 
+import tf_keras as keras
+
 from tf_lottery import Data, Plan
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import conv, data
 
 PLAN = Plan(

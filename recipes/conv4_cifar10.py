@@ -1,7 +1,8 @@
 """Conv-4 on CIFAR-10: figure 5 of the paper."""
 
+import tf_keras as keras
+
 from tf_lottery import Data, Plan
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import conv, data
 
 PLAN = Plan(

@@ -1,7 +1,8 @@
 """LeNet-300-100 on Fashion-MNIST: the paper's protocol on a harder data set."""
 
+import tf_keras as keras
+
 from tf_lottery import Data, Plan
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, lenet
 
 PLAN = Plan(

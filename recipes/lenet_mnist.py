@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import tf_keras as keras
+
 from tf_lottery import Data, Plan
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, lenet
 
 ARCHIVES = Path(__file__).parent / "data" / "mnist"

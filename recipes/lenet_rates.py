@@ -9,8 +9,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+import tf_keras as keras
+
 from tf_lottery import Data, Plan
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, lenet
 
 ARCHIVES = Path(__file__).parent / "data" / "mnist"

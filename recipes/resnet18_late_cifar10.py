@@ -1,7 +1,8 @@
 """ResNet-18 on CIFAR-10, rewound to step 500 (arXiv 1903.01611)."""
 
+import tf_keras as keras
+
 from tf_lottery import Data, Plan
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, resnet
 from tf_lottery.zoo.schedules import StepDecay
 

@@ -1,7 +1,8 @@
 """ResNet-18 on CIFAR-10, at the learning rate of 0.01: figure 8 of the paper."""
 
+import tf_keras as keras
+
 from tf_lottery import Data, Plan
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, resnet
 from tf_lottery.zoo.schedules import StepDecay
 

@@ -1,7 +1,8 @@
 """VGG-19 on CIFAR-10, at a learning rate of 0.1: figure 7 of the paper."""
 
+import tf_keras as keras
+
 from tf_lottery import Data, Plan
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.zoo import data, vgg
 from tf_lottery.zoo.schedules import StepDecay
 

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 from absl import app, flags
-from tf_lottery.bindings.tf_keras.data.given import resolve
 
-from tf_lottery import ExportError, export
+from tf_lottery import ExportError, bindings, export
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.cli.commands import load_recipe
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.find import chosen
+from tf_lottery.training.data import Given
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", "runs/lenet_mnist_demo", "Of the LeNet ticket.")
@@ -67,7 +67,7 @@ def lenet_ticket(run_dir: str) -> Any:
     ticket = chosen(RunDir(run_dir).history())
     recipe = load_recipe(str(RECIPE))
     assert ticket.plan is not None
-    data = resolve(recipe.dataset, None, None, ticket.plan)
+    data = Given(bindings.default(), recipe.dataset).resolved(ticket.plan)
     return dataclasses.replace(ticket, data=data)
 
 
