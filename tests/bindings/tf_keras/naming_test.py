@@ -203,9 +203,9 @@ def test_a_nested_model_whose_layers_were_made_last_first_is_the_same_model(betw
         outer = [layers.Dense(4), layers.Dense(6)][::-1]
         return compiled(keras.Sequential([keras.Input((FEATURES,)), inner, *outer]))
 
-    found = [Trainer(build(), arrays(), Plan()).architecture for _ in range(3)]
+    found = [Trainer(build(), arrays(), Plan()).facts["architecture"] for _ in range(3)]
     keras.backend.clear_session()
-    found.append(Trainer(build(), arrays(), Plan()).architecture)
+    found.append(Trainer(build(), arrays(), Plan()).facts["architecture"])
     assert len({manifest_of(Plan(), each, {})["architecture"] for each in found}) == 1
 
 
