@@ -15,10 +15,10 @@ from tests.models import (
 )
 from tests.training.trainings import trainer_of
 from tf_lottery import find_ticket
+from tf_lottery.bindings.tf_keras.engine import Engine
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training import pace
-from tf_lottery.training.loop import Loop
 
 slow = pytest.mark.slow
 
@@ -142,7 +142,7 @@ def test_checkpoints_of_keras_hold_pruned_weights_as_zeros(tmp_path):
 
 def test_slow_steps_are_taken_in_small_groups_so_that_a_signal_is_seen(monkeypatch):
     sizes = []
-    taken = Loop._group_of
+    taken = Engine._group_of
 
     def noted(self, size):
         sizes.append(size)
@@ -152,7 +152,7 @@ def test_slow_steps_are_taken_in_small_groups_so_that_a_signal_is_seen(monkeypat
         trainer = trainer_of(compiled(with_state()), validation=batches(32, 1))
         return trainer.train(trainer.dense())
 
-    monkeypatch.setattr(Loop, "_group_of", noted)
+    monkeypatch.setattr(Engine, "_group_of", noted)
     undisturbed = trained()
     assert max(sizes) > 1
     sizes.clear()
