@@ -8,7 +8,6 @@ import pytest
 from tests.models import CLASSES, FEATURES, arrays, compiled, keras, tf, tiny
 from tf_lottery import Plan, PlanMismatchError, find_ticket
 from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
-from tf_lottery.bindings.tf_keras.models import called
 from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.training.trainer import Trainer
@@ -84,7 +83,7 @@ def test_a_sweep_takes_no_trainer_of_another_teacher():
     values = [np.ones(2), np.ones(2), np.zeros(2)]
 
     def key(**arguments):
-        return trainers._key(called(lambda: student(**arguments), 0, None), plan)
+        return trainers.Trainers(None)._key(lambda: student(**arguments), plan)
 
     keys = [key(attribute=value) for value in values]
     assert keys[0] == keys[1] != keys[2]

@@ -181,12 +181,12 @@ def test_an_array_is_shared_once_and_only_when_it_is_read():
         def __init__(self):
             self.count, self.is_chief, self.shared = 2, True, []
 
-        def share(self, content=b""):
+        def broadcast(self, content=b""):
             self.shared.append(content)
             return content
 
     workers = Counting()
-    arrays = workers.share_arrays({"a": np.arange(3, dtype="f4"), "b": np.array(2)})
+    arrays = workers.broadcast_arrays({"a": np.arange(3, dtype="f4"), "b": np.array(2)})
     assert "a" in arrays
     assert "c" not in arrays
     assert len(workers.shared) == 1  # the names

@@ -131,7 +131,7 @@ def test_an_iterator_per_pass_brings_another_dataset_to_the_same_pass(cifar):
 
 
 def test_the_order_is_known_to_repeat_and_to_change_from_pass_to_pass(cifar):
-    assert is_repeatable(cifar().train, is_made_anew=True)
+    assert is_repeatable(cifar().train, is_made_again=True)
     assert shuffles(cifar().train)
 
 
