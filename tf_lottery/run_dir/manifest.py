@@ -35,7 +35,7 @@ def manifest_of(
 
     Args:
         plan: How much is trained, and how.
-        architecture: The model, see `Trainer.architecture`.
+        architecture: The model, see `Trainer.facts`.
         data: What is known about the data.
         values: Digests of values that training reads and never changes.
         packages: Those that train, whose versions are kept.
