@@ -223,7 +223,8 @@ class Feed:
         numbers: Gives them from the beginning.
     """
 
-    pass_length = counted = None
+    pass_length = None
+    note = ""
     spec = example_spec = "a number"
     steps_per_epoch = STEPS
     repeatable = True
@@ -249,7 +250,6 @@ class Devices:
     """One processor."""
 
     on_cpu = True
-    needs_static_shapes = False
     processes = SimpleNamespace(
         count=1, index=0, replicas=1, local=1, lost=(), sum=lambda values: values
     )
@@ -269,10 +269,6 @@ def is_model(value):
 def check_model(model):
     if not is_model(model):
         raise TypeError(f"Received: {model!r}.")
-
-
-def warn_if_trained(model, plan):
-    pass
 
 
 def checked_callbacks(callbacks):

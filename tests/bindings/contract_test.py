@@ -184,7 +184,6 @@ def test_devices_say_what_they_are(subject):
     assert isinstance(devices.in_words(), str)
     assert devices.in_words()
     assert isinstance(devices.on_cpu, bool)
-    assert isinstance(devices.needs_static_shapes, bool)
 
 
 def test_one_process_is_the_chief(subject):

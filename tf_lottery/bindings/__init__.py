@@ -24,8 +24,7 @@ def of(model: Any) -> "Binding":
         TypeError: A model of Keras 3, which no binding can search.
     """
     for package, name in _BINDINGS.items():
-        loaded = sys.modules.get(package)
-        if isinstance(model, getattr(loaded, "Model", ())):
+        if isinstance(model, getattr(sys.modules.get(package), "Model", ())):
             return load(name)
     keras3 = sys.modules.get("keras")
     if isinstance(model, getattr(keras3, "Model", ())):

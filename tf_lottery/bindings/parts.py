@@ -33,7 +33,6 @@ class Processes(Protocol):
 
     def sum(self, values: NDArray[Any]) -> NDArray[Any]:
         """The sum over all processes of one array of each, int64."""
-        ...
 
 
 class Devices(Protocol):
@@ -41,21 +40,17 @@ class Devices(Protocol):
 
     Attributes:
         on_cpu: Whether all devices are CPUs, which give equal bits each time.
-        needs_static_shapes: Whether all batches must be of one size.
         processes: The processes that train together.
     """
 
     on_cpu: bool
-    needs_static_shapes: bool
     processes: Processes
 
     def scope(self) -> AbstractContextManager[Any]:
         """Where variables are made and steps are taken."""
-        ...
 
     def in_words(self) -> str:
-        """The devices in words."""
-        ...
+        """Their kind and number, for a user."""
 
 
 class Batches(Protocol):
@@ -63,7 +58,6 @@ class Batches(Protocol):
 
     def open(self, step: int) -> Iterator[Any]:
         """An iterator whose first batch is that of `step`; steps never decrease."""
-        ...
 
 
 class Feed(Protocol):
@@ -75,7 +69,7 @@ class Feed(Protocol):
         spec: The shapes and types of a batch.
         example_spec: The same for the first batch, of which more may be known.
         repeatable: Whether each training gets the same batches, in each process.
-        counted: How many batches a pass has, if they had to be counted.
+        note: What the form of the data means for resuming and repeating a search.
         ended: The errors that say that a batch is missing.
     """
 
@@ -84,26 +78,20 @@ class Feed(Protocol):
     spec: Any
     example_spec: Any
     repeatable: bool
-    counted: int | None
+    note: str
     ended: tuple[type[BaseException], ...]
 
     def begin(self) -> Batches:
         """The batches of a training, from the beginning of the data."""
-        ...
 
     def missing(self, error: BaseException, step: int, what: str) -> Exception | None:
-        """What to raise where a batch is missing; None if the error is another.
+        """What to raise for an error of `ended` after a step; None if it is another.
 
-        Args:
-            error: One of `ended`.
-            step: The last step that was done.
-            what: What is trained.
+        `what` is trained, in words.
         """
-        ...
 
     def check_end(self, batches: Iterator[Any], step: int, what: str) -> None:
         """Raises unless a pass whose length was promised is at its end."""
-        ...
 
 
 class Names(Protocol):
@@ -111,11 +99,9 @@ class Names(Protocol):
 
     def recorded(self, logs: Mapping[str, Any]) -> dict[str, Any]:
         """The logs by the names that records have."""
-        ...
 
     def shown(self, logs: Mapping[str, Any]) -> dict[str, Any]:
         """Recorded logs by the names that callbacks see."""
-        ...
 
 
 class Engine(Protocol):
@@ -140,52 +126,42 @@ class Engine(Protocol):
     @property
     def metrics(self) -> list[str]:
         """The names of the metrics in records; the first decides by default."""
-        ...
 
     @property
     def stopped(self) -> bool:
         """Whether a callback asked to end the training."""
-        ...
 
     @property
     def steps(self) -> int:
         """The steps that the model counted, those of `begin` included."""
-        ...
 
     @property
     def traces(self) -> int:
         """How often the training step was traced."""
-        ...
 
     def begin(self, step: int) -> None:
         """Begins a training at a step."""
-        ...
 
     def begin_epoch(self) -> None:
         """Resets the metrics."""
-        ...
 
     def train(self, batches: Iterator[Any], size: int) -> Logs:
         """Takes exactly `size` optimizer steps; returns the metrics of the epoch."""
-        ...
 
     def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
         """The metrics on data, and how many batches they have.
 
         A training is not affected by it. `size` is the most batches of one call.
         """
-        ...
 
     def callback_list(self, callbacks: Sequence[Any], epochs: int, steps: int) -> Any:
         """Keras' list of callbacks, which also keeps `model.history`."""
-        ...
 
     def finalize(self) -> bool:
         """Does what Keras does to weights at the end of `fit`; whether it did anything.
 
         Keras' averages of weights (`use_ema`) take the place of the weights.
         """
-        ...
 
 
 class Live(Protocol):
@@ -194,23 +170,18 @@ class Live(Protocol):
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the prunable weights, by path."""
-        ...
 
     def read(self) -> State:
         """A copy of everything."""
-        ...
 
     def view(self) -> State:
         """Everything, read when it is asked for; it changes with the next step."""
-        ...
 
     def read_weights(self) -> Weights:
-        """A copy of the weights and non-trainable variables."""
-        ...
+        """A copy of the weights and non-trainable variables by path."""
 
     def view_weights(self) -> Weights:
         """The same, read when they are asked for."""
-        ...
 
     def assign(self, state: State, masks: Masks) -> None:
         """Sets variables and masks, and reads them back; pruned weights become +0.0.
@@ -219,23 +190,18 @@ class Live(Protocol):
             TicketError: A state or masks of another model.
             InvariantError: A variable that does not hold what was assigned.
         """
-        ...
 
     def leaking(self) -> list[str]:
         """The paths of weights that are pruned, but not zero."""
-        ...
 
     def changed_masks(self) -> list[str]:
         """The paths of weights whose masks differ from those that were assigned."""
-        ...
 
     def replica_masks(self) -> list[dict[str, Any]]:
         """The masks on each replica of this process."""
-        ...
 
     def average(self) -> None:
         """Gives all replicas the mean of what each has for itself."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -270,28 +236,18 @@ class Examples(Protocol):
         evaluated: Validation and test data, by the prefix of their metrics.
     """
 
-    @property
-    def data(self) -> Data: ...
-    @property
-    def feed(self) -> Feed: ...
-    @property
-    def evaluated(self) -> Mapping[str, Any]: ...
+    data: Data
+    feed: Feed
+    evaluated: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Port:
-    """An input or an output of a model.
-
-    Attributes:
-        name: Its name.
-        shape: Its shape with the axis of examples; None where a size is open.
-        dtype: Such as "float32".
-        is_sparse: Whether it takes sparse tensors.
-    """
+    """An input or an output of a model; sizes that are open are None in its shape."""
 
     name: str
     shape: tuple[int | None, ...]
-    dtype: str
+    dtype: str  # such as "float32"
     is_sparse: bool = False
 
 

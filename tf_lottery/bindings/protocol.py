@@ -38,24 +38,16 @@ class Network(Protocol):
         in_half: Whether layers compute in float16 or bfloat16.
     """
 
-    @property
-    def is_graph(self) -> bool: ...
-    @property
-    def inputs(self) -> tuple[Port, ...]: ...
-    @property
-    def outputs(self) -> tuple[Port, ...]: ...
-    @property
-    def indices(self) -> int: ...
-    @property
-    def variables(self) -> dict[str, Any]: ...
-    @property
-    def adapted(self) -> list[str]: ...
-    @property
-    def in_half(self) -> bool: ...
+    is_graph: bool
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    indices: int
+    variables: dict[str, Any]
+    adapted: list[str]
+    in_half: bool
 
     def call(self, *inputs: Any) -> list[Any]:
         """The flat outputs from flat tensors, in inference mode."""
-        ...
 
     def examples(self, data: Any, size: int) -> tuple[tuple[Any, ...], Any]:
         """The first examples of data: an array per input, and labels or None.
@@ -63,37 +55,29 @@ class Network(Protocol):
         Raises:
             ValueError, TypeError: The data do not fit the model.
         """
-        ...
 
     def macs(self) -> Macs:
         """Its multiply-accumulates for one example."""
-        ...
 
     def compacted(self, drop_inputs: bool) -> Compaction:
         """A smaller model that computes the same, see `tf_lottery.export.compact`."""
-        ...
 
     def save_dense(self, path: Path, signatures: Mapping[str, Any]) -> None:
         """Writes a SavedModel that Keras can load, zeros stored."""
-        ...
 
     def save(self, path: Path) -> None:
         """Writes a `.keras` file."""
-        ...
 
     def load(
         self, path: Path, custom_objects: Mapping[str, Any] | None, safe_mode: bool
     ) -> Any:
         """The model of a `.keras` file of this model, or of one like it."""
-        ...
 
     def loading(self) -> list[str]:
         """How a `.keras` file of it is loaded, if that takes more than its path."""
-        ...
 
     def lost(self) -> str:
         """What a `.keras` file of it lacks, and what to do; empty if nothing."""
-        ...
 
 
 class Binding(Protocol):
@@ -113,15 +97,9 @@ class Binding(Protocol):
 
     def is_model(self, value: Any) -> bool:
         """Whether it is a model of this Keras."""
-        ...
 
     def check_model(self, model: Any) -> None:
         """Raises unless the model can be searched."""
-        ...
-
-    def warn_if_trained(self, model: Any, plan: Plan) -> None:
-        """Warns that the tickets of a trained model start from its trained weights."""
-        ...
 
     def checked_callbacks(self, callbacks: Any) -> Any:
         """Callbacks as a list, or a function that returns them.
@@ -129,33 +107,27 @@ class Binding(Protocol):
         Raises:
             TypeError, ValueError: Not Keras callbacks, or one that no search can have.
         """
-        ...
 
     def check_use_no_other(self, callbacks: Sequence[Any], model: Any) -> None:
-        """Raises if a callback reaches the model that was passed, not its copy."""
-        ...
+        """Raises if a callback reaches this model, which was passed, not its copy."""
 
     def warn_of_lost_counts(
         self, callbacks: Sequence[Any], step: int, path: Path
     ) -> None:
         """Warns of callbacks that start again where a training continues."""
-        ...
 
     # Devices.
 
     def devices(self, strategy: Any, model: Any) -> Devices:
         """The devices of a search: those that are passed, or those of the model."""
-        ...
 
     # Models.
 
     def called(self, model: Any, seed: int, devices: Devices | None) -> Any:
-        """The model; a function is called under the seed."""
-        ...
+        """The model; a function is called under the seed, on the devices."""
 
     def built(self, model: Any, feed: Feed, seed: int) -> Any:
         """The model, or a copy of an unbuilt one with the shapes of the data."""
-        ...
 
     def searched(
         self,
@@ -170,62 +142,48 @@ class Binding(Protocol):
         Raises:
             TypeError, ValueError: A model or data that cannot be searched.
         """
-        ...
 
     def compiled_copy(self, model: Any) -> Any:
         """A compiled copy of a model, without masks."""
-        ...
 
     def lacks(self, ticket: Ticket, seed: int) -> str:
         """Why no model can be made of a ticket's file alone; empty if one can."""
-        ...
 
     # Random draws.
 
     def seeded(self, seed: int) -> AbstractContextManager[None]:
         """Everything random draws from the seed inside; states are put back after."""
-        ...
 
     def redraw(self, model: Any) -> Any:
         """A copy of a model, drawn by its initialisers under the current seed."""
-        ...
 
     def weights_of(self, model: Any) -> dict[str, Any]:
         """Copies of the weights and non-trainable variables by path."""
-        ...
 
     def trainable(self, model: Any) -> set[str]:
         """The paths of the trainable weights."""
-        ...
 
     def generators_of(
         self, model: Any, seed: int, devices: Devices | None
     ) -> dict[str, Any]:
         """The states of a model's random generators in a search of that seed."""
-        ...
 
     def generator(self, seed: int) -> Any:
         """The state of one random generator under a seed."""
-        ...
 
     # Data.
 
     def is_batches(self, value: Any) -> bool:
         """Whether it gives batches, and is not rows in memory."""
-        ...
 
     def part(self, value: Any, again: Callable[[], Any] | None) -> Any:
-        """Data in a form that can be read for each training.
+        """Data that were passed, in a form that can be read for each training.
 
-        Args:
-            value: Training, validation or test data, as the user passed them.
-            again: Calls the function that returned them, if one did.
+        `again` calls the function that returned them, if one did.
         """
-        ...
 
     def split(self, data: Data, fraction: float) -> Data:
         """Moves the last fraction of arrays into the validation data."""
-        ...
 
     def feed(
         self,
@@ -236,48 +194,37 @@ class Binding(Protocol):
         again: Callable[[], Any] | None,
     ) -> Feed:
         """The batches of training."""
-        ...
 
     def evaluated(self, data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
         """Validation and test data, where given, by the prefix of their metrics."""
-        ...
 
     def data_facts(self, examples: Examples) -> dict[str, dict[str, Any]]:
         """What is known of each part of the data, for `plan.json`."""
-        ...
 
     def data_notes(self, examples: Examples, devices: Devices) -> list[str]:
         """What a user should know of the data before they are trained on."""
-        ...
 
     def is_ordered_by_seed(self, train: Any) -> bool:
         """Whether the order of training data follows from the plan's seed alone."""
-        ...
 
     def contents(self, data: Any) -> str:
         """A hash of the examples of validation or test data, in any order."""
-        ...
 
     # What later rounds and users need.
 
     def loss_gradient(self, model: Any, batch: Any) -> Criterion:
         """A criterion that scores |w * dL/dw| of the trained weights on a batch."""
-        ...
 
     def transfer(
         self, ticket: Ticket, model: Any, *, weights: bool, skip: Sequence[str]
     ) -> Ticket:
-        """The ticket for another model, see `tf_lottery.transfer`."""
-        ...
+        """See `tf_lottery.transfer`."""
 
     def identity_of(self, model: Any, rates: Iterable[str]) -> list[Any]:
-        """What a compiled model is of, as plain values: configuration and weights.
+        """The configuration and weights of a compiled model, as plain values.
 
-        Args:
-            model: A model that was not searched.
-            rates: The names in `layer_rates`, which may ask for more than kernels.
+        `rates` are the names in `layer_rates`, which may ask for more than kernels.
         """
-        ...
 
     # Exports.
 
@@ -289,48 +236,38 @@ class Binding(Protocol):
         custom_objects: Mapping[str, Any] | None = None,
         safe_mode: bool = True,
     ) -> Any:
-        """A model like that of the ticket's search, whatever its weights are.
+        """A model like that of the ticket's search: the one passed, or a new one.
 
-        Args:
-            ticket: What is to be a model.
-            model: Such a model; by default one that is made from the ticket.
-            custom_objects, safe_mode: See `Ticket.model`.
+        Its weights are any; `custom_objects` and `safe_mode` are those of
+        `Ticket.model`.
 
         Raises:
             TicketError: There is none, or it does not fit.
         """
-        ...
 
     def plain(
         self, model: Any, weights: State | None = None, *, in_float32: bool = False
     ) -> Any:
         """An uncompiled copy without masks, with its own weights or those by path."""
-        ...
 
     def masks_of(self, model: Any) -> Masks:
-        """The masks of a masked model; of another, where its matrices are not zero."""
-        ...
+        """The masks of a masked model; of others, where their matrices are not zero."""
 
     def by_name(
         self, custom_objects: Mapping[str, Any] | None = None
     ) -> AbstractContextManager[None]:
         """Finds Keras' own layers, and others, by their names inside."""
-        ...
 
     def network(self, model: Any) -> Network:
         """A plain model, as exports see it."""
-        ...
 
     # The command line.
 
     def start(self) -> None:
-        """Looks for devices, which some frameworks greet with lines that stay."""
-        ...
+        """Looks for devices; some frameworks then write to the standard error."""
 
     def under(self, dtype_policy: str | None) -> AbstractContextManager[None]:
-        """Makes models under a dtype policy; by default under that which is set."""
-        ...
+        """Models made inside have a dtype policy; with None, the one that is set."""
 
     def first_batches(self, data: Any, number: int, batch_size: int | None) -> Any:
-        """Of data in any form, or None, what its first batches hold."""
-        ...
+        """The first batches of data in any form; None of None."""

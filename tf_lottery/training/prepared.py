@@ -106,7 +106,6 @@ def prepare(
     given, model = model, binding.called(model, plan.seed, passed)
     bindings.of(model)  # a function may return a model of another Keras
     binding.check_model(model)
-    binding.warn_if_trained(model, plan)
     devices = binding.devices(passed, model)
     parts = dataset, validation_data, test_data, class_weight, validation_split
     data = SeededData(Given(binding, *parts), plan, devices)

@@ -1,7 +1,7 @@
 """The one place that imports TensorFlow, tf_keras and tfmot, their inner parts too.
 
-tfmot works on tf_keras (Keras 2). The environment variable must be set before
-TensorFlow is imported for the first time, so that `tf.keras` is tf_keras too.
+tfmot works on tf_keras (Keras 2). `tf.keras` is tf_keras, too, if the environment
+variable is set before TensorFlow is imported for the first time.
 """
 
 import os
@@ -20,11 +20,4 @@ from tensorflow_model_optimization.python.core.sparsity.keras import (
 
 sparsity = tfmot.sparsity.keras
 
-__all__ = [
-    "context",
-    "keras",
-    "prune_registry",
-    "pruning_wrapper",
-    "sparsity",
-    "tf",
-]
+__all__ = ["context", "keras", "prune_registry", "pruning_wrapper", "sparsity", "tf"]

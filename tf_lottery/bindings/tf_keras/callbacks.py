@@ -1,5 +1,6 @@
-"""Callbacks: what must hold of them before anything is trained, and their list."""
+"""Callbacks: what must hold of them before anything is trained."""
 
+import functools
 import inspect
 import types
 from collections.abc import Iterator, Sequence
@@ -21,21 +22,6 @@ _COUNT_NOTHING = (
     keras.callbacks.TensorBoard,
     keras.callbacks.TerminateOnNaN,
 )
-
-
-def callback_list(callbacks: Any, model: Any, epochs: int, steps: int) -> Any:
-    """Keras' list of callbacks, which also keeps `model.history`."""
-    return keras.callbacks.CallbackList(
-        callbacks, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
-    )
-
-
-def sees_batches(callbacks: Any) -> bool:
-    """Whether any callback acts on batches: a group of steps would hide some."""
-    listed = keras.callbacks.CallbackList(callbacks)
-    return bool(
-        listed._should_call_train_batch_hooks or listed._should_call_test_batch_hooks
-    )
 
 
 def checked_callbacks(callbacks: Any) -> Any:
@@ -68,21 +54,18 @@ def checked_callbacks(callbacks: Any) -> Any:
 
 
 def check_use_no_other(callbacks: Sequence[Any], model: Any) -> None:
-    """Raises if a callback reaches the model that was passed, not its copy."""
-    parts: dict[int, str] = {}
-    for layer in model._flatten_layers():
-        parts[id(layer)] = f"the layer {layer.name!r} of the model"
-    for path, weight in named_weights(model).items():
-        parts[id(weight)] = f"the weight {path!r} of the model"
-    parts[id(model.optimizer)] = "the optimizer of the model"
-    parts[id(model)] = "the model"
+    """See `Binding.check_use_no_other`."""
+    layers, weights = model._flatten_layers(), named_weights(model)
+    parts = {id(layer): f"the layer {layer.name!r} of the model" for layer in layers}
+    parts |= {id(weights[p]): f"the weight {p!r} of the model" for p in weights}
+    parts |= {id(model.optimizer): "the optimizer of the model", id(model): "the model"}
     for callback in callbacks:
         for name, value in _values(callback):
-            _check_value(callback, name, value, parts)
+            rebound(value, functools.partial(_refuse, callback, name, parts))
 
 
 def warn_of_lost_counts(callbacks: Sequence[Any], step: int, path: Path) -> None:
-    """Warns that callbacks start again at a step, where a checkpoint continues."""
+    """See `Binding.warn_of_lost_counts`."""
     kinds = (type(each) for each in callbacks if not isinstance(each, _COUNT_NOTHING))
     if names := ", ".join(sorted({kind.__name__ for kind in kinds})):
         warn(
@@ -93,17 +76,14 @@ def warn_of_lost_counts(callbacks: Sequence[Any], step: int, path: Path) -> None
         )
 
 
-def _check_value(callback: Any, name: str, value: Any, parts: Any) -> None:
-    def refuse(part: Any) -> None:
-        if part is not None and id(part) in parts:
-            raise ValueError(
-                "A callback must reach the model as `self.model`, since a search "
-                f"trains a copy of yours. Received: {type(callback).__name__}, whose "
-                f"{name!r} uses {parts[id(part)]} that was passed. Write a subclass of "
-                "`keras.callbacks.Callback` that uses `self.model`."
-            )
-
-    rebound(value, refuse)
+def _refuse(callback: Any, name: str, parts: dict[int, str], value: Any) -> None:
+    if value is not None and id(value) in parts:
+        raise ValueError(
+            "A callback must reach the model as `self.model`, since a search trains a "
+            f"copy of yours. Received: {type(callback).__name__}, whose {name!r} uses "
+            f"{parts[id(value)]} that was passed. Write a subclass of "
+            "`keras.callbacks.Callback` that uses `self.model`."
+        )
 
 
 def _values(callback: Any) -> Iterator[tuple[str, Any]]:

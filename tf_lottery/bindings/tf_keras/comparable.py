@@ -4,14 +4,20 @@ Plain values and Keras' own code can be compared. Of a user's loss only the name
 known, of a callback nothing, and a dataset object that shuffles may have been read.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.parts import Examples
-from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_keras import hold
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.checks.model import check_model
 from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN
 from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS
+from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
 from tf_lottery.bindings.tf_keras.data.forms import Batched
+from tf_lottery.bindings.tf_keras.layers import asked_for, named_weights
+from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
 
 _KERAS = ("tf_keras.", "keras.", "tensorflow.", "tf_lottery.")
 
@@ -40,6 +46,14 @@ def own_code(model: Any, architecture: Mapping[str, Any] | None) -> list[str]:
     """The names of classes and functions of a compiled model that are not of Keras."""
     in_config = _in_config(architecture) if architecture else ["a layer"]
     return sorted({*in_config, *_in_compilation(model), *_in_model(model)})
+
+
+def identity_of(model: Any, rates: Iterable[str]) -> list[Any]:
+    """See `Binding.identity_of`; models of equal identity train alike."""
+    if isinstance(model, keras.Model):
+        check_model(model)
+    values = fixed_values(model) if getattr(model, "built", False) else {}
+    return [describe(model), _weights_digest(model), values, sorted(asked_for(rates))]
 
 
 def _in_model(model: Any) -> Iterator[str]:
@@ -81,3 +95,13 @@ def _serialized(values: Any) -> Iterator[Mapping[str, Any]]:
     elif isinstance(values, list | tuple):
         for value in values:
             yield from _serialized(value)
+
+
+def _weights_digest(model: Any) -> str:
+    """A hash of the weights and the optimizer's values, drawn, set or loaded."""
+    digest = hashlib.sha256()
+    optimizer = hold.variables(model.optimizer, {}).values()
+    for variable in [*named_weights(model).values(), *optimizer]:
+        value = variable.numpy()
+        digest.update(str((value.dtype, value.shape)).encode() + value.tobytes())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Which devices train: strategies by name, and those that cannot."""
+"""Which devices train: strategies by name, those that cannot, and their processes."""
 
 import contextlib
 import functools
@@ -6,8 +6,10 @@ import os
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.processes import Processes
 
 _KINDS = {
     "mirrored": tf.distribute.MirroredStrategy,
@@ -17,12 +19,41 @@ _KINDS = {
 NAMES = tuple(_KINDS)
 
 
-class Devices:
-    """The devices of a `tf.distribute` strategy.
+class Processes:
+    """The processes of a strategy; with one, nothing is sent."""
 
-    Args:
-        strategy: The strategy that trains.
-    """
+    lost: tuple[type[BaseException], ...] = (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.InternalError,
+    )
+
+    def __init__(self, strategy: Any) -> None:
+        self._strategy = strategy
+        self.replicas = int(strategy.num_replicas_in_sync)
+        resolver = strategy.cluster_resolver
+        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        cluster = resolver.cluster_spec().as_dict() if several else {}
+        chiefs, workers = cluster.get("chief", []), cluster.get("worker", [])
+        self.count = max(len([*chiefs, *workers]), 1)
+        self.index = 0
+        self.local = self.replicas
+        if self.count > 1:
+            before = len(chiefs) if resolver.task_type != "chief" else 0
+            self.index = before + resolver.task_id
+            self.local = len(strategy.extended.worker_devices)
+            self._sum_on_all = _summing(strategy)
+
+    def sum(self, values: NDArray[Any]) -> NDArray[Any]:
+        summed = self._sum_on_all(tf.constant(values, tf.int64))
+        local = self._strategy.experimental_local_results(summed)
+        return np.asarray(local[0].numpy())
+
+
+class Devices:
+    """The devices of a `tf.distribute` strategy."""
 
     def __init__(self, strategy: Any) -> None:
         self.strategy = strategy
@@ -32,12 +63,10 @@ class Devices:
         self.processes = Processes(strategy)
 
     def scope(self) -> AbstractContextManager[Any]:
-        """The scope of the strategy."""
         scope: AbstractContextManager[Any] = self.strategy.scope()
         return scope
 
     def in_words(self) -> str:
-        """The strategy and its devices in words."""
         strategy, number = self.strategy, self.processes.replicas
         if _is_default(strategy):
             return f"one device ({'CPU' if self.on_cpu else 'GPU'})"
@@ -49,27 +78,23 @@ class Devices:
 
 
 def devices(strategy: Any, model: Any) -> Devices:
-    """The devices of a search.
+    """See `Binding.devices`.
 
-    Args:
-        strategy: A `tf.distribute.Strategy`; "mirrored", "multiworker" or "tpu"; or
-            None: the one that the model was built in, else the current one.
-        model: A Keras model, or a function that returns one.
-
-    Raises:
-        TypeError: Neither a strategy nor a name.
-        ValueError: One that cannot train a lottery ticket, or not this model.
+    `strategy` is a `tf.distribute.Strategy`; "mirrored", "multiworker" or "tpu"; or
+    None: the one that the model was built in, else the current one.
     """
     if isinstance(strategy, Devices):
         strategy = strategy.strategy
     built = isinstance(model, keras.Model)
     own = model.distribute_strategy if built else tf.distribute.get_strategy()
-    if isinstance(strategy, str):
-        strategy = own if _is_called(own, strategy) else _named(strategy, built)
+    if isinstance(strategy, str) and strategy in NAMES:
+        is_own = isinstance(own, _KINDS[strategy])
+        strategy = own if is_own else _named(strategy, built)
     if strategy is None:
         strategy = own
     if not isinstance(strategy, tf.distribute.Strategy):
-        raise TypeError(
+        wrong = ValueError if isinstance(strategy, str) else TypeError
+        raise wrong(
             "`strategy` must be a tf.distribute.Strategy, or one of "
             f"{', '.join(map(repr, NAMES))}. Received: strategy={strategy!r}."
         )
@@ -84,11 +109,6 @@ def _on_cpu(strategy: Any) -> bool:
 
 
 def _named(name: str, built: bool) -> Any:
-    if name not in NAMES:
-        raise ValueError(
-            f"`strategy` must be one of {', '.join(map(repr, NAMES))}, or a "
-            f"tf.distribute.Strategy. Received: strategy={name!r}."
-        )
     if name == "mirrored":
         return _mirrored()
     if built:
@@ -173,6 +193,18 @@ def _is_default(strategy: Any) -> bool:
     return type(strategy).__name__ == "_DefaultDistributionStrategy"
 
 
-def _is_called(strategy: Any, name: str) -> bool:
-    """Whether a name means the strategy that a model is in already."""
-    return name in _KINDS and isinstance(strategy, _KINDS[name])
+def _summing(strategy: Any) -> Any:
+    local = len(strategy.extended.worker_devices)
+
+    def on_replica(values: Any) -> Any:
+        context = tf.distribute.get_replica_context()
+        # Of the replicas of a worker, one brings its values.
+        brings = context.replica_id_in_sync_group % local == 0
+        mine = tf.where(brings, values, tf.zeros_like(values))
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])  # type: ignore[untyped-decorator]
+    def on_all(values: Any) -> Any:
+        return strategy.run(on_replica, (values,))
+
+    return on_all

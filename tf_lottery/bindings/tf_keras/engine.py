@@ -12,21 +12,16 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.parts import Logs
-from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.callbacks import callback_list
 from tf_lottery.bindings.tf_keras.metric_names import MetricNames
 from tf_lottery.bindings.tf_keras.states import kept, recurrent_states
 
 
 class Engine:
-    """Takes groups of optimizer steps of a compiled model, and evaluates it.
+    """Takes groups of optimizer steps, see `parts.Engine`.
 
-    Args:
-        model: Compiled with `steps_per_execution` > 1, so that the size of a
-            group can be set at run time, or equal to 1.
-        group: The most steps of one call of the train or test function.
-        given: The `steps_per_execution` that the user compiled with: callbacks see it.
+    The model is compiled with `steps_per_execution` of `group`; `given` is that of the
+    user, which callbacks see.
     """
 
     errors: tuple[type[BaseException], ...] = (tf.errors.OpError,)
@@ -49,86 +44,79 @@ class Engine:
 
     @property
     def names(self) -> MetricNames:
-        """What the model's metrics are called; they must be made."""
         return MetricNames(self.model)
 
     @property
     def metrics(self) -> list[str]:
-        """The names of the metrics in records; the one that decides by default first.
+        compiled = {metric.name for metric in self.model.compiled_metrics.metrics}
 
-        Compiled metrics come before losses. What a model adds by `add_metric` comes
-        last, as it may be of any direction.
-        """
-        names, model = self.model.metrics_names, self.model
-        compiled = {metric.name for metric in model.compiled_metrics.metrics}
-        losses = [name for name in names if name.endswith("loss")]
-        ordered = [name for name in names if name in compiled and name not in losses]
-        ordered += losses
-        ordered += [name for name in [*names, "loss"] if name not in ordered]
+        def place(name: str) -> int:
+            if name.endswith("loss"):
+                return 1
+            # What a model adds by `add_metric` may be of any direction.
+            return 0 if name in compiled else 2
+
+        ordered = [*sorted(self.model.metrics_names, key=place), "loss"]
         return list(self.names.recorded(dict.fromkeys(ordered)))
 
     @property
     def stopped(self) -> bool:
-        """Whether a callback asked to end the training."""
         return bool(self.model.stop_training)
 
     @property
     def steps(self) -> int:
-        """The steps that the model counted, those of `begin` included."""
         return int(self.model._train_counter.numpy())
 
     @property
     def traces(self) -> int:
-        """How often the train function was traced."""
         function = getattr(self.model, "train_tf_function", None)
         return function.experimental_get_tracing_count() if function else 0
 
     def begin(self, step: int) -> None:
-        """Begins a training at a step."""
         self.model._train_counter.assign(step)
         self.model.stop_training = False
 
     def begin_epoch(self) -> None:
-        """Resets the metrics."""
         self.model.reset_metrics()
 
     def train(self, batches: Iterator[Any], size: int) -> Logs:
-        """Takes exactly `size` optimizer steps; returns the metrics of the epoch."""
         with self._group_of(size):
             return _numbers(self._train(batches))
 
     def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
-        """The metrics on a dataset, and how many batches it has.
-
-        They depend on weights alone: stateful recurrent layers begin at zero. Their
-        states and the metrics of the training are put back afterwards.
-        """
         # Keras loses what a group counted in which batches of unknown number end.
         size = size if int(data.cardinality()) > 0 else 1
         metrics = [v for metric in self.model.metrics for v in metric.variables]
         with kept([*metrics, *self._states]):
+            # The metrics depend on weights alone.
             for state in self._states:
                 state.assign(tf.zeros_like(state))
             logs = _numbers(self._evaluated(data, size, callbacks))
         return logs, int(self.model._test_counter.numpy())
 
     def callback_list(self, callbacks: Sequence[Any], epochs: int, steps: int) -> Any:
-        """Keras' list of callbacks, which also keeps `model.history`."""
-        return callback_list(callbacks, self.model, epochs, steps)
+        return keras.callbacks.CallbackList(
+            callbacks,
+            add_history=True,
+            model=self.model,
+            epochs=epochs,
+            steps=steps,
+            verbose=0,
+        )
 
     def finalize(self) -> bool:
-        """Gives weights their averages where the optimizer keeps them (`use_ema`)."""
-        return hold.finalize(self.model)
+        optimizer = self.model.optimizer
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        if not getattr(inner, "use_ema", False):
+            return False
+        inner.finalize_variable_values(self.model.trainable_variables)
+        return True
 
     def traced(self, spec: Any, evaluated: Mapping[str, Any]) -> Iterator[Any]:
-        """The steps of training and evaluation as concrete functions.
+        """The steps of training and of evaluation as concrete functions.
 
         The compiled training step is traced here, before it is first called, and not
         again. What cannot be traced, as an eager step may be, is left out.
-
-        Args:
-            spec: The element spec of training batches.
-            evaluated: The datasets of `evaluate`, by name.
         """
         alone = self.model.distribute_strategy.num_replicas_in_sync == 1
         function = getattr(self.model, "train_tf_function", None)

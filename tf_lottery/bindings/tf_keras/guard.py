@@ -7,8 +7,8 @@ is exempt: it sees masked gradients, so it has nothing to mask.
 
 import contextlib
 import functools
-import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
@@ -16,30 +16,21 @@ from tf_lottery.bindings.tf_keras._imports import tf
 _METHODS = ("assign", "assign_add", "assign_sub")
 
 
-class _Exempt(threading.local):
-    depth = 0
-
-
-_exempt = _Exempt()
+_exempt = ContextVar("exempt", default=False)
 
 
 @contextlib.contextmanager
 def exempt() -> Iterator[None]:
     """Assignments inside, by this thread, are made as they are."""
-    _exempt.depth += 1
+    token = _exempt.set(True)
     try:
         yield
     finally:
-        _exempt.depth -= 1
+        _exempt.reset(token)
 
 
 def guard(weight: Any, mask: Any) -> None:
-    """Makes assignments to a weight set only what its mask keeps.
-
-    Args:
-        weight: A variable; methods are set on it, nothing of it is serialised.
-        mask: The variable that holds its mask.
-    """
+    """Makes assignments to a variable set only what the variable of its mask keeps."""
     for name in _METHODS:
         setattr(weight, name, _guarded(getattr(weight, name), mask))
 
@@ -47,7 +38,7 @@ def guard(weight: Any, mask: Any) -> None:
 def _guarded(assign: Callable[..., Any], mask: Any) -> Callable[..., Any]:
     @functools.wraps(assign)
     def guarded(value: Any, *args: Any, **kwargs: Any) -> Any:
-        return assign(value if _exempt.depth else _kept(value, mask), *args, **kwargs)
+        return assign(value if _exempt.get() else _kept(value, mask), *args, **kwargs)
 
     return guarded
 

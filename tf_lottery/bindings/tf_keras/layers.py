@@ -53,12 +53,9 @@ def graph_layers(model: Any) -> list[Any]:
 
 
 def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
-    """Variables by path: of layers, so neither masks nor the optimizer's.
+    """The variables of layers by path, without masks and the optimizer's.
 
-    Args:
-        model: A model, wrapped or not.
-        names: From neighbouring layers to their names; those of Keras, `own_names`,
-            are not equal in copies.
+    `names` gives the names of neighbouring layers; `own_names` of copies differ.
     """
     weights: dict[str, Any] = {}
     seen: set[int] = set()
@@ -83,17 +80,10 @@ def has_unbuilt(model: Any) -> bool:
     return any(isinstance(p, keras.Sequential) and not p.built for p in parts)
 
 
-def graph_weights(model: Any) -> set[int]:
-    """The ids of the trainable weights of layers that the model's graph calls."""
-    called = graph_layers(model) if hasattr(model, "_nodes_by_depth") else [model]
-    return {id(w) for layer in called for w in layer.trainable_weights}
-
-
 def own_weights(layer: Any, names: Names = layer_names) -> dict[str, Any]:
-    """A layer's variables by their own names, such as `lstm_cell/kernel`.
+    """A layer's variables by the names of its parts, such as `lstm_cell/kernel`.
 
-    Named by the layer's parts, not by the names of the variables: those depend on
-    where in a program a part was built.
+    The names of variables themselves depend on where in a program a part was built.
     """
     # Not the handler that lookup layers list among their weights.
     own = {id(weight) for weight in _existing(layer) if isinstance(weight, tf.Variable)}
@@ -115,18 +105,17 @@ def own_weights(layer: Any, names: Names = layer_names) -> dict[str, Any]:
 
 
 def prunable_weights(layer: Any, asked: Collection[int] = ()) -> list[Any]:
-    """The trainable weights of a layer that can be pruned.
+    """The trainable weights of a layer that can be pruned, and those of these ids.
 
-    Those that tfmot prunes in the layers that it knows, and kernels by name in all
+    They are what tfmot prunes in the layers that it knows, and kernels by name in all
     others (Bidirectional, EinsumDense, subclasses of Dense, ...). A layer of your own
-    takes part by such a weight, or by a method `get_prunable_weights`.
-
-    Args:
-        layer: The layer. If tfmot knows it, it is given that method: pass a copy.
-        asked: The ids of more weights to prune.
+    takes part by such a weight, or by a method `get_prunable_weights`. tfmot gives that
+    method to the layers that it knows: pass a copy.
     """
-    known = known_weights(layer)
-    weights = _kernels(layer) if known is None else known
+    weights = known_weights(layer)
+    if weights is None:
+        matrices = (w for w in layer.trainable_weights if len(w.shape) > 1)
+        weights = [weight for weight in matrices if last_name(weight) in _KERNELS]
     weights = [*weights, *(w for w in layer.weights if id(w) in asked)]
     trainable = {id(weight) for weight in layer.trainable_weights}
     return [weight for weight in weights if id(weight) in trainable]
@@ -137,13 +126,12 @@ def weights_to_mask(
 ) -> dict[int, list[Any]]:
     """The weights that get masks, by the id of their layer.
 
-    Args:
-        model: The model.
-        keys: Those of `layer_rates`, see `asked_for`.
-        held: The ids of weights that get a mask in any case.
+    `keys` are those of `layer_rates`; weights with an id in `held` get one in any case.
     """
+    asked = depthwise(model, keys)
     # A layer in a frozen model is trainable only by its own flag.
-    trainable, asked = graph_weights(model), depthwise(model, keys)
+    called = graph_layers(model) if hasattr(model, "_nodes_by_depth") else [model]
+    trainable = {id(w) for layer in called for w in layer.trainable_weights}
     found = {}
     for layer in named_layers(model).values():
         ids = trainable.intersection(map(id, prunable_weights(layer, asked)))
@@ -162,9 +150,9 @@ def known_weights(layer: Any) -> list[Any] | None:
 
 
 def asked_for(keys: Iterable[str]) -> list[str]:
-    """Those that name depthwise kernels in full, like "*/depthwise_kernel".
+    """The keys that name depthwise kernels in full, like "*/depthwise_kernel".
 
-    They are few and each counts, and are only pruned if a rate or a mask names them.
+    Such kernels are small, and only pruned if a rate or a mask names them.
     """
     return [key for key in keys if key.split("/")[-1] == _DEPTHWISE]
 
@@ -182,7 +170,7 @@ def depthwise(model: Any, keys: Collection[str]) -> set[int]:
 def skipped_layers(model: Any) -> list[str]:
     """Layers with a trainable matrix and no weight to prune, "path (class)".
 
-    Without depthwise convolutions, which are left dense by choice.
+    Depthwise convolutions, which are left dense by choice, are not among them.
     """
     return [
         f"{path} ({type(layer).__name__})"
@@ -217,14 +205,6 @@ def _counters(layer: Any) -> set[int]:
     bins = [part for part in inside if isinstance(part, kind)]
     counters += [part.summary for part in bins if hasattr(part, "summary")]
     return set(map(id, counters))
-
-
-def _kernels(layer: Any) -> list[Any]:
-    return [
-        weight
-        for weight in layer.trainable_weights
-        if len(weight.shape) > 1 and last_name(weight) in _KERNELS
-    ]
 
 
 def without_wrapper(layer: Any) -> Any:

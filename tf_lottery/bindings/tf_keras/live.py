@@ -24,11 +24,11 @@ from tf_lottery.core.outcome import State
 
 
 class Live:
-    """Reads and assigns the variables of a model in tfmot's wrappers.
+    """The variables of a masked model, see `parts.Live`.
 
     Args:
-        model: A wrapped model: of `wrap`, or tfmot's own. It must be compiled for its
-            optimizer's variables to be found.
+        model: Of `wrap` or `searched`, or wrapped by tfmot. It must be compiled for
+            its optimizer's variables to be found.
     """
 
     def __init__(self, model: Any) -> None:
@@ -66,15 +66,11 @@ class Live:
         return [v for v in variables if isinstance(v, tf.Variable)]
 
     def average(self) -> None:
-        """Gives all replicas the average where each has a value of its own.
-
-        What is read afterwards is what every replica holds. All workers must call it.
-        """
+        """See `parts.Live.average`; all workers must call it."""
         for variable in self._averaged:
             variable.assign(tf.convert_to_tensor(variable))
 
     def replica_masks(self) -> list[dict[str, Any]]:
-        """The masks on each replica of this process."""
         parts = {path: _parts(masks[0]) for path, masks in self._masks.items()}
         number = len(next(iter(parts.values())))
         return [
@@ -84,34 +80,25 @@ class Live:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the prunable weights."""
         return {path: tuple(self.weights[path].shape) for path in self._masks}
 
     def read(self) -> State:
-        """A copy of everything; an array of one value takes no memory."""
         values = {name: compact(_array(v)) for name, v in self.variables.items()}
         return values | self._settings.changed()
 
     def view(self) -> State:
-        """Everything, read when it is asked for; it changes with the next step."""
         return _View(self.variables | self._settings.changed())
 
     def view_weights(self) -> State:
-        """The weights and non-trainable variables, read when they are asked for."""
         return _View(self.weights)
 
     def read_weights(self) -> State:
-        """A copy of the weights and non-trainable variables."""
         return {path: _array(weight) for path, weight in self.weights.items()}
 
     def assign(self, state: State, masks: Masks) -> None:
-        """Sets variables and masks; pruned weights become +0.0, their slots neutral.
+        """See `parts.Live.assign`; slots of pruned weights become neutral.
 
         A state of all variables sets the settings, too.
-
-        Raises:
-            TicketError: A state or masks of another model.
-            InvariantError: A variable that does not hold what was assigned.
         """
         self._check(state, masks)
         self._decided = masks
@@ -120,13 +107,16 @@ class Live:
                 _assign(path, variable, masks[path].astype(variable.dtype.name))
         for name in itertools.filterfalse(is_setting, state):
             variable, array = self.variables[name], state[name]
-            _check_shape(name, array, variable)
+            if not variable.shape.is_compatible_with(np.shape(array)):
+                raise TicketError(
+                    f"This ticket was found on another model: {name!r} has shape "
+                    f"{np.shape(array)} there and {tuple(variable.shape)} here."
+                )
             _assign(name, variable, self._masked(name, array, masks))
         if self.variables.keys() <= state.keys():
             self._settings.assign(state)
 
     def leaking(self) -> list[str]:
-        """The paths of weights that are pruned by the masks assigned, but not zero."""
         return [
             path
             for path, mask in self._decided.items()
@@ -137,7 +127,6 @@ class Live:
         ]
 
     def changed_masks(self) -> list[str]:
-        """The paths of weights whose mask variables differ from the assigned masks."""
         return [
             path
             for path, mask in self._decided.items()
@@ -201,14 +190,6 @@ def _array(variable: Any) -> Any:
     return _parts(variable)[0].numpy()
 
 
-def _check_shape(name: str, array: Any, variable: Any) -> None:
-    if not variable.shape.is_compatible_with(np.shape(array)):
-        raise TicketError(
-            f"This ticket was found on another model: {name!r} has shape "
-            f"{np.shape(array)} there and {tuple(variable.shape)} here."
-        )
-
-
 def _assign(name: str, variable: Any, value: Any) -> None:
     variable.assign(value)
     if not all(_same_bits(part, value) for part in _parts(variable)):
@@ -226,19 +207,17 @@ def _check_names(
     what: str, ticket: Mapping[str, Any], *, needed: Any, known: Any
 ) -> None:
     """Raises unless the ticket has all that is needed, and only what is known."""
-    extra = [name for name in ticket if name not in known]
-    missing = [name for name in needed if name not in ticket]
-    if extra:
-        differs = f"it has {what} for {_some(extra)}, which the model lacks"
-    elif missing:
-        differs = f"it has no {what} for {_some(missing)} of the model"
-    else:
+    extra = [repr(name) for name in ticket if name not in known]
+    missing = [repr(name) for name in needed if name not in ticket]
+    if not (extra or missing):
         return
+    some = ", ".join((extra or missing)[:5])
+    differs = (
+        f"it has {what} for {some}, which the model lacks"
+        if extra
+        else f"it has no {what} for {some} of the model"
+    )
     raise TicketError(
         f"This ticket was found on another model: {differs}. The model must have the "
         "same layers, of the same names."
     )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:5]))

@@ -17,11 +17,7 @@ _HEADS = ("val_", "test_")
 
 
 class MetricNames:
-    """The names of a compiled model's metrics, and what they are called in records.
-
-    Args:
-        model: A compiled model whose metrics are made.
-    """
+    """The names of the metrics of a compiled model that has made them."""
 
     def __init__(self, model: Any) -> None:
         layers = [without_wrapper(layer) for layer in model.layers]
@@ -43,11 +39,9 @@ class MetricNames:
         self._shown = {recorded: name for name, recorded in self._recorded.items()}
 
     def recorded(self, logs: Mapping[str, Value]) -> dict[str, Value]:
-        """The logs by the names that records have."""
         return _renamed(logs, self._recorded)
 
     def shown(self, logs: Mapping[str, Value]) -> dict[str, Value]:
-        """Recorded logs by the names that callbacks see."""
         return _renamed(logs, self._shown)
 
 

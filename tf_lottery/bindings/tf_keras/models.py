@@ -5,14 +5,14 @@ from typing import Any
 
 from tf_lottery.bindings.parts import Feed
 from tf_lottery.bindings.tf_keras import hold
-from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.bindings.tf_keras.callbacks import sees_batches
+from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.checks.specs import check_batch
-from tf_lottery.bindings.tf_keras.copying.copier import Copier, copy_layer
+from tf_lottery.bindings.tf_keras.copying.copier import Copier, copy_layer, copy_model
 from tf_lottery.bindings.tf_keras.data.arrays import unpacked
 from tf_lottery.bindings.tf_keras.devices import Devices
 from tf_lottery.bindings.tf_keras.layers import has_unbuilt
 from tf_lottery.bindings.tf_keras.process import names_from_zero, seeded
+from tf_lottery.bindings.tf_keras.states import generators
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, compiled_copy
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
@@ -22,10 +22,7 @@ GROUP = 50
 
 
 def called(model: Any, seed: int, devices: Devices | None) -> Any:
-    """The model; a function is called under the seed, in the scope of the devices.
-
-    Unnamed layers are numbered from 0, so they have the same names in each call.
-    """
+    """See `Binding.called`; unnamed layers have the same names in each call."""
     if isinstance(model, keras.Model) or not callable(model):
         return model
     scope = devices.scope() if devices else contextlib.nullcontext()
@@ -36,8 +33,18 @@ def called(model: Any, seed: int, devices: Devices | None) -> Any:
 def built(model: Any, feed: Feed, seed: int) -> Any:
     """See `Binding.built`."""
     check_batch(feed.example_spec, "dataset")
-    if model.built:
-        return _with_built_parts(model, seed) if has_unbuilt(model) else model
+    if not model.built:
+        model = _built(model, feed, seed)
+    if not has_unbuilt(model):
+        return model
+    with model.distribute_strategy.scope():
+        copied = compiled_copy(model, seed)
+        hold.copy_values(model, copied)
+    return copied
+
+
+def _built(model: Any, feed: Feed, seed: int) -> Any:
+    """A compiled copy of an unbuilt model, which is built for the batches."""
     inputs, _, _ = unpacked(feed.example_spec)
     shape = getattr(inputs, "shape", None)
     if shape is None or shape.rank is None:
@@ -51,15 +58,7 @@ def built(model: Any, feed: Feed, seed: int) -> Any:
         copier.complete()
         copy.build((None, *shape[1:]))
         compile_like(copy, model)
-    return _with_built_parts(copy, seed) if has_unbuilt(copy) else copy
-
-
-def _with_built_parts(model: Any, seed: int) -> Any:
-    """A compiled copy of a model that holds an unbuilt one."""
-    with model.distribute_strategy.scope():
-        copied = compiled_copy(model, seed)
-        hold.copy_values(model, copied)
-    return copied
+    return copy
 
 
 def optimizer(model: Any, plan: Plan, last_step: int) -> Any:
@@ -76,4 +75,20 @@ def group_size(model: Any, callbacks: Any) -> int:
     given = int(model._steps_per_execution.numpy())
     if model.run_eagerly or model.jit_compile or callable(callbacks):
         return given
-    return given if sees_batches(list(callbacks)) else max(given, GROUP)
+    listed = keras.callbacks.CallbackList(callbacks)
+    # A group of steps would hide some batches from a callback.
+    if listed._should_call_train_batch_hooks or listed._should_call_test_batch_hooks:
+        return given
+    return max(given, GROUP)
+
+
+def generators_of(model: Any, seed: int, devices: Devices | None) -> dict[str, Any]:
+    """See `Binding.generators_of`; all workers must call it, as it makes variables."""
+    with (devices or model.distribute_strategy).scope():
+        copied = copy_model(model, seed)
+    return {name: each.numpy() for name, each in generators(copied).items()}
+
+
+def generator(seed: int) -> Any:
+    """See `Binding.generator`."""
+    return tf.random.Generator.from_seed(seed).state.numpy()

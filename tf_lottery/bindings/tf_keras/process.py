@@ -3,6 +3,7 @@
 import contextlib
 import random
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,12 @@ def start() -> None:
     tf.config.list_logical_devices()
 
 
-@contextlib.contextmanager
-def under(dtype_policy: Any) -> Iterator[None]:
-    """Makes models under a dtype policy; None leaves the policy as it is."""
-    before = keras.mixed_precision.global_policy()
-    if dtype_policy is not None:
-        keras.mixed_precision.set_global_policy(dtype_policy)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)
+def under(dtype_policy: Any) -> AbstractContextManager[None]:
+    """See `Binding.under`."""
+    policy = dtype_policy or keras.mixed_precision.global_policy()
+    scope: AbstractContextManager[None]
+    scope = keras.src.mixed_precision.policy.policy_scope(policy)
+    return scope
 
 
 @contextlib.contextmanager

@@ -1,10 +1,18 @@
-"""The copy that is searched: masked, proved, compiled as the user's model is now."""
+"""The copy that is searched: masked, proved, compiled as the user's model is now.
+
+Its layers, weights, files and summary are those of the user's model: callbacks see
+what they see in Keras' `fit`. tfmot's wrappers, which hold the masks, are outside the
+graph: inside it, masks would be among `model.get_weights()`.
+"""
 
 import functools
+import types
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from tf_lottery.bindings.parts import Examples, Searched
 from tf_lottery.bindings.tf_keras import comparable, hold, models
+from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.checks import model as checks
 from tf_lottery.bindings.tf_keras.checks.examples import check_examples
 from tf_lottery.bindings.tf_keras.checks.own_steps import (
@@ -14,16 +22,28 @@ from tf_lottery.bindings.tf_keras.checks.own_steps import (
     has_own,
 )
 from tf_lottery.bindings.tf_keras.copying import proof
+from tf_lottery.bindings.tf_keras.copying.attributes import WRAPPERS
+from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
 from tf_lottery.bindings.tf_keras.data.feeding import first_inputs
 from tf_lottery.bindings.tf_keras.devices import Devices
 from tf_lottery.bindings.tf_keras.engine import Engine
-from tf_lottery.bindings.tf_keras.layers import named_weights, skipped_layers
+from tf_lottery.bindings.tf_keras.guard import guard
+from tf_lottery.bindings.tf_keras.layers import (
+    named_layers,
+    named_weights,
+    skipped_layers,
+    weights_to_mask,
+)
 from tf_lottery.bindings.tf_keras.live import Live
-from tf_lottery.bindings.tf_keras.masked import masked_copy
 from tf_lottery.bindings.tf_keras.process import seeded
 from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
-from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like
+from tf_lottery.bindings.tf_keras.tfmot.wrap import (
+    check_sharing,
+    compile_like,
+    mask_variables,
+)
+from tf_lottery.bindings.tf_keras.tfmot.wrapper import wrap_layer
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
@@ -33,6 +53,7 @@ def searched(
     model: Any, examples: Examples, plan: Plan, devices: Devices, callbacks: Any
 ) -> Searched:
     """See `Binding.searched`; the model is built and compiled, and not changed."""
+    checks.warn_if_trained(model, plan)
     checks.check_adapted(model)
     copied = _masked(model, examples, plan, devices)
     with devices.scope():
@@ -54,7 +75,7 @@ def searched(
 def _masked(model: Any, examples: Examples, plan: Plan, devices: Devices) -> Any:
     """A masked copy, proved to be one, that the plan can prune."""
     seed = derive(plan.seed, "generators")
-    copied = masked_copy(model, seed, devices.strategy, asked=plan.layer_rates)
+    copied = _masked_copy(model, seed, devices.strategy, plan.layer_rates)
     with devices.scope():
         proof.prove(copied, model, lambda: seeded(seed), first_inputs(examples))
     masks = Masks.full(Live(copied).shapes)
@@ -65,6 +86,45 @@ def _masked(model: Any, examples: Examples, plan: Plan, devices: Devices) -> Any
     checks.warn_of_not_rewound(copied)
     checks.check_optimizer(model.optimizer)
     return copied
+
+
+def _masked_copy(model: Any, seed: int, strategy: Any, asked: Collection[str]) -> Any:
+    """An uncompiled copy of a built model with masks, which are all ones; see `wrap`.
+
+    What is assigned to a weight of it leaves pruned weights at zero.
+    """
+    check_sharing(model)
+    with strategy.scope():
+        copied = copy_model(model, seed)
+        pruned = weights_to_mask(copied, asked)
+        wrappers = {}
+        for path, layer in named_layers(copied).items():
+            if id(layer) in pruned:
+                wrappers[path] = wrap_layer(layer, pruned[id(layer)])
+                with tf.name_scope(wrappers[path].name):
+                    wrappers[path].build(None)  # the layer is built
+        # Keras neither tracks this nor saves it: it is neither an attribute that was
+        # set in its way, nor a container that it looks into.
+        object.__setattr__(copied, WRAPPERS, types.MappingProxyType(wrappers))
+        masks = mask_variables(copied)
+        masked = [w for w in named_weights(copied).values() if w.ref() in masks]
+        for weight in masked:
+            guard(weight, masks[weight.ref()][0])
+    _mask_what_is_loaded(copied, masked)
+    return copied
+
+
+def _mask_what_is_loaded(model: Any, weights: Sequence[Any]) -> None:
+    """TensorFlow's checkpoints are loaded into variables without `assign`."""
+    load_weights = model.load_weights
+
+    def load(*args: Any, **kwargs: Any) -> Any:
+        status = load_weights(*args, **kwargs)
+        for weight in weights:
+            weight.assign(tf.convert_to_tensor(weight))
+        return status
+
+    model.load_weights = load
 
 
 def _compiled(copied: Any, model: Any, optimizer: Any, callbacks: Any) -> Engine:

@@ -16,15 +16,13 @@ from tf_lottery.bindings.tf_keras.naming import parts
 
 PREFIX = "setting:"
 _PLAIN = (bool, int, float, str, type(None))
-_OF_KERAS = ("stop_training",)  # that fit itself sets
 _MISSING = object()
 
 
 class Settings:
-    """The settings of a model, which are as they should be when this is made.
+    """The settings of a model, and of its optimizer if it is compiled.
 
-    Args:
-        model: A model, compiled if its optimizer is to be rewound.
+    What they are when this is made is their start.
     """
 
     def __init__(self, model: Any) -> None:
@@ -37,7 +35,9 @@ class Settings:
         return {
             name: np.asarray(value)
             for name, value in now.items()
-            if not _same(value, start.get(name, _MISSING)) and _is_number(value)
+            if not _same(value, start.get(name, _MISSING))
+            and isinstance(value, bool | int | float)
+            and math.isfinite(value)
         }
 
     def assign(self, state: Mapping[str, Any]) -> None:
@@ -60,7 +60,9 @@ class Settings:
             f"{PREFIX}{owner}:{name}": value
             for owner, part in self._owners.items()
             for name, value in vars(part).items()
-            if isinstance(value, _PLAIN) and _is_settable(name)
+            if isinstance(value, _PLAIN)
+            and (name == "_trainable" or not name.startswith("_"))
+            and name != "stop_training"  # that `fit` itself sets
         }
 
 
@@ -79,14 +81,6 @@ def _owners(model: Any) -> Iterator[tuple[str, Any]]:
         yield "optimizer", optimizer
         if hasattr(optimizer, "inner_optimizer"):
             yield "inner_optimizer", optimizer.inner_optimizer
-
-
-def _is_settable(name: str) -> bool:
-    return name == "_trainable" or not (name.startswith("_") or name in _OF_KERAS)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, bool | int | float) and math.isfinite(value)
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -65,20 +65,15 @@ def kept(variables: Iterable[Any]) -> Iterator[None]:
 def _held(model: Any) -> Iterator[tuple[str, Any]]:
     """The attributes of models and layers, item by item, each once with its place."""
     seen: set[int] = set()
-    for path, part in (*_models(model), *inner_layers(model)):
+    models = (m for m in model._flatten_layers() if isinstance(m, keras.Model))
+    # The attributes of models need no path.
+    for path, part in (*(("", each) for each in models), *inner_layers(model)):
         own = {name: v for name, v in vars(part).items() if name[:6] != "_self_"}
         for name, value in sorted(own.items()):
             for each in _items(value):
                 if id(each) not in seen:
                     seen.add(id(each))
                     yield f"{path}/{name}" if path else name, each
-
-
-def _models(model: Any) -> Iterator[tuple[str, Any]]:
-    """The model and those inside it; their own attributes need no path."""
-    for part in model._flatten_layers():
-        if isinstance(part, keras.Model):
-            yield "", part
 
 
 def _items(value: Any) -> Iterator[Any]:

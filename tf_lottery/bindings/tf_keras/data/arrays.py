@@ -6,7 +6,7 @@ rows by their positions.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,7 @@ _SCALARS = (bool, int, float, complex, str, bytes, np.generic)
 
 
 def as_arrays(value: Any) -> Any:
-    """One array, or a structure of them; a list of arrays is several inputs.
-
-    Raises:
-        TypeError: What cannot be rows of numbers or strings.
-    """
+    """One array, or a structure of them; a list of arrays is several inputs."""
     if isinstance(value, Mapping):
         return {name: as_arrays(part) for name, part in value.items()}
     if isinstance(value, list | tuple) and not _holds_scalars(value):
@@ -35,10 +31,7 @@ def as_arrays(value: Any) -> Any:
 
 
 def packed(data: Any) -> Any:
-    """A batch or arrays as `fit` hands them on: `(x, y[, sample_weight])`, or x.
-
-    What is `None` at the end is left out, as Keras does.
-    """
+    """A batch or arrays as `fit` passes them on: `(x, y[, sample_weight])`, or x."""
     if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
         data = tuple(data)
     elif not (isinstance(data, tuple) and len(data) == 1):
@@ -56,14 +49,10 @@ def unpacked(batch: Any) -> tuple[Any, Any, Any]:
 
 
 def checked(name: str, data: Any) -> Any:
-    """The arrays that a user passed, packed.
-
-    Raises:
-        TypeError: Not arrays.
-        ValueError: Arrays of several lengths, or empty ones.
-    """
+    """The arrays that a user passed as an argument of this name, packed."""
     forms = _FORMS + (_FUNCTION if name == "dataset" else "")
-    if not _may_hold_rows(data):
+    has_rows = hasattr(data, "__len__") or isinstance(data, tf.SparseTensor)
+    if isinstance(data, _SCALARS) or not has_rows:
         raise TypeError(f"`{name}` must be {forms}. Received: {type(data).__name__}.")
     try:
         arrays = packed(data)
@@ -98,17 +87,10 @@ def head(arrays: Any, start: int, stop: int) -> Any:
     return tf.nest.map_structure(part, arrays)
 
 
-class Rows:
-    """Arrays as tensors, whose rows can be taken inside a graph."""
-
-    def __init__(self, arrays: Any) -> None:
-        self._parts = tf.nest.map_structure(
-            lambda array: _rows(array), arrays, expand_composites=False
-        )
-
-    def take(self, positions: Any) -> Any:
-        """The rows at some positions."""
-        return tf.nest.map_structure(lambda part: part(positions), self._parts)
+def taking(arrays: Any) -> Callable[[Any], Any]:
+    """A function from positions to the rows there, for use inside a graph."""
+    parts = tf.nest.map_structure(_rows, arrays)
+    return lambda at: tf.nest.map_structure(lambda part: part(at), parts)
 
 
 def contents(arrays: Any) -> str:
@@ -137,16 +119,6 @@ def in_short(value: Any) -> str:
     return type(value).__name__
 
 
-def _may_hold_rows(data: Any) -> bool:
-    if isinstance(data, _SCALARS):
-        return False
-    return hasattr(data, "__len__") or isinstance(data, tf.SparseTensor)
-
-
-def _is_scipy(value: Any) -> bool:
-    return hasattr(value, "tocoo") and hasattr(value, "nnz")
-
-
 def _holds_scalars(value: Any) -> bool:
     """Whether nested lists hold plain numbers or strings: rows of one array."""
     while isinstance(value, list | tuple) and value:
@@ -159,7 +131,7 @@ def _array(value: Any) -> Any:
         return value
     if isinstance(value, tf.SparseTensor):
         return tf.sparse.reorder(value)
-    if _is_scipy(value):
+    if hasattr(value, "tocoo"):  # of SciPy
         return _sparse(value)
     if hasattr(value, "to_numpy"):  # pandas: as Keras does, a series is a column
         value = value.to_numpy()
@@ -190,15 +162,11 @@ def _is_known(array: Any) -> bool:
     """Whether TensorFlow has a dtype for it; of objects it knows strings alone."""
     if array.dtype == object:
         return all(isinstance(text, str | bytes) for text in array.reshape(-1))
-    return array.dtype.kind in "biufcUS" or _is_extended(array.dtype)
-
-
-def _is_extended(dtype: Any) -> bool:
     try:
-        tf.as_dtype(dtype)
+        tf.as_dtype(array.dtype)
     except TypeError:
         return False
-    return bool(dtype.kind not in "MmO")
+    return bool(array.dtype.kind not in "Mm")
 
 
 def _sparse(matrix: Any) -> Any:
@@ -214,9 +182,8 @@ def _rows(array: Any) -> Any:
     """A function from positions to rows."""
     if isinstance(array, tf.SparseTensor):
         return _sparse_rows(array)
-    tensor = (
-        array if isinstance(array, tf.RaggedTensor) else tf.convert_to_tensor(array)
-    )
+    is_ragged = isinstance(array, tf.RaggedTensor)
+    tensor = array if is_ragged else tf.convert_to_tensor(array)
     return lambda positions: tf.gather(tensor, positions)
 
 

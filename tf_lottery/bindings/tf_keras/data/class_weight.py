@@ -1,5 +1,7 @@
 """Class weights, as in Keras `fit`: weights of the training examples by their label."""
 
+import contextlib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,7 +9,6 @@ import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.data import arrays
-from tf_lottery.core.checks import is_number
 
 # From a dataset of batches to one whose examples are weighted.
 Weigh = Callable[[Any], Any]
@@ -16,11 +17,7 @@ _make_map = keras.src.engine.data_adapter._make_class_weight_map_fn
 
 
 def weighing(class_weight: Mapping[int, float] | None) -> Weigh:
-    """Multiplies the weights of examples by those of their classes, as Keras does.
-
-    Raises:
-        TypeError, ValueError: Not one weight for each class.
-    """
+    """Multiplies the weights of examples by those of their classes, as Keras does."""
     if class_weight is None:
         return lambda dataset: dataset
     _check(class_weight)
@@ -65,16 +62,13 @@ def _check(class_weight: Any) -> None:
             f"Received: {list(class_weight)[:10]}."
         )
     for label, weight in class_weight.items():
-        if not (is_number(weight) or (np.ndim(weight) == 0 and np.isreal(weight))):
-            raise ValueError(
-                "The weights of `class_weight` must be numbers. Received: "
-                f"{weight!r} for class {label}."
-            )
-        if not np.isfinite(float(weight)):
-            raise ValueError(
-                f"The weights of `class_weight` must be finite. Received: {weight} for "
-                f"class {label}."
-            )
+        with contextlib.suppress(TypeError):
+            if math.isfinite(weight):
+                continue
+        raise ValueError(
+            "The weights of `class_weight` must be finite numbers. Received: "
+            f"{weight!r} for class {label}."
+        )
 
 
 def _product(of_classes: Any, of_examples: Any) -> Any:

@@ -1,28 +1,28 @@
 """Training batches that can be opened at any step, whatever form the data came in."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tf_lottery.bindings.tf_keras._imports import tf
+import numpy as np
+
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.data import arrays
 from tf_lottery.core.kept import kept
+
+# Calls the function that returned data, if one did.
+Again = Callable[[], Any] | None
 
 _PROMISED = re.compile(r"expected to contain (\d+) elements but contained (.*?)elem")
 
 
 @dataclass(frozen=True)
 class Feed:
-    """The training batches of a seed.
+    """The training batches of a seed, see `parts.Feed`.
 
     Attributes:
-        steps_per_epoch: Optimizer steps per epoch.
-        pass_length: Steps until an iterator ends; None if it never does.
-        spec: The element spec of a batch.
-        example_spec: The spec of the first batch, which may say more than `spec`.
         begin: Begins the data of a training.
-        repeatable: Whether each training gets the same batches, in each process.
-        counted: How many batches a pass has, if they had to be counted.
         is_promised: Whether the length of a pass was counted or promised; another
             length is then an error.
         advice: What to do if a pass ends early.
@@ -34,7 +34,7 @@ class Feed:
     example_spec: Any
     begin: "Callable[[], Batches]"
     repeatable: bool = True
-    counted: int | None = None
+    note: str = ""
     is_promised: bool = False
     advice: str = ""
 
@@ -45,7 +45,6 @@ class Feed:
     )
 
     def missing(self, error: BaseException, step: int, what: str) -> Exception | None:
-        """See `parts.Feed.missing`."""
         promised = _PROMISED.search(str(error))
         is_end = isinstance(error, tf.errors.OutOfRangeError | StopIteration)
         if not (promised or is_end):
@@ -58,17 +57,16 @@ class Feed:
         return self._other_length(step % self.pass_length, step, what)
 
     def check_end(self, batches: Iterator[Any], step: int, what: str) -> None:
-        """Raises unless a pass whose length was promised is at its end."""
         if not self.is_promised:
             return
         try:
             found: Any = batches
-            goes_on = bool(found.get_next_as_optional().has_value())
+            continues = bool(found.get_next_as_optional().has_value())
         except tf.errors.FailedPreconditionError as error:
             if not _PROMISED.search(str(error)):
                 raise
-            goes_on = True
-        if goes_on:
+            continues = True
+        if continues:
             raise self._other_length(f"more than {self.pass_length}", step, what)
 
     def _other_length(self, received: Any, step: int, what: str) -> Exception:
@@ -85,46 +83,33 @@ class Batches:
     Args:
         make: From a step to a dataset whose first batch is that of the step.
         begin_pass: Called before each pass.
+        replayed: The length of a pass, if its order depends on how many passes were
+            opened before: these are then opened, too.
     """
 
     def __init__(
         self,
         make: Callable[[int], Any],
         begin_pass: Callable[[], None] = lambda: None,
+        replayed: int | None = None,
     ) -> None:
         self._make = make
         self._begin_pass = begin_pass
+        self._replayed = replayed
+        self._opened = 0
 
     def open(self, step: int) -> Iterator[Any]:
         """An iterator whose first batch is that of `step`."""
+        while self._replayed and self._opened < step // self._replayed:
+            self._opened += 1
+            self._begin_pass()
+            iter(self._make(0))
+        self._opened += 1
         self._begin_pass()
         strategy = tf.distribute.get_strategy()
         dataset = strategy.experimental_distribute_dataset(self._make(step))
         batches: Iterator[Any] = iter(dataset)
         return batches
-
-
-class Passes(Batches):
-    """Batches whose order depends on how many passes were opened before."""
-
-    def __init__(
-        self,
-        make: Callable[[int], Any],
-        length: int,
-        begin_pass: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__(make, begin_pass)
-        self._length = length
-        self._opened = 0
-
-    def open(self, step: int) -> Iterator[Any]:
-        """An iterator whose first batch is that of `step`, after the passes before."""
-        while self._opened < step // self._length:
-            self._opened += 1
-            self._begin_pass()
-            iter(self._make(0))
-        self._opened += 1
-        return super().open(step)
 
 
 def shared_by_batch(dataset: Any) -> Any:
@@ -134,3 +119,33 @@ def shared_by_batch(dataset: Any) -> Any:
         tf.data.experimental.AutoShardPolicy.DATA
     )
     return dataset.with_options(options)
+
+
+def standard(batch: Any) -> Any:
+    """A batch of Python code as `fit` passes it on, strings as tensors."""
+
+    def tensor(array: Any) -> Any:
+        is_text = isinstance(array, np.ndarray) and array.dtype.kind in "OUS"
+        return tf.convert_to_tensor(array) if is_text else array
+
+    return tf.nest.map_structure(tensor, arrays.packed(batch))
+
+
+def dataset_of(batches: Callable[[], Iterable[Any]], first: Any) -> Any:
+    """A dataset of standard batches whose sizes may differ, as Keras takes them."""
+    spec = tf.nest.map_structure(
+        lambda part: tf.type_spec_from_value(part)._with_tensor_ranks_only(), first
+    )
+    found = tf.data.Dataset.from_generator(batches, output_signature=spec)
+    options = tf.data.Options()
+    options.experimental_optimization.inject_prefetch = False
+    return found.with_options(options)
+
+
+def example_of(first: Any, spec: Any) -> Any:
+    """The spec of the first batch, of any number of rows, weighted as `spec` is."""
+    rows = tf.data.Dataset.from_tensors(first).unbatch().batch(2).element_spec
+    x, y, weights = arrays.unpacked(rows)
+    if weights is None:
+        weights = arrays.unpacked(spec)[2]
+    return keras.utils.pack_x_y_sample_weight(x, y, weights)

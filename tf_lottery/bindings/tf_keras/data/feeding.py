@@ -5,13 +5,14 @@ and a function of the seed is called again. A dataset that was passed as an obje
 shuffles continues from training to training.
 """
 
+import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.parts import Devices, Examples
+from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.data import arrays, repeatable
 from tf_lottery.bindings.tf_keras.data.class_weight import (
@@ -19,18 +20,10 @@ from tf_lottery.bindings.tf_keras.data.class_weight import (
     check_classes,
     weighing,
 )
-from tf_lottery.bindings.tf_keras.data.feed import (
-    Batches,
-    Feed,
-    Passes,
-    shared_by_batch,
-)
-from tf_lottery.bindings.tf_keras.data.forms import (
-    BATCH_SIZE,
-    Batched,
-    is_arrays,
-    of_known_length,
-)
+from tf_lottery.bindings.tf_keras.data.feed import Again, Batches, Feed, shared_by_batch
+from tf_lottery.bindings.tf_keras.data.forms import BATCH_SIZE, Batched, is_arrays
+from tf_lottery.bindings.tf_keras.data.generators import count
+from tf_lottery.bindings.tf_keras.devices import Devices
 from tf_lottery.core.data import ARGUMENTS, Data
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import row_order
@@ -41,7 +34,7 @@ def feed(
     plan: Plan,
     devices: Devices,
     class_weight: Mapping[int, float] | None = None,
-    again: Callable[[], Any] | None = None,
+    again: Again = None,
 ) -> Feed:
     """See `Binding.feed`.
 
@@ -78,31 +71,34 @@ def evaluated(data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
 
 
 def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
-    """What is known of each part before it is read; of arrays also their contents."""
+    """See `Binding.data_facts`: before data are read; of arrays also their contents."""
     data, feed = examples.data, examples.feed
     parts = {"dataset": _facts(data.train, feed.spec, feed.steps_per_epoch)}
-    for name, source in {"val": data.validation, "test": data.test}.items():
-        if name in examples.evaluated:
-            dataset = examples.evaluated[name]
-            spec, length = dataset.element_spec, dataset.cardinality()
-            parts[ARGUMENTS[name]] = _facts(source, spec, int(length))
+    sources = {"val": data.validation, "test": data.test}
+    for name, dataset in examples.evaluated.items():
+        spec, length = dataset.element_spec, int(dataset.cardinality())
+        parts[ARGUMENTS[name]] = _facts(sources[name], spec, length)
     return parts
 
 
 def data_notes(examples: Examples, devices: Devices) -> list[str]:
-    """What a user should know about the data before the first training."""
-    found = [repeatable.note(examples.feed, examples.data.train)]
-    if (count := devices.processes.count) > 1:
-        found += [
-            f"The batches of `{name}` are shared among {count} workers by its "
-            f"auto-shard policy, {policy}."
-            for name, policy in _auto_shard_policies(examples.data).items()
-        ]
-    return [note for note in found if note]
+    """See `Binding.data_notes`."""
+    found = [examples.feed.note] if examples.feed.note else []
+    data, count = examples.data, devices.processes.count
+    parts = {"dataset": data.train}
+    parts |= {ARGUMENTS["val"]: data.validation, ARGUMENTS["test"]: data.test}
+    for name, part in parts.items():
+        if count > 1 and isinstance(part, tf.data.Dataset):
+            policy = part.options().experimental_distribute.auto_shard_policy.name
+            found.append(
+                f"The batches of `{name}` are shared among {count} workers by its "
+                f"auto-shard policy, {policy}."
+            )
+    return found
 
 
 def contents(data: Any) -> str:
-    """A hash of the examples of a dataset, in any order."""
+    """See `Binding.contents`."""
     digest = 0
     for batch in data.unbatch().as_numpy_iterator():
         parts = b"".join(np.asarray(a).tobytes() for a in tf.nest.flatten(batch))
@@ -132,19 +128,7 @@ def _facts(source: Any, spec: Any, batches: int) -> dict[str, Any]:
     return facts
 
 
-def _auto_shard_policies(data: Data) -> dict[str, str]:
-    """How workers share each dataset that was passed: the names of the policies."""
-    parts = {"dataset": data.train}
-    parts |= {ARGUMENTS["val"]: data.validation, ARGUMENTS["test"]: data.test}
-    return {
-        name: part.options().experimental_distribute.auto_shard_policy.name
-        for name, part in parts.items()
-        if isinstance(part, tf.data.Dataset)
-    }
-
-
 def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
-    """Validation or test data as a finite, batched dataset."""
     if is_arrays(data):
         data = tf.data.Dataset.from_tensor_slices(arrays.checked(name, data))
         data = data.batch(plan.batch_size or BATCH_SIZE, static)
@@ -161,11 +145,13 @@ def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
     return data
 
 
-def _dataset_feed(
-    train: Any, plan: Plan, weigh: Weigh, again: Callable[[], Any] | None
-) -> Feed:
-    train, counted = of_known_length(train, plan)
-    length = int(train.cardinality())
+def _dataset_feed(train: Any, plan: Plan, weigh: Weigh, again: Again) -> Feed:
+    length, counted = int(train.cardinality()), None
+    if length == tf.data.UNKNOWN_CARDINALITY:
+        length = tf.data.INFINITE_CARDINALITY
+        if plan.steps_per_epoch is None:
+            length = counted = count(train)
+        train = _of_length(train, length)
     if length == 0:
         raise ValueError("`dataset` must have at least one batch. Received: none.")
     endless = length == tf.data.INFINITE_CARDINALITY
@@ -175,6 +161,7 @@ def _dataset_feed(
             "Received: steps_per_epoch=None."
         )
     kinds = {type(each).__name__ for each in repeatable.parts(train)}
+    repeats = repeatable.is_repeatable(train, again is not None)
     call = None if repeatable.is_constant(train) else again
 
     def begin() -> Batches:
@@ -184,7 +171,7 @@ def _dataset_feed(
             offset = step if endless else step % length
             return weighted.skip(offset) if offset else weighted
 
-        return Passes(make, length) if call and not endless else Batches(make)
+        return Batches(make, replayed=length if call and not endless else None)
 
     spec = weigh(train).element_spec
     return Feed(
@@ -193,16 +180,30 @@ def _dataset_feed(
         spec=spec,
         example_spec=spec,
         begin=begin,
-        repeatable=repeatable.is_repeatable(train, again is not None),
-        counted=counted,
+        repeatable=repeats,
+        note=_note(counted, repeats),
         is_promised=not endless and "_AssertCardinalityDataset" in kinds,
         advice="If you promised them by `assert_cardinality`, correct the number, or "
         "remove it: the batches are then counted.",
     )
 
 
+def _note(counted: int | None, repeats: bool) -> str:
+    """What a user should know about a dataset of that many counted batches."""
+    notes = []
+    if counted is not None:
+        notes.append(f"`dataset` has {counted:,} batches, counted in a first pass.")
+    if not repeats:
+        notes.append(
+            "`dataset` shuffles or draws, and continues from training to training: "
+            "this search can be resumed but not repeated. To repeat it, pass a function"
+            " of the seed, `def dataset(seed):`, that makes it with that seed."
+        )
+    return " ".join(notes)
+
+
 def _of_length(train: Any, length: int) -> Any:
-    """A dataset of a function that was called again, of the length it had at first."""
+    """A dataset whose length TensorFlow may not know, with that length."""
     unknown = int(train.cardinality()) == tf.data.UNKNOWN_CARDINALITY
     if length == tf.data.INFINITE_CARDINALITY:
         return train.repeat() if unknown else train
@@ -218,8 +219,7 @@ def _array_feed(rows: Any, plan: Plan, static: bool, weigh: Weigh) -> Feed:
             "A TPU needs full batches: `batch_size` must be at most the number of "
             f"examples. Received: batch_size={batch}, {size} examples."
         )
-    tensors = arrays.Rows(rows)
-    made: dict[int, Any] = {}
+    take = arrays.taking(rows)
 
     def order(number: Any) -> Any:
         positions = tf.numpy_function(
@@ -228,14 +228,12 @@ def _array_feed(rows: Any, plan: Plan, static: bool, weigh: Weigh) -> Feed:
         positions = tf.ensure_shape(positions, [size])
         return tf.data.Dataset.from_tensor_slices(positions).batch(batch, static)
 
+    @functools.cache
     def make(step: int) -> Any:
         number, offset = divmod(step, length)
-        if step not in made:
-            numbers = tf.data.Dataset.range(number, 2**62)
-            batches = numbers.flat_map(order).skip(offset)
-            weighted = weigh(batches.map(tensors.take))
-            made[step] = shared_by_batch(weighted.prefetch(8))
-        return made[step]
+        numbers = tf.data.Dataset.range(number, 2**62)
+        batches = numbers.flat_map(order).skip(offset)
+        return shared_by_batch(weigh(batches.map(take)).prefetch(8))
 
     spec = make(0).element_spec
     return Feed(

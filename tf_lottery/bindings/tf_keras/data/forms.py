@@ -1,25 +1,18 @@
 """Which form data have, and each in a form that can be read for every training."""
 
 import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.data import arrays
-from tf_lottery.bindings.tf_keras.data.generators import (
-    Generated,
-    Once,
-    count,
-    is_generator,
-)
+from tf_lottery.bindings.tf_keras.data.feed import Again
+from tf_lottery.bindings.tf_keras.data.generators import Generated, Once, is_generator
 from tf_lottery.bindings.tf_keras.data.sequences import Indexed, is_sequence
 from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.data import Data
-from tf_lottery.core.plan import Plan
 
 BATCH_SIZE = 32  # as in Keras `fit`
-
 # Batches that Python code makes.
 Batched = Indexed | Generated | Once
 
@@ -34,10 +27,8 @@ def is_arrays(part: Any) -> bool:
     return not isinstance(part, tf.data.Dataset | Batched)
 
 
-def part(value: Any, again: Callable[[], Any] | None = None) -> Any:
+def part(value: Any, again: Again = None) -> Any:
     """See `Binding.part`."""
-    if isinstance(value, tf.data.Dataset | Batched) or value is None:
-        return value
     if is_sequence(value):
         return Indexed(value)
     if is_generator(value):
@@ -45,28 +36,13 @@ def part(value: Any, again: Callable[[], Any] | None = None) -> Any:
     return value
 
 
-def of_known_length(train: Any, plan: Plan) -> tuple[Any, int | None]:
-    """Training data of known length, and how many batches were counted for that.
-
-    A dataset whose batches nobody has counted is counted, or repeated for
-    `steps_per_epoch`.
-    """
-    unknown = tf.data.UNKNOWN_CARDINALITY
-    if not isinstance(train, tf.data.Dataset) or int(train.cardinality()) != unknown:
-        return train, None
-    if plan.steps_per_epoch is not None:
-        return train.repeat(), None
-    counted = count(train)
-    return train.apply(tf.data.experimental.assert_cardinality(counted)), counted
-
-
 def is_ordered_by_seed(train: Any) -> bool:
-    """Whether the order of training data follows from the plan's seed alone."""
+    """See `Binding.is_ordered_by_seed`."""
     return is_arrays(train) or isinstance(train, Indexed)
 
 
 def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
-    """The first batches of data in any form; None of None."""
+    """See `Binding.first_batches`."""
     if data is None:
         return None
     if is_generator(data):

@@ -13,10 +13,13 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.data.class_weight import Weigh
-from tf_lottery.bindings.tf_keras.data.feed import Batches, Feed, shared_by_batch
-from tf_lottery.bindings.tf_keras.data.python_batches import (
+from tf_lottery.bindings.tf_keras.data.feed import (
+    Again,
+    Batches,
+    Feed,
     dataset_of,
     example_of,
+    shared_by_batch,
     standard,
 )
 from tf_lottery.core.plan import Plan
@@ -33,45 +36,23 @@ _SECONDS = 5.0
 
 def is_generator(value: Any) -> bool:
     """Whether it is an iterator, which can be read once."""
-    is_dataset = isinstance(value, tf.data.Dataset)
-    return hasattr(value, "__next__") and hasattr(value, "__iter__") and not is_dataset
+    return isinstance(value, Iterator) and not isinstance(value, tf.data.Dataset)
 
 
 class Generated:
-    """What a function of the seed generates; each call begins from the start.
-
-    Args:
-        again: Calls the function, which returns an iterator.
-
-    Raises:
-        ValueError: It generates nothing.
-    """
+    """What a function of the seed generates; each call begins from the start."""
 
     def __init__(self, again: Callable[[], Any]) -> None:
         self._again = again
         self.first = _first(again())
-        self.length: int | None = None
-
-    @property
-    def note(self) -> str:
-        """What this form means for repeating and resuming."""
-        return (
-            "`dataset` generates its batches, and is called with the seed for each "
-            f"{'pass' if self.length else 'training'}: this search can be resumed and "
-            "repeated if equal seeds give equal batches."
-        )
 
     def dataset(self) -> Any:
         """Its batches."""
         return dataset_of(lambda: map(standard, self._again()), self.first)
 
-    def feed(
-        self, plan: Plan, weigh: Weigh, again: Callable[[], Any] | None = None
-    ) -> Feed:
+    def feed(self, plan: Plan, weigh: Weigh, again: Again = None) -> Feed:
         """Its batches; they are counted, unless the steps of an epoch are given."""
-        if plan.steps_per_epoch is None and self.length is None:
-            self.length = count(self._again())
-        length = self.length if plan.steps_per_epoch is None else None
+        length = count(self._again()) if plan.steps_per_epoch is None else None
 
         def make(step: int) -> Any:
             offset = step % length if length else step
@@ -89,6 +70,9 @@ class Generated:
             spec=spec,
             begin=lambda: Batches(make),
             example_spec=example_of(self.first, spec),
+            note="`dataset` generates its batches, and is called with the seed for "
+            f"each {'pass' if length else 'training'}: this search can be resumed and "
+            "repeated if equal seeds give equal batches.",
             is_promised=length is not None,
             advice="Let it generate as many batches for each call, or generate without "
             "end (`while True:`) and pass `steps_per_epoch`.",
@@ -98,27 +82,13 @@ class Generated:
 class Once:
     """A generator that was passed as an object: each training reads further in it.
 
-    Args:
-        iterator: Endless, as each training needs its batches.
+    It is endless, as each training needs its batches.
     """
 
-    note = (
-        "`dataset` is a generator, which continues from training to training: this "
-        "search can be resumed, with other batches, but not repeated. " + _FUNCTION
-    )
-
     def __init__(self, iterator: Any) -> None:
-        self._iterator = iterator
+        self.first = _first(iterator)
+        self._iterator = itertools.chain([self.first], iterator)
         self._lock = threading.Lock()
-        self._first: Any = None
-
-    @property
-    def first(self) -> Any:
-        """The first batch, which training gets, too."""
-        if self._first is None:
-            self._first = _first(self._iterator)
-            self._iterator = itertools.chain([self._first], self._iterator)
-        return self._first
 
     def dataset(self) -> Any:
         """Raises a ValueError: evaluation reads its data many times."""
@@ -128,9 +98,7 @@ class Once:
             "`keras.utils.Sequence`."
         )
 
-    def feed(
-        self, plan: Plan, weigh: Weigh, again: Callable[[], Any] | None = None
-    ) -> Feed:
+    def feed(self, plan: Plan, weigh: Weigh, again: Again = None) -> Feed:
         """Its batches, from where it is."""
         if plan.steps_per_epoch is None:
             raise ValueError(
@@ -144,8 +112,11 @@ class Once:
             pass_length=None,
             spec=found.element_spec,
             begin=lambda: Batches(lambda step: found),
-            repeatable=False,
             example_spec=example_of(self.first, found.element_spec),
+            repeatable=False,
+            note="`dataset` is a generator, which continues from training to training: "
+            "this search can be resumed, with other batches, but not repeated. "
+            + _FUNCTION,
             advice=f"A search trains several times. {_FUNCTION}",
         )
 

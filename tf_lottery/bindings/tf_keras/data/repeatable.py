@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tf_lottery.bindings.parts import Feed
 from tf_lottery.bindings.tf_keras._imports import tf
 
 
 def is_repeatable(dataset: Any, is_made_again: bool) -> bool:
     """Whether each training gets the same batches, in each process.
 
-    Args:
-        dataset: A `tf.data.Dataset`.
-        is_made_again: Whether a function of the seed makes it for each training.
+    With `is_made_again`, a function of the seed makes the dataset for each training.
     """
     unseeded = any(map(_is_unseeded, parts(dataset)))
     return not unseeded and (is_made_again or is_constant(dataset))
@@ -23,35 +20,13 @@ def is_constant(dataset: Any) -> bool:
     return not any(_seeds(part) and _reshuffles(part) for part in parts(dataset))
 
 
-def note(feed: Feed, dataset: Any) -> str:
-    """What the form of training data means for repeating and resuming a search."""
-    if not isinstance(dataset, tf.data.Dataset):
-        return getattr(dataset, "note", "")
-    notes = []
-    if feed.counted is not None:
-        notes.append(
-            f"`dataset` has {feed.counted:,} batches, counted in a first pass."
-        )
-    if not feed.repeatable:
-        notes.append(
-            "`dataset` shuffles or draws, and continues from training to training: "
-            "this search can be resumed but not repeated. To repeat it, pass a function"
-            " of the seed, `def dataset(seed):`, that makes it with that seed."
-        )
-    return " ".join(notes)
-
-
 def shuffles(dataset: Any) -> bool:
     """Whether the order of a dataset changes each time that it is read."""
     return any(map(_seeds, parts(dataset)))
 
 
 def leaves_no_trace(dataset: Any) -> bool:
-    """Whether a batch of a dataset can be read without any effect on later batches.
-
-    Not if it shuffles, keeps what was read, or runs code that may have a state, such as
-    Python code.
-    """
+    """Whether a batch of a dataset can be read without any effect on later batches."""
     return not shuffles(dataset) and not any(map(_has_state, parts(dataset)))
 
 
@@ -78,19 +53,23 @@ def _is_unseeded(dataset: Any) -> bool:
     unordered = getattr(dataset, "_deterministic", None) == "false"
     if unordered or dataset.options().deterministic is False:
         return True
-    function = getattr(getattr(dataset, "_map_func", None), "function", None)
-    if function is not None and any(map(_draws, function.graph.get_operations())):
+    if any(map(_draws, _operations(dataset))):
         return True
     return bool(_seeds(dataset)) and not any(_seeds(dataset))
 
 
 def _has_state(dataset: Any) -> bool:
+    """Whether it keeps what was read, or runs code with a state, such as Python's."""
     kind = type(dataset).__name__
     if any(word in kind for word in ("Cache", "Snapshot", "Random", "Service")):
         return True
+    return any(operation.op_def.is_stateful for operation in _operations(dataset))
+
+
+def _operations(dataset: Any) -> list[Any]:
+    """Those of the function that a part of a dataset maps."""
     function = getattr(getattr(dataset, "_map_func", None), "function", None)
-    operations = function.graph.get_operations() if function is not None else ()
-    return any(operation.op_def.is_stateful for operation in operations)
+    return function.graph.get_operations() if function is not None else []
 
 
 def _draws(operation: Any) -> bool:

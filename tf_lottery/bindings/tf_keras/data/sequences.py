@@ -3,21 +3,20 @@
 Their batches are shuffled by seed and pass, as the rows of arrays are.
 """
 
+import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.data.class_weight import Weigh
 from tf_lottery.bindings.tf_keras.data.feed import (
+    Again,
     Batches,
     Feed,
-    Passes,
-    shared_by_batch,
-)
-from tf_lottery.bindings.tf_keras.data.python_batches import (
     dataset_of,
     example_of,
+    shared_by_batch,
     standard,
 )
 from tf_lottery.core.plan import Plan
@@ -36,24 +35,51 @@ def is_sequence(value: Any) -> bool:
 
 
 class Indexed:
-    """The batches of a sequence; `on_epoch_end` is called between passes, as in `fit`.
-
-    Raises:
-        ValueError: The sequence is empty or endless.
-    """
+    """The batches of a sequence; as in `fit`, `on_epoch_end` is called after passes."""
 
     def __init__(self, sequence: Any) -> None:
         self._sequence = sequence
         self._begun = False
-        self.length = _length(sequence)
+        self._length = _length(sequence)
         self.first = standard(sequence[0])
-        self.changes = _has_own(sequence, "on_epoch_end", "on_epoch_begin")
+        self._changes = _has_own(sequence, "on_epoch_end", "on_epoch_begin")
 
-    @property
-    def note(self) -> str:
-        """What this form means for repeating and resuming."""
+    def dataset(self) -> Any:
+        """Its batches in their order."""
+        found = dataset_of(lambda: self._batches(range(self._length)), self.first)
+        return found.apply(tf.data.experimental.assert_cardinality(self._length))
+
+    def feed(self, plan: Plan, weigh: Weigh, again: Again = None) -> Feed:
+        """Its batches in an order by seed and pass."""
+
+        @functools.cache
+        def make(step: int) -> Any:
+            return self._from(step, plan.seed, weigh)
+
+        def begin() -> Batches:
+            if not self._changes or again is None:
+                return Batches(make, self._begin)
+            fresh = Indexed(again())
+            return Batches(
+                lambda step: fresh._from(step, plan.seed, weigh),
+                fresh._begin,
+                replayed=self._length,
+            )
+
+        spec = make(0).element_spec
+        return Feed(
+            steps_per_epoch=plan.steps_per_epoch or self._length,
+            pass_length=self._length,
+            spec=spec,
+            begin=begin,
+            example_spec=example_of(self.first, spec),
+            repeatable=not self._changes or again is not None,
+            note=self._note(),
+        )
+
+    def _note(self) -> str:
         kind = f"`dataset` is a {type(self._sequence).__name__}"
-        if self.changes:
+        if self._changes:
             return (
                 f"{kind} with `on_epoch_end`, which is called after each pass. Passed "
                 "as an object, it continues from training to training: this search can "
@@ -65,49 +91,13 @@ class Indexed:
             "can be resumed and repeated if an index gives the same batch each time."
         )
 
-    def dataset(self) -> Any:
-        """Its batches in their order."""
-        found = dataset_of(lambda: self._batches(range(self.length)), self.first)
-        return found.apply(tf.data.experimental.assert_cardinality(self.length))
-
-    def feed(
-        self, plan: Plan, weigh: Weigh, again: Callable[[], Any] | None = None
-    ) -> Feed:
-        """Its batches in an order by seed and pass."""
-        made: dict[int, Any] = {}
-
-        def make(step: int) -> Any:
-            if step not in made:
-                made[step] = self._from(step, plan.seed, weigh)
-            return made[step]
-
-        def begin() -> Batches:
-            if not self.changes or again is None:
-                return Batches(make, self._begin)
-            fresh = Indexed(again())
-            return Passes(
-                lambda step: fresh._from(step, plan.seed, weigh),
-                self.length,
-                fresh._begin,
-            )
-
-        spec = make(0).element_spec
-        return Feed(
-            steps_per_epoch=plan.steps_per_epoch or self.length,
-            pass_length=self.length,
-            spec=spec,
-            begin=begin,
-            repeatable=not self.changes or again is not None,
-            example_spec=example_of(self.first, spec),
-        )
-
     def _from(self, step: int, seed: int, weigh: Weigh) -> Any:
         """The dataset of the pass of a step, from that step on."""
-        number, offset = divmod(step, self.length)
-        order = row_order(seed, number, self.length)[offset:].tolist()
+        number, offset = divmod(step, self._length)
+        order = row_order(seed, number, self._length)[offset:].tolist()
         found = dataset_of(lambda: self._batches(order), self.first)
         # Reading ahead would change what depends on how much was read.
-        found = found if self.changes else found.prefetch(2)
+        found = found if self._changes else found.prefetch(2)
         return shared_by_batch(weigh(found))
 
     def _begin(self) -> None:
@@ -115,10 +105,10 @@ class Indexed:
             getattr(self._sequence, "on_epoch_end", lambda: None)()
         self._begun = True
         getattr(self._sequence, "on_epoch_begin", lambda: None)()
-        if (length := _length(self._sequence)) != self.length:
+        if (length := _length(self._sequence)) != self._length:
             raise ValueError(
                 "`dataset` must have as many batches in each pass as at first, "
-                f"{self.length}. Received: {length} after `on_epoch_end`."
+                f"{self._length}. Received: {length} after `on_epoch_end`."
             )
 
     def _batches(self, order: Iterable[int]) -> Iterator[Any]:
