@@ -23,30 +23,21 @@ _HELD = "_lottery_held"
 
 @dataclass(frozen=True)
 class Slot:
-    """A variable that the optimizer keeps for a weight.
+    """A variable that the optimizer keeps for a weight."""
 
-    Attributes:
-        name: What it is to the optimizer, such as "m".
-        variable: The variable.
-        neutral: Its value before step 1.
-    """
-
-    name: str
+    name: str  # that the optimizer gives it, such as "m"
     variable: Any
-    neutral: Any
+    neutral: Any  # its value before step 1
 
 
 def hold(optimizer: Any, masks: Mapping[Any, Any], trainable: Iterable[Any]) -> None:
-    """Makes the optimizer see masked gradients, and builds it.
+    """Makes an optimizer see masked gradients, and builds it; call it in the scope.
 
-    Nothing is patched in Keras and nothing of this is serialised. Call it in the
-    strategy's scope.
-
-    Args:
-        optimizer: Any tf_keras optimizer, new or legacy, also with loss scaling.
-        masks: `weight.ref()` to mask variable.
-        trainable: The model's trainable variables.
+    It may be new or legacy, also with loss scaling. Nothing is patched in Keras and
+    nothing of this is serialised. `masks` are from `weight.ref()` to mask variable.
     """
+    if hasattr(optimizer, _HELD):
+        return
     apply = optimizer.apply_gradients
 
     def apply_gradients(grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
@@ -66,20 +57,11 @@ def slots(optimizer: Any, weight: Any) -> list[Slot]:
     return found
 
 
-def is_held(optimizer: Any) -> bool:
-    """Whether `hold` was called on it."""
-    return hasattr(optimizer, _HELD)
-
-
 def variables(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
     """All variables by name: slots, iterations, learning rate, loss scale.
 
-    Those that a held optimizer keeps for a weight are called after its path, like
+    The slots of a held optimizer are named after the path of their weight, as in
     "hidden/kernel/m".
-
-    Args:
-        optimizer: The optimizer.
-        weights: The model's weights by path.
     """
     named: dict[str, Any] = {}
     for path, weight in weights.items():
@@ -105,12 +87,9 @@ def copy(optimizer: Any) -> Any:
 
 
 def copy_values(model: Any, copied_model: Any) -> None:
-    """Gives the optimizer of a compiled copy the values of the model's optimizer.
+    """Gives a compiled copy the iterations, rates and slots of a model's optimizer.
 
-    Iterations, rates and slots: training continues from there.
-
-    Raises:
-        ValueError: An optimizer that was used, and does not say where its slots are.
+    Training continues from there.
     """
     source, copied = model.optimizer, copied_model.optimizer
     weights, mine = named_weights(model), named_weights(copied_model)
@@ -133,20 +112,8 @@ def copy_values(model: Any, copied_model: Any) -> None:
         )
 
 
-def finalize(model: Any) -> bool:
-    """Ends a training as Keras `fit` does; True if it changed the weights.
-
-    An optimizer with `use_ema` then gives the weights their averages.
-    """
-    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if not getattr(inner, "use_ema", False):
-        return False
-    inner.finalize_variable_values(model.trainable_variables)
-    return True
-
-
 def hold_last_rate(optimizer: Any, steps: int) -> None:
-    """Makes a learning rate schedule keep its value from step `steps - 1` on."""
+    """Replaces a learning rate schedule by its `LastRate`."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     legacy = hasattr(inner, "get_slot_names")
     rate = inner._hyper["learning_rate"] if legacy else inner._learning_rate
@@ -160,14 +127,10 @@ def hold_last_rate(optimizer: Any, steps: int) -> None:
 
 @keras.saving.register_keras_serializable("tf_lottery")
 class LastRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Follows a schedule up to a step and keeps its last rate from there on.
+    """Follows a schedule up to step `steps - 1`, and keeps its rate from there on.
 
     Fine-tuning continues with the last learning rate (arXiv 2003.02389), while
     the optimizer's iterations continue counting.
-
-    Args:
-        schedule: The schedule to follow.
-        steps: Its last value is that of step `steps - 1`.
     """
 
     def __init__(self, schedule: Any, steps: int) -> None:
@@ -207,6 +170,7 @@ def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
     created: dict[Any, list[Slot]] = {}
     add = inner.add_variable_from_reference
 
+    # Optimizers may pass the arguments by these names.
     def add_and_note(
         model_variable: Any, variable_name: str, *args: Any, **kwargs: Any
     ) -> Any:
@@ -260,20 +224,16 @@ def _listed_slots(optimizer: Any, weight: Any) -> dict[str, Any]:
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if hasattr(inner, "get_slot_names"):
         return {slot.name: slot.variable for slot in _legacy_slots(inner, weight)}
-    found: dict[str, Any] = {}
     places: Mapping[str, int] = getattr(inner, "_index_dict", {})
-    if inner._var_key(weight) not in places:
-        return found
-    place = places[inner._var_key(weight)]
-    lists = {
-        name: listed
+    place = places.get(inner._var_key(weight))
+    if place is None:
+        return {}
+    return {
+        name: listed[place]
         for name, listed in vars(inner).items()
         if isinstance(listed, list) and len(listed) == len(places)
+        if name != "_variables" and isinstance(listed[place], tf.Variable)
     }
-    for name, listed in lists.items():
-        if name != "_variables" and isinstance(listed[place], tf.Variable):
-            found[name] = listed[place]
-    return found
 
 
 def _neutral(slot: Any) -> Any:

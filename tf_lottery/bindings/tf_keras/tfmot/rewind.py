@@ -57,7 +57,7 @@ class RewindWeights(sparsity.UpdatePruningStep):
         self.tickets = []
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        # Not at a batch's end, so that an epoch's validation sees what was trained.
+        # Not at a batch's end: an epoch's validation must see what was trained.
         self._act(int(self.model._train_counter.numpy()))
         self._attach(True)
 

@@ -1,7 +1,7 @@
 """The schedule of a lottery: when masks are decided, and by which rule.
 
-tfmot asks a schedule at each step whether to rank weights again. This one always
-says no: tfmot's ranking would bring removed weights back and keep every tie. Masks
+tfmot asks a schedule at each step whether to rank weights again. The answer here is
+always no: tfmot's ranking would bring removed weights back and keep every tie. Masks
 are decided between trainings, by `RewindWeights` or `find_ticket`.
 """
 
@@ -26,12 +26,8 @@ class LotterySchedule(sparsity.PruningSchedule):
     Args:
         rounds: How many times weights are pruned.
         steps_per_round: Optimizer steps from one pruning to the next.
-        pruning_rate: Fraction of the survivors that a round removes.
-        layer_rates: Other rates by weight path, layer path or pattern.
-        scope: "layerwise" or "global" ranking.
-        criterion: A name in `tf_lottery.criteria`, or a callable.
-        block_size: (units, inputs) of the blocks that are pruned as one, see
-            `tf_lottery.Plan`. That of `prune_low_magnitude` has no effect.
+        pruning_rate, layer_rates, scope, criterion: See `tf_lottery.Plan`.
+        block_size: See `tf_lottery.Plan`. That of `prune_low_magnitude` has no effect.
         begin_step: The step at which the first round begins.
 
     Example:
@@ -71,7 +67,7 @@ class LotterySchedule(sparsity.PruningSchedule):
 
     def __call__(self, step: Any) -> tuple[Any, Any]:
         """Never asks tfmot for new masks; fails where no callback decides them."""
-        check = tf.debugging.Assert(self.attached, [_ALONE])
+        check = tf.debugging.Assert(self.attached, [_ALONE])  # None where it runs now
         with tf.control_dependencies([check] if check is not None else []):
             return tf.constant(False), tf.constant(0.0)
 

@@ -1,9 +1,9 @@
 """A copy of the user's model in tfmot's wrappers, whose masks hold by themselves.
 
-What tfmot does in a step and a lottery ticket does not need is removed: counting,
-asking the schedule, sorting, masking all weights, averaging them over replicas. The
-wrappers stay `PruneLowMagnitude`: `strip_pruning`, `prune_scope` and `PruningSummaries`
-work. A search trains a copy with the wrappers outside its graph, see `masked`.
+A step skips what tfmot does and a ticket does not need: counting, asking the schedule,
+sorting, masking all weights, averaging them over replicas. The wrappers stay
+`PruneLowMagnitude`: `strip_pruning`, `prune_scope` and `PruningSummaries` work. In the
+copy of a search they are outside the graph, see `searched`.
 """
 
 import functools
@@ -34,24 +34,19 @@ _HALF = ("float16", "bfloat16")
 def wrap(
     model: Any,
     seed: int = 0,
-    strategy: Any = None,
     asked: Collection[str] = (),
     masked: Collection[str] = (),
 ) -> Any:
     """An uncompiled, masked copy of a built model; the masks are all ones.
 
-    The copy has the model's weights. Its random layers (Dropout) draw from
-    generators that are variables, seeded by `seed`, so that their state can be
-    saved: tf_keras' default generator cannot be resumed. The copy is made in the
-    scope of `strategy`, by default the model's. `asked` are keys of `layer_rates`, see
+    The copy has the model's weights. Its random layers (Dropout) draw from generators
+    that are variables, seeded by `seed`: their state can be saved and restored, that of
+    tf_keras' default generator cannot. `asked` are keys of `layer_rates`, see
     `asked_for`; `masked` are paths of weights that get a mask in any case, frozen or
-    not, since a ticket has one for them.
-
-    Raises:
-        ValueError: A layer that cannot be copied, or is inside two others.
+    not, as a ticket has one for them.
     """
     check_sharing(model)
-    with (strategy or model.distribute_strategy).scope():
+    with model.distribute_strategy.scope():
         copied = copy_model(model, seed)
         weights = named_weights(copied)
         held = {id(weights[path]) for path in masked if path in weights}
@@ -64,17 +59,18 @@ def wrap(
         copier = Copier(wrapped_layer, shares=True)
         wrapped = copier.of(copied)
         copier.complete()
-    _hold_when_compiled(wrapped)
+    compile_model = wrapped.compile
+
+    def compile(*args: Any, **kwargs: Any) -> None:
+        compile_model(*args, **kwargs)
+        hold_masks(wrapped)
+
+    wrapped.compile = compile  # a second `compile` must not lose the masks
     return wrapped
 
 
 def unwrap(model: Any, in_float32: bool = False) -> Any:
-    """An uncompiled copy of a wrapped or plain model, without wrappers.
-
-    Args:
-        model: The model.
-        in_float32: Whether layers that compute in half precision compute in float32.
-    """
+    """An uncompiled copy without wrappers; on request, without half precision."""
 
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
@@ -122,7 +118,7 @@ def mask_variables(model: Any) -> dict[Any, list[Any]]:
 
 
 def redraw(model: Any) -> Any:
-    """A copy of a built model with weights that its initialisers draw again.
+    """See `Binding.redraw`.
 
     Seeds of initialisers are ignored: layers copy their initialisers, and with one seed
     all copies would draw the same tensor.
@@ -137,7 +133,7 @@ def redraw(model: Any) -> Any:
 def compile_like(model: Any, source: Any, **changes: Any) -> None:
     """Compiles `model` as `source` is now, with copies of what has state.
 
-    With Keras' own `compile`: what a user's `compile` adds, copied attributes hold.
+    Keras' own `compile` does it: what that of a user adds is in copied attributes.
     `changes` are arguments of `compile` that differ.
     """
     config = dict(source._compile_config.config)
@@ -182,24 +178,20 @@ def copied_metrics(model: Any) -> dict[str, Any]:
     Keras puts the names of outputs before those of metrics when a model is first used;
     a copy must not get them twice.
     """
-    heads = [f"{name}_" for name in model.output_names or ()]
-    heads = heads if len(heads) > 1 and model.compiled_metrics.built else []
+    built, outputs = model.compiled_metrics.built, model.output_names or ()
+    heads = [f"{name}_" for name in outputs] if built and len(outputs) > 1 else []
+    weighted = [*heads, "weighted_"] if built else []
 
-    def copied(metric: Any, extra: str = "") -> Any:
+    def copied(heads: list[str], metric: Any) -> Any:
         if not isinstance(metric, keras.metrics.Metric):
             return metric
-        name = metric.name
-        for head in heads:
-            name = name.removeprefix(head)
-        if extra and model.compiled_metrics.built:
-            name = name.removeprefix(extra)
+        name = functools.reduce(str.removeprefix, heads, metric.name)
         return copied_by_config("metric", metric, name=name)
 
     config = model._compile_config.config
-    weighted = functools.partial(copied, extra="weighted_")
     return {
-        "metrics": tf.nest.map_structure(copied, config["metrics"]),
-        "weighted_metrics": tf.nest.map_structure(weighted, config["weighted_metrics"]),
+        kind: tf.nest.map_structure(functools.partial(copied, prefixes), config[kind])
+        for kind, prefixes in {"metrics": heads, "weighted_metrics": weighted}.items()
     }
 
 
@@ -228,20 +220,9 @@ def _copied_loss_weights(model: Any, source: Any) -> Any:
 
 def hold_masks(model: Any) -> None:
     """Makes the optimizer of a compiled model see masked gradients, if it has masks."""
-    masks = {ref: found[0] for ref, found in mask_variables(model).items()}
-    if masks and not hold.is_held(model.optimizer):
+    if masks := {ref: found[0] for ref, found in mask_variables(model).items()}:
         with model.distribute_strategy.scope():
             hold.hold(model.optimizer, masks, model.trainable_variables)
-
-
-def _hold_when_compiled(model: Any) -> None:
-    compile_model = model.compile
-
-    def compile(*args: Any, **kwargs: Any) -> None:
-        compile_model(*args, **kwargs)
-        hold_masks(model)
-
-    model.compile = compile  # a second `compile` must not lose the masks
 
 
 def _changed(config: Any, change: Callable[[str, Any], Any], key: str = "") -> Any:

@@ -48,28 +48,20 @@ def wrap_layer(layer: Any, weights: Sequence[Any]) -> Any:
     else:
         names = [name for name, w in own_weights(layer).items() if id(w) in ids]
         wrapper = PruneByName(layer, names, **arguments)
-    _call_layer_only(wrapper)
-    return wrapper
-
-
-def _call_layer_only(wrapper: Any) -> None:
-    layer = wrapper.layer
     wrapper.call = types.MethodType(_call, wrapper)
     wrapper._autocast = False  # the layer casts for itself
     wrapper._supports_masking = layer.supports_masking
     wrapper.compute_mask = layer.compute_mask  # Embedding(mask_zero=True)
-    if getattr(layer, "stateful", False):  # so that `model.reset_states` finds it
+    if getattr(layer, "stateful", False):  # `model.reset_states` must find it
         wrapper.stateful, wrapper.reset_states = True, layer.reset_states
+    return wrapper
 
 
 def _call(self: Any, inputs: Any, training: Any = None, **kwargs: Any) -> Any:
-    """`PruneLowMagnitude.call` without the pruning.
-
-    It calls the layer, not its `call`, so that the layer's own dtype policy,
-    mask and activity regularizer apply.
-    """
+    """`PruneLowMagnitude.call` without the pruning."""
     if self.layer._expects_training_arg:
         kwargs["training"] = training
     if not self.layer._expects_mask_arg:
         kwargs.pop("mask", None)
+    # Not its `call`: the layer's own dtype policy, mask and regularizer must apply.
     return self.layer(inputs, **kwargs)
