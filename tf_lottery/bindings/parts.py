@@ -94,14 +94,24 @@ class Feed(Protocol):
         """Raises unless a pass whose length was promised is at its end."""
 
 
-class Names(Protocol):
-    """What metrics are called: by the model, and in records."""
+class Names:
+    """What metrics are called: by the model, and in records.
+
+    Args:
+        names: From the names of the model to those of records.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._recorded = names
+        self._shown = {recorded: name for name, recorded in names.items()}
 
     def recorded(self, logs: Mapping[str, Any]) -> dict[str, Any]:
         """The logs by the names that records have."""
+        return _renamed(logs, self._recorded)
 
     def shown(self, logs: Mapping[str, Any]) -> dict[str, Any]:
         """Recorded logs by the names that callbacks see."""
+        return _renamed(logs, self._shown)
 
 
 class Engine(Protocol):
@@ -289,3 +299,12 @@ class Compaction:
     def removed(self) -> int:
         """How many units were removed."""
         return sum(self.dead.values()) + sum(self.constant.values())
+
+
+def _renamed(logs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    renamed = {}
+    for name, value in logs.items():
+        head = next((head for head in ("val_", "test_") if name.startswith(head)), "")
+        own = name.removeprefix(head)
+        renamed[f"{head}{names.get(own, own)}"] = value
+    return renamed

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.parts import Logs
+from tf_lottery.bindings.parts import Logs, Names
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.metric_names import MetricNames
+from tf_lottery.bindings.tf_keras.metric_names import metric_names
 from tf_lottery.bindings.tf_keras.states import kept, recurrent_states
 
 
@@ -43,8 +43,8 @@ class Engine:
         model._steps_per_execution.assign(given)
 
     @property
-    def names(self) -> MetricNames:
-        return MetricNames(self.model)
+    def names(self) -> Names:
+        return metric_names(self.model)
 
     @property
     def metrics(self) -> list[str]:

@@ -128,7 +128,12 @@ def weights_to_mask(
 
     `keys` are those of `layer_rates`; weights with an id in `held` get one in any case.
     """
-    asked = depthwise(model, keys)
+    asked = {
+        id(weight)
+        for path, weight in named_weights(model).items()
+        if last_name(weight) == _DEPTHWISE
+        and any(fnmatch.fnmatchcase(path, key) for key in asked_for(keys))
+    }
     # A layer in a frozen model is trainable only by its own flag.
     called = graph_layers(model) if hasattr(model, "_nodes_by_depth") else [model]
     trainable = {id(w) for layer in called for w in layer.trainable_weights}
@@ -155,16 +160,6 @@ def asked_for(keys: Iterable[str]) -> list[str]:
     Such kernels are small, and only pruned if a rate or a mask names them.
     """
     return [key for key in keys if key.split("/")[-1] == _DEPTHWISE]
-
-
-def depthwise(model: Any, keys: Collection[str]) -> set[int]:
-    """The ids of the depthwise kernels of a model that keys name, see `asked_for`."""
-    return {
-        id(weight)
-        for path, weight in named_weights(model).items()
-        if last_name(weight) == _DEPTHWISE
-        and any(fnmatch.fnmatchcase(path, key) for key in asked_for(keys))
-    }
 
 
 def skipped_layers(model: Any) -> list[str]:

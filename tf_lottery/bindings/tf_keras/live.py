@@ -24,12 +24,7 @@ from tf_lottery.core.outcome import State
 
 
 class Live:
-    """The variables of a masked model, see `parts.Live`.
-
-    Args:
-        model: Of `wrap` or `searched`, or wrapped by tfmot. It must be compiled for
-            its optimizer's variables to be found.
-    """
+    """The variables of a masked model and, if it is compiled, of its optimizer."""
 
     def __init__(self, model: Any) -> None:
         self.weights = named_weights(model)

@@ -4,57 +4,35 @@ Callbacks see the names of the model. A run directory, a ticket and `monitor` us
 that are equal in each build of the model: `auc`, if Keras counted up to `auc_3`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
+from tf_lottery.bindings.parts import Names
 from tf_lottery.bindings.tf_keras.layers import without_wrapper
 from tf_lottery.bindings.tf_keras.naming import layer_names
 from tf_lottery.core.naming import counted_base, unique
 
-Value = TypeVar("Value")
 
-_HEADS = ("val_", "test_")
-
-
-class MetricNames:
+def metric_names(model: Any) -> Names:
     """The names of the metrics of a compiled model that has made them."""
-
-    def __init__(self, model: Any) -> None:
-        layers = [without_wrapper(layer) for layer in model.layers]
-        stable = dict(zip([la.name for la in layers], layer_names(layers), strict=True))
-        outputs = model.output_names if len(model.output_names) > 1 else []
-        kinds = {metric.name: type(metric).__name__ for metric in model.metrics}
-        parts = {name: _split(name, outputs) for name in model.metrics_names}
-        bases = {
-            n: counted_base(own, [kinds.get(n, "")]) for n, (_, own) in parts.items()
-        }
-        taken = {own for name, (_, own) in parts.items() if bases[name] is None}
-        self._recorded: dict[str, str] = {}
-        for name, (output, own) in parts.items():
-            if base := bases[name]:
-                own = unique(base, taken)
-                taken.add(own)
-            head = f"{stable.get(output, output)}_" if output else ""
-            self._recorded[name] = f"{head}{own}"
-        self._shown = {recorded: name for name, recorded in self._recorded.items()}
-
-    def recorded(self, logs: Mapping[str, Value]) -> dict[str, Value]:
-        return _renamed(logs, self._recorded)
-
-    def shown(self, logs: Mapping[str, Value]) -> dict[str, Value]:
-        return _renamed(logs, self._shown)
+    layers = [without_wrapper(layer) for layer in model.layers]
+    stable = dict(zip([la.name for la in layers], layer_names(layers), strict=True))
+    outputs = model.output_names if len(model.output_names) > 1 else []
+    kinds = {metric.name: type(metric).__name__ for metric in model.metrics}
+    parts = {name: _split(name, outputs) for name in model.metrics_names}
+    bases = {n: counted_base(own, [kinds.get(n, "")]) for n, (_, own) in parts.items()}
+    taken = {own for name, (_, own) in parts.items() if bases[name] is None}
+    recorded: dict[str, str] = {}
+    for name, (output, own) in parts.items():
+        if base := bases[name]:
+            own = unique(base, taken)
+            taken.add(own)
+        head = f"{stable.get(output, output)}_" if output else ""
+        recorded[name] = f"{head}{own}"
+    return Names(recorded)
 
 
 def _split(name: str, outputs: Sequence[str]) -> tuple[str, str]:
     """The output that a metric is of, if there are several, and its own name."""
     output = next((o for o in outputs if name.startswith(f"{o}_")), "")
     return output, name.removeprefix(f"{output}_") if output else name
-
-
-def _renamed(logs: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
-    renamed = {}
-    for name, value in logs.items():
-        head = next((head for head in _HEADS if name.startswith(head)), "")
-        own = name.removeprefix(head)
-        renamed[f"{head}{names.get(own, own)}"] = value
-    return renamed

@@ -26,10 +26,23 @@ def weighing(class_weight: Mapping[int, float] | None) -> Weigh:
     def weighted(*batch: Any) -> Any:
         x, y, of_examples = arrays.unpacked(batch)
         x, y, weights = by_class(x, y)
-        return x, y, _product(weights, of_examples)
+        if of_examples is not None:
+            # Keras' product needs a batch size that is known before batches are made.
+            weights = tf.cast(weights, of_examples.dtype)
+            for _ in range(weights.shape.rank - of_examples.shape.rank):
+                of_examples = of_examples[..., None]
+            weights = weights * of_examples
+        return x, y, weights
 
     def weigh(dataset: Any) -> Any:
-        _check_targets(arrays.unpacked(dataset.element_spec)[1])
+        _, y, _ = arrays.unpacked(dataset.element_spec)
+        if y is None or tf.nest.is_nested(y):
+            found = "no labels" if y is None else "several outputs"
+            raise ValueError(
+                "`class_weight` is for models with one output and its labels, as in "
+                f"Keras. Received: {found}. Pass a sample_weight for each output: (x, "
+                "y, sample_weight)."
+            )
         return dataset.map(weighted)
 
     return weigh
@@ -68,24 +81,4 @@ def _check(class_weight: Any) -> None:
         raise ValueError(
             "The weights of `class_weight` must be finite numbers. Received: "
             f"{weight!r} for class {label}."
-        )
-
-
-def _product(of_classes: Any, of_examples: Any) -> Any:
-    # Keras' own product needs a batch size that is known before batches are made.
-    if of_examples is None:
-        return of_classes
-    of_classes = tf.cast(of_classes, of_examples.dtype)
-    for _ in range(of_classes.shape.rank - of_examples.shape.rank):
-        of_examples = of_examples[..., None]
-    return of_classes * of_examples
-
-
-def _check_targets(y: Any) -> None:
-    if y is None or tf.nest.is_nested(y):
-        found = "no labels" if y is None else "several outputs"
-        raise ValueError(
-            "`class_weight` is for models with one output and its labels, as in Keras. "
-            f"Received: {found}. Pass a sample_weight for each output: (x, y, "
-            "sample_weight)."
         )

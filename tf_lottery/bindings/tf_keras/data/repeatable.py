@@ -7,10 +7,7 @@ from tf_lottery.bindings.tf_keras._imports import tf
 
 
 def is_repeatable(dataset: Any, is_made_again: bool) -> bool:
-    """Whether each training gets the same batches, in each process.
-
-    With `is_made_again`, a function of the seed makes the dataset for each training.
-    """
+    """Whether each training gets the same batches, in each process."""
     unseeded = any(map(_is_unseeded, parts(dataset)))
     return not unseeded and (is_made_again or is_constant(dataset))
 

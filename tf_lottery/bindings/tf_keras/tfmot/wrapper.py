@@ -13,12 +13,8 @@ from tf_lottery.bindings.tf_keras.tfmot.schedule import HeldMasks
 class PruneByName(pruning_wrapper.PruneLowMagnitude):
     """tfmot's wrapper around a layer that tfmot refuses, or with chosen weights.
 
-    It is saved and loaded with a model like tfmot's own.
-
-    Args:
-        layer: Any layer.
-        weight_names: What to prune: the weights' own names, as "forward/cell/kernel".
-        **kwargs: Those of `PruneLowMagnitude`.
+    It is saved and loaded with a model like tfmot's own. `weight_names` are the names
+    of weights within the layer, such as "forward/cell/kernel".
     """
 
     def __init__(self, layer: Any, weight_names: Sequence[str], **kwargs: Any) -> None:
