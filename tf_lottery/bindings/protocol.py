@@ -109,7 +109,7 @@ class Binding(Protocol):
         """
 
     def check_use_no_other(self, callbacks: Sequence[Any], model: Any) -> None:
-        """Raises if a callback reaches this model, which was passed, not its copy."""
+        """Raises if a callback uses the model that was passed, instead of its copy."""
 
     def warn_of_lost_counts(
         self, callbacks: Sequence[Any], step: int, path: Path
