@@ -10,6 +10,7 @@ from tests.fakes import FakeTrainer, manifest
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.controls import run_controls
 from tf_lottery.search.progress import Progress
@@ -146,8 +147,8 @@ def test_a_half_trained_control_is_not_continued_by_changed_code(tmp_path):
             rounds = list(run_rounds(recorded, plan))
             state = {n: a * factor for n, a in rounds[1].ticket.state.items()}
             control = dataclasses.replace(rounds[1].ticket, state=state)
-            key = recorded._key(control)
-            checkpoint = recorded._checkpoint(control, "mine", 0, key)
+            key = keys.key(control, plan)
+            checkpoint = recorded._checkpoint(control, Place(1, "mine"), key)
             found.append(checkpoint.step)
             checkpoint.save(Run(50), SimpleNamespace(view=lambda state=state: state))
     assert found == [0, 0]

@@ -23,14 +23,7 @@ from tf_lottery.run_dir.writable import make_directory
 
 
 class Cache:
-    """The finished trainings below a path.
-
-    Args:
-        path: The directory that searches share; made if it is missing.
-
-    Raises:
-        ValueError: `path` cannot be written.
-    """
+    """The finished trainings below a path, which is made if it is missing."""
 
     def __init__(self, path: archive.PathLike) -> None:
         self.path = Path(path) / TRAININGS
@@ -45,9 +38,7 @@ class Cache:
     def alone(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
         """Keeps other searches from the training with a key.
 
-        Args:
-            key: See `Keys`.
-            waits: Called before it waits for another search that does this training.
+        `waits` is called before it waits for another search that does this training.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -61,10 +52,6 @@ class Cache:
         """Adds a finished training, in place of one that is there.
 
         Only one search at a time may publish a key, see `alone`.
-
-        Args:
-            key: See `Keys`.
-            directory: That of the training in a run directory.
         """
         unfinished = self.path / f"{archive.TEMPORARY}{key}"
         shutil.rmtree(unfinished, ignore_errors=True)  # of a search that was killed

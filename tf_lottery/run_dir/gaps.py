@@ -1,10 +1,17 @@
 """Trainings that are missing although later ones that follow from them are there."""
 
-import itertools
 from pathlib import Path
 
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.names import CONTROLS, METRICS, OUTCOME, PLAN, TICKET, numbered
+from tf_lottery.run_dir.names import (
+    CONTROLS,
+    METRICS,
+    PLAN,
+    TICKET,
+    Place,
+    is_trained,
+    numbered,
+)
 from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.run_dir.run_dir import RunDir
 
@@ -38,21 +45,19 @@ def _gaps(run_dir: RunDir, plan: Plan) -> list[str]:
 def _last_round(directory: ReplicateDir) -> int:
     """The last round that is finished or has a finished control; -1 if none is."""
     rounds = numbered(directory.path, "round")
-    finished = [number for number in reversed(rounds) if directory.has_outcome(number)]
-    controls = directory.path / CONTROLS
-    names = [each.name for each in controls.iterdir()] if controls.is_dir() else []
-    controlled = [
-        number
-        for name in names
-        for number, path in numbered(controls / name, "round").items()
-        if any((draw / METRICS).exists() for draw in numbered(path, "draw").values())
-    ]
-    return max([*finished, *controlled], default=-1)
+    # The last one first, see `gaps`.
+    finished = [n for n in reversed(rounds) if directory.has_outcome(Place(n))]
+    for path in directory.path.glob(f"{CONTROLS}/*"):
+        for number, controlled in numbered(path, "round").items():
+            draws = numbered(controlled, "draw").values()
+            if any((draw / METRICS).exists() for draw in draws):
+                finished.append(number)
+    return max(finished, default=-1)
 
 
 def _first_missing(directory: ReplicateDir, last: int) -> Path | None:
-    rounds = itertools.takewhile(lambda number: number <= last, itertools.count())
-    missing = (number for number in rounds if not directory.has_outcome(number))
+    places = map(Place, range(last + 1))
+    missing = (place for place in places if not directory.has_outcome(place))
     return next(map(directory.directory, missing), None)
 
 
@@ -61,7 +66,7 @@ def _sentence(missing: Path, replicate: Path, last: int) -> str:
     what = "is not finished" if missing.is_dir() else "is missing"
     said = f"{missing} {what}, although {there}: what follows from it is not shown."
     first = replicate / "round_00"
-    if not (first / TICKET).exists() and _is_trained(replicate):
+    if not (first / TICKET).exists() and is_trained(replicate):
         return (
             f"{said} Its rounds were trained from the initial weights in "
             f"{first / TICKET}: put that file back, or start again with "
@@ -70,12 +75,4 @@ def _sentence(missing: Path, replicate: Path, last: int) -> str:
     return (
         f"{said} The same call trains it again. If that gives the same weights, as it "
         "does on a CPU, the later trainings stay; else the call says what to remove."
-    )
-
-
-def _is_trained(replicate: Path) -> bool:
-    return any(
-        (path / name).exists()
-        for path in numbered(replicate, "round").values()
-        for name in (METRICS, OUTCOME)
     )

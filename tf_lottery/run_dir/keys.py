@@ -38,10 +38,8 @@ class Keys:
 
     A key is a hash over the model, its compilation, the data (the contents of arrays,
     the element spec of datasets), versions, devices, the length of the training, the
-    seed of its data, and the ticket: masks, state and step.
-
-    Args:
-        manifest: What `plan.json` holds, see `manifest_of`.
+    seed of its data, and the ticket: masks, state and step. The `manifest` is that of
+    the search, see `manifest_of`.
     """
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
@@ -49,12 +47,7 @@ class Keys:
         self._starts = Starts()
 
     def key(self, ticket: Ticket, plan: Plan) -> str:
-        """The key of training a ticket.
-
-        Args:
-            ticket: What is trained.
-            plan: That of its replicate.
-        """
+        """The key of training a ticket; `plan` is that of its replicate."""
         values = plan.to_json()
         return _digest(
             {

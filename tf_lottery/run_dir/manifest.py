@@ -61,7 +61,12 @@ def manifest_of(
             "tf_lottery": __version__,
             **{name: _version(name) for name in packages},
         },
-        "machine": _machine(),
+        "machine": {  # for the report
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+        },
         **more,
     }
 
@@ -74,16 +79,6 @@ def search_digest(manifest: Mapping[str, Any]) -> str:
     plan = Plan.from_json(manifest["plan"])
     of = {name: manifest[name] for name in ("architecture", "compile_config", "data")}
     return _digest({**of, "fingerprint": plan.fingerprint})
-
-
-def _machine() -> dict[str, Any]:
-    """The machine of the search, for its report."""
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-    }
 
 
 def _without_own_name(architecture: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,10 +136,9 @@ def _modules(values: Any) -> Iterator[tuple[str, str]]:
 
 def _is_foreign(values: Mapping[str, Any]) -> bool:
     """Whether it is a serialized object of a class that is not from Keras."""
-    module, name = values.get("module", ""), values.get("class_name")
-    is_object = isinstance(name, str) and isinstance(values.get("config"), Mapping)
-    is_of_keras = isinstance(module, str) and is_known(module)
-    return is_object and module != "" and not is_of_keras
+    module = values.get("module", "")
+    is_of_keras = isinstance(module, str) and (not module or is_known(module))
+    return _is_object(values) and not is_of_keras
 
 
 def _renamed_each(values: list[Any]) -> list[Any]:

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.core.archive import Group
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import History, Round
 from tf_lottery.core.outcome import Outcome, Weights
-from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.run_dir.sealed import digest
 from tf_lottery.verdict.judge import judge
 
 # A later call may change these: what was trained before stays as it is.
-_LATER = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
+_LATER = ("rounds", "controls", "control_rounds", "control_replicates")
 _JUDGEMENT = ("monitor", "mode", "tolerance")
+_WEIGHTS = ("weights", "best_weights")
+_PLACE = ("replicate", "round", "control", "draw")
 _AGAIN = (
     "Put back what the search wrote. If only this file is wrong, remove it: the same "
     "call writes it again."
@@ -32,10 +32,8 @@ _AGAIN = (
 def check_known(path: Path, history: History) -> bool:
     """Whether all trainings that the ticket in a file knows are in the history.
 
-    Compares the figures, masks, and checksums of the weights that are in both.
-
-    Raises:
-        TicketError: The file is damaged, or belongs to other trainings.
+    Compares the figures, masks, and checksums of the weights that are in both; what
+    differs is a `TicketError`.
     """
     try:
         ticket = FoundTicket.load(path)
@@ -58,11 +56,7 @@ def check_known(path: Path, history: History) -> bool:
 
 
 def check_returned(path: Path, history: History) -> int:
-    """The round of the ticket in a file, after a comparison of all that it holds.
-
-    Raises:
-        TicketError: Something differs from the search; it says what.
-    """
+    """The round of the ticket in a file, if all that it holds is as in the search."""
     try:
         ticket = FoundTicket.load(path)
         ticket.verify()
@@ -101,16 +95,11 @@ def _check_alike(path: Path, ticket: FoundTicket, history: History) -> None:
 
 
 def _with_other_checksums(ticket: FoundTicket, round: Round) -> str:
-    for kind in ("weights", "best_weights"):
-        theirs = _checksums(getattr(round.outcome, kind))
-        if _checksums(getattr(ticket.outcome, kind)) != theirs:
+    for kind in _WEIGHTS:
+        ours, theirs = (getattr(of.outcome, kind) for of in (ticket, round))
+        if ours.entries != theirs.entries:  # both were read from files
             return kind.replace("_", " ")
     return ""
-
-
-def _checksums(weights: Weights) -> Any:
-    assert isinstance(weights, Group)  # read from a file
-    return weights.entries
 
 
 def _differing(ticket: FoundTicket, round: Round) -> str:
@@ -132,7 +121,7 @@ def _differing(ticket: FoundTicket, round: Round) -> str:
 def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
     if outcome is None:
         return ""  # the ticket has no outcome to compare
-    for kind in ("weights", "best_weights"):
+    for kind in _WEIGHTS:
         if name := _unequal(getattr(outcome, kind), getattr(theirs, kind)):
             return f"other {kind.replace('_', ' ')} in {name!r}"
     same = digest(outcome.record()) == digest(theirs.record())
@@ -154,18 +143,21 @@ def _check_found_out(
             )
     if not ticket.rows:
         return  # the ticket has no figures to compare
-    if _is_complete(history) and ticket.plan != round.ticket.plan:
+    is_complete = len(history.trainings()) == history.plan.count()
+    if is_complete and ticket.plan != round.ticket.plan:
         raise TicketError(
             f"{path} belongs to another plan than the search. If a call with another "
             "plan was stopped at its very end, repeat the call."
         )
-    then = _then(ticket, history)
-    verdict = judge(then)
-    of = history.replicates[verdict.replicate][verdict.chosen]
-    if _judged_alike(ticket.plan, history.plan) and (
-        (ticket.won, ticket.reason) != (verdict.won, verdict.reason)
-        or of.ticket.masks != ticket.masks
+    plan = ticket.plan
+    if plan is None or any(
+        getattr(plan, name) != getattr(history.plan, name) for name in _JUDGEMENT
     ):
+        return  # it was judged by other rules
+    verdict = judge(_then(ticket, history))
+    of = history.replicates[verdict.replicate][verdict.chosen]
+    found = verdict.won, verdict.reason, of.ticket.masks
+    if (ticket.won, ticket.reason, ticket.masks) != found:
         raise TicketError(
             f"{path} must hold what the search found. Received: {ticket.reason!r}, "
             f"and not {verdict.reason!r}."
@@ -182,10 +174,8 @@ def _then(ticket: FoundTicket, history: History) -> History:
     replicates = [known(rounds) for rounds in history.replicates]
     while len(replicates) > 1 and not replicates[-1]:
         del replicates[-1]
-    plan = history.plan
-    if ticket.plan:
-        changes = {name: getattr(ticket.plan, name) for name in _LATER[:-1]}
-        plan = dataclasses.replace(plan, **changes, replicates=len(replicates))
+    later = {name: getattr(ticket.plan, name) for name in _LATER}
+    plan = dataclasses.replace(history.plan, **later, replicates=len(replicates))
     return dataclasses.replace(
         history,
         replicates=tuple(replicates),
@@ -194,25 +184,12 @@ def _then(ticket: FoundTicket, history: History) -> History:
     )
 
 
-def _is_complete(history: History) -> bool:
-    """Whether all that the plan asks for is trained: no other call adds to it now."""
-    return len(history.trainings()) == history.plan.count()
-
-
-def _judged_alike(one: Plan | None, other: Plan) -> bool:
-    return one is not None and all(
-        getattr(one, name) == getattr(other, name) for name in _JUDGEMENT
-    )
-
-
 def _which(row: Mapping[str, Any]) -> tuple[str, ...]:
-    names = ("replicate", "round", "control", "draw")
-    return tuple(repr(row.get(name)) for name in names)
+    return tuple(repr(row.get(name)) for name in _PLACE)
 
 
 def _in_words(row: Mapping[str, Any]) -> str:
-    names = ("replicate", "round", "control", "draw")
-    return ", ".join(f"{name} {row[name]!r:.40}" for name in names if name in row)
+    return ", ".join(f"{name} {row[name]!r:.40}" for name in _PLACE if name in row)
 
 
 def _unequal(one: Weights, other: Weights, masks: Iterable[str] = ()) -> str:
@@ -220,12 +197,10 @@ def _unequal(one: Weights, other: Weights, masks: Iterable[str] = ()) -> str:
 
     The paths of `masks` are left out: the file of a ticket has no removed weights.
     """
-    paths = dict.fromkeys([*one, *other])
-    for path in paths:
-        if path in masks:
-            continue
-        if path not in one or path not in other:
-            return path
-        if not np.array_equal(one[path], other[path]):
+    for path in dict.fromkeys([*one, *other]):
+        is_known = path in one and path in other
+        if path not in masks and not (
+            is_known and np.array_equal(one[path], other[path])
+        ):
             return path
     return ""

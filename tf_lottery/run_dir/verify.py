@@ -11,7 +11,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import Round
 from tf_lottery.core.next_ticket import prune_ticket
 from tf_lottery.run_dir.gaps import gaps
-from tf_lottery.run_dir.names import TICKET
+from tf_lottery.run_dir.names import TICKET, Place
 from tf_lottery.run_dir.returned import check_returned
 from tf_lottery.run_dir.run_dir import RunDir
 
@@ -47,24 +47,24 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     for rounds in history.replicates:
         before: Round | None = None
         for round in rounds:
-            directory = run_dir.replicate_dir(round.replicate).directory(round.number)
+            replicate_dir = run_dir.replicate_dir(round.replicate)
+            directory = replicate_dir.directory(Place(round.number))
             _check_ticket(round, directory)
             if before is not None:
                 _check_masks(before, round, directory, derive=not foreign)
-            digest = round.ticket.masks.digest()[:12]
-            several = len(history.replicates) > 1
+            masks, several = round.ticket.masks, len(history.replicates) > 1
             of = f"replicate {round.replicate}  " if several else ""
             yield (
-                f"{of}round {round.number:>2}: {round.ticket.masks.kept:,} weights, "
-                f"masks {digest}, {derived if before else equal}"
+                f"{of}round {round.number:>2}: {masks.kept:,} weights, "
+                f"masks {masks.digest()[:12]}, {derived if before else equal}"
             )
             before = round
     for control in history.controls:
         # The plan does not say how sparse a control of the user is.
         plan = control.ticket.plan if control.control in CONTROLS else None
         ticket = dataclasses.replace(control.ticket, plan=plan)
-        which = control.number, control.control, control.draw
-        directory = run_dir.replicate_dir(control.replicate).directory(*which)
+        place = Place(control.number, control.control, control.draw)
+        directory = run_dir.replicate_dir(control.replicate).directory(place)
         _check_ticket(dataclasses.replace(control, ticket=ticket), directory)
     if history.controls:
         yield f"controls: {len(history.controls)}, whole"
@@ -84,9 +84,9 @@ def _check_ticket(round: Round, directory: Path) -> None:
     try:
         round.trained.verify()
     except TicketError as error:
-        said = str(error)
-        where = "" if str(directory) in said else f"{directory}: "
-        raise TicketError(f"{where}{said}") from error
+        if str(directory) in str(error):
+            raise
+        raise TicketError(f"{directory}: {error}") from error
 
 
 def _check_masks(before: Round, round: Round, directory: Path, *, derive: bool) -> None:

@@ -20,7 +20,6 @@ from tf_lottery.search.recorded import Recorded
 if TYPE_CHECKING:
     from tf_lottery.training.trainer import Trainer
 
-
 _DRAWN = {"reinit", "reinit_same_sign", "random_mask"}
 
 
@@ -34,8 +33,7 @@ def run_controls(
     Raises:
         TypeError: A control does not return a ticket of the model.
         ValueError: A control changes nothing.
-        PlanMismatchError: A control of the user makes another ticket than the one
-            that was trained before.
+        PlanMismatchError: A control of the user makes another ticket than before.
     """
     for round in rounds:
         for control in plan.controlled(round.number):
@@ -45,17 +43,16 @@ def run_controls(
                 context = controls.Context(
                     seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome
                 )
-                if finished := trainer.finished(round, name, draw):
-                    if callable(control):  # the user's code may have changed
-                        ticket = _applied(
-                            control, name, round.ticket, context, trainer.lengths.last
-                        )
-                        _check_same(ticket, finished.ticket, name)
+                finished = trainer.finished(round, name, draw)
+                if finished and not callable(control):
                     yield finished
                     continue
-                ticket = _applied(
-                    control, name, round.ticket, context, trainer.lengths.last
-                )
+                last = trainer.lengths.last
+                ticket = _applied(control, name, round.ticket, context, last)
+                if finished:  # the user's code may have changed
+                    _check_same(ticket, finished.ticket, name)
+                    yield finished
+                    continue
                 try:
                     outcome = trainer.train(ticket, control=name, draw=draw)
                 except FloatingPointError as error:
@@ -69,11 +66,7 @@ def run_controls(
 
 
 def check_controls(trainer: "Trainer") -> None:
-    """Raises before anything is trained if a built-in control cannot change anything.
-
-    Raises:
-        ValueError: A control changes nothing; it says why.
-    """
+    """Raises, before any training, if a built-in control cannot change anything."""
     plan = trainer.plan
     rewinds = plan.retrain == "rewind" and trainer.lengths.rewind == 0
     if "rewound" in plan.controls and rewinds:
@@ -115,11 +108,10 @@ def _applied(
             f"The control {name!r} must return a ticket of the same model, whose state "
             f"has arrays of the same names and shapes. Received: {changed!r}."
         )
-    step = changed.step
-    if not isinstance(step, int) or not 0 <= step < steps:
+    if not isinstance(changed.step, int) or not 0 <= changed.step < steps:
         raise ValueError(
             f"The control {name!r} must return a ticket that starts at a step before "
-            f"the last of a training, {steps:,}. Received: step={step!r}."
+            f"the last of a training, {steps:,}. Received: step={changed.step!r}."
         )
     same = controls.unchanged(ticket, changed)
     # A control of the user may change biases alone.
@@ -140,9 +132,8 @@ def _applied(
 
 def _check_same(made: Ticket, trained: Ticket, name: str) -> None:
     """Raises if a control makes another ticket than the one that was trained."""
-    weights, stored = made.weights, trained.state
     same = made.masks == trained.masks and made.step == trained.step
-    if not same or not _is_equal(weights, stored):
+    if not same or not _is_equal(made.weights, trained.state):
         raise PlanMismatchError(
             f"The control {name!r} of round {made.round} makes another ticket now "
             "than the one that was trained in the run directory: its code has changed, "

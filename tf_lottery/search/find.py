@@ -202,11 +202,10 @@ def search(
 ) -> FoundTicket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
-    Like `find_ticket`, for a trainer that is there already; whether the ticket
-    won, it only says in `ticket.won`. Of several workers the chief alone decides and
-    writes; the others get the ticket as its file holds it, without the history.
-    `above` stands above the bars. `more` is for `plan.json`: the path of the recipe,
-    which says where the data are, and the options of the command.
+    Like `find_ticket`, for a trainer that is there already; it prints no verdict. Of
+    several workers the chief alone decides and writes; the others get the ticket as its
+    file holds it, without the history. `above` is a text above the bars. `more` is for
+    `plan.json`: the path of the recipe, and the options of the command.
     """
     workers, plan = trainer.workers, trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
@@ -226,34 +225,20 @@ def search(
         progress = Progress(
             verbose, plan, trainer.lengths.last, trainer.lengths.rewind, above
         )
-        ticket, path = _search(trainer, manifest, run_dir, cache, overwrite, progress)
+        temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
+        directory = RunDir(temporary.name if temporary else str(run_dir), temporary)
+        check_controls(trainer)
+        with directory.open(manifest, overwrite=overwrite):
+            _introduce(trainer, progress, directory, temporary is not None, cache)
+            run = run_replicates(trainer, directory, progress, Keys(manifest), cache)
+            trainings = list(progress.lines(run, monitor))
+            history = collected(trainings, plan, monitor, manifest["maximize"])
+            ticket = chosen(history)
+            ticket.save(directory.path / TICKET, overwrite=True)
+        ticket = trainer.completed(ticket)
         if workers.count > 1:
-            workers.end(path.read_bytes())
+            workers.end((directory.path / TICKET).read_bytes())
         return ticket
-
-
-def _search(
-    trainer: Trainer,
-    manifest: Mapping[str, Any],
-    run_dir: PathLike | None,
-    cache: Cache | None,
-    overwrite: bool,
-    progress: Progress,
-) -> tuple[FoundTicket, Path]:
-    """The ticket, and its file."""
-    plan, monitor = trainer.plan, manifest["monitor"]
-    temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
-    directory = RunDir(temporary.name, temporary) if temporary else RunDir(str(run_dir))
-    check_controls(trainer)
-    with directory.open(manifest, overwrite=overwrite):
-        _introduce(trainer, progress, directory, temporary is not None, cache)
-        keys = Keys(manifest)
-        run = run_replicates(trainer, directory, progress, keys, cache)
-        trainings = list(progress.lines(run, monitor))
-        history = collected(trainings, plan, monitor, manifest["maximize"])
-        ticket = chosen(history)
-        ticket.save(directory.path / TICKET, overwrite=True)
-    return trainer.completed(ticket), directory.path / TICKET
 
 
 def _received(content: bytes) -> FoundTicket:
@@ -289,10 +274,9 @@ def _introduce(
     cache: Cache | None,
 ) -> None:
     """Says what the search will do, and what it will not."""
-    notes = trainer.notes
-    for note in notes.plain:
+    for note in trainer.notes.plain:
         progress.say(note)
-    for warning in notes.warnings:
+    for warning in trainer.notes.warnings:
         warn(warning)
     unknown = trainer.facts["unknown"]
     if cache and unknown:
@@ -301,5 +285,4 @@ def _introduce(
             f"theirs: {unknown}."
         )
     where = "temporary, pass `run_dir` to keep it" if temporary else str(directory.path)
-    trainings = trainer.plan.count()
-    progress.begin(trainings - directory.left(trainer.plan), where)
+    progress.begin(trainer.plan.count() - directory.left(trainer.plan), where)

@@ -23,8 +23,7 @@ class Progress:
     """Shows a search on the terminal.
 
     Args:
-        verbose: As in Keras: 0 is silent, 1 shows a bar for the training and a line
-            per round, 2 only the lines.
+        verbose: See `find_ticket`.
         plan: What is trained.
         steps: The last step of a training.
         rewind_step: The first step of each training after round 0.
@@ -72,22 +71,26 @@ class Progress:
         """Shows a bar for a training; yields the function that moves it."""
         started = time.monotonic()
         with self._bar() as bar:
-            label = f"{control or 'round'} {ticket.round}/{self._plan.rounds}"
+            what = f"{control or 'round'} {ticket.round}"
             task = bar.add_task(
-                label, total=self._steps, completed=ticket.step, metrics=""
+                f"{what}/{self._plan.rounds}",
+                total=self._steps,
+                completed=ticket.step,
+                metrics="",
             )
 
             def report(step: int, logs: dict[str, float]) -> None:
-                trained = {k: v for k, v in logs.items() if not k.startswith("val_")}
-                trained.pop("round", None)
-                shown = (f"{name}: {value:.4f}" for name, value in trained.items())
+                shown = (
+                    f"{name}: {value:.4f}"
+                    for name, value in logs.items()
+                    if name != "round" and not name.startswith("val_")
+                )
                 bar.update(task, completed=step, metrics=" - ".join(shown))
 
             try:
                 yield report
             except BaseException as error:
-                reached = int(bar.tasks[task].completed)
-                leaving.note(error, f"{control or 'round'} {ticket.round}", reached)
+                leaving.note(error, what, int(bar.tasks[task].completed))
                 raise
         self._trained.append(time.monotonic() - started)
 
@@ -123,18 +126,15 @@ class Progress:
         return f"  {duration(seconds)} left"
 
     def _bar(self) -> rich.progress.Progress:
-        columns = rich.progress
+        one_line = rich.table.Column(no_wrap=True, overflow="ellipsis")
+        metrics = "{task.fields[metrics]}"
         return _Bar(
             self._above,
-            columns.TextColumn("{task.description}"),
-            columns.MofNCompleteColumn(),
-            columns.BarColumn(bar_width=20),
-            columns.TimeRemainingColumn(compact=True),
-            columns.TextColumn(
-                "{task.fields[metrics]}",
-                markup=False,
-                table_column=rich.table.Column(no_wrap=True, overflow="ellipsis"),
-            ),
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.BarColumn(bar_width=20),
+            rich.progress.TimeRemainingColumn(compact=True),
+            rich.progress.TextColumn(metrics, markup=False, table_column=one_line),
             console=self._console,
             transient=True,
             disable=not self._is_live,

@@ -27,19 +27,13 @@ def run_replicates(
 ) -> Iterator[Round]:
     """Yields the rounds of each replicate, then its controls.
 
-    Finished trainings are read from the run directory.
-
-    Args:
-        trainer: The trainer of replicate 0; its plan says how many there are.
-        run_dir: The run directory, which is open.
-        progress: Shows the user how the search is going.
-        keys: Gives trainings their keys.
-        cache: The trainings that searches share; None: nothing is shared.
+    Finished trainings are read from the run directory, which must be open. `trainer` is
+    that of replicate 0; its plan says how many replicates there are.
     """
     for number in range(trainer.plan.replicates):
         own = trainer.following(trainer.plan.of_replicate(number), number)
-        replicate_dir = run_dir.replicate_dir(number)
-        recorded = Recorded(own, replicate_dir, progress, keys, cache)
+        directory = run_dir.replicate_dir(number)
+        recorded = Recorded(own, directory, progress, keys, cache)
         rounds: list[Round] = []
         for round in run_rounds(recorded, own.plan):
             rounds.append(dataclasses.replace(round, replicate=number))
