@@ -18,6 +18,7 @@ from tf_lottery.core.errors import InvariantError
 
 FORMATS = ("saved_model", "keras", "tflite")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
+_PATH = "a run directory, or a ticket.safetensors"
 _MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, RuntimeError)
 
 
@@ -35,14 +36,7 @@ def parse(argv: Sequence[str]) -> Any:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (
-        _add_find,
-        _add_sweep,
-        _add_show,
-        _add_report,
-        _add_export,
-        _add_verify,
-    ):
+    for add in (_find, _sweep, _show, _report, _export, _verify):
         add(commands)
     try:
         arguments = parser.parse_args(argv[1:])
@@ -77,7 +71,7 @@ def main(arguments: Any) -> None:
         sys.exit(f"tf_lottery {arguments.command}: {error}")
 
 
-def _add_find(commands: Any) -> None:
+def _find(commands: Any) -> None:
     parser = _command(
         commands,
         "find",
@@ -85,49 +79,25 @@ def _add_find(commands: Any) -> None:
         "Trains, prunes and rewinds as the recipe's PLAN says, writes everything to a "
         "run directory, and continues there when it is called again.",
     )
-    parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
+    _add_searching(parser)
     parser.add_argument("--run_dir", help="default: runs/NAME_OF_THE_RECIPE")
     parser.add_argument(
         "--share_with",
         help="a directory where searches share their finished trainings",
     )
     parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="remove the search in run_dir and start again",
-    )
-    parser.add_argument(
         "--strategy",
         choices=("mirrored", "multiworker", "tpu"),
         help="train on several devices; multiworker reads TF_CONFIG",
-    )
-    _add_recipe_options(parser)
-    parser.add_argument(
-        "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
     )
     parser.add_argument(
         "--export",
         choices=FORMATS,
         help="export the ticket to run_dir when it is found",
     )
-    plan_flags.add(parser)
 
 
-def _add_recipe_options(parser: Any) -> None:
-    parser.add_argument(
-        "--dtype_policy",
-        choices=DTYPE_POLICIES,
-        help="the dtype policy of Keras under which the recipe's model is made; masks, "
-        "weights and outputs stay in float32",
-    )
-    parser.add_argument(
-        "--limit_batches",
-        type=int,
-        help="use only this many batches of each data set, to try a recipe out",
-    )
-
-
-def _add_sweep(commands: Any) -> None:
+def _sweep(commands: Any) -> None:
     parser = _command(
         commands,
         "sweep",
@@ -137,7 +107,7 @@ def _add_sweep(commands: Any) -> None:
         "hypermodel(hp), which returns a model; hp is Keras Tuner's HyperParameters. "
         "Flags of the plan are fixed. The same command continues a stopped sweep.",
     )
-    parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
+    _add_searching(parser)
     parser.add_argument(
         "--tuner", choices=TUNERS, default="random", help="default: random"
     )
@@ -158,11 +128,28 @@ def _add_sweep(commands: Any) -> None:
         help="fields of the plan, like pruning_rate=0.1,0.2 scope=layerwise,global; "
         "default: the space of the recipe, else tf_lottery.lottery_space",
     )
-    _add_recipe_options(parser)
     parser.add_argument("--directory", default="runs", help="default: runs")
     parser.add_argument("--project_name", help="default: sweep_NAME_OF_THE_RECIPE")
+
+
+def _add_searching(parser: Any) -> None:
+    """Adds what `find` and `sweep` have in common."""
+    parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
     parser.add_argument(
-        "--overwrite", action="store_true", help="remove the sweep and start again"
+        "--overwrite",
+        action="store_true",
+        help="remove what is in the directory of the search or sweep, and start again",
+    )
+    parser.add_argument(
+        "--dtype_policy",
+        choices=DTYPE_POLICIES,
+        help="the dtype policy of Keras under which the recipe's model is made; masks, "
+        "weights and outputs stay in float32",
+    )
+    parser.add_argument(
+        "--limit_batches",
+        type=int,
+        help="use only this many batches of each data set, to try a recipe out",
     )
     parser.add_argument(
         "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
@@ -170,12 +157,12 @@ def _add_sweep(commands: Any) -> None:
     plan_flags.add(parser)
 
 
-def _add_show(commands: Any) -> None:
+def _show(commands: Any) -> None:
     parser = _command(commands, "show", "prints a run directory or a ticket file")
-    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
+    parser.add_argument("path", help=_PATH)
 
 
-def _add_report(commands: Any) -> None:
+def _report(commands: Any) -> None:
     parser = _command(
         commands,
         "report",
@@ -201,7 +188,7 @@ def _add_report(commands: Any) -> None:
     )
 
 
-def _add_export(commands: Any) -> None:
+def _export(commands: Any) -> None:
     parser = _command(
         commands,
         "export",
@@ -209,7 +196,7 @@ def _add_export(commands: Any) -> None:
         "Writes the trained ticket as a smaller file, runs that file and compares it "
         "with the ticket. A card next to the file says what was measured.",
     )
-    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
+    parser.add_argument("path", help=_PATH)
     parser.add_argument(
         "--format", choices=FORMATS, help="default: that of --output, else saved_model"
     )
@@ -232,13 +219,13 @@ def _add_export(commands: Any) -> None:
     plan_flags.add_export(parser)
 
 
-def _add_verify(commands: Any) -> None:
+def _verify(commands: Any) -> None:
     parser = _command(
         commands,
         "verify",
         "derives every mask again from the saved weights, and checks every hash",
     )
-    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
+    parser.add_argument("path", help=_PATH)
     parser.add_argument(
         "--run_code",
         action="store_true",

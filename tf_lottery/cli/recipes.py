@@ -62,13 +62,12 @@ def model_of(
 ) -> Callable[[], Any]:
     """A function without arguments that returns the recipe's model.
 
-    Args:
-        recipe: Its `model` may take a `plan`, to fit a schedule to its length.
-        plan: How the model will be trained.
-        dtype_policy: The policy of Keras under which the model is made; default: the
-            current one.
+    The recipe's `model` may take the `plan`, to fit a schedule to its length.
+    `dtype_policy` is the policy of Keras under which the model is made; default: the
+    current one.
     """
-    arguments = {"plan": plan} if _takes_plan(recipe.model) else {}
+    takes_plan = "plan" in inspect.signature(recipe.model).parameters
+    arguments = {"plan": plan} if takes_plan else {}
 
     def model() -> Any:
         with (
@@ -85,10 +84,8 @@ def dataset_of(
 ) -> Callable[[int], Any]:
     """A function of the seed that returns the recipe's data.
 
-    Args:
-        recipe: Its `dataset` returns `Data`, or a data set to train on.
-        plan: Its `batch_size` is that of arrays.
-        batches: The most batches of each data set; default: all.
+    The recipe's `dataset` returns `Data`, or a data set to train on. `batches` limits
+    the batches of each data set; arrays are in batches of the plan's size.
     """
     if batches is None:
         dataset: Callable[[int], Any] = recipe.dataset
@@ -104,10 +101,6 @@ def dataset_of(
         return Data(*(first_batches(part, batches, size) for part in parts))
 
     return limited
-
-
-def _takes_plan(model: Callable[..., Any]) -> bool:
-    return "plan" in inspect.signature(model).parameters
 
 
 @contextlib.contextmanager

@@ -35,15 +35,9 @@ def plot(history: Searches | Frame, path: PathLike) -> None:
     """Writes a PNG: the score and the step of minimum validation loss by density.
 
     The score is that on test data, if there are any. Density decreases from left to
-    right, as in the paper's figures 3 and 4.
-
-    Args:
-        history: A search; or several by name, each of one history or of several:
-            `{"iterative": history, "one-shot": [one, another]}`; or a `Frame`.
-        path: The file to write.
-
-    Raises:
-        ImportError: Matplotlib is not installed.
+    right, as in the paper's figures 3 and 4. Several searches by name, each of one
+    history or of several, are drawn together: `{"iterative": history, "one-shot": [one,
+    another]}`.
     """
     save(draw(history), path)
 
@@ -63,9 +57,8 @@ def draw(searches: Searches | Frame) -> "Figure":
     for axes, metric, named in (above, score, names), (below, STEP, {}):
         _draw_lines(axes, lines, metric, named)
         _draw_dense(axes, lines, metric, named)
-    if frame.is_single:
-        _mark_choice(above, frame, score, named=True)
-        _mark_choice(below, frame, STEP, named=False)
+        if frame.is_single:
+            _mark_choice(axes, frame, metric, bool(named))
     _keep_tickets_large(above, lines, scores, frame.history.maximize)
     _mark_what_is_outside(above, lines, score)
     above.set_ylabel(score)
@@ -108,17 +101,15 @@ def _draw_dense(
     names: Mapping[tuple[str, str], str],
 ) -> None:
     """One level for each dense network; only one where they are equal."""
-    dense = [line for line in lines if line.kind == DENSE]
     levels: dict[Any, Line] = {}
-    for line in dense:
-        if spread := line.points[0].spread(metric):
+    for line in lines:
+        if line.kind == DENSE and (spread := line.points[0].spread(metric)):
             levels.setdefault(spread, line)
     for spread, line in levels.items():
         name = names.get((line.search, line.kind))
         look = styles(lines)[line.search, line.kind]
-        axes.axhline(
-            spread.mean, label=name and (name, DENSE)[len(levels) == 1], **look
-        )
+        label = DENSE if name and len(levels) == 1 else name
+        axes.axhline(spread.mean, label=label, **look)
         axes.axhspan(spread.low, spread.high, color=GREY, alpha=0.13, linewidth=0)
 
 
@@ -137,8 +128,8 @@ def _mark_choice(axes: "Axes", frame: Frame, metric: str, named: bool) -> None:
     if not point or not spread or not point.round:
         return
     label = "winning ticket" if frame.verdict.won else "best ticket (no winner)"
-    look: dict[str, Any] = {"mfc": "none", "mec": ACCENT, "mew": 1.4, "zorder": 5}
     at = [100 * point.density], [spread.mean]
+    look: dict[str, Any] = {"mfc": "none", "mec": ACCENT, "mew": 1.4, "zorder": 5}
     axes.plot(*at, "o", markersize=13, label=label if named else None, **look)
 
 
@@ -168,17 +159,15 @@ def _keep_tickets_large(
         return [end for s in found if s for end in (s.low, s.high)]
 
     own = ends([line for line in lines if line.kind in (TICKET, DENSE)])
-    everything = ends(lines)
     if not own:
         return
+    low, high = min(ends(lines)), max(ends(lines))
     height = max(own) - min(own) or abs(max(own)) * 0.01 or 1.0
-    room = 0.06 * height
     if maximize:
-        bottom = max(min(everything), min(own) - _BELOW * height) - room
-        axes.set_ylim(bottom, max(everything) + room)
+        low = max(low, min(own) - _BELOW * height)
     else:
-        top = min(max(everything), max(own) + _BELOW * height) + room
-        axes.set_ylim(min(everything) - room, top)
+        high = min(high, max(own) + _BELOW * height)
+    axes.set_ylim(low - 0.06 * height, high + 0.06 * height)
 
 
 def _mark_what_is_outside(axes: "Axes", lines: Sequence[Line], score: str) -> None:

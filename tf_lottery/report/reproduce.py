@@ -13,13 +13,9 @@ OPTIONS = ("dtype_policy", "limit_batches")  # flags that are not fields of the 
 def command(plan: Plan, recipe: str, options: Mapping[str, Any] | None = None) -> str:
     """The command that runs the search of a recipe again.
 
-    It has a flag for each choice that is not the default, also for those that were
-    made by flags. A user's own criterion or control has no flag: the recipe has it.
-
-    Args:
-        plan: The plan.
-        recipe: The path of the recipe.
-        options: The facts of a search; may have values of `OPTIONS`.
+    It has a flag for each choice that is not the default, also for those that were made
+    by flags. A user's own criterion or control has no flag: the recipe has it.
+    `options` may have values of `OPTIONS`.
     """
     flags = {
         name: _flag(value)
@@ -35,9 +31,7 @@ def command(plan: Plan, recipe: str, options: Mapping[str, Any] | None = None) -
 def call(plan: Plan, data: Iterable[str] = ()) -> str:
     """The Python call, with the choices that are not the default.
 
-    Args:
-        plan: The plan.
-        data: The names of the arguments that data were passed as.
+    `data` has the names of the arguments that data were passed as.
     """
     values = not_default(plan)
     lines = ["    model,", "    dataset,"]

@@ -23,14 +23,11 @@ class Starts:
 
     def of(self, ticket: Ticket) -> str:
         """The digest of what training a ticket starts from."""
-        state = self._of_state(ticket.state)
-        return _digest([ticket.masks.digest(), ticket.step, state])
-
-    def _of_state(self, state: State) -> str:
+        state = ticket.state
         # The tickets of a search start from one state.
         if self._last is None or self._last[0] is not state:
             self._last = state, _digest({name: _hash(state[name]) for name in state})
-        return self._last[1]
+        return _digest([ticket.masks.digest(), ticket.step, self._last[1]])
 
 
 class Keys:

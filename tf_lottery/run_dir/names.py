@@ -35,14 +35,6 @@ def directory_name(kind: str, number: int) -> str:
     return f"{kind}_{number:02d}" if kind == "round" else f"{kind}_{number}"
 
 
-def number_of(name: str, kind: str) -> int:
-    """The number in the name of a directory that a search makes; -1 for other names."""
-    digits = name.removeprefix(f"{kind}_")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 6):
-        return -1
-    return int(digits) if name == directory_name(kind, int(digits)) else -1
-
-
 def numbered(path: Path, kind: str) -> dict[int, Path]:
     """The directories of that kind in a directory, by number and in its order.
 
@@ -50,7 +42,7 @@ def numbered(path: Path, kind: str) -> dict[int, Path]:
     file. Links are followed.
     """
     try:
-        found = {number_of(each.name, kind): each for each in path.iterdir()}
+        found = {_number_of(each.name, kind): each for each in path.iterdir()}
     except OSError:
         return {}
     return {n: found[n] for n in sorted(found) if n >= 0 and found[n].is_dir()}
@@ -61,3 +53,11 @@ def is_trained(replicate: Path) -> bool:
     rounds = numbered(replicate, "round").values()
     files = (path / name for path in rounds for name in (METRICS, OUTCOME))
     return any(map(os.path.lexists, files))
+
+
+def _number_of(name: str, kind: str) -> int:
+    """The number in the name of a directory that a search makes; -1 for other names."""
+    digits = name.removeprefix(f"{kind}_")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 6):
+        return -1
+    return int(digits) if name == directory_name(kind, int(digits)) else -1

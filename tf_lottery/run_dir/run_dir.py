@@ -178,7 +178,7 @@ class RunDir:
     def _checked(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
         """The manifest to write; raises if the directory holds another search."""
         if not (self.path / PLAN).exists():
-            if any(map(holds_training, numbered(self.path, "replicate").values())):
+            if holds_training(self.path):
                 raise ValueError(
                     f"{self.path} holds rounds without a plan.json, so they cannot be "
                     "continued. Pass `overwrite=True` (`--overwrite`) to start again, "

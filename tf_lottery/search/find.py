@@ -87,16 +87,13 @@ def find_ticket(
             `tf_lottery.Data`.
         rounds: How many times weights are pruned; `rounds + 1` networks are
             trained.
-        epochs, steps_per_epoch, batch_size: As in Keras `fit`.
+        epochs, steps_per_epoch, batch_size, class_weight: As in Keras `fit`.
         steps: The length of a training in optimizer steps, instead of `epochs`.
         validation_data: As in Keras `fit`. Its score decides. Without it the score
             on the training data decides, and no ticket can win.
         test_data: Evaluated once per training, with the weights of minimum validation
             loss and with the final weights. It never decides.
-        class_weight: As in Keras `fit`: the weight of each class in the training
-            loss.
-        validation_split: As in Keras `fit`: the last fraction of arrays, used in place
-            of `validation_data`.
+        validation_split: As in Keras `fit`, in place of `validation_data`.
         evaluate_every: Steps between validation passes. Default: at the end of each
             epoch.
         pruning_rate, layer_rates, scope, criterion, block_size, rewind_to, retrain,

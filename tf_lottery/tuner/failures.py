@@ -12,14 +12,9 @@ _errors = keras_tuner.errors
 def sorted_out(*own: type[Exception]) -> Iterator[None]:
     """Turns a trial's own errors into a failed trial, and all others into a fatal one.
 
-    A loss that becomes NaN and a lack of memory are always a trial's own.
-
-    Args:
-        own: The other errors that are a trial's own.
-
-    Raises:
-        FailedTrialError: The trial fails, and the sweep continues with the next one.
-        FatalError: The sweep ends. Its `__cause__` is the error.
+    A trial's own are those of the kinds `own`, a loss that becomes NaN, and a lack of
+    memory: the sweep continues with the next trial. Any other error ends the sweep, as
+    the `__cause__` of a FatalError.
     """
     try:
         yield

@@ -11,18 +11,11 @@ from tf_lottery.tuner.space import JUDGES, Fixed, Space
 
 EPOCHS = "tuner/epochs"  # Hyperband's name for the length of a trial
 # Of a plan, without those that the tuner sets itself.
-PLAN_FIELDS = {field.name for field in dataclasses.fields(Plan)} - {
-    "seed",
-    "replicates",
-}
+PLAN_FIELDS = {each.name for each in dataclasses.fields(Plan)} - {"seed", "replicates"}
 
 
 class SearchedModel(keras_tuner.HyperModel):
     """The choices of a search, and those of its model.
-
-    Args:
-        hypermodel: What the user passed.
-        space: Of the search.
 
     Attributes:
         fixed: The fields of a plan that are not chosen.
@@ -30,8 +23,8 @@ class SearchedModel(keras_tuner.HyperModel):
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()
-        makes = callable(getattr(hypermodel, "build", hypermodel))
-        if not makes or bindings.of(hypermodel).is_model(hypermodel):
+        self._make = getattr(hypermodel, "build", hypermodel)
+        if not callable(self._make) or bindings.of(hypermodel).is_model(hypermodel):
             raise TypeError(
                 "`hypermodel` must be a function of `hp` that returns a compiled "
                 f"model, or a HyperModel. Received: {hypermodel!r}."
@@ -42,7 +35,6 @@ class SearchedModel(keras_tuner.HyperModel):
                 "A search trains by itself. Received: a HyperModel with its own `fit`. "
                 "Put what it does into a `train_step` of the model."
             )
-        self._make = getattr(hypermodel, "build", hypermodel)
         self._declare = getattr(hypermodel, "declare_hyperparameters", lambda hp: None)
         self._space = space
         self.fix({})

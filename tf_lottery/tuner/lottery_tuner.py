@@ -114,10 +114,10 @@ class LotteryTuner(keras_tuner.Tuner):
         who = os.environ.get("KERASTUNER_TUNER_ID", "")
         self.is_chief = distributed and "chief" in who
         self.is_worker = distributed and not self.is_chief
+        self._oracle_facts = {"oracle": oracles.describe(oracle)}
         if self.is_worker:
             overwrite = False  # only the chief decides on a running sweep
-        self._oracle_facts = {"oracle": oracles.describe(oracle)}
-        if not self.is_worker and not overwrite:
+        elif not overwrite:
             project = Path(directory or ".") / (project_name or _UNTITLED)
             sweep_file.check(project, self._oracle_facts)
         self._seed = seed
@@ -133,16 +133,14 @@ class LotteryTuner(keras_tuner.Tuner):
             project_name=project_name,
             overwrite=overwrite,
         )
-        asked = self.oracle  # type: ignore[has-type]
-        self._results = Results(asked, Path(self.project_dir), self.run_dir)
+        self._results = Results(self)
 
     @data_are_one_argument
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
         """Runs trials, or continues them, until the oracle proposes no more.
 
         Args:
-            dataset: See `find_ticket`: arrays, a `tf.data.Dataset`, or a function of
-                the seed.
+            dataset: See `find_ticket`.
             verbose: As in Keras: 0 is silent, 1 shows a bar inside a round, below a
                 table of the trials, and a line per round; 2, and 1 where there is no
                 terminal, shows no bar and a table after each trial.
@@ -151,13 +149,10 @@ class LotteryTuner(keras_tuner.Tuner):
                 fixed, and are not part of the search space.
 
         Raises:
-            ValueError, TypeError: Arguments with which no trial could run, before any
-                begins.
+            ValueError, TypeError: Arguments with which no trial could run.
             PlanMismatchError: The directory holds another sweep.
-            RuntimeError: Too many trials in a row failed (the oracle's
-                `max_consecutive_failed_trials`).
-            Exception: Any error that is not a trial's own ends the sweep: see
-                docs/sweeps.md.
+            RuntimeError: Too many trials in a row failed.
+            Exception: Any error that is not a trial's own, see docs/sweeps.md.
         """
         known = PLAN_FIELDS | _TRAINER
         if unknown := sorted(set(arguments) - known):
@@ -168,16 +163,15 @@ class LotteryTuner(keras_tuner.Tuner):
                 f"`executions_per_trial`. Received: {', '.join(unknown)}."
                 + (f" Did you mean {close[0]}?" if close else "")
             )
-        fixed = {name: arguments[name] for name in arguments if name in PLAN_FIELDS}
+        fixed = {name: arguments.pop(name) for name in PLAN_FIELDS & set(arguments)}
         if self._shortest and (fixed.get("steps") or "epochs" in fixed):
             raise ValueError(
                 "Hyperband sets the length of each training in epochs, up to its "
                 "`max_epochs`. Received: `epochs` or `steps`. Leave them out."
             )
-        others = {name: arguments[name] for name in arguments if name in _TRAINER}
         self.hypermodel.fix(fixed)
         space = self._space()
-        trainers = Trainers(dataset, **others)
+        trainers = Trainers(dataset, **arguments)
         if not self.is_chief:  # it trains nothing
             self._check(trainers, space)
         self.oracle.verbose = 0  # our tables take the place of its own
@@ -193,10 +187,9 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def run_trial(self, trial: Any, trainers: Trainers) -> dict[str, float]:
         """The figures of a search with the trial's choices."""
-        hp = trial.hyperparameters
-        most = self.oracle.max_trials
-        number = f"{trial.trial_id} (of {most})" if most else trial.trial_id
-        self._say(f"\nTrial {number}: {in_words(values_of(hp))}")
+        hp, most = trial.hyperparameters, self.oracle.max_trials
+        of = f" (of {most})" if most else ""
+        self._say(f"\nTrial {trial.trial_id}{of}: {in_words(values_of(hp))}")
         with failures.sorted_out(ValueError):  # choices that do not go together
             trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
             check_controls(trainer)
@@ -305,18 +298,15 @@ class LotteryTuner(keras_tuner.Tuner):
         objective = self.oracle.objective
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
         found = manifest_of(plan, **trainer.facts)
-        names = {each.name: each.get_config() for each in space.space}
-        sweep_file.write(
-            Path(self.project_dir),
-            {
-                **self._oracle_facts,
-                "space": names,
-                "objective": {each.name: each.direction for each in all_of(objective)},
-                "plan": found["plan"],
-                "model": {k: found[k] for k in ("architecture", "compile_config")},
-                "data": found["data"],
-            },
-        )
+        facts = {
+            **self._oracle_facts,
+            "space": {each.name: each.get_config() for each in space.space},
+            "objective": {each.name: each.direction for each in all_of(objective)},
+            "plan": found["plan"],
+            "model": {k: found[k] for k in ("architecture", "compile_config")},
+            "data": found["data"],
+        }
+        sweep_file.write(Path(self.project_dir), facts)
 
     def _plan(self, hp: keras_tuner.HyperParameters) -> Plan:
         hypermodel: SearchedModel = self.hypermodel

@@ -1,6 +1,5 @@
 """The results of a sweep, read from the oracle and the run directories."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +18,20 @@ _ALL = 1_000_000
 
 
 class Results:
-    """The trials of a sweep as they stand.
+    """The trials of a `LotteryTuner` as they stand."""
 
-    Args:
-        oracle: That of the sweep.
-        directory: The tuner's.
-        run_dir: From a trial's id to the run directory of its search.
-    """
-
-    def __init__(
-        self,
-        oracle: keras_tuner.Oracle,
-        directory: Path,
-        run_dir: Callable[[str], Path],
-    ) -> None:
-        self._oracle = oracle
-        self._directory = directory
-        self._run_dir = run_dir
+    def __init__(self, tuner: Any) -> None:
+        self._tuner = tuner
         self._trials: dict[str, Trial] = {}
 
     def sweep(self) -> Sweep:
         """The finished trials, best first, and those that failed."""
-        names = [each.name for each in all_of(self._oracle.objective)]
+        names = [each.name for each in all_of(self._tuner.oracle.objective)]
         return Sweep(
             tuple(map(self._trial, self._ended("COMPLETED"))),
             tuple(map(_failed, self._ended("FAILED"))),
             names[0] if len(names) == 1 else f"the sum of {', '.join(names)}",
-            *counted(self._directory),
+            *counted(Path(self._tuner.project_dir)),
         )
 
     def best_tickets(self, number: int) -> list[FoundTicket]:
@@ -58,12 +44,13 @@ class Results:
 
     def _ended(self, status: str) -> list[Any]:
         """Keras Tuner's trials that ended so: best first, equal ones by their ids."""
-        trials = [t for t in self._oracle.get_best_trials(_ALL) if t.status == status]
-        sign = -1 if self._oracle.objective.direction == "max" else 1
+        oracle = self._tuner.oracle
+        trials = [t for t in oracle.get_best_trials(_ALL) if t.status == status]
+        sign = -1 if oracle.objective.direction == "max" else 1
         return sorted(trials, key=lambda t: (sign * (t.score or 0), t.trial_id))
 
     def _history(self, trial: Any) -> History:
-        return load_history(self._run_dir(trial.trial_id))
+        return load_history(self._tuner.run_dir(trial.trial_id))
 
     def _trial(self, trial: Any) -> Trial:
         """A finished trial, read once."""

@@ -10,12 +10,7 @@ from tf_lottery.training.trainer import Trainer
 
 
 class Trainers:
-    """Makes the trainers of a sweep.
-
-    Args:
-        dataset: See `find_ticket`.
-        **arguments: The other arguments of `Trainer`.
-    """
+    """Makes the trainers of a sweep, with the arguments of `Trainer` for its data."""
 
     def __init__(self, dataset: Any, **arguments: Any) -> None:
         self._dataset = dataset
