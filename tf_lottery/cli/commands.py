@@ -22,28 +22,11 @@ from tf_lottery.core.words import quiet
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
 from tf_lottery.run_dir.gaps import gaps
-from tf_lottery.run_dir.names import EXPORTS, TICKET
+from tf_lottery.run_dir.names import COMPARED, EXPORTS, RESULTS
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.run_dir.verify import verify as verify_run
 from tf_lottery.training.data import Given
 
-_COMPARED = {
-    "comparison.csv": "numbers",
-    "comparison.json": "numbers",
-    "comparison.png": "figure",
-}
-_FILES = {
-    "report.html": "report",
-    "summary.csv": "trainings",
-    "figures.csv": "numbers",
-    "summary.json": "numbers, curves",
-    **dict.fromkeys(("accuracy.png", "curves.png", "layers.png"), "figure"),
-    **_COMPARED,
-    "tensorboard": "TensorBoard",
-    TICKET: "ticket",
-    **dict.fromkeys(EXPORTS.values(), "exported"),
-    **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
-}
 _SWEEP = {
     "report.html": "report",
     "front.png": "figure",
@@ -136,7 +119,7 @@ def report(arguments: Any) -> None:
             sys.exit(f"tf_lottery report: {error}")
     if compared:
         print(f"\n{compared.table(_width())}")
-    _print_files(run_dir, () if compared else _COMPARED)
+    _print_files(run_dir, () if compared else COMPARED)
 
 
 def export(arguments: Any) -> None:
@@ -320,7 +303,7 @@ def _print_files(run_dir: Path, older: Iterable[str] = ()) -> None:
     """Prints the files of a run directory, except those of an older report."""
     print(f"\n{'devices':15} {RunDir(run_dir).manifest().get('devices', 'not known')}")
     print(f"{'run directory':15} {run_dir}")
-    _print_paths(run_dir, {n: what for n, what in _FILES.items() if n not in older})
+    _print_paths(run_dir, {n: what for n, what in RESULTS.items() if n not in older})
 
 
 def _print_paths(directory: Path, names: Mapping[str, str]) -> None:

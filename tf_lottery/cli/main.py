@@ -15,8 +15,8 @@ from tf_lottery._version import __version__
 from tf_lottery.cli import flags as plan_flags
 from tf_lottery.cli.recipes import DTYPE_POLICIES
 from tf_lottery.core.errors import InvariantError
+from tf_lottery.run_dir.names import EXPORTS
 
-FORMATS = ("saved_model", "keras", "tflite")
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 _PATH = "a run directory, or a ticket.safetensors"
 _MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, RuntimeError)
@@ -92,7 +92,7 @@ def _find(commands: Any) -> None:
     )
     parser.add_argument(
         "--export",
-        choices=FORMATS,
+        choices=EXPORTS,
         help="export the ticket to run_dir when it is found",
     )
 
@@ -198,7 +198,7 @@ def _export(commands: Any) -> None:
     )
     parser.add_argument("path", help=_PATH)
     parser.add_argument(
-        "--format", choices=FORMATS, help="default: that of --output, else saved_model"
+        "--format", choices=EXPORTS, help="default: that of --output, else saved_model"
     )
     parser.add_argument(
         "--output", help="default: next to the ticket, named after it and the format"

@@ -2,7 +2,7 @@
 
 import datetime
 import importlib.resources
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tf_lottery.verdict import formats
 from tf_lottery.verdict.judge import MAX_DENSITY
 from tf_lottery.verdict.spread import CONFIDENCE
 
+_Row = tuple[str, str, str]  # a name, a value and how they look
 _BANDS = "Lines are means; bands are the range from minimum to maximum."
 
 
@@ -88,7 +89,7 @@ def _content(
         "compared": _comparison(compared) if compared else None,
         "sweep": _swept(sweep) if sweep else None,
         "plan": _plan(history),
-        "conditions": _conditions(history, facts),
+        "conditions": _named("condition", _conditions(history, facts)),
         "sweep_command": facts.get("sweep", ""),
         "command": reproduce.command(history.plan, recipe, facts) if recipe else "",
         "call": reproduce.call(history.plan, facts.get("data", ())),
@@ -144,14 +145,6 @@ def _plan(history: History) -> Table:
     return _named("plan", rows)
 
 
-def _conditions(history: History, facts: Mapping[str, Any]) -> Table:
-    """The seeds, the time, the machine and the versions of a search."""
-    found = [*_trained(history), *_recorded(facts)]
-    now = datetime.datetime.now(datetime.timezone.utc)
-    found.append(("This page was written", f"{now:%Y-%m-%d %H:%M} UTC"))
-    return _named("condition", [(name, value, "") for name, value in found])
-
-
 def _path_here(recipe: str | None) -> str | None:
     """The path of a recipe, relative to the working directory if it is in it."""
     if recipe and Path(recipe).is_relative_to(Path.cwd()):
@@ -192,36 +185,36 @@ def _figure(name: str, figure: Any, about: str, *more: str) -> dict[str, str]:
     return {"name": name, "source": embedded(figure), "alt": about, "caption": caption}
 
 
-def _trained(history: History) -> Iterator[tuple[str, str]]:
+def _conditions(history: History, facts: Mapping[str, Any]) -> Iterator[_Row]:
+    """The seeds, the time, the machine and the versions of a search."""
     for number in range(len(history.replicates)):
         seed = history.plan.of_replicate(number).seed
-        yield f"Seed of replicate {number}", str(seed)
+        yield f"Seed of replicate {number}", str(seed), ""
     seconds = [training.outcome.seconds for training in history.trainings()]
     count = f"{len(seconds)}, of which {len(history.controls)} are controls"
-    yield "Trainings", count
+    yield "Trainings", count, ""
     if seconds:
         total, longest = duration(sum(seconds)), duration(max(seconds))
-        yield "Time spent training", f"{total} (the longest {longest})"
-
-
-def _recorded(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        yield "Time spent training", f"{total} (the longest {longest})", ""
     for name in ("recipe", "devices", "fingerprint", "machine", "versions", "data"):
         found = facts.get(name)
-        found = _path_here(found) if name == "recipe" else found
         if isinstance(found, Mapping):
             for key, value in found.items():
-                yield f"{name.capitalize()}, {key}", _plain(value)
+                yield f"{name.capitalize()}, {key}", _plain(value), ""
         elif found:
-            yield name.capitalize(), _plain(found)
+            shown = _path_here(found) if name == "recipe" else _plain(found)
+            yield name.capitalize(), str(shown), ""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    yield "This page was written", f"{now:%Y-%m-%d %H:%M} UTC", ""
 
 
-def _named(head: str, rows: Sequence[tuple[str, str, str]]) -> Table:
+def _named(head: str, rows: Iterable[_Row]) -> Table:
     """A table of names and values, with how they look."""
     columns = [
         Column(head, lambda name, _, look: Cell(name, look=look), is_text=True),
         Column("value", lambda _, value, look: Cell(value, look=look), is_text=True),
     ]
-    return Table(columns, rows)
+    return Table(columns, list(rows))
 
 
 def _plain(value: Any) -> str:

@@ -17,6 +17,24 @@ EXPORTS = {
     "keras": "ticket.keras",
     "tflite": "ticket.tflite",
 }
+COMPARED = {
+    "comparison.csv": "numbers",
+    "comparison.json": "numbers",
+    "comparison.png": "figure",
+}
+# The results of a search, in words.
+RESULTS = {
+    "report.html": "report",
+    "summary.csv": "trainings",
+    "figures.csv": "numbers",
+    "summary.json": "numbers, curves",
+    **dict.fromkeys(("accuracy.png", "curves.png", "layers.png"), "figure"),
+    **COMPARED,
+    "tensorboard": "TensorBoard",
+    TICKET: "ticket",
+    **dict.fromkeys(EXPORTS.values(), "exported"),
+    **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
+}
 
 
 class Place(NamedTuple):

@@ -19,16 +19,10 @@ from tf_lottery.run_dir.names import (
     METRICS,
     OUTCOME,
     PLAN,
+    RESULTS,
     TICKET,
 )
 
-_OURS = (
-    *(PLAN, TICKET, "summary.csv", "summary.json", "figures.csv"),
-    *("accuracy.png", "curves.png", "layers.png", "report.html", "tensorboard"),
-    *("comparison.png", "comparison.csv", "comparison.json"),
-    *EXPORTS.values(),
-    *(f"{name}.card.{kind}" for name in EXPORTS.values() for kind in ("json", "md")),
-)
 # What is below a run directory, by its path from there.
 _NUMBER = r"(?:0|[1-9]\d{0,5})"
 _REPLICATE, _DRAW = f"replicate_{_NUMBER}", f"draw_{_NUMBER}"
@@ -59,7 +53,7 @@ def clear(path: Path) -> None:
                 directory.rmdir()
         elif directory.is_symlink() and directory.name.startswith(_LINKED):
             directory.unlink()
-    for name in _OURS:
+    for name in (*RESULTS, *(f"{name}.card.json" for name in EXPORTS.values())):
         _remove(path / name)
 
 

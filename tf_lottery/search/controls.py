@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,7 @@ from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
 from tf_lottery.search.recorded import Recorded
-
-if TYPE_CHECKING:
-    from tf_lottery.training.trainer import Trainer
+from tf_lottery.training.trainer import Trainer
 
 _DRAWN = {"reinit", "reinit_same_sign", "random_mask"}
 
@@ -65,7 +63,7 @@ def run_controls(
                 )
 
 
-def check_controls(trainer: "Trainer") -> None:
+def check_controls(trainer: Trainer) -> None:
     """Raises, before any training, if a built-in control cannot change anything."""
     plan = trainer.plan
     rewinds = plan.retrain == "rewind" and trainer.lengths.rewind == 0

@@ -1,7 +1,6 @@
 """A trainer that writes what it does to disk, and trains nothing twice."""
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +17,7 @@ from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.training.checkpoint import Checkpoint
 from tf_lottery.training.lengths import Lengths
-
-if TYPE_CHECKING:
-    from tf_lottery.training.trainer import Trainer
+from tf_lottery.training.trainer import Trainer
 
 
 class Recorded:
@@ -31,7 +28,7 @@ class Recorded:
 
     def __init__(
         self,
-        trainer: "Trainer",
+        trainer: Trainer,
         replicate_dir: ReplicateDir,
         progress: Progress,
         keys: Keys,

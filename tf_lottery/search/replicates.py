@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from tf_lottery.core.history import History, Round
 from tf_lottery.core.plan import Plan
@@ -13,13 +12,11 @@ from tf_lottery.search.controls import run_controls
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
-
-if TYPE_CHECKING:
-    from tf_lottery.training.trainer import Trainer
+from tf_lottery.training.trainer import Trainer
 
 
 def run_replicates(
-    trainer: "Trainer",
+    trainer: Trainer,
     run_dir: RunDir,
     progress: Progress,
     keys: Keys,
