@@ -49,7 +49,7 @@ class FakeTrainer(Trainer):
         replays: Whether a training that is done again gives the same bits.
     """
 
-    is_alone = True
+    trainer = property(lambda self: self)  # as `Recorded` has one
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ def searched(path, *chosen):
         progress = Progress(0, plan, 100)
         recorded = Recorded(trainer, run_dir.replicate_dir(), progress, keys)
         rounds = list(run_rounds(recorded, plan))
-        return list(run_controls(recorded, rounds, plan)), trainer.controls
+        return list(run_controls(recorded, rounds)), trainer.controls
 
 
 def test_the_same_code_is_not_trained_again(tmp_path):

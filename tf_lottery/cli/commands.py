@@ -21,9 +21,9 @@ from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.core.words import quiet
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
-from tf_lottery.run_dir.gaps import gaps
 from tf_lottery.run_dir.names import COMPARED, EXPORTS, RESULTS
 from tf_lottery.run_dir.run_dir import RunDir
+from tf_lottery.run_dir.verify import gaps
 from tf_lottery.run_dir.verify import verify as verify_run
 from tf_lottery.training.data import Given
 

@@ -14,7 +14,11 @@ from tf_lottery.core.data import Data
 from tf_lottery.core.plan import Plan
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-_PARTS = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a seed"}
+_PARTS = {
+    "PLAN": "a PLAN that is a tf_lottery.Plan",
+    "model": "model (a function)",
+    "dataset": "dataset (a function of a seed)",
+}
 
 
 def load_recipe(path: str) -> ModuleType:
@@ -37,16 +41,12 @@ def load_recipe(path: str) -> ModuleType:
     sys.modules[name] = recipe
     with _named(f"The recipe {path}"):
         spec.loader.exec_module(recipe)
-    missing = [
-        f"{name} ({what})"
-        for name, what in _PARTS.items()
-        if not hasattr(recipe, name)
-        or (name != "PLAN" and not callable(getattr(recipe, name)))
-    ]
-    if missing or not isinstance(recipe.PLAN, Plan):
+    has = {name: callable(getattr(recipe, name, None)) for name in _PARTS}
+    has["PLAN"] = isinstance(getattr(recipe, "PLAN", None), Plan)
+    if missing := [what for name, what in _PARTS.items() if not has[name]]:
         raise ValueError(
             "A recipe must have PLAN, model() and dataset(seed). "
-            f"{path} lacks {', '.join(missing) or 'a PLAN that is a tf_lottery.Plan'}."
+            f"{path} lacks {', '.join(missing)}."
         )
     return recipe
 

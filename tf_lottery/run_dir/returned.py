@@ -5,7 +5,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import History, Round
 from tf_lottery.core.outcome import Outcome, Weights
 from tf_lottery.core.ticket import FoundTicket
-from tf_lottery.run_dir.sealed import digest
+from tf_lottery.run_dir.sealed import digest, missing
 from tf_lottery.verdict.judge import judge
 
 # A later call may change these: what was trained before stays as it is.
@@ -41,18 +41,10 @@ def check_known(path: Path, history: History) -> bool:
         return True
     except TicketError as error:
         raise TicketError(f"{error} {_AGAIN}") from error
-    known = {_which(row): row for row in history.rows()}
-    there = [row for row in ticket.rows if _which(row) in known]
-    for row in there:
-        if digest(known[_which(row)]) != digest(row):
-            raise TicketError(
-                f"{path} has other figures of {_in_words(row)} than the search: the "
-                f"ticket or that training belongs to another search. {_AGAIN}"
-            )
-    is_whole = len(there) == len(ticket.rows)
-    if is_whole:
-        _check_alike(path, ticket, history)
-    return is_whole
+    unknown = _check_figures(path, ticket, history)
+    if not unknown:
+        _check_round(path, ticket, history, _with_other_checksums)
+    return not unknown
 
 
 def check_returned(path: Path, history: History) -> int:
@@ -61,44 +53,55 @@ def check_returned(path: Path, history: History) -> int:
         ticket = FoundTicket.load(path)
         ticket.verify()
     except FileNotFoundError as error:
-        raise TicketError(f"{path} is missing.") from error
-    of_number = _of_number(ticket, history)
-    if not of_number:
-        raise TicketError(f"{path} is of round {ticket.round}, which is missing.")
-    found = [round for round in of_number if round.ticket.masks == ticket.masks]
-    if not found:
-        raise TicketError(f"{path} has other masks than round {ticket.round}.")
-    # Dense networks of several replicates have equal masks.
-    differing = [_differing(ticket, round) for round in found]
-    if all(differing):
-        raise TicketError(f"{path} has {differing[0]} than round {ticket.round}.")
-    round = found[differing.index("")]
-    _check_found_out(path, ticket, round, history)
+        raise missing(path) from error
+    round = _check_round(path, ticket, history, _differing)
+    if unknown := _check_figures(path, ticket, history):
+        raise TicketError(
+            f"{path} has figures of {_in_words(unknown[0])}, which is missing."
+        )
+    _check_verdict(path, ticket, round, history)
     return ticket.round
 
 
-def _of_number(ticket: FoundTicket, history: History) -> list[Round]:
-    """The rounds of all replicates that have the number of a ticket's round."""
+def _check_figures(
+    path: Path, ticket: FoundTicket, history: History
+) -> list[Mapping[str, Any]]:
+    """The rows of a ticket that the history lacks; raises if another one differs."""
+    known = {_which(row): row for row in history.rows()}
+    for row in ticket.rows:
+        if _which(row) in known and digest(known[_which(row)]) != digest(row):
+            raise TicketError(
+                f"{path} has other figures of {_in_words(row)} than the search: the "
+                f"ticket or that training belongs to another search. {_AGAIN}"
+            )
+    return [row for row in ticket.rows if _which(row) not in known]
+
+
+def _check_round(
+    path: Path,
+    ticket: FoundTicket,
+    history: History,
+    differing: Callable[[FoundTicket, Round], str],
+) -> Round:
+    """The round that a ticket is of; raises if all rounds of its number differ."""
     rounds = itertools.chain(*history.replicates)
-    return [round for round in rounds if round.number == ticket.round]
-
-
-def _check_alike(path: Path, ticket: FoundTicket, history: History) -> None:
-    """Raises unless a round has the masks of a ticket, and weights of its checksums."""
-    found = [r for r in _of_number(ticket, history) if r.ticket.masks == ticket.masks]
-    differing = [_with_other_checksums(ticket, round) for round in found]
-    if all(differing):  # also where no round has its masks
-        what = differing[0] if differing else "masks"
-        raise TicketError(
-            f"{path} has other {what} than round {ticket.round}. {_AGAIN}"
-        )
+    of_number = [round for round in rounds if round.number == ticket.round]
+    if not of_number:
+        raise TicketError(f"{path} is of round {ticket.round}, which is missing.")
+    found = [round for round in of_number if round.ticket.masks == ticket.masks]
+    # Dense networks of several replicates have equal masks.
+    differs = [differing(ticket, round) for round in found]
+    if all(differs):
+        what = differs[0] if differs else "other masks"
+        raise TicketError(f"{path} has {what} than round {ticket.round}. {_AGAIN}")
+    return found[differs.index("")]
 
 
 def _with_other_checksums(ticket: FoundTicket, round: Round) -> str:
     for kind in _WEIGHTS:
         ours, theirs = (getattr(of.outcome, kind) for of in (ticket, round))
         if ours.entries != theirs.entries:  # both were read from files
-            return kind.replace("_", " ")
+            return f"other {kind.replace('_', ' ')}"
     return ""
 
 
@@ -128,19 +131,13 @@ def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
     return "" if same else "other metrics or curves"
 
 
-def _check_found_out(
+def _check_verdict(
     path: Path, ticket: FoundTicket, round: Round, history: History
 ) -> None:
-    """Raises unless rows and verdict are those of the search.
+    """Raises unless plan and verdict are those of the search.
 
     A later call may have trained more, which the ticket does not know of yet.
     """
-    known = {_which(row): row for row in history.rows()}
-    for row in ticket.rows:
-        if digest(known.get(_which(row))) != digest(row):
-            raise TicketError(
-                f"{path} has other figures of {_in_words(row)} than the search."
-            )
     if not ticket.rows:
         return  # the ticket has no figures to compare
     is_complete = len(history.trainings()) == history.plan.count()

@@ -11,7 +11,6 @@ from tf_lottery.core.choices import name_of_control
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.history import Round
 from tf_lottery.core.outcome import Weights
-from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
@@ -21,9 +20,7 @@ from tf_lottery.training.trainer import Trainer
 _DRAWN = {"reinit", "reinit_same_sign", "random_mask"}
 
 
-def run_controls(
-    trainer: Recorded, rounds: Sequence[Round], plan: Plan
-) -> Iterator[Round]:
+def run_controls(recorded: Recorded, rounds: Sequence[Round]) -> Iterator[Round]:
     """Yields the trained controls of a replicate's rounds, as its plan has them.
 
     They come after the rounds, which therefore do not depend on the controls.
@@ -33,6 +30,7 @@ def run_controls(
         ValueError: A control changes nothing.
         PlanMismatchError: A control of the user makes another ticket than before.
     """
+    trainer, plan = recorded.trainer, recorded.trainer.plan
     for round in rounds:
         for control in plan.controlled(round.number):
             name = name_of_control(control)
@@ -41,7 +39,7 @@ def run_controls(
                 context = controls.Context(
                     seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome
                 )
-                finished = trainer.finished(round, name, draw)
+                finished = recorded.finished(round, name, draw)
                 if finished and not callable(control):
                     yield finished
                     continue
@@ -52,9 +50,9 @@ def run_controls(
                     yield finished
                     continue
                 try:
-                    outcome = trainer.train(ticket, control=name, draw=draw)
+                    outcome = recorded.train(ticket, control=name, draw=draw)
                 except FloatingPointError as error:
-                    if not trainer.is_alone:
+                    if trainer.workers.count > 1:
                         raise  # the other workers have ended
                     warn(f"A control is left out: {error}")
                     continue

@@ -6,7 +6,7 @@ import numpy as np
 
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import Round
-from tf_lottery.core.outcome import Outcome, State
+from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
@@ -16,7 +16,6 @@ from tf_lottery.run_dir.names import CHECKPOINT, Place
 from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.training.checkpoint import Checkpoint
-from tf_lottery.training.lengths import Lengths
 from tf_lottery.training.trainer import Trainer
 
 
@@ -34,7 +33,7 @@ class Recorded:
         keys: Keys,
         cache: Cache | None = None,
     ) -> None:
-        self._trainer = trainer
+        self.trainer = trainer
         self._dir = replicate_dir
         self._progress = progress
         self._keys = keys
@@ -42,8 +41,8 @@ class Recorded:
 
     def dense(self) -> Ticket:
         """The dense ticket; if the run directory has one, that one."""
-        plan: Plan = self._trainer.plan
-        passed = self._trainer.dense()
+        plan: Plan = self.trainer.plan
+        passed = self.trainer.dense()
         stored = self._dir.dense(plan)
         if stored is None:
             self._dir.save_ticket(passed, Place(0))
@@ -57,29 +56,15 @@ class Recorded:
                 f"{', ...' if names[3:] else ''} and are not used. To start from "
                 "these, pass another `run_dir`, or `overwrite=True`."
             )
-        self._trainer.dense(stored.state)
+        self.trainer.dense(stored.state)
         return stored
-
-    @property
-    def lengths(self) -> Lengths:
-        """The steps of trainings, see `Trainer.lengths`."""
-        return self._trainer.lengths
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether only one process trains; it can go on after an error."""
-        return self._trainer.workers.count == 1
-
-    def draw(self, seed: int) -> State:
-        """A fresh initial state, see `Trainer.draw`."""
-        return self._trainer.draw(seed)
 
     def finished(self, round: Round, control: str, draw: int) -> Round | None:
         """A control in the run directory, if it is finished there."""
         place = Place(round.number, control, draw)
         if not self._dir.has_outcome(place) or not self._dir.has_ticket(place):
             return None  # a missing ticket is made again
-        found = self._dir.control(self._trainer.plan, round, place)
+        found = self._dir.control(self.trainer.plan, round, place)
         self._passed(found.ticket, place)
         return found
 
@@ -92,7 +77,7 @@ class Recorded:
             return self._found(ticket, place)
         if place != Place(0):
             self._dir.save_ticket(ticket, place)
-        key = self._keys.key(ticket, self._trainer.plan)
+        key = self._keys.key(ticket, self.trainer.plan)
         if self._cache is None:
             return self._trained(ticket, place, key)
         waits = f"{place} waits: another search trains it now."
@@ -122,10 +107,10 @@ class Recorded:
             checkpoint.forget_unusable(ticket.state)
             if step := checkpoint.step:
                 self._progress.say(f"{place} continues from step {step:,}.")
-            outcome = self._trainer.train(
+            outcome = self.trainer.train(
                 ticket, control=place.control, checkpoint=checkpoint, report=report
             )
-            known = None if self._trainer.facts["unknown"] else key
+            known = None if self.trainer.facts["unknown"] else key
             stored = self._dir.save_outcome(ticket, outcome, place, known)
             checkpoint.finish()
         return stored
@@ -142,7 +127,7 @@ class Recorded:
             return None  # it is damaged, and trained here instead
         has_start = self._has_start(ticket, outcome, place)
         # A training that was stopped early has another last step.
-        if outcome.last_step != self._trainer.lengths.last or not (
+        if outcome.last_step != self.trainer.lengths.last or not (
             has_start or self._can_replay(ticket, place)
         ):
             return None
@@ -150,27 +135,27 @@ class Recorded:
         if has_start:
             return self._dir.save_outcome(ticket, outcome, place, key, source)
         step = self._start(ticket, place)
-        start = None if step is None else (step, self._trainer.state_at(ticket, step))
+        start = None if step is None else (step, self.trainer.state_at(ticket, step))
         outcome = dataclasses.replace(outcome, next_start=start)
         return self._dir.save_outcome(ticket, outcome, place, key)
 
     def _can_replay(self, ticket: Ticket, place: Place) -> bool:
         """Whether the state that an outcome lacks can be made again."""
-        if place.control is None and self._trainer.plan.retrain == "fine_tune":
+        if place.control is None and self.trainer.plan.retrain == "fine_tune":
             return False  # the state at the end
-        return self._start(ticket, place) is None or self._trainer.facts["repeats"]
+        return self._start(ticket, place) is None or self.trainer.facts["repeats"]
 
     def _start(self, ticket: Ticket, place: Place) -> int | None:
         """The step that later tickets start from, if this training passes it."""
-        step = self._trainer.lengths.rewind
-        is_rewound = self._trainer.plan.retrain == "rewind"
+        step = self.trainer.lengths.rewind
+        is_rewound = self.trainer.plan.retrain == "rewind"
         passes = place.control is None and is_rewound and ticket.step < step
         return step if passes else None
 
     def _has_start(self, ticket: Ticket, outcome: Outcome, place: Place) -> bool:
         """Whether an outcome has the state that later tickets start from."""
         found = outcome.next_start and outcome.next_start[0]
-        if place.control is None and self._trainer.plan.retrain == "fine_tune":
+        if place.control is None and self.trainer.plan.retrain == "fine_tune":
             return found is not None
         return found == self._start(ticket, place)
 

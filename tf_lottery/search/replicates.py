@@ -35,7 +35,7 @@ def run_replicates(
         for round in run_rounds(recorded, own.plan):
             rounds.append(dataclasses.replace(round, replicate=number))
             yield rounds[-1]
-        yield from run_controls(recorded, rounds, own.plan)
+        yield from run_controls(recorded, rounds)
 
 
 def collected(
