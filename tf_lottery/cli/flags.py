@@ -41,12 +41,6 @@ EXPORT: dict[str, dict[str, Any]] = {
 }
 
 
-def add_export(parser: Any) -> None:
-    """Adds a flag for each option of an export."""
-    for name, options in EXPORT.items():
-        parser.add_argument(f"--{name}", **{"default": None, **options})
-
-
 def add(parser: Any) -> None:
     """Adds a flag for each field of `Plan`."""
     group = parser.add_argument_group("plan", "These override the recipe's PLAN.")

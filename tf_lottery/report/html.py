@@ -25,6 +25,7 @@ from tf_lottery.verdict.spread import CONFIDENCE
 
 _Row = tuple[str, str, str]  # a name, a value and how they look
 _BANDS = "Lines are means; bands are the range from minimum to maximum."
+_LAYERS = "The percentage of the weights that remain in each layer, by round."
 
 
 def to_html(
@@ -79,7 +80,11 @@ def _content(
         "several": len(history.replicates) > 1,
         "max_density": f"{MAX_DENSITY:.0%}",
         "confidence": f"{CONFIDENCE:.0%}",
-        "figures": _figures(frame),
+        "figures": [
+            _scores(frame),
+            *([_curves(frame)] if frame.curve_metrics else []),
+            _figure("layers", draw_layers(frame), _LAYERS),
+        ],
         "rounds": rounds(frame),
         "controls": controls(frame) if history.controls else None,
         "numbers": {
@@ -94,13 +99,6 @@ def _content(
         "command": reproduce.command(history.plan, recipe, facts) if recipe else "",
         "call": reproduce.call(history.plan, facts.get("data", ())),
     }
-
-
-def _figures(frame: Frame) -> list[dict[str, str]]:
-    """The figures, with their captions and the texts that replace them."""
-    found = [_scores(frame), *([_curves(frame)] if frame.curve_metrics else [])]
-    about = "The percentage of the weights that remain in each layer, by round."
-    return [*found, _figure("layers", draw_layers(frame), about)]
 
 
 def _comparison(compared: Comparison) -> dict[str, Any]:
@@ -128,7 +126,7 @@ def _swept(sweep: Sweep) -> dict[str, Any]:
             for each in sweep.failed
         ],
         "objective": sweep.objective,
-        "best": sweep.trials[0],
+        "best": f"{sweep.trials[0].name}: {in_words(sweep.trials[0].values)}",
         "figure": _figure("front", sweep.draw(), about),
         "trials": sweep.trial_grid(),
         "front": sweep.front_grid(),

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tf_lottery.core.archive import PathLike, write_json
 from tf_lottery.core.history import History
 from tf_lottery.report import tabular
-from tf_lottery.report.canvas import (
-    ACCENT,
-    GREY,
-    density_axis,
-    new_figure,
-    save,
-    tidy,
-)
+from tf_lottery.report.canvas import ACCENT, GREY, density_axis, new_figure, save, tidy
 from tf_lottery.report.files import rows_to_csv
 from tf_lottery.report.frame import Frame
 from tf_lottery.report.tabular import PAGE, Column, Table, as_text
@@ -63,11 +56,6 @@ class Trial:
     def chosen(self) -> RoundVerdict:
         """The round whose ticket the search returned."""
         return self.verdict.rounds[self.verdict.chosen]
-
-    @property
-    def choices(self) -> str:
-        """What the sweep chose, in words."""
-        return in_words(self.values)
 
 
 @dataclass(frozen=True)
@@ -132,7 +120,7 @@ class Sweep:
         monitor = self.trials[0].history.monitor
         columns = [
             Column("trial", lambda trial: trial.name),
-            Column("choices", lambda trial: trial.choices, is_text=True),
+            Column("choices", lambda trial: in_words(trial.values), is_text=True),
             Column(self.objective, lambda trial: formats.score(trial.score)),
             Column("ticket's\ndensity", lambda t: formats.density(t.chosen.density)),
             Column(monitor, lambda trial: tabular.spread(trial.chosen.score, monitor)),
@@ -149,10 +137,10 @@ class Sweep:
             Column("density", lambda _, round: formats.density(round.density)),
             Column(monitor, lambda _, round: tabular.spread(round.score, monitor)),
             *([tested] if score != monitor else []),
-            Column("wins", lambda _, round: _wins(round)),
+            Column("wins", lambda _, r: tabular.yes(r.wins) if r.number else "dense"),
             Column("trial", lambda trial, _: trial.name),
             Column("round", lambda _, round: round.number),
-            Column("choices", lambda trial, _: trial.choices, is_text=True),
+            Column("choices", lambda trial, _: in_words(trial.values), is_text=True),
         ]
         return Table(columns, self.front())
 
@@ -224,8 +212,25 @@ class Sweep:
 
     def draw(self) -> "Figure":
         """The figure that `plot` writes."""
-        verdicts = [trial.verdict for trial in self.trials]
-        return _drawn(verdicts, [round for _, round in self.front()])
+        trials, front = [t.verdict for t in self.trials], [r for _, r in self.front()]
+        figure = new_figure(7.2, 4.6)
+        axes = figure.subplots()
+        for number, trial in enumerate(trials):
+            label = None if number else "trials"
+            axes.plot(*_places(trial.rounds), "o-", label=label, **_TRIAL)
+        axes.plot(*_places(front), "o-", label="Pareto front", **_FRONT)
+        if wins := [round for round in front if round.wins]:
+            axes.plot(*_places(wins), "o", label="wins", **_WINS)
+        dense = [trial.rounds[0] for trial in trials]
+        best = (max if dense[0].validation.maximize else min)(
+            round.score.mean for round in dense
+        )
+        axes.axhline(best, color=GREY, linestyle=":", linewidth=1.3, label="best dense")
+        axes.set_ylabel(dense[0].validation.metric)
+        tidy([axes])
+        density_axis(axes, [100 * r.density for trial in trials for r in trial.rounds])
+        figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+        return figure
 
     def _failures(self) -> list[str]:
         lines = [
@@ -244,32 +249,9 @@ def in_words(values: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "the defaults"
 
 
-def _wins(round: RoundVerdict) -> str:
-    return tabular.yes(round.wins) if round.number else "dense"
-
-
 def _rank(round: RoundVerdict) -> float:
     """The mean score; more is better."""
     return round.score.mean if round.validation.maximize else -round.score.mean
-
-
-def _drawn(trials: Sequence[Verdict], front: Sequence[RoundVerdict]) -> "Figure":
-    figure = new_figure(7.2, 4.6)
-    axes = figure.subplots()
-    for number, trial in enumerate(trials):
-        label = None if number else "trials"
-        axes.plot(*_places(trial.rounds), "o-", label=label, **_TRIAL)
-    axes.plot(*_places(front), "o-", label="Pareto front", **_FRONT)
-    if wins := [round for round in front if round.wins]:
-        axes.plot(*_places(wins), "o", label="wins", **_WINS)
-    dense = [trial.rounds[0] for trial in trials]
-    best = (max if dense[0].validation.maximize else min)(d.score.mean for d in dense)
-    axes.axhline(best, color=GREY, linestyle=":", linewidth=1.3, label="best dense")
-    axes.set_ylabel(dense[0].validation.metric)
-    tidy([axes])
-    density_axis(axes, [100 * r.density for trial in trials for r in trial.rounds])
-    figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-    return figure
 
 
 def _places(rounds: Sequence[RoundVerdict]) -> tuple[list[float], list[float]]:

@@ -41,39 +41,29 @@ def rounds(frame: Frame) -> Table:
     history, verdict, score = frame.history, frame.verdict, frame.score
     is_tested = score != history.monitor
     where = BOTH if frame.is_repeated else PAGE  # one training has no interval
+    validated = PAGE if is_tested else where
     gain = f"gain on\ndense{_unit(verdict.rounds, score)}"
     columns = [
         Column("round", lambda r: _number(r, verdict)),
         Column("density", lambda r: _density(r, verdict)),
         Column(history.monitor, lambda r: tabular.spread(r.score, history.monitor)),
-        Column(
-            gain,
-            _if_pruned(lambda r: tabular.gain(r.validation)),
-            PAGE if is_tested else where,
-        ),
+        _pruned(gain, lambda r: tabular.gain(r.validation), validated),
     ]
     if is_tested:
         columns += [
             Column(score, lambda r: tabular.spread(r.test, score)),
-            Column(gain, _if_pruned(lambda r: _test_gain(r, score)), where),
+            _pruned(gain, lambda r: _test_gain(r, score), where),
         ]
     columns.append(Column("best\nstep", lambda r: tabular.steps(r.best_step)))
     if _is_rewound(history):
-        columns.append(
-            Column("gain,\nsteps", _if_pruned(lambda r: tabular.gain(r.steps)), PAGE)
-        )
+        columns.append(_pruned("gain,\nsteps", lambda r: tabular.gain(r.steps), PAGE))
     columns += [
-        Column("matches", _if_pruned(lambda r: tabular.yes(r.matches)), PAGE),
-        Column("wins", _if_pruned(_wins), PAGE),
+        _pruned("matches", lambda r: tabular.yes(r.matches), PAGE),
+        _pruned("wins", _wins, PAGE),
     ]
     if len(history.replicates) > 1:
-        columns.append(
-            Column(
-                "wins\nin",
-                _if_pruned(lambda r: f"{r.wins_in}/{r.replicates}"),
-                TERMINAL,
-            )
-        )
+        wins_in = _pruned("wins\nin", lambda r: f"{r.wins_in}/{r.replicates}", TERMINAL)
+        columns.append(wins_in)
     if not frame.is_repeated:
         seconds = [f"{round.outcome.seconds:.1f}" for round in history]
         columns.append(Column("seconds", lambda r: seconds[r.number], TERMINAL))
@@ -145,9 +135,11 @@ def _is_rewound(history: History) -> bool:
     return history.plan.retrain == "rewind"
 
 
-def _if_pruned(cell: Callable[[RoundVerdict], Cell | str]) -> Callable[..., Cell | str]:
-    """The cell of a pruned round; the dense network has an empty one."""
-    return lambda round: cell(round) if round.number else ""
+def _pruned(
+    head: str, cell: Callable[[RoundVerdict], Cell | str], where: str
+) -> Column:
+    """A column in which the dense network has an empty cell."""
+    return Column(head, lambda round: cell(round) if round.number else "", where)
 
 
 def _number(round: RoundVerdict, verdict: Verdict) -> Cell:

@@ -1,7 +1,6 @@
 """What identifies a training: equal keys mean equal bits, wherever bits repeat."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.run_dir.sealed import digest_of_sorted as _digest
 
 _ENTRIES = ("architecture", "compile_config", "data", "versions", "devices")
 _TRAINING = ("epochs", "steps", "steps_per_epoch", "batch_size", "evaluate_every")
@@ -55,11 +55,6 @@ class Keys:
                 "start": self._starts.of(ticket),
             }
         )
-
-
-def _digest(values: Any) -> str:
-    text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _hash(array: Any) -> list[Any]:

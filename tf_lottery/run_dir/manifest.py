@@ -2,9 +2,7 @@
 
 import contextlib
 import functools
-import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +16,7 @@ from tf_lottery.core.naming import stable_names
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.words import warn
+from tf_lottery.run_dir.sealed import digest_of_sorted
 
 # Begins a name that is stable already: it is not one that Keras counted.
 _NEW = "="
@@ -240,8 +239,7 @@ def _unequal(there: Any, here: Any) -> str:
 
 
 def _digest(values: Any) -> str:
-    text = json.dumps(values, sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest_of_sorted(values)[:16]
 
 
 @functools.cache  # the version that is loaded, whatever is installed later

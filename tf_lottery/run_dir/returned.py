@@ -57,7 +57,8 @@ def check_returned(path: Path, history: History) -> int:
     round = _check_round(path, ticket, history, _differing)
     if unknown := _check_figures(path, ticket, history):
         raise TicketError(
-            f"{path} has figures of {_in_words(unknown[0])}, which is missing."
+            f"{path} has other figures than the search, which has no training of "
+            f"{_in_words(unknown[0])}."
         )
     _check_verdict(path, ticket, round, history)
     return ticket.round

@@ -77,6 +77,12 @@ def digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(_plain(values)).encode()).hexdigest()
 
 
+def digest_of_sorted(values: Any) -> str:
+    """A hash over values in which the order of keys does not count."""
+    text = json.dumps(values, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def digest_of(opened: archive.Archive) -> str:
     """A hash over the header and the arrays of an archive."""
     return digest([opened.header, digest_of_arrays(opened)])

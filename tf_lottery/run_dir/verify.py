@@ -133,12 +133,15 @@ def _gaps(run_dir: RunDir, plan: Plan) -> list[str]:
         if number < plan.replicates:
             replicate_dir = run_dir.replicate_dir(number)
             last = _last_round(replicate_dir)
-            if missing := _first_missing(replicate_dir, last):
-                found.insert(0, _sentence(missing, path, last))
+            places = map(Place, range(last + 1))
+            missing = (each for each in places if not replicate_dir.has_outcome(each))
+            if first := next(missing, None):
+                directory = replicate_dir.directory(first)
+                found.insert(0, _sentence(directory, path, last))
             is_followed = is_followed or last >= 0
-    first = run_dir.replicate_dir(0)
-    if is_followed and not first.path.is_dir():
-        found.insert(0, f"{first.path} is missing. The same call trains it again.")
+    path = run_dir.replicate_dir(0).path
+    if is_followed and not path.is_dir():
+        found.insert(0, f"{path} is missing. The same call trains it again.")
     return found
 
 
@@ -153,12 +156,6 @@ def _last_round(directory: ReplicateDir) -> int:
             if any((draw / METRICS).exists() for draw in draws):
                 finished.append(number)
     return max(finished, default=-1)
-
-
-def _first_missing(directory: ReplicateDir, last: int) -> Path | None:
-    places = map(Place, range(last + 1))
-    missing = (place for place in places if not directory.has_outcome(place))
-    return next(map(directory.directory, missing), None)
 
 
 def _sentence(missing: Path, replicate: Path, last: int) -> str:

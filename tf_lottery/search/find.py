@@ -102,11 +102,9 @@ def find_ticket(
         run_dir: The directory of the search. After a stop, the same call continues
             from it. None: a temporary directory.
         share_with: A directory where searches share their finished trainings: equal
-            trainings are done once. One-shot searches, and searches with another rate
-            or `rewind_to`, have the same dense training. Of datasets only the element
-            spec is compared: give searches on other data another directory. If a
-            training cannot be compared safely, it is not shared and a warning says
-            why, see docs/controls.md.
+            trainings are done once. Of datasets only the element spec is compared: give
+            searches on other data another directory. If a training cannot be compared
+            safely, it is not shared and a warning says why, see docs/controls.md.
         overwrite: Whether to remove the search in `run_dir` and start again.
         callbacks: Keras callbacks, or a function `(round, replicate, control)` that
             returns them. To a callback, each training is one `fit`.

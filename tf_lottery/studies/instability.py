@@ -64,11 +64,10 @@ class Instability:
         return float(np.mean(self.values))
 
     def is_stable(self, threshold: float | None = None) -> bool:
-        """Whether the instability is below a threshold.
+        """Whether it is below a threshold, by default the paper's 2 percent.
 
         Raises:
-            ValueError: No threshold for a loss: the default, the paper's 2 percent,
-                is for accuracies.
+            ValueError: The metric is a loss, which has no default.
         """
         return self.value < checked_threshold(threshold, self.metric)
 

@@ -101,3 +101,10 @@ class SearchedModel(keras_tuner.HyperModel):
         self._asked |= asking.asked
         kept = (n for n in self.fixed if n in found or n not in self._asked)
         return {**found, **{name: self.fixed[name] for name in kept}}
+
+
+def values_of(trial: Any) -> dict[str, Any]:
+    """What was chosen for a trial of Keras Tuner."""
+    hp = trial.hyperparameters
+    names = (*(each.name for each in hp.space), EPOCHS)
+    return {name: hp.values[name] for name in names if name in hp.values}

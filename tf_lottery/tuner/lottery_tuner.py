@@ -14,19 +14,21 @@ from typing import Any
 import rich.console
 
 from tf_lottery.core.archive import PathLike
+from tf_lottery.core.history import History
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket
-from tf_lottery.report.sweep import Sweep, in_words
+from tf_lottery.report.sweep import FailedTrial, Sweep, Trial, in_words
+from tf_lottery.run_dir.cache import counted
 from tf_lottery.run_dir.manifest import manifest_of
+from tf_lottery.run_dir.run_dir import load_history
 from tf_lottery.search.controls import check_controls
-from tf_lottery.search.find import search
+from tf_lottery.search.find import chosen, search
 from tf_lottery.search.leaving import Leaving
 from tf_lottery.tuner import failures, oracles, sweep_file
 from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel
+from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel, values_of
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
-from tf_lottery.tuner.results import Results, values_of
 from tf_lottery.tuner.space import Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 from tf_lottery.verdict.monitor import maximizes
@@ -35,6 +37,7 @@ _TRAINER = {
     *("validation_data", "test_data", "class_weight", "validation_split"),
     *("callbacks", "allow_early_stop", "strategy"),
 }
+_ALL = 1_000_000
 _SHOWN = 5  # of the trials after each, where there is no terminal
 _GOES_ON = (
     "Call search of a tuner with the same directory and project_name to continue."
@@ -133,7 +136,7 @@ class LotteryTuner(keras_tuner.Tuner):
             project_name=project_name,
             overwrite=overwrite,
         )
-        self._results = Results(self)
+        self._read: dict[str, Trial] = {}
 
     @data_are_one_argument
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
@@ -189,7 +192,7 @@ class LotteryTuner(keras_tuner.Tuner):
         """The figures of a search with the trial's choices."""
         hp, most = trial.hyperparameters, self.oracle.max_trials
         of = f" (of {most})" if most else ""
-        self._say(f"\nTrial {trial.trial_id}{of}: {in_words(values_of(hp))}")
+        self._say(f"\nTrial {trial.trial_id}{of}: {in_words(values_of(trial))}")
         with failures.sorted_out(ValueError):  # choices that do not go together
             trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
             check_controls(trainer)
@@ -228,7 +231,8 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def get_best_tickets(self, num_tickets: int = 1) -> list[FoundTicket]:
         """The tickets of the best finished trials, with their histories."""
-        return self._results.best_tickets(num_tickets)
+        trials = self._ended("COMPLETED")[:num_tickets]
+        return [chosen(self._history(trial)) for trial in trials]
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """The trained models of the best tickets: `ticket.model("best")`."""
@@ -236,15 +240,42 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def load_model(self, trial: Any) -> Any:
         """The trained model of a trial's ticket."""
-        return self._results.ticket(trial).model("best")
+        return chosen(self._history(trial)).model("best")
 
     def sweep(self) -> Sweep:
         """The finished trials, best first, for tables and figures."""
-        return self._results.sweep()
+        names = [each.name for each in all_of(self.oracle.objective)]
+        failed = (
+            FailedTrial(t.trial_id, values_of(t), failures.reason(t.message))
+            for t in self._ended("FAILED")
+        )
+        return Sweep(
+            tuple(map(self._trial, self._ended("COMPLETED"))),
+            tuple(failed),
+            names[0] if len(names) == 1 else f"the sum of {', '.join(names)}",
+            *counted(Path(self.project_dir)),
+        )
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials, the Pareto front, and how much was trained."""
         print(self.sweep().summary(num_trials))
+
+    def _ended(self, status: str) -> list[Any]:
+        """Keras Tuner's trials that ended so: best first, equal ones by their ids."""
+        trials = [t for t in self.oracle.get_best_trials(_ALL) if t.status == status]
+        sign = -1 if self.oracle.objective.direction == "max" else 1
+        return sorted(trials, key=lambda t: (sign * (t.score or 0), t.trial_id))
+
+    def _history(self, trial: Any) -> History:
+        return load_history(self.run_dir(trial.trial_id))
+
+    def _trial(self, trial: Any) -> Trial:
+        """A finished trial, read once."""
+        name = trial.trial_id
+        if name not in self._read:
+            history, values = self._history(trial), values_of(trial)
+            self._read[name] = Trial(name, values, trial.score, history)
+        return self._read[name]
 
     @property
     def _is_live(self) -> bool:
