@@ -19,8 +19,8 @@ from tf_lottery.run_dir.cache import Cache
 from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
+from tf_lottery.search.find import run_replicates
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.replicates import run_replicates
 
 
 def searched(path, plan, share_with=None, trainer=None, **of):

@@ -11,8 +11,10 @@ start from. Every ticket has the digest of what it was made from, and so rounds 
 different searches cannot be mixed.
 """
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tf_lottery.core.archive import Archive
@@ -41,6 +43,7 @@ from tf_lottery.run_dir.training_files import TrainingFiles
 _DENSE = Place(0)
 
 
+@dataclass(frozen=True, eq=False)
 class ReplicateDir:
     """Reads and writes the trainings of a replicate.
 
@@ -53,14 +56,11 @@ class ReplicateDir:
         keep: See `RunDir`.
     """
 
-    def __init__(
-        self, path: Path, number: int = 0, search: str = "", keep: object = None
-    ) -> None:
-        self.path = path
-        self.number = number
-        self._search = search
-        self._keep = keep
-        self._starts = Starts()
+    path: Path
+    number: int = 0
+    search: str = ""
+    keep: object = None
+    _starts: Starts = dataclasses.field(default_factory=Starts, init=False)
 
     def directory(self, place: Place) -> Path:
         """The directory of a training."""
@@ -73,7 +73,7 @@ class ReplicateDir:
     def files(self, place: Place) -> TrainingFiles:
         """The files of a training."""
         of = {"replicate": self.number, **place._asdict()}
-        return TrainingFiles(self.directory(place), self._search, of, self._keep)
+        return TrainingFiles(self.directory(place), self.search, of, self.keep)
 
     def has_outcome(self, place: Place) -> bool:
         """Whether a training is finished."""
@@ -272,7 +272,7 @@ class ReplicateDir:
     def _first(self) -> "ReplicateDir":
         """The directory of replicate 0 of the same search."""
         path = self.path.with_name(directory_name("replicate", 0))
-        return ReplicateDir(path, 0, self._search, self._keep)
+        return dataclasses.replace(self, path=path, number=0)
 
 
 def _masks(archive: Archive) -> Masks:

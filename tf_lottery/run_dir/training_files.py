@@ -7,6 +7,7 @@ outcome says only where it started: searches share it (see `Cache`).
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ _METRICS = fields.record(
 )
 
 
+@dataclass(frozen=True)
 class TrainingFiles:
     """Reads and writes the files of one training.
 
@@ -87,12 +89,10 @@ class TrainingFiles:
         keep: See `RunDir`.
     """
 
-    def __init__(
-        self, directory: Path, search: str, of: Mapping[str, Any], keep: object = None
-    ) -> None:
-        self.directory = directory
-        self._identity: dict[str, Any] = {"of": of, "search": search}
-        self._keep = keep
+    directory: Path
+    search: str
+    of: Mapping[str, Any]
+    keep: object = None
 
     @property
     def ticket_path(self) -> Path:
@@ -101,13 +101,13 @@ class TrainingFiles:
 
     def ticket(self) -> Archive:
         """The file of the ticket that was trained."""
-        archive = open_archive(self.ticket_path, _TICKET, self._keep)
+        archive = open_archive(self.ticket_path, _TICKET, self.keep)
         self._check_identity(archive.path, archive.header)
         return archive
 
     def outcome_archive(self) -> Archive:
         """The file of the arrays that the training gave, not compared with others."""
-        return open_archive(self.directory / OUTCOME, _OUTCOME, self._keep)
+        return open_archive(self.directory / OUTCOME, _OUTCOME, self.keep)
 
     def outcome(self) -> Outcome:
         """What the training gave."""
@@ -125,7 +125,7 @@ class TrainingFiles:
 
     def cached_outcome(self, source: Path, key: str) -> Outcome:
         """The outcome of an equal training of another search."""
-        there = TrainingFiles(source, "", {}, self._keep)
+        there = TrainingFiles(source, "", {}, self.keep)
         metrics, archive = there._metrics(), there.outcome_archive()
         if metrics["key"] != key:
             raise TicketError(f"{source} holds a training with another key.")
@@ -141,12 +141,8 @@ class TrainingFiles:
         self, header: Mapping[str, Any], groups: Mapping[str, Any], masks: Masks
     ) -> None:
         """Writes the ticket before it is trained."""
-        save(
-            self.ticket_path,
-            groups,
-            {"kind": "round", **self._identity, **header},
-            masks,
-        )
+        values = {"kind": "round", "of": self.of, "search": self.search, **header}
+        save(self.ticket_path, groups, values, masks)
 
     def write_outcome(self, outcome: Outcome, masks: Masks) -> None:
         """Writes the arrays that the training gave."""
@@ -164,7 +160,8 @@ class TrainingFiles:
         """Writes the numbers and the digests of the files: the training is finished."""
         ticket, archive = self.ticket(), self.outcome_archive()
         metrics = {
-            **self._identity,
+            "of": self.of,
+            "search": self.search,
             **_start_of(ticket),
             "files": {TICKET: digest_of(ticket), OUTCOME: digest_of(archive)},
             "outcome": outcome.record(),
@@ -176,15 +173,14 @@ class TrainingFiles:
         return read_record(self.directory / METRICS, _METRICS)
 
     def _check_identity(self, path: Path, found: Mapping[str, Any]) -> None:
-        of = self._identity["of"]
-        if found["search"] != self._identity["search"]:
+        if found["search"] != self.search:
             raise TicketError(
                 f"{path} belongs to another search, with another plan, model or data "
                 "than plan.json has. Put back the file that this search wrote."
             )
-        if found["of"] != of:
+        if found["of"] != self.of:
             raise TicketError(
-                f"{path} must be the file of {_in_words(of)}. Received: that of "
+                f"{path} must be the file of {_in_words(self.of)}. Received: that of "
                 f"{_in_words(found['of'])}. Put back the file that the search wrote "
                 "there."
             )

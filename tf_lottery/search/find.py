@@ -2,13 +2,13 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_fraction
-from tf_lottery.core.history import History
+from tf_lottery.core.history import History, Round
 from tf_lottery.core.kept import keeping
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
@@ -20,10 +20,11 @@ from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.names import TICKET
 from tf_lottery.run_dir.run_dir import RunDir
-from tf_lottery.search.controls import check_controls
+from tf_lottery.search.controls import check_controls, run_controls
 from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.replicates import collected, run_replicates
+from tf_lottery.search.recorded import Recorded
+from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training import callbacks as of_callbacks
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.judge import judge
@@ -226,7 +227,10 @@ def search(
         with directory.open(manifest, overwrite=overwrite):
             _introduce(trainer, progress, directory, temporary is not None, cache)
             run = run_replicates(trainer, directory, progress, Keys(manifest), cache)
-            trainings = list(progress.lines(run, monitor))
+            trainings = []
+            for training in run:
+                progress.line(training, monitor)
+                trainings.append(training)
             history = collected(trainings, plan, monitor, manifest["maximize"])
             ticket = chosen(history)
             ticket.save(directory.path / TICKET, overwrite=True)
@@ -234,6 +238,41 @@ def search(
         if workers.count > 1:
             workers.end((directory.path / TICKET).read_bytes())
         return ticket
+
+
+def run_replicates(
+    trainer: Trainer,
+    run_dir: RunDir,
+    progress: Progress,
+    keys: Keys,
+    cache: Cache | None = None,
+) -> Iterator[Round]:
+    """Yields the rounds of each replicate, then its controls.
+
+    Finished trainings are read from the run directory, which must be open. `trainer` is
+    that of replicate 0; its plan says how many replicates there are.
+    """
+    for number in range(trainer.plan.replicates):
+        own = trainer.following(trainer.plan.of_replicate(number), number)
+        directory = run_dir.replicate_dir(number)
+        recorded = Recorded(own, directory, progress, keys, cache)
+        rounds: list[Round] = []
+        for round in run_rounds(recorded, own.plan):
+            rounds.append(dataclasses.replace(round, replicate=number))
+            yield rounds[-1]
+        yield from run_controls(recorded, rounds)
+
+
+def collected(
+    trainings: Sequence[Round], plan: Plan, monitor: str, maximize: bool
+) -> History:
+    """The history of what `run_replicates` yielded."""
+    rounds = [
+        tuple(r for r in trainings if r.replicate == number and r.control is None)
+        for number in range(plan.replicates)
+    ]
+    controls = tuple(r for r in trainings if r.control is not None)
+    return History(tuple(rounds), plan, monitor, maximize, controls)
 
 
 def _received(content: bytes) -> FoundTicket:

@@ -25,8 +25,8 @@ from tf_lottery.run_dir.run_dir import load_history
 from tf_lottery.search.controls import check_controls
 from tf_lottery.search.find import chosen, search
 from tf_lottery.search.leaving import Leaving
-from tf_lottery.tuner import failures, oracles, sweep_file
-from tf_lottery.tuner._keras_tuner import keras_tuner
+from tf_lottery.tuner import _keras_tuner, sweep_file
+from tf_lottery.tuner._keras_tuner import keras_tuner, reason, sorted_out
 from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel, values_of
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
 from tf_lottery.tuner.space import Space, lottery_space
@@ -117,7 +117,7 @@ class LotteryTuner(keras_tuner.Tuner):
         who = os.environ.get("KERASTUNER_TUNER_ID", "")
         self.is_chief = distributed and "chief" in who
         self.is_worker = distributed and not self.is_chief
-        self._oracle_facts = {"oracle": oracles.describe(oracle)}
+        self._oracle_facts = {"oracle": _keras_tuner.describe(oracle)}
         if self.is_worker:
             overwrite = False  # only the chief decides on a running sweep
         elif not overwrite:
@@ -126,7 +126,7 @@ class LotteryTuner(keras_tuner.Tuner):
         self._seed = seed
         self._verbose = 1
         self._console = rich.console.Console(highlight=False, soft_wrap=True)
-        self._shortest = oracles.shortest(oracle)
+        self._shortest = _keras_tuner.shortest(oracle)
         self._registered = oracle.get_space()
         super().__init__(
             oracle,
@@ -193,10 +193,10 @@ class LotteryTuner(keras_tuner.Tuner):
         hp, most = trial.hyperparameters, self.oracle.max_trials
         of = f" (of {most})" if most else ""
         self._say(f"\nTrial {trial.trial_id}{of}: {in_words(values_of(trial))}")
-        with failures.sorted_out(ValueError):  # choices that do not go together
+        with sorted_out(ValueError):  # choices that do not go together
             trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
             check_controls(trainer)
-        with failures.sorted_out():
+        with sorted_out():
             ticket = search(
                 trainer,
                 run_dir=self.run_dir(trial.trial_id),
@@ -210,7 +210,7 @@ class LotteryTuner(keras_tuner.Tuner):
     def reload(self) -> None:
         """Loads the trials of the directory."""
         super().reload()
-        oracles.complete(self.oracle)
+        _keras_tuner.complete(self.oracle)
 
     def on_search_begin(self) -> None:
         """Saves the sweep, which Keras Tuner does only after its first trial."""
@@ -220,7 +220,7 @@ class LotteryTuner(keras_tuner.Tuner):
     def on_trial_end(self, trial: Any) -> None:
         """Ends the trial, and shows how the sweep stands."""
         if trial.message:
-            trial.message = failures.reason(trial.message)
+            trial.message = reason(trial.message)
         super().on_trial_end(trial)
         if not self._is_live:
             self._say(self.sweep().table(_SHOWN))
@@ -246,7 +246,7 @@ class LotteryTuner(keras_tuner.Tuner):
         """The finished trials, best first, for tables and figures."""
         names = [each.name for each in all_of(self.oracle.objective)]
         failed = (
-            FailedTrial(t.trial_id, values_of(t), failures.reason(t.message))
+            FailedTrial(t.trial_id, values_of(t), reason(t.message))
             for t in self._ended("FAILED")
         )
         return Sweep(
