@@ -57,7 +57,7 @@ def test_changed_code_is_not_passed_off_as_what_was_trained(tmp_path, monkeypatc
 def test_a_control_that_is_ours_is_not_made_again(tmp_path, monkeypatch):
     searched(tmp_path, "reinit")
     monkeypatch.setattr(FakeTrainer, "draw", None, raising=True)
-    monkeypatch.setattr(Recorded, "dense", lambda self: self._dir.dense(Plan()))
+    monkeypatch.setattr(Recorded, "dense", lambda self: self.directory.dense(Plan()))
     _, trained = searched(tmp_path, "reinit")
     assert trained == []
 

@@ -90,7 +90,14 @@ def sweep(arguments: Any) -> None:
     facts = RunDir(tuner.run_dir(found.trials[0].name)).manifest()
     facts["recipe"] = str(Path(arguments.recipe).resolve())
     facts["sweep"] = arguments.typed
-    _write_sweep(found, directory, facts)
+    found.to_csv(directory / "trials.csv")
+    found.to_json(directory / "trials.json")
+    try:
+        found.plot(directory / "front.png")
+        page = directory / "report.html"
+        reports.to_html(found.trials[0].frame, page, facts, sweep=found)
+    except ImportError as error:
+        print(error)
     if arguments.verbose:
         print(f"\n{found.summary(None, _width())}\n")
         _print_paths(directory, _SWEEP)
@@ -244,20 +251,6 @@ def _write_report(
         reports.to_html(found, run_dir / "report.html", facts, compared)
         if compared:
             compared.plot(run_dir / "comparison.png")
-    except ImportError as error:
-        print(error)
-
-
-def _write_sweep(
-    sweep: reports.Sweep, directory: Path, facts: Mapping[str, Any]
-) -> None:
-    """Writes the numbers of a sweep, and a report of it and its best trial."""
-    sweep.to_csv(directory / "trials.csv")
-    sweep.to_json(directory / "trials.json")
-    best = sweep.trials[0].frame
-    try:
-        sweep.plot(directory / "front.png")
-        reports.to_html(best, directory / "report.html", facts, sweep=sweep)
     except ImportError as error:
         print(error)
 

@@ -22,12 +22,7 @@ _PARTS = {
 
 
 def load_recipe(path: str) -> ModuleType:
-    """A recipe's module, with PLAN, model and dataset.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: The file is not a recipe, or fails.
-    """
+    """A recipe's module; raises if it fails, or lacks PLAN, model or dataset."""
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(
@@ -53,8 +48,8 @@ def load_recipe(path: str) -> ModuleType:
 
 def objects_of(recipe: ModuleType) -> dict[str, Any]:
     """The classes and functions of a recipe, which a ticket's model may need."""
-    found = {name: part for name, part in vars(recipe).items() if callable(part)}
-    return {name: part for name, part in found.items() if name not in _PARTS}
+    parts = vars(recipe).items()
+    return {name: p for name, p in parts if callable(p) and name not in _PARTS}
 
 
 def model_of(

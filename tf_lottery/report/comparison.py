@@ -172,7 +172,14 @@ def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
     first = next(iter(named.values()))[0]
     for name, histories in named.items():
         for history in histories:
-            _check_alike(name, histories[0], history)
+            differs = set(history.plan.differences(histories[0].plan)) - _RATES
+            if differs:
+                raise ValueError(
+                    "The searches of one name must differ only in their rates, such as "
+                    "those of one-shot pruning to several densities. Received: "
+                    f"{name!r}, which differ in {', '.join(sorted(differs))}. Give "
+                    "each its own name."
+                )
             if history.monitor != first.monitor:
                 raise ValueError(
                     "Searches that are compared must monitor one score. Received: "
@@ -196,17 +203,6 @@ def _histories(name: str, given: Any) -> list[History]:
                 f"Received: {name}={type(history).__name__}."
             )
     return histories
-
-
-def _check_alike(name: str, one: History, other: History) -> None:
-    """Raises if histories of one name differ in more than their rates and seeds."""
-    differs = set(one.plan.differences(other.plan)) - _RATES
-    if differs:
-        raise ValueError(
-            "The searches of one name must differ only in their rates, such as those "
-            f"of one-shot pruning to several densities. Received: {name!r}, which "
-            f"differ in {', '.join(sorted(differs))}. Give each its own name."
-        )
 
 
 def _maximizes(metric: str, history: History) -> bool:

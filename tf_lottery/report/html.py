@@ -8,6 +8,7 @@ from typing import Any
 
 from tf_lottery.core.archive import PathLike, atomic
 from tf_lottery.core.history import History
+from tf_lottery.core.plan import Plan
 from tf_lottery.core.words import duration
 from tf_lottery.report import reproduce
 from tf_lottery.report.canvas import embedded
@@ -93,7 +94,7 @@ def _content(
         },
         "compared": _comparison(compared) if compared else None,
         "sweep": _swept(sweep) if sweep else None,
-        "plan": _plan(history),
+        "plan": _named("plan", _choices(history.plan)),
         "conditions": _named("condition", _conditions(history, facts)),
         "sweep_command": facts.get("sweep", ""),
         "command": reproduce.command(history.plan, recipe, facts) if recipe else "",
@@ -133,14 +134,11 @@ def _swept(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def _plan(history: History) -> Table:
+def _choices(plan: Plan) -> Iterator[_Row]:
     """The choices of the plan; those that are not the default are strong."""
-    changed = reproduce.not_default(history.plan)
-    rows = [
-        (name, _plain(value), "strong" if name in changed else "")
-        for name, value in history.plan.to_json().items()
-    ]
-    return _named("plan", rows)
+    changed = reproduce.not_default(plan)
+    for name, value in plan.to_json().items():
+        yield name, _plain(value), "strong" if name in changed else ""
 
 
 def _path_here(recipe: str | None) -> str | None:

@@ -7,16 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike
-from tf_lottery.report.canvas import (
-    ACCENT,
-    GREY,
-    density_axis,
-    new_figure,
-    save,
-    styles,
-    tidy,
-    whole_numbers,
-)
+from tf_lottery.report import canvas
+from tf_lottery.report.canvas import ACCENT, GREY, new_figure, save, styles
 from tf_lottery.report.frame import DENSE, TICKET, Frame, Line, Searches, frame_of
 from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP
@@ -25,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_Names = Mapping[tuple[str, str], str]  # of lines, by search and kind
 # How far below the tickets the panel shows a control, in heights of the tickets.
 _BELOW = 1.5
 # How many characters of the legend fit on one line.
@@ -65,20 +58,15 @@ def draw(searches: Searches | Frame) -> "Figure":
     above.yaxis.get_major_formatter().set_useOffset(False)
     below.set_ylabel("step of min. validation loss")
     below.set_ylim(0, 1.04 * below.get_ylim()[1])  # points at the last step are whole
-    tidy([above, below])
+    canvas.tidy([above, below])
     points = [point for line in lines for point in line.points]
-    density_axis(below, [100 * point.density for point in points])
-    whole_numbers(below.yaxis)
+    canvas.density_axis(below, [100 * point.density for point in points])
+    canvas.whole_numbers(below.yaxis)
     _add_legend(figure, above, list(names.values()))
     return figure
 
 
-def _draw_lines(
-    axes: "Axes",
-    lines: Sequence[Line],
-    metric: str,
-    names: Mapping[tuple[str, str], str],
-) -> None:
+def _draw_lines(axes: "Axes", lines: list[Line], metric: str, names: _Names) -> None:
     style = styles(lines)
     for line in reversed(lines):  # the tickets, which come first, lie on top
         look = style[line.search, line.kind]
@@ -94,12 +82,7 @@ def _draw_lines(
         axes.vlines(x, low, high, color=look["color"], linewidth=0.8, alpha=0.6)
 
 
-def _draw_dense(
-    axes: "Axes",
-    lines: Sequence[Line],
-    metric: str,
-    names: Mapping[tuple[str, str], str],
-) -> None:
+def _draw_dense(axes: "Axes", lines: list[Line], metric: str, names: _Names) -> None:
     """One level for each dense network; only one where they are equal."""
     levels: dict[Any, Line] = {}
     for line in lines:

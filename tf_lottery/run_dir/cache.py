@@ -30,10 +30,6 @@ class Cache:
         make_directory("share_with", path)
         self.path.mkdir(exist_ok=True)
 
-    def directory(self, key: str) -> Path:
-        """Where the training with a key is, if a search has finished it."""
-        return self.path / key
-
     @contextlib.contextmanager
     def alone(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
         """Keeps other searches from the training with a key.
@@ -56,12 +52,12 @@ class Cache:
         unfinished = self.path / f"{archive.TEMPORARY}{key}"
         shutil.rmtree(unfinished, ignore_errors=True)  # of a search that was killed
         link([directory / OUTCOME, directory / METRICS], unfinished)
-        shutil.rmtree(self.directory(key), ignore_errors=True)
-        os.replace(unfinished, self.directory(key))
+        shutil.rmtree(self.path / key, ignore_errors=True)
+        os.replace(unfinished, self.path / key)
 
     def add(self, key: str, directory: Path) -> None:
         """Publishes a training unless it is there, or another search does it now."""
-        if not self.directory(key).exists():
+        if not (self.path / key).exists():
             with contextlib.suppress(filelock.Timeout), self._locked(key, timeout=0):
                 self.publish(key, directory)
 

@@ -31,12 +31,11 @@ class Starts:
 
 
 class Keys:
-    """Gives the trainings of a search their keys.
+    """Gives the trainings of a search keys, from its manifest.
 
     A key is a hash over the model, its compilation, the data (the contents of arrays,
     the element spec of datasets), versions, devices, the length of the training, the
-    seed of its data, and the ticket: masks, state and step. The `manifest` is that of
-    the search, see `manifest_of`.
+    seed of its data, and the ticket: masks, state and step.
     """
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:

@@ -32,13 +32,7 @@ def manifest_of(
 ) -> dict[str, Any]:
     """What `plan.json` holds: the plan, hashes of model and data, and versions.
 
-    Args:
-        plan: How much is trained, and how.
-        architecture: The model, see `Trainer.facts`.
-        data: What is known about the data.
-        values: Digests of values that training reads and never changes.
-        packages: Those that train, whose versions are kept.
-        **more: Further entries.
+    The arguments are `Trainer.facts`, and `more` entries.
     """
     model = _stable(_without_own_name(architecture or {}))
     compiled = model.pop("compile_config", None)

@@ -14,7 +14,6 @@ different searches cannot be mixed.
 import dataclasses
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tf_lottery.core.archive import Archive
@@ -43,17 +42,12 @@ from tf_lottery.run_dir.training_files import TrainingFiles
 _DENSE = Place(0)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class ReplicateDir:
     """Reads and writes the trainings of a replicate.
 
-    What reads raises a `TicketError` for a missing, damaged or exchanged file.
-
-    Args:
-        path: The directory.
-        number: The number of the replicate.
-        search: The digest of its search, see `manifest.search_digest`.
-        keep: See `RunDir`.
+    What reads raises a `TicketError` for a missing, damaged or exchanged file. `search`
+    is the digest of the search, see `manifest.search_digest`; for `keep` see `RunDir`.
     """
 
     path: Path
@@ -251,9 +245,9 @@ class ReplicateDir:
     def _origin(self, place: Place) -> str | None:
         """The digest of what a ticket is made from.
 
-        The dense ticket of a later replicate is made from its seed alone. It has the
-        digest of the dense training of replicate 0, which shows whether both belong
-        to one search.
+        The dense ticket of a later replicate is made from its seed alone: it has the
+        digest of the dense training of replicate 0, which shows whether both belong to
+        one search.
         """
         if place.control is not None:
             of_round = Place(place.round)

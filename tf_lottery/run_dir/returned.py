@@ -13,7 +13,7 @@ import numpy as np
 
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import History, Round
-from tf_lottery.core.outcome import Outcome, Weights
+from tf_lottery.core.outcome import Weights
 from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.run_dir.sealed import digest, missing
 from tf_lottery.verdict.judge import judge
@@ -119,16 +119,11 @@ def _differing(ticket: FoundTicket, round: Round) -> str:
         return "another model"
     if ticket.plan and plan and (names := ticket.plan.differences(plan)):
         return f"another plan, in `{names[0]}`,"
-    return _trained_otherwise(ticket.outcome, round.outcome)
-
-
-def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
-    if outcome is None:
-        return ""  # the ticket has no outcome to compare
     for kind in _WEIGHTS:
-        if name := _unequal(getattr(outcome, kind), getattr(theirs, kind)):
+        one, other = (getattr(of.outcome, kind) for of in (ticket, round))
+        if name := _unequal(one, other):
             return f"other {kind.replace('_', ' ')} in {name!r}"
-    same = digest(outcome.record()) == digest(theirs.record())
+    same = digest(ticket.outcome.record()) == digest(round.outcome.record())
     return "" if same else "other metrics or curves"
 
 

@@ -44,14 +44,10 @@ _FIELDS = fields.at_least(
 
 
 class RunDir:
-    """Reads and writes a run directory.
+    """Reads and writes a run directory, which is made when it is opened.
 
-    What reads raises a `TicketError` for another directory, or a damaged file.
-
-    Args:
-        path: The directory; made when it is opened.
-        keep: What must live as long as the arrays that are read, such as a temporary
-            directory.
+    What reads raises a `TicketError` for another directory, or a damaged file. `keep`
+    must live as long as the arrays that are read, such as a temporary directory.
     """
 
     def __init__(self, path: archive.PathLike, keep: object = None) -> None:
@@ -63,12 +59,7 @@ class RunDir:
     def open(self, manifest: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
         """Locks the directory for a search, and checks that it holds no other one.
 
-        `manifest` is that of the search, see `manifest_of`. With `overwrite`, the
-        search that is there is removed.
-
-        Raises:
-            PlanMismatchError: It holds another search.
-            ValueError: It cannot be written, or another process uses it.
+        With `overwrite`, the search that is there is removed.
         """
         make_directory("run_dir", self.path)
         with locked(self.path):

@@ -80,13 +80,9 @@ _METRICS = fields.record(
 class TrainingFiles:
     """Reads and writes the files of one training.
 
-    What reads raises a `TicketError` for a missing, damaged or exchanged file.
-
-    Args:
-        directory: Where they are.
-        search: The digest of the search to which they must belong.
-        of: To which training of it: replicate, round, control and draw.
-        keep: See `RunDir`.
+    They must belong to the search with this digest, and in it to the training `of`:
+    replicate, round, control and draw. What reads raises a `TicketError` for a missing,
+    damaged or exchanged file.
     """
 
     directory: Path

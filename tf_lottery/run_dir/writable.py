@@ -11,11 +11,7 @@ from tf_lottery.core import archive
 
 
 def make_directory(argument: str, path: archive.PathLike) -> None:
-    """Makes a directory, and checks that files can be written to it.
-
-    Raises:
-        ValueError: It cannot be made or written; `argument` names it.
-    """
+    """Makes a directory; raises a ValueError if no files can be written to it."""
     try:
         os.makedirs(path, exist_ok=True)
         probe = Path(path) / ".writable"
@@ -31,11 +27,7 @@ def make_directory(argument: str, path: archive.PathLike) -> None:
 
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Keeps other processes from a directory.
-
-    Raises:
-        ValueError: Another process uses it.
-    """
+    """Keeps others from a directory; raises a ValueError if another process uses it."""
     try:
         lock = filelock.FileLock(directory / ".lock").acquire(timeout=0)
     except filelock.Timeout as error:

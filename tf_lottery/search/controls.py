@@ -24,11 +24,6 @@ def run_controls(recorded: Recorded, rounds: Sequence[Round]) -> Iterator[Round]
     """Yields the trained controls of a replicate's rounds, as its plan has them.
 
     They come after the rounds, which therefore do not depend on the controls.
-
-    Raises:
-        TypeError: A control does not return a ticket of the model.
-        ValueError: A control changes nothing.
-        PlanMismatchError: A control of the user makes another ticket than before.
     """
     trainer, plan = recorded.trainer, recorded.trainer.plan
     for round in rounds:

@@ -32,6 +32,7 @@ from tf_lottery.verdict.monitor import maximizes
 
 # They may differ from worker to worker.
 _OF_ONE = ("devices", "machine")
+_TEMPORARY = "temporary, pass `run_dir` to keep it"
 
 
 @data_are_one_argument
@@ -212,8 +213,7 @@ def search(
         maximize=maximizes(monitor, plan),
         **more,
     )
-    leaving = Leaving(goes_on("search", run_dir))
-    with leaving, keeping(run_dir), workers.together():
+    with Leaving(goes_on("search", run_dir)), keeping(run_dir), workers.together():
         workers.check_same({k: v for k, v in manifest.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
@@ -225,10 +225,11 @@ def search(
         directory = RunDir(temporary.name if temporary else str(run_dir), temporary)
         check_controls(trainer)
         with directory.open(manifest, overwrite=overwrite):
-            _introduce(trainer, progress, directory, temporary is not None, cache)
-            run = run_replicates(trainer, directory, progress, Keys(manifest), cache)
-            trainings = []
-            for training in run:
+            _introduce(trainer, progress, cache)
+            where = str(directory.path) if run_dir else _TEMPORARY
+            progress.begin(plan.count() - directory.left(plan), where)
+            trainings, keys = [], Keys(manifest)
+            for training in run_replicates(trainer, directory, progress, keys, cache):
                 progress.line(training, monitor)
                 trainings.append(training)
             history = collected(trainings, plan, monitor, manifest["maximize"])
@@ -300,13 +301,7 @@ def chosen(history: History) -> FoundTicket:
     )
 
 
-def _introduce(
-    trainer: Trainer,
-    progress: Progress,
-    directory: RunDir,
-    temporary: bool,
-    cache: Cache | None,
-) -> None:
+def _introduce(trainer: Trainer, progress: Progress, cache: Cache | None) -> None:
     """Says what the search will do, and what it will not."""
     for note in trainer.notes.plain:
         progress.say(note)
@@ -318,5 +313,3 @@ def _introduce(
             "Nothing is shared with other searches, as this cannot be compared with "
             f"theirs: {unknown}."
         )
-    where = "temporary, pass `run_dir` to keep it" if temporary else str(directory.path)
-    progress.begin(trainer.plan.count() - directory.left(trainer.plan), where)

@@ -24,12 +24,8 @@ Report = Callable[[int, dict[str, float]], None]
 class Progress:
     """Shows a search on the terminal.
 
-    Args:
-        verbose: See `find_ticket`.
-        plan: What is trained.
-        steps: The last step of a training.
-        rewind_step: The first step of each training after round 0.
-        above: A text above the bar while it moves.
+    `steps` is the last step of a training, `rewind_step` the first one after round 0.
+    `above` stands above the bar while it moves.
     """
 
     verbose: int

@@ -19,34 +19,31 @@ from tf_lottery.training.checkpoint import Checkpoint
 from tf_lottery.training.trainer import Trainer
 
 
+@dataclasses.dataclass
 class Recorded:
     """Trains and writes each outcome to disk; what is there is read instead.
 
     A search that uses it resumes without further code.
     """
 
-    def __init__(
-        self,
-        trainer: Trainer,
-        replicate_dir: ReplicateDir,
-        progress: Progress,
-        keys: Keys,
-        cache: Cache | None = None,
-    ) -> None:
-        self.trainer = trainer
-        self._dir = replicate_dir
-        self._progress = progress
-        self._keys = keys
-        self._cache = None if trainer.facts["unknown"] else cache
+    trainer: Trainer
+    directory: ReplicateDir
+    progress: Progress
+    keys: Keys
+    cache: Cache | None = None
+
+    def __post_init__(self) -> None:
+        if self.trainer.facts["unknown"]:
+            self.cache = None
 
     def dense(self) -> Ticket:
         """The dense ticket; if the run directory has one, that one."""
         plan: Plan = self.trainer.plan
         passed = self.trainer.dense()
-        stored = self._dir.dense(plan)
+        stored = self.directory.dense(plan)
         if stored is None:
-            self._dir.save_ticket(passed, Place(0))
-            stored = self._dir.dense(plan)
+            self.directory.save_ticket(passed, Place(0))
+            stored = self.directory.dense(plan)
             assert stored is not None
         elif names := _differing(stored, passed):
             warn(
@@ -62,9 +59,9 @@ class Recorded:
     def finished(self, round: Round, control: str, draw: int) -> Round | None:
         """A control in the run directory, if it is finished there."""
         place = Place(round.number, control, draw)
-        if not self._dir.has_outcome(place) or not self._dir.has_ticket(place):
+        if not (self.directory.has_outcome(place) and self.directory.has_ticket(place)):
             return None  # a missing ticket is made again
-        found = self._dir.control(self.trainer.plan, round, place)
+        found = self.directory.control(self.trainer.plan, round, place)
         self._passed(found.ticket, place)
         return found
 
@@ -73,28 +70,28 @@ class Recorded:
     ) -> Outcome:
         """The outcome in the run directory, or else that of training the ticket."""
         place = Place(ticket.round, control, draw)
-        if self._dir.has_outcome(place):
+        if self.directory.has_outcome(place):
             return self._found(ticket, place)
         if place != Place(0):
-            self._dir.save_ticket(ticket, place)
-        key = self._keys.key(ticket, self.trainer.plan)
-        if self._cache is None:
+            self.directory.save_ticket(ticket, place)
+        key = self.keys.key(ticket, self.trainer.plan)
+        if self.cache is None:
             return self._trained(ticket, place, key)
         waits = f"{place} waits: another search trains it now."
-        with self._cache.alone(key, lambda: self._progress.say(waits)):
+        with self.cache.alone(key, lambda: self.progress.say(waits)):
             if taken := self._taken(ticket, place, key):
                 return taken
             outcome = self._trained(ticket, place, key)
-            self._cache.publish(key, self._dir.directory(place))
+            self.cache.publish(key, self.directory.directory(place))
             return outcome
 
     def _found(self, ticket: Ticket, place: Place) -> Outcome:
         """The outcome in the run directory."""
-        self._dir.restore_ticket(ticket, place)
-        outcome = self._dir.outcome(ticket, place)
+        self.directory.restore_ticket(ticket, place)
+        outcome = self.directory.outcome(ticket, place)
         if place.control is None and not self._has_start(ticket, outcome, place):
             raise TicketError(
-                f"{self._dir.directory(place)} does not hold the state that later "
+                f"{self.directory.directory(place)} does not hold the state that later "
                 "tickets start from. Remove it to train the round again."
             )
         self._passed(ticket, place)
@@ -102,27 +99,27 @@ class Recorded:
 
     def _trained(self, ticket: Ticket, place: Place, key: str) -> Outcome:
         """The outcome of training, from the checkpoint if there is one."""
-        with self._progress.training(ticket, place.control) as report:
+        with self.progress.training(ticket, place.control) as report:
             checkpoint = self._checkpoint(ticket, place, key)
             checkpoint.forget_unusable(ticket.state)
             if step := checkpoint.step:
-                self._progress.say(f"{place} continues from step {step:,}.")
+                self.progress.say(f"{place} continues from step {step:,}.")
             outcome = self.trainer.train(
                 ticket, control=place.control, checkpoint=checkpoint, report=report
             )
             known = None if self.trainer.facts["unknown"] else key
-            stored = self._dir.save_outcome(ticket, outcome, place, known)
+            stored = self.directory.save_outcome(ticket, outcome, place, known)
             checkpoint.finish()
         return stored
 
     def _taken(self, ticket: Ticket, place: Place, key: str) -> Outcome | None:
         """The outcome of an equal training of another search, if it is of use here."""
-        assert self._cache
-        source = self._cache.directory(key)
+        assert self.cache
+        source = self.cache.path / key
         if not source.exists():
             return None
         try:
-            outcome = self._dir.files(place).cached_outcome(source, key)
+            outcome = self.directory.files(place).cached_outcome(source, key)
         except TicketError:
             return None  # it is damaged, and trained here instead
         has_start = self._has_start(ticket, outcome, place)
@@ -131,13 +128,13 @@ class Recorded:
             has_start or self._can_replay(ticket, place)
         ):
             return None
-        self._progress.say(f"{place} is shared: it is in {source}.")
+        self.progress.say(f"{place} is shared: it is in {source}.")
         if has_start:
-            return self._dir.save_outcome(ticket, outcome, place, key, source)
+            return self.directory.save_outcome(ticket, outcome, place, key, source)
         step = self._start(ticket, place)
         start = None if step is None else (step, self.trainer.state_at(ticket, step))
         outcome = dataclasses.replace(outcome, next_start=start)
-        return self._dir.save_outcome(ticket, outcome, place, key)
+        return self.directory.save_outcome(ticket, outcome, place, key)
 
     def _can_replay(self, ticket: Ticket, place: Place) -> bool:
         """Whether the state that an outcome lacks can be made again."""
@@ -163,13 +160,13 @@ class Recorded:
         """Takes note of a training that was found in the run directory."""
         # A kill may have come between the outcome and this.
         self._checkpoint(ticket, place).finish()
-        if self._cache and (key := self._dir.files(place).key()):
-            self._cache.add(key, self._dir.directory(place))
+        if self.cache and (key := self.directory.files(place).key()):
+            self.cache.add(key, self.directory.directory(place))
 
     def _checkpoint(
         self, ticket: Ticket, place: Place, key: str | None = None
     ) -> Checkpoint:
-        path = self._dir.directory(place) / CHECKPOINT
+        path = self.directory.directory(place) / CHECKPOINT
         return Checkpoint(path, ticket.masks, key)
 
 

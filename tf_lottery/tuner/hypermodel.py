@@ -15,11 +15,7 @@ PLAN_FIELDS = {each.name for each in dataclasses.fields(Plan)} - {"seed", "repli
 
 
 class SearchedModel(keras_tuner.HyperModel):
-    """The choices of a search, and those of its model.
-
-    Attributes:
-        fixed: The fields of a plan that are not chosen.
-    """
+    """The choices of a search and of its model, except the fields that are `fixed`."""
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()

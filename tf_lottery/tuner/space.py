@@ -86,12 +86,10 @@ def with_plan(space: Space, plan: Plan, without: Collection[str]) -> Space:
 
 
 class Fixed:
-    """Keras Tuner's `HyperParameters` with fixed values.
+    """Keras Tuner's `HyperParameters`, in which some values are fixed.
 
-    The fixed ones are returned, and never registered.
-
-    Attributes:
-        asked: The names that were asked for.
+    The fixed ones are returned, and never registered. `asked` has all names that were
+    asked for.
     """
 
     _ASKING = ("Boolean", "Choice", "Fixed", "Float", "Int", "get")

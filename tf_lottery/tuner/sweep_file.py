@@ -29,13 +29,7 @@ def write(directory: Path, facts: Facts) -> None:
 
 
 def check(directory: Path, facts: Facts) -> None:
-    """Raises unless a directory holds this sweep, or no sweep.
-
-    `facts` is what is known of the sweep so far.
-
-    Raises:
-        PlanMismatchError: The directory holds another sweep.
-    """
+    """Raises unless a directory holds this sweep, as far as it is known, or none."""
     paths = [*directory.glob("*.json"), *directory.glob("trial_*/trial.json")]
     found = {path.name: _read(path) for path in paths}.get(_FILE)
     if found is None:
