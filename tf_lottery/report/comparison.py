@@ -194,7 +194,7 @@ def _histories(name: str, given: Any) -> list[History]:
         raise ValueError("A search that is compared must have a name.")
     histories = list(given) if isinstance(given, list | tuple) else [given]
     if not histories:
-        raise ValueError(f"There is no history of the search {name!r}.")
+        raise ValueError(f"A search must have a history. Received: none for {name!r}.")
     for history in histories:
         if not isinstance(history, History):
             raise TypeError(

@@ -99,10 +99,8 @@ class ReplicateDir:
         files = self.files(_DENSE)
         if self.has_ticket(_DENSE):
             archive = files.ticket()
-            state, architecture = (
-                archive.group("state"),
-                archive.header.get("architecture"),
-            )
+            architecture = archive.header.get("architecture")
+            state = archive.group("state")
             return Ticket(_masks(archive), state, plan=plan, architecture=architecture)
         if is_trained(self.path):
             raise TicketError(
