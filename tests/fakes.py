@@ -14,6 +14,7 @@ from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.manifest import manifest_of
+from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training.trainer import Trainer
@@ -48,7 +49,7 @@ class FakeTrainer(Trainer):
         replays: Whether a training that is done again gives the same bits.
     """
 
-    is_alone = True
+    trainer = property(lambda self: self)  # as `Recorded` has one
 
     def __init__(
         self,
@@ -129,8 +130,9 @@ def written(path, plan: Plan, **trainer) -> RunDir:
     run_dir = RunDir(path)
     with run_dir.open(manifest(plan), overwrite=False):
         for round in run_rounds(FakeTrainer(plan, **trainer), plan):
-            run_dir.replicate_dir().save_ticket(round.ticket)
-            run_dir.replicate_dir().save_outcome(round.ticket, round.outcome)
+            place = Place(round.number)
+            run_dir.replicate_dir().save_ticket(round.ticket, place)
+            run_dir.replicate_dir().save_outcome(round.ticket, round.outcome, place)
     return run_dir
 
 

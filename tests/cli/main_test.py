@@ -18,6 +18,7 @@ from tf_lottery.cli import main as cli
 from tf_lottery.core import archive
 from tf_lottery.core.errors import InvariantError
 from tf_lottery.run_dir.manifest import manifest_of
+from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.rounds import run_rounds
 
@@ -36,9 +37,9 @@ def run_dir(tmp_path_factory):
     manifest = manifest_of(plan, {}, "spec", monitor="val_accuracy", maximize=True)
     with directory.open(manifest, overwrite=False):
         for round in run_rounds(trainer, plan):
-            replicate = directory.replicate_dir()
-            replicate.save_ticket(round.ticket)
-            outcome = replicate.save_outcome(round.ticket, round.outcome)
+            replicate, place = directory.replicate_dir(), Place(round.number)
+            replicate.save_ticket(round.ticket, place)
+            outcome = replicate.save_outcome(round.ticket, round.outcome, place)
         ticket = FoundTicket.of(round.ticket, outcome)
         ticket.save(path / "ticket.safetensors")
     return path
@@ -91,8 +92,8 @@ def test_verify_finds_masks_that_do_not_follow_from_the_weights(tmp_path, run_di
     )
     zeros = {p: np.zeros_like(last.outcome.weights[p]) for p in last.outcome.weights}
     outcome = dataclasses.replace(last.outcome, weights=zeros, best_weights=zeros)
-    directory.replicate_dir().save_ticket(forged)
-    directory.replicate_dir().save_outcome(forged, outcome)
+    directory.replicate_dir().save_ticket(forged, Place(3))
+    directory.replicate_dir().save_outcome(forged, outcome, Place(3))
     with pytest.raises(SystemExit, match="round 3 do not follow"):
         run("verify", copy)
 

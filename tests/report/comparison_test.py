@@ -130,7 +130,7 @@ def test_histories_of_one_name_differ_in_their_rates_alone():
         compare(ITERATIVE, x=[HALF, other])
     rates = dataclasses.replace(HALF, plan=Plan(rounds=1, pruning_rate=0.5))
     assert compare(ITERATIVE, x=[HALF, rates]).table()
-    with pytest.raises(ValueError, match="no history of the search 'x'"):
+    with pytest.raises(ValueError, match="Received: none for 'x'"):
         compare(ITERATIVE, x=[])
 
 

@@ -17,9 +17,10 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir import cache
 from tf_lottery.run_dir.cache import Cache
 from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
+from tf_lottery.search.find import run_replicates
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.replicates import run_replicates
 
 
 def searched(path, plan, share_with=None, trainer=None, **of):
@@ -369,9 +370,9 @@ def test_a_round_without_the_state_that_it_needs_is_refused(tmp_path):
     with run_dir.open(manifest(late), overwrite=False):
         trainer = FakeTrainer(late)
         dense = trainer.dense()
-        run_dir.replicate_dir().save_ticket(dense)
+        run_dir.replicate_dir().save_ticket(dense, Place(0))
         outcome = dataclasses.replace(trainer.train(dense), next_start=None)
-        run_dir.replicate_dir().save_outcome(dense, outcome)
+        run_dir.replicate_dir().save_outcome(dense, outcome, Place(0))
     with pytest.raises(TicketError, match="state that later tickets start from"):
         searched(tmp_path, late)
 

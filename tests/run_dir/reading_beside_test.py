@@ -8,11 +8,11 @@ import pytest
 from tests.fakes import FakeTrainer, manifest
 from tests.search.searching import PLAN, SMALL, search
 from tf_lottery.core.errors import TicketError
-from tf_lottery.run_dir import gaps as gaps_module
-from tf_lottery.run_dir.gaps import gaps
+from tf_lottery.run_dir import verify as verify_module
 from tf_lottery.run_dir.names import METRICS, TICKET
 from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.run_dir.run_dir import RunDir, load_history
+from tf_lottery.run_dir.verify import gaps
 from tf_lottery.search.find import chosen
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
@@ -77,8 +77,8 @@ def test_trainings_that_are_being_removed_are_no_gap(run):
 def test_a_round_that_ends_meanwhile_leaves_no_gap(run, monkeypatch):
     last = run / "replicate_0" / "round_01"
     shutil.move(last, run / "elsewhere")
-    ended = once(gaps_module.numbered, lambda: shutil.move(run / "elsewhere", last))
-    monkeypatch.setattr(gaps_module, "numbered", ended)
+    ended = once(verify_module.numbered, lambda: shutil.move(run / "elsewhere", last))
+    monkeypatch.setattr(verify_module, "numbered", ended)
     assert gaps(RunDir(run), PLAN) == []
 
 

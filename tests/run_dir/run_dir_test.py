@@ -15,6 +15,7 @@ from tf_lottery.core.archive import Archive
 from tf_lottery.core.errors import PlanMismatchError, TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.rounds import run_rounds
 
@@ -197,14 +198,14 @@ def test_a_second_process_gets_a_clear_error_at_once(tmp_path):
     with RunDir(tmp_path).open(manifest(PLAN), overwrite=False):
         command = [sys.executable, "-c", code, str(tmp_path)]
         printed = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert "is in use by another search" in printed.stdout, printed.stderr
+    assert "is in use by another process" in printed.stdout, printed.stderr
     opened(tmp_path)
 
 
 def test_a_second_search_in_this_process_gets_the_same_error(tmp_path):
     with (
         RunDir(tmp_path).open(manifest(PLAN), overwrite=False),
-        pytest.raises(ValueError, match="in use by another search"),
+        pytest.raises(ValueError, match="in use by another process"),
     ):
         opened(tmp_path)
 
@@ -370,7 +371,7 @@ def test_a_round_asked_for_with_other_masks_is_an_error(run):
     one, two = run_dir.history()[1:3]
     other = Ticket(two.ticket.masks, one.ticket.state, round=1)
     with pytest.raises(TicketError, match="other masks"):
-        run_dir.replicate_dir().outcome(other)
+        run_dir.replicate_dir().outcome(other, Place(1))
 
 
 def test_other_devices_are_a_warning_where_rounds_are_left(run):

@@ -12,7 +12,7 @@ def searched(plan, trainer=None):
     """The rounds of a search, its controls, and what trained them."""
     trainer = trainer or FakeTrainer(plan)
     rounds = list(run_rounds(trainer, plan))
-    return rounds, list(run_controls(trainer, rounds, plan)), trainer
+    return rounds, list(run_controls(trainer, rounds)), trainer
 
 
 def controls_of(plan, trainer=None):

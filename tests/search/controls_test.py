@@ -207,7 +207,7 @@ class Diverging(FakeTrainer):
 
 def test_several_workers_end_together_when_a_control_becomes_nan():
     trainer = Diverging(Plan(rounds=2, controls="reinit"))
-    trainer.is_alone = False
+    trainer.workers.count = 2
     with pytest.raises(FloatingPointError):
         controls_of(trainer.plan, trainer)
 

@@ -10,6 +10,7 @@ from tests.fakes import FakeTrainer, manifest
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.keys import Keys
+from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.controls import run_controls
 from tf_lottery.search.progress import Progress
@@ -36,7 +37,7 @@ def searched(path, *chosen):
         progress = Progress(0, plan, 100)
         recorded = Recorded(trainer, run_dir.replicate_dir(), progress, keys)
         rounds = list(run_rounds(recorded, plan))
-        return list(run_controls(recorded, rounds, plan)), trainer.controls
+        return list(run_controls(recorded, rounds)), trainer.controls
 
 
 def test_the_same_code_is_not_trained_again(tmp_path):
@@ -56,7 +57,7 @@ def test_changed_code_is_not_passed_off_as_what_was_trained(tmp_path, monkeypatc
 def test_a_control_that_is_ours_is_not_made_again(tmp_path, monkeypatch):
     searched(tmp_path, "reinit")
     monkeypatch.setattr(FakeTrainer, "draw", None, raising=True)
-    monkeypatch.setattr(Recorded, "dense", lambda self: self._dir.dense(Plan()))
+    monkeypatch.setattr(Recorded, "dense", lambda self: self.directory.dense(Plan()))
     _, trained = searched(tmp_path, "reinit")
     assert trained == []
 
@@ -146,8 +147,8 @@ def test_a_half_trained_control_is_not_continued_by_changed_code(tmp_path):
             rounds = list(run_rounds(recorded, plan))
             state = {n: a * factor for n, a in rounds[1].ticket.state.items()}
             control = dataclasses.replace(rounds[1].ticket, state=state)
-            key = recorded._key(control)
-            checkpoint = recorded._checkpoint(control, "mine", 0, key)
+            key = keys.key(control, plan)
+            checkpoint = recorded._checkpoint(control, Place(1, "mine"), key)
             found.append(checkpoint.step)
             checkpoint.save(Run(50), SimpleNamespace(view=lambda state=state: state))
     assert found == [0, 0]

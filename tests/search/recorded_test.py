@@ -165,7 +165,7 @@ def test_each_round_has_a_checkpoint_of_its_own_which_goes_when_it_is_finished(
 def test_a_round_changed_by_hand_is_trained_no_further(tmp_path):
     plan = Plan(rounds=3)
     search(tmp_path, FakeTrainer(plan, die_in=2))
-    path = RunDir(tmp_path).replicate_dir().directory(0) / "outcome.safetensors"
+    path = tmp_path / "replicate_0" / "round_00" / "outcome.safetensors"
     archive = Archive(path)
     weights = dict(archive.group("final"))
     weights["dense/kernel"] = np.linspace(1, 2, 30, dtype="f4").reshape(6, 5)

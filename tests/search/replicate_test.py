@@ -16,8 +16,8 @@ from tests.search.searching import (
 )
 from tf_lottery.core import archive
 from tf_lottery.run_dir.run_dir import RunDir
+from tf_lottery.search.find import collected
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.replicates import collected
 from tf_lottery.verdict.judge import judge
 
 pytestmark = pytest.mark.filterwarnings("ignore:The control 'shuffle' of round")
@@ -72,8 +72,8 @@ def test_the_cost_and_the_lines_say_replicate_and_control(tmp_path, capsys):
     progress = Progress(2, plan, 100)
     progress.begin(4, "runs/lenet")
     found = search(tmp_path, FakeTrainer(plan))
-    for _ in progress.lines(found, "val_accuracy"):
-        pass
+    for training in found:
+        progress.line(training, "val_accuracy")
     said = capsys.readouterr().out.splitlines()
     for part in ("15 trainings", "3 x (3 rounds and 2 controls)", "4 done already"):
         assert part in said[0]

@@ -10,8 +10,8 @@ from tf_lottery.core import archive
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.run_dir import RunDir
+from tf_lottery.search.find import run_replicates
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.replicates import run_replicates
 
 SMALL = Plan(rounds=2, evaluate_every=50, replicates=2, controls=("reinit",))
 PLAN = Plan(

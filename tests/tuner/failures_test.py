@@ -79,7 +79,7 @@ def test_a_run_directory_in_use_ends_the_sweep(tmp_path, trainer):
     run_dir.mkdir()
     with (
         filelock.FileLock(run_dir / ".lock"),
-        pytest.raises(ValueError, match="in use by another search"),
+        pytest.raises(ValueError, match="in use by another process"),
     ):
         swept(tmp_path, rounds=1)
     assert not swept(tmp_path, rounds=1).sweep().failed

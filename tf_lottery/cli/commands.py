@@ -6,7 +6,7 @@ import importlib
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,13 +21,12 @@ from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.core.words import quiet
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
-from tf_lottery.run_dir.gaps import gaps
-from tf_lottery.run_dir.names import EXPORTS, TICKET
+from tf_lottery.run_dir.names import COMPARED, EXPORTS, RESULTS
 from tf_lottery.run_dir.run_dir import RunDir
+from tf_lottery.run_dir.verify import gaps
 from tf_lottery.run_dir.verify import verify as verify_run
 from tf_lottery.training.data import Given
 
-_COMPARED = ("comparison.csv", "comparison.json", "comparison.png")
 _SWEEP = {
     "report.html": "report",
     "front.png": "figure",
@@ -78,26 +77,30 @@ def sweep(arguments: Any) -> None:
     """Sweeps over ways to find tickets with a recipe, and reports it."""
     with quiet():
         try:
-            from tf_lottery.cli.sweeping import run, tuner_of
+            from tf_lottery.cli.sweeping import swept
         except ImportError as error:
             sys.exit(f"tf_lottery sweep: {error}")
-    recipe = load_recipe(arguments.recipe)
-    tuner, fixed = tuner_of(recipe, arguments)
-    found = run(tuner, recipe, fixed, arguments)
-    if found is None:
-        return
+    tuner = swept(load_recipe(arguments.recipe), arguments)
+    if tuner.is_worker:
+        return  # the chief reports the sweep
+    found = tuner.sweep()
     if not found.trials:
         sys.exit("tf_lottery sweep: all trials failed.")
     directory = Path(tuner.project_dir)
     facts = RunDir(tuner.run_dir(found.trials[0].name)).manifest()
     facts["recipe"] = str(Path(arguments.recipe).resolve())
     facts["sweep"] = arguments.typed
-    _write_sweep(found, directory, facts)
+    found.to_csv(directory / "trials.csv")
+    found.to_json(directory / "trials.json")
+    try:
+        found.plot(directory / "front.png")
+        page = directory / "report.html"
+        reports.to_html(found.trials[0].frame, page, facts, sweep=found)
+    except ImportError as error:
+        print(error)
     if arguments.verbose:
         print(f"\n{found.summary(None, _width())}\n")
-        for path in (directory / name for name in _SWEEP):
-            if path.exists():
-                print(f"{_SWEEP[path.name]:15} {path}")
+        _print_paths(directory, _SWEEP)
 
 
 def show(arguments: Any) -> None:
@@ -123,7 +126,7 @@ def report(arguments: Any) -> None:
             sys.exit(f"tf_lottery report: {error}")
     if compared:
         print(f"\n{compared.table(_width())}")
-    _print_files(run_dir, _COMPARED if not compared else ())
+    _print_files(run_dir, () if compared else COMPARED)
 
 
 def export(arguments: Any) -> None:
@@ -144,14 +147,10 @@ def export(arguments: Any) -> None:
             "code: if you trust it, pass it as `--recipe` to check the file on its "
             "data."
         )
+    given = {name: value for name, value in given.items() if value is not None}
     run_dir = path if path.is_dir() else path.parent
-    default = run_dir / EXPORTS[arguments.format or "saved_model"]
-    ticket.export(
-        arguments.output or default,
-        arguments.format,
-        overwrite=arguments.overwrite,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    output = arguments.output or run_dir / EXPORTS[arguments.format or "saved_model"]
+    ticket.export(output, arguments.format, overwrite=arguments.overwrite, **given)
 
 
 def verify(arguments: Any) -> None:
@@ -204,8 +203,8 @@ def _with_recipe(
     make = model_of(recipe, plan, policy)
     binding = bindings.of(make)
     data = Given(binding, recipe.dataset).resolved(plan)
-    make = functools.partial(binding.called, make, plan.seed, None)
-    return dataclasses.replace(ticket, data=data, origin=make)
+    origin = functools.partial(binding.called, make, plan.seed, None)
+    return dataclasses.replace(ticket, data=data, origin=origin)
 
 
 def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
@@ -256,20 +255,6 @@ def _write_report(
         print(error)
 
 
-def _write_sweep(
-    sweep: reports.Sweep, directory: Path, facts: Mapping[str, Any]
-) -> None:
-    """Writes the numbers of a sweep, and a report of it and its best trial."""
-    sweep.to_csv(directory / "trials.csv")
-    sweep.to_json(directory / "trials.json")
-    best = sweep.trials[0].frame
-    try:
-        sweep.plot(directory / "front.png")
-        reports.to_html(best, directory / "report.html", facts, sweep=sweep)
-    except ImportError as error:
-        print(error)
-
-
 def _compared(
     history: History, others: Sequence[str], run_dir: Path
 ) -> reports.Comparison | None:
@@ -307,22 +292,14 @@ def _width() -> int:
     return shutil.get_terminal_size((88, 24)).columns
 
 
-def _print_files(run_dir: Path, older: Sequence[str] = ()) -> None:
+def _print_files(run_dir: Path, older: Iterable[str] = ()) -> None:
     """Prints the files of a run directory, except those of an older report."""
     print(f"\n{'devices':15} {RunDir(run_dir).manifest().get('devices', 'not known')}")
     print(f"{'run directory':15} {run_dir}")
-    for name, what in {
-        "report.html": "report",
-        "summary.csv": "trainings",
-        "figures.csv": "numbers",
-        "summary.json": "numbers, curves",
-        **dict.fromkeys(("accuracy.png", "curves.png", "layers.png"), "figure"),
-        **dict.fromkeys(("comparison.csv", "comparison.json"), "numbers"),
-        "comparison.png": "figure",
-        "tensorboard": "TensorBoard",
-        TICKET: "ticket",
-        **dict.fromkeys(EXPORTS.values(), "exported"),
-        **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
-    }.items():
-        if (run_dir / name).exists() and name not in older:
-            print(f"{what:15} {run_dir / name}")
+    _print_paths(run_dir, {n: what for n, what in RESULTS.items() if n not in older})
+
+
+def _print_paths(directory: Path, names: Mapping[str, str]) -> None:
+    for name, what in names.items():
+        if (directory / name).exists():
+            print(f"{what:15} {directory / name}")

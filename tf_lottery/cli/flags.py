@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from tf_lottery.core.plan import Plan
@@ -40,12 +41,6 @@ EXPORT: dict[str, dict[str, Any]] = {
 }
 
 
-def add_export(parser: Any) -> None:
-    """Adds a flag for each option of an export."""
-    for name, options in EXPORT.items():
-        parser.add_argument(f"--{name}", **{"default": None, **options})
-
-
 def add(parser: Any) -> None:
     """Adds a flag for each field of `Plan`."""
     group = parser.add_argument_group("plan", "These override the recipe's PLAN.")
@@ -64,11 +59,7 @@ def given(arguments: Any) -> list[str]:
 
 
 def parsed(name: str, text: str) -> Any:
-    """One value of a field, parsed as its flag is.
-
-    Raises:
-        ValueError: The text is not a value of this field.
-    """
+    """One value of a field, parsed as its flag is."""
     parser = argparse.ArgumentParser(exit_on_error=False)
     add(parser)
     try:
@@ -81,14 +72,14 @@ def parsed(name: str, text: str) -> Any:
 def override(plan: Plan, arguments: Any) -> Plan:
     """The plan with the flags that were given."""
     changes = {name: getattr(arguments, name) for name in given(arguments)}
-    if "layer_rates" in changes:
-        changes["layer_rates"] = _rates(changes["layer_rates"])
-    if "block_size" in changes:
-        changes["block_size"] = _block_size(changes["block_size"])
-    if "controls" in changes:
-        changes["controls"] = tuple(filter(None, changes["controls"].split(",")))
-    if "control_rounds" in changes:
-        changes["control_rounds"] = _control_rounds(changes["control_rounds"])
+    for name, (parse, example) in _TEXTS.items():
+        if name in changes:
+            try:
+                changes[name] = parse(changes[name])
+            except ValueError as error:
+                raise ValueError(
+                    f"`--{name}` must be like {example}. Received: {changes[name]!r}."
+                ) from error
     if str(changes.get("rewind_to", "")).isdigit():
         changes["rewind_to"] = int(changes["rewind_to"])
     if "epochs" in changes:  # one length replaces the other of the recipe
@@ -99,37 +90,24 @@ def override(plan: Plan, arguments: Any) -> Plan:
 
 
 def _rates(text: str) -> dict[str, float]:
-    try:
-        pairs = (pair.rsplit("=", 1) for pair in text.split(",") if pair)
-        return {key: float(value) for key, value in pairs}
-    except ValueError as error:
-        raise ValueError(
-            f"`--layer_rates` must be like logits=0.1,block1/*=0. Received: {text!r}."
-        ) from error
+    pairs = (pair.rsplit("=", 1) for pair in text.split(",") if pair)
+    return {key: float(value) for key, value in pairs}
 
 
-def _control_rounds(
-    text: str,
-) -> tuple[int, ...] | dict[str, tuple[int, ...]] | None:
+def _control_rounds(text: str) -> Any:
     chosen: dict[str, tuple[int, ...]] = {}
     name = ""
-    try:
-        for part in filter(None, text.split(",")):
-            *named, number = part.rsplit("=", 1)
-            name = named[0] if named else name
-            chosen[name] = (*chosen.get(name, ()), int(number))
-    except ValueError as error:
-        raise ValueError(
-            "`--control_rounds` must be like 3,7 or reinit=3,7,shuffle=7. "
-            f"Received: {text!r}."
-        ) from error
+    for part in filter(None, text.split(",")):
+        *named, number = part.rsplit("=", 1)
+        name = named[0] if named else name
+        chosen[name] = (*chosen.get(name, ()), int(number))
     return chosen.get("", chosen) or None
 
 
-def _block_size(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(map(int, text.split(",")))
-    except ValueError as error:
-        raise ValueError(
-            f"`--block_size` must be like 1,4. Received: {text!r}."
-        ) from error
+# How the text of a flag is read, and an example of one.
+_TEXTS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "layer_rates": (_rates, "logits=0.1,block1/*=0"),
+    "block_size": (lambda text: tuple(map(int, text.split(","))), "1,4"),
+    "controls": (lambda text: tuple(filter(None, text.split(","))), "reinit,shuffle"),
+    "control_rounds": (_control_rounds, "3,7 or reinit=3,7,shuffle=7"),
+}

@@ -6,7 +6,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import app, flags, logging
 from absl.flags import argparse_flags
@@ -15,10 +15,162 @@ from tf_lottery._version import __version__
 from tf_lottery.cli import flags as plan_flags
 from tf_lottery.cli.recipes import DTYPE_POLICIES
 from tf_lottery.core.errors import InvariantError
+from tf_lottery.run_dir.names import EXPORTS
 
-FORMATS = ("saved_model", "keras", "tflite")
-TUNERS = ("random", "bayesian", "hyperband", "grid")
 _MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, RuntimeError)
+# What `find` and `sweep` have in common.
+_SEARCHING: dict[str, dict[str, Any]] = {
+    "recipe": {"help": "a Python file with PLAN, model() and dataset()"},
+    "--overwrite": {
+        "action": "store_true",
+        "help": "remove the search or sweep that is there, and start again",
+    },
+    "--dtype_policy": {
+        "choices": DTYPE_POLICIES,
+        "help": "the dtype policy of Keras under which the recipe's model is made; "
+        "masks, weights and outputs stay in float32",
+    },
+    "--limit_batches": {
+        "type": int,
+        "help": "use only this many batches of each data set, to try a recipe out",
+    },
+    "--verbose": {
+        "type": int,
+        "choices": (0, 1, 2),
+        "default": 1,
+        "help": "as in Keras",
+    },
+}
+_PATH = {"path": {"help": "a run directory, or a ticket.safetensors"}}
+
+
+class _Command(NamedTuple):
+    """A command: one line about it, its arguments, and more about it."""
+
+    summary: str
+    arguments: dict[str, dict[str, Any]]
+    more: str = ""
+
+
+_COMMANDS = {
+    "find": _Command(
+        "finds a winning ticket of a recipe",
+        {
+            **_SEARCHING,
+            "--run_dir": {"help": "default: runs/NAME_OF_THE_RECIPE"},
+            "--share_with": {
+                "help": "a directory where searches share their finished trainings"
+            },
+            "--strategy": {
+                "choices": ("mirrored", "multiworker", "tpu"),
+                "help": "train on several devices; multiworker reads TF_CONFIG",
+            },
+            "--export": {
+                "choices": EXPORTS,
+                "help": "export the ticket to run_dir when it is found",
+            },
+        },
+        "Trains, prunes and rewinds as the recipe's PLAN says, writes everything to a "
+        "run directory, and continues there when it is called again.",
+    ),
+    "sweep": _Command(
+        "sweeps over ways to find tickets, with Keras Tuner",
+        {
+            **_SEARCHING,
+            "--tuner": {
+                "choices": ("random", "bayesian", "hyperband", "grid"),
+                "default": "random",
+                "help": "default: random",
+            },
+            "--max_trials": {
+                "type": int,
+                "help": "default: 10, or the whole of a grid",
+            },
+            "--objective": {
+                "default": "smallest_winning_density",
+                "help": "one or several, like winning_score,density; with a direction, "
+                "like winning_score:min, if a loss is monitored "
+                "(default: smallest_winning_density)",
+            },
+            "--vary": {
+                "nargs": "+",
+                "metavar": "NAME=VALUES",
+                "help": "fields of the plan, like pruning_rate=0.1,0.2 "
+                "scope=layerwise,global; default: the space of the recipe, else "
+                "tf_lottery.lottery_space",
+            },
+            "--directory": {"default": "runs", "help": "default: runs"},
+            "--project_name": {"help": "default: sweep_NAME_OF_THE_RECIPE"},
+        },
+        "Each trial is a search; trials share the trainings that they have in common. "
+        "The recipe may have space(hp), which returns fields of its plan, and "
+        "hypermodel(hp), which returns a model; hp is Keras Tuner's HyperParameters. "
+        "Flags of the plan are fixed. The same command continues a stopped sweep.",
+    ),
+    "show": _Command("prints a run directory or a ticket file", _PATH),
+    "report": _Command(
+        "writes the report of a search: one HTML page, its figures and numbers",
+        {
+            "run_dir": {},
+            "--tensorboard": {
+                "action": "store_true",
+                "help": "also write scalars and hyperparameters for TensorBoard",
+            },
+            "--compare": {
+                "nargs": "+",
+                "default": (),
+                "metavar": "NAME=RUN_DIR",
+                "help": "compare this search with others in a table and a figure; a "
+                "directory of run directories counts as one search, such as one-shot "
+                "pruning to several densities",
+            },
+        },
+        "Writes into the run directory: report.html, one page that needs no network; "
+        "accuracy.png, curves.png, layers.png; figures.csv with the numbers of the "
+        "figures, summary.csv with a line per training, summary.json with everything.",
+    ),
+    "export": _Command(
+        "writes a ticket as a SavedModel, a Keras file or a TFLite file",
+        {
+            **_PATH,
+            "--format": {
+                "choices": EXPORTS,
+                "help": "default: that of --output, else saved_model",
+            },
+            "--output": {
+                "help": "default: next to the ticket, named after it and the format"
+            },
+            "--round": {
+                "type": int,
+                "help": "the round to export from a run directory; default: that of "
+                "its ticket",
+            },
+            "--recipe": {
+                "help": "a Python file, which is run: its data are used to check the "
+                "exported file, and it defines the classes of the model that are not "
+                "of Keras"
+            },
+            "--overwrite": {
+                "action": "store_true",
+                "help": "replace the file that is there",
+            },
+            **{f"--{name}": how for name, how in plan_flags.EXPORT.items()},
+        },
+        "Writes the trained ticket as a smaller file, runs that file and compares it "
+        "with the ticket. A card next to the file says what was measured.",
+    ),
+    "verify": _Command(
+        "derives every mask again from the saved weights, and checks every hash",
+        {
+            **_PATH,
+            "--run_code": {
+                "action": "store_true",
+                "help": "import and call the criterion that the search names, if it is "
+                "not one of tf_lottery's: only for run directories that you trust",
+            },
+        },
+    ),
+}
 
 
 def run() -> None:
@@ -35,15 +187,18 @@ def parse(argv: Sequence[str]) -> Any:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (
-        _add_find,
-        _add_sweep,
-        _add_show,
-        _add_report,
-        _add_export,
-        _add_verify,
-    ):
-        add(commands)
+    for name, (summary, flags_of, more) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            allow_abbrev=False,
+            description=more or f"{summary[0].upper()}{summary[1:]}.",
+        )
+        command.add_argument("--debug", action="store_true", help="show tracebacks")
+        for flag, how in flags_of.items():
+            command.add_argument(flag, **how)
+        if name in ("find", "sweep"):
+            plan_flags.add(command)
     try:
         arguments = parser.parse_args(argv[1:])
     except flags.Error as error:  # such as a flag file that is not there
@@ -75,184 +230,3 @@ def main(arguments: Any) -> None:
         if arguments.debug or isinstance(error, InvariantError):
             raise
         sys.exit(f"tf_lottery {arguments.command}: {error}")
-
-
-def _add_find(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "find",
-        "finds a winning ticket of a recipe",
-        "Trains, prunes and rewinds as the recipe's PLAN says, writes everything to a "
-        "run directory, and continues there when it is called again.",
-    )
-    parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
-    parser.add_argument("--run_dir", help="default: runs/NAME_OF_THE_RECIPE")
-    parser.add_argument(
-        "--share_with",
-        help="a directory where searches share their finished trainings",
-    )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="remove the search in run_dir and start again",
-    )
-    parser.add_argument(
-        "--strategy",
-        choices=("mirrored", "multiworker", "tpu"),
-        help="train on several devices; multiworker reads TF_CONFIG",
-    )
-    _add_recipe_options(parser)
-    parser.add_argument(
-        "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
-    )
-    parser.add_argument(
-        "--export",
-        choices=FORMATS,
-        help="export the ticket to run_dir when it is found",
-    )
-    plan_flags.add(parser)
-
-
-def _add_recipe_options(parser: Any) -> None:
-    parser.add_argument(
-        "--dtype_policy",
-        choices=DTYPE_POLICIES,
-        help="the dtype policy of Keras under which the recipe's model is made; masks, "
-        "weights and outputs stay in float32",
-    )
-    parser.add_argument(
-        "--limit_batches",
-        type=int,
-        help="use only this many batches of each data set, to try a recipe out",
-    )
-
-
-def _add_sweep(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "sweep",
-        "sweeps over ways to find tickets, with Keras Tuner",
-        "Each trial is a search; trials share the trainings that they have in common. "
-        "The recipe may have space(hp), which returns fields of its plan, and "
-        "hypermodel(hp), which returns a model; hp is Keras Tuner's HyperParameters. "
-        "Flags of the plan are fixed. The same command continues a stopped sweep.",
-    )
-    parser.add_argument("recipe", help="a Python file with PLAN, model() and dataset()")
-    parser.add_argument(
-        "--tuner", choices=TUNERS, default="random", help="default: random"
-    )
-    parser.add_argument(
-        "--max_trials", type=int, help="default: 10, or the whole of a grid"
-    )
-    parser.add_argument(
-        "--objective",
-        default="smallest_winning_density",
-        help="one or several, like winning_score,density; with a direction, like "
-        "winning_score:min, if a loss is monitored "
-        "(default: smallest_winning_density)",
-    )
-    parser.add_argument(
-        "--vary",
-        nargs="+",
-        metavar="NAME=VALUES",
-        help="fields of the plan, like pruning_rate=0.1,0.2 scope=layerwise,global; "
-        "default: the space of the recipe, else tf_lottery.lottery_space",
-    )
-    _add_recipe_options(parser)
-    parser.add_argument("--directory", default="runs", help="default: runs")
-    parser.add_argument("--project_name", help="default: sweep_NAME_OF_THE_RECIPE")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="remove the sweep and start again"
-    )
-    parser.add_argument(
-        "--verbose", type=int, choices=(0, 1, 2), default=1, help="as in Keras"
-    )
-    plan_flags.add(parser)
-
-
-def _add_show(commands: Any) -> None:
-    parser = _command(commands, "show", "prints a run directory or a ticket file")
-    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
-
-
-def _add_report(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "report",
-        "writes the report of a search: one HTML page, its figures and numbers",
-        "Writes into the run directory: report.html, one page that needs no network; "
-        "accuracy.png, curves.png, layers.png; figures.csv with the numbers of the "
-        "figures, summary.csv with a line per training, summary.json with everything.",
-    )
-    parser.add_argument("run_dir")
-    parser.add_argument(
-        "--tensorboard",
-        action="store_true",
-        help="also write scalars and hyperparameters for TensorBoard",
-    )
-    parser.add_argument(
-        "--compare",
-        nargs="+",
-        default=(),
-        metavar="NAME=RUN_DIR",
-        help="compare this search with others in a table and a figure; a directory of "
-        "run directories counts as one search, such as one-shot pruning to several "
-        "densities",
-    )
-
-
-def _add_export(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "export",
-        "writes a ticket as a SavedModel, a Keras file or a TFLite file",
-        "Writes the trained ticket as a smaller file, runs that file and compares it "
-        "with the ticket. A card next to the file says what was measured.",
-    )
-    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
-    parser.add_argument(
-        "--format", choices=FORMATS, help="default: that of --output, else saved_model"
-    )
-    parser.add_argument(
-        "--output", help="default: next to the ticket, named after it and the format"
-    )
-    parser.add_argument(
-        "--round",
-        type=int,
-        help="the round to export from a run directory; default: that of its ticket",
-    )
-    parser.add_argument(
-        "--recipe",
-        help="a Python file, which is run: its data are used to check the exported "
-        "file, and it defines the classes of the model that are not of Keras",
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace the file that is there"
-    )
-    plan_flags.add_export(parser)
-
-
-def _add_verify(commands: Any) -> None:
-    parser = _command(
-        commands,
-        "verify",
-        "derives every mask again from the saved weights, and checks every hash",
-    )
-    parser.add_argument("path", help="a run directory, or a ticket.safetensors")
-    parser.add_argument(
-        "--run_code",
-        action="store_true",
-        help="import and call the criterion that the search names, if it is not one of "
-        "tf_lottery's: only for run directories that you trust",
-    )
-
-
-def _command(commands: Any, name: str, summary: str, description: str = "") -> Any:
-    parser = commands.add_parser(
-        name,
-        help=summary,
-        allow_abbrev=False,
-        description=description or f"{summary[0].upper()}{summary[1:]}.",
-    )
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    return parser

@@ -14,16 +14,15 @@ from tf_lottery.core.data import Data
 from tf_lottery.core.plan import Plan
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-_PARTS = {"PLAN": "a Plan", "model": "a function", "dataset": "a function of a seed"}
+_PARTS = {
+    "PLAN": "a PLAN that is a tf_lottery.Plan",
+    "model": "model (a function)",
+    "dataset": "dataset (a function of a seed)",
+}
 
 
 def load_recipe(path: str) -> ModuleType:
-    """A recipe's module, with PLAN, model and dataset.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        ValueError: The file is not a recipe, or fails.
-    """
+    """A recipe's module; raises if it fails, or lacks PLAN, model or dataset."""
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(
@@ -37,24 +36,20 @@ def load_recipe(path: str) -> ModuleType:
     sys.modules[name] = recipe
     with _named(f"The recipe {path}"):
         spec.loader.exec_module(recipe)
-    missing = [
-        f"{name} ({what})"
-        for name, what in _PARTS.items()
-        if not hasattr(recipe, name)
-        or (name != "PLAN" and not callable(getattr(recipe, name)))
-    ]
-    if missing or not isinstance(recipe.PLAN, Plan):
+    has = {name: callable(getattr(recipe, name, None)) for name in _PARTS}
+    has["PLAN"] = isinstance(getattr(recipe, "PLAN", None), Plan)
+    if missing := [what for name, what in _PARTS.items() if not has[name]]:
         raise ValueError(
             "A recipe must have PLAN, model() and dataset(seed). "
-            f"{path} lacks {', '.join(missing) or 'a PLAN that is a tf_lottery.Plan'}."
+            f"{path} lacks {', '.join(missing)}."
         )
     return recipe
 
 
 def objects_of(recipe: ModuleType) -> dict[str, Any]:
     """The classes and functions of a recipe, which a ticket's model may need."""
-    found = {name: part for name, part in vars(recipe).items() if callable(part)}
-    return {name: part for name, part in found.items() if name not in _PARTS}
+    parts = vars(recipe).items()
+    return {name: p for name, p in parts if callable(p) and name not in _PARTS}
 
 
 def model_of(
@@ -62,13 +57,12 @@ def model_of(
 ) -> Callable[[], Any]:
     """A function without arguments that returns the recipe's model.
 
-    Args:
-        recipe: Its `model` may take a `plan`, to fit a schedule to its length.
-        plan: How the model will be trained.
-        dtype_policy: The policy of Keras under which the model is made; default: the
-            current one.
+    The recipe's `model` may take the `plan`, to fit a schedule to its length.
+    `dtype_policy` is the policy of Keras under which the model is made; default: the
+    current one.
     """
-    arguments = {"plan": plan} if _takes_plan(recipe.model) else {}
+    takes_plan = "plan" in inspect.signature(recipe.model).parameters
+    arguments = {"plan": plan} if takes_plan else {}
 
     def model() -> Any:
         with (
@@ -85,10 +79,8 @@ def dataset_of(
 ) -> Callable[[int], Any]:
     """A function of the seed that returns the recipe's data.
 
-    Args:
-        recipe: Its `dataset` returns `Data`, or a data set to train on.
-        plan: Its `batch_size` is that of arrays.
-        batches: The most batches of each data set; default: all.
+    The recipe's `dataset` returns `Data`, or a data set to train on. `batches` limits
+    the batches of each data set; arrays are in batches of the plan's size.
     """
     if batches is None:
         dataset: Callable[[int], Any] = recipe.dataset
@@ -104,10 +96,6 @@ def dataset_of(
         return Data(*(first_batches(part, batches, size) for part in parts))
 
     return limited
-
-
-def _takes_plan(model: Callable[..., Any]) -> bool:
-    return "plan" in inspect.signature(model).parameters
 
 
 @contextlib.contextmanager

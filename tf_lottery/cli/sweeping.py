@@ -1,6 +1,6 @@
 """Makes and runs the tuner of `tf_lottery sweep`, from its flags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,7 +10,6 @@ from tf_lottery.cli import flags
 from tf_lottery.cli.recipes import dataset_of, model_of
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
-from tf_lottery.report.sweep import Sweep
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.lottery_tuner import LotteryTuner
 from tf_lottery.tuner.objectives import lottery_objective
@@ -25,22 +24,22 @@ _ORACLES = {
 }
 
 
-def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str, Any]]:
-    """The tuner, and the fixed fields of the plan, from the flags that are given."""
+def swept(recipe: ModuleType, arguments: Any) -> LotteryTuner:
+    """The tuner that has run the sweep of a recipe and its flags."""
     plan = flags.override(recipe.PLAN, arguments)
     space = getattr(recipe, "space", lottery_space)
-    if arguments.vary:
-        space = choices_of(_choices(arguments.vary))
+    varied = _choices(arguments.vary or ())
+    if varied:
+        space = choices_of(varied)
     own = {"seed", "replicates"}  # which the tuner sets itself
     if arguments.tuner == "hyperband":
         own.add("epochs")
-    given = {*flags.given(arguments)}
-    if both := sorted(given & {*_choices(arguments.vary or ())}):
+    given = set(flags.given(arguments))
+    if both := sorted(given & {*varied}):
         raise ValueError(
             "A field must be either varied or fixed. Received both: "
             f"{', '.join(f'--{name}' for name in both)}."
         )
-    fixed = {name: getattr(plan, name) for name in {*given, *JUDGES} - own}
     model = model_of(recipe, plan)
 
     def hypermodel(hp: Any) -> Any:
@@ -50,24 +49,17 @@ def tuner_of(recipe: ModuleType, arguments: Any) -> tuple[LotteryTuner, dict[str
     tuner = LotteryTuner(
         _oracle(arguments, plan),
         hypermodel,
-        space=with_plan(space, plan, {*own, *JUDGES}),
+        space=with_plan(space, plan, own | JUDGES),
         executions_per_trial=plan.replicates,
         seed=plan.seed,
         directory=arguments.directory,
         project_name=arguments.project_name or f"sweep_{Path(arguments.recipe).stem}",
         overwrite=arguments.overwrite,
     )
-    return tuner, fixed
-
-
-def run(
-    tuner: LotteryTuner, recipe: ModuleType, fixed: Mapping[str, Any], arguments: Any
-) -> Sweep | None:
-    """The finished sweep; None in a worker, as the chief reports it."""
-    plan = flags.override(recipe.PLAN, arguments)
+    fixed = {name: getattr(plan, name) for name in (given | JUDGES) - own}
     dataset = dataset_of(recipe, plan, arguments.limit_batches)
     tuner.search(dataset, verbose=arguments.verbose, **fixed)
-    return None if tuner.is_worker else tuner.sweep()
+    return tuner
 
 
 def _oracle(arguments: Any, plan: Plan) -> keras_tuner.Oracle:

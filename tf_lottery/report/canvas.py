@@ -32,11 +32,7 @@ _DASHES = ("--", "-.", ":")
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure, independent of pyplot.
-
-    Raises:
-        ImportError: Matplotlib is not installed.
-    """
+    """An empty figure, independent of pyplot."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

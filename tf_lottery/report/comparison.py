@@ -9,7 +9,7 @@ from typing import Any
 from tf_lottery.core.archive import PathLike, write_json
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
-from tf_lottery.report import cells
+from tf_lottery.report import tabular
 from tf_lottery.report.files import figures_to_csv, line_rows
 from tf_lottery.report.frame import DENSE, TICKET, Frame, Line, Point
 from tf_lottery.report.plots import plot
@@ -58,12 +58,14 @@ class Comparison:
 
         Paired by seed. `metric` is by default the test figure of the monitored score.
         """
-        metric = metric or self.frame.score
-        return [
-            (Line(line.search, line.kind, (point,)), difference)
+        found = (
+            (
+                Line(line.search, line.kind, (point,)),
+                self._difference(line, point, metric),
+            )
             for line, point in self._places()
-            if (difference := self._difference(line, point, metric))
-        ]
+        )
+        return [(line, difference) for line, difference in found if difference]
 
     def grid(self) -> Table:
         """The table: one row per density of each line.
@@ -72,7 +74,7 @@ class Comparison:
         """
         score = self.frame.score
         rows = [
-            (line, point, self._difference(line, point, score))
+            (line, point, self._difference(line, point))
             for line, point in self._places()
             if line.search != self.first or line.kind == TICKET
         ]
@@ -81,11 +83,11 @@ class Comparison:
             Column("search", lambda line, *_: line.name, is_text=True),
             Column("density", lambda _, point, __: formats.density(point.density)),
             Column("trainings", lambda _, point, __: len(point.trainings)),
-            Column(score, lambda _, p, __: cells.spread(p.spread(score), score)),
+            Column(score, lambda _, p, __: tabular.spread(p.spread(score), score)),
             Column(
-                f"gain of\n{self.first}{unit}", lambda _, __, gain: cells.gain(gain)
+                f"gain of\n{self.first}{unit}", lambda _, __, gain: tabular.gain(gain)
             ),
-            Column("best\nstep", lambda _, p, __: cells.steps(p.spread(STEP))),
+            Column("best\nstep", lambda _, p, __: tabular.steps(p.spread(STEP))),
         ]
         return Table(columns, rows)
 
@@ -100,14 +102,11 @@ class Comparison:
     def to_json(self, path: PathLike) -> None:
         """Writes the points, and the first search minus the others."""
         gains = [
-            {
-                "search": line.search,
-                "line": line.kind,
-                "density": line.points[0].density,
-            }
+            {"search": line.search, "line": line.kind, "density": point.density}
             | difference.record()
-            for metric in (self.frame.score, STEP)
+            for metric in (None, STEP)
             for line, difference in self.differences(metric)
+            for point in line.points
         ]
         write_json(path, {"points": self.rows(), "differences": gains})
 
@@ -118,21 +117,16 @@ class Comparison:
     def _places(self) -> list[tuple[Line, Point]]:
         return [(e, point) for e, point in self.frame.places if e.kind != DENSE]
 
-    def _difference(self, line: Line, point: Point, metric: str) -> Difference | None:
+    def _difference(
+        self, line: Line, point: Point, metric: str | None = None
+    ) -> Difference | None:
         """The tickets of the first search minus a point of another line, if known."""
-        base = self.frame.lines[0]
-        if line is base:
+        base, metric = self.frame.lines[0], metric or self.frame.score
+        room = _EQUAL * point.density
+        near = [p for p in base.points if abs(p.density - point.density) <= room]
+        if line is base or not near:
             return None
-        near = next(
-            (
-                other
-                for other in base.points
-                if abs(other.density - point.density) <= _EQUAL * point.density
-            ),
-            None,
-        )
-        ours = _by_seed(near, metric) if near else {}
-        theirs = _by_seed(point, metric)
+        ours, theirs = _by_seed(near[0], metric), _by_seed(point, metric)
         both = [s for s in theirs if s in ours and math.isfinite(ours[s] - theirs[s])]
         if not both:
             return None
@@ -146,8 +140,8 @@ def compare(
 ) -> Comparison:
     """Puts searches into the same tables and figures.
 
-    Searches that share their dense network (`find_ticket(..., share_with=)`) have
-    equal replicates, and are compared in pairs.
+    Searches that share their dense network (`find_ticket(..., share_with=)`) have equal
+    replicates, and are compared in pairs.
 
     Args:
         history: The search that the others are compared with.
@@ -174,13 +168,23 @@ def compare(
 
 def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
     """The comparison of searches by name, all of them with the first."""
-    first: History | None = None
-    for name, given in searches.items():
-        histories = _histories(name, given)
-        first = histories[0] if first is None else first
+    named = {name: _histories(name, given) for name, given in searches.items()}
+    first = next(iter(named.values()))[0]
+    for name, histories in named.items():
         for history in histories:
-            _check_alike(name, histories[0], history)
-            _check_monitor(name, first, history)
+            differs = set(history.plan.differences(histories[0].plan)) - _RATES
+            if differs:
+                raise ValueError(
+                    "The searches of one name must differ only in their rates, such as "
+                    "those of one-shot pruning to several densities. Received: "
+                    f"{name!r}, which differ in {', '.join(sorted(differs))}. Give "
+                    "each its own name."
+                )
+            if history.monitor != first.monitor:
+                raise ValueError(
+                    "Searches that are compared must monitor one score. Received: "
+                    f"{first.monitor!r} and {history.monitor!r} ({name})."
+                )
     return Comparison(searches)
 
 
@@ -190,7 +194,7 @@ def _histories(name: str, given: Any) -> list[History]:
         raise ValueError("A search that is compared must have a name.")
     histories = list(given) if isinstance(given, list | tuple) else [given]
     if not histories:
-        raise ValueError(f"There is no history of the search {name!r}.")
+        raise ValueError(f"A search must have a history. Received: none for {name!r}.")
     for history in histories:
         if not isinstance(history, History):
             raise TypeError(
@@ -199,25 +203,6 @@ def _histories(name: str, given: Any) -> list[History]:
                 f"Received: {name}={type(history).__name__}."
             )
     return histories
-
-
-def _check_alike(name: str, one: History, other: History) -> None:
-    """Raises if histories of one name differ in more than their rates and seeds."""
-    differs = set(one.plan.differences(other.plan)) - _RATES
-    if differs:
-        raise ValueError(
-            "The searches of one name must differ only in their rates, such as those "
-            f"of one-shot pruning to several densities. Received: {name!r}, which "
-            f"differ in {', '.join(sorted(differs))}. Give each its own name."
-        )
-
-
-def _check_monitor(name: str, one: History, other: History) -> None:
-    if one.monitor != other.monitor:
-        raise ValueError(
-            "Searches that are compared must monitor one score. Received: "
-            f"{one.monitor!r} and {other.monitor!r} ({name})."
-        )
 
 
 def _maximizes(metric: str, history: History) -> bool:

@@ -27,9 +27,6 @@ def plot_curves(history: History | Frame, path: PathLike) -> None:
     One panel has the dense network, the chosen ticket, one between and the last. If
     there are controls, another has the ticket and its controls, in the round with
     controls that is nearest to the chosen one.
-
-    Raises:
-        ImportError: Matplotlib is not installed.
     """
     save(draw_curves(history), path)
 
@@ -53,7 +50,10 @@ def draw_curves(history: History | Frame) -> "Figure":
         _set_range(row[0], shown)
         row[0].set_ylabel(metric)
     for axes, (name, drawn) in zip(grid[0], panels.items(), strict=True):
-        axes.set_title(_title(name, drawn), fontsize=10)
+        point = drawn[-1][1]
+        at = f"round {point.round}, {formats.density(point.density)}"
+        title = "Tickets" if name == "tickets" else f"Ticket and controls in {at}"
+        axes.set_title(title, fontsize=10)
     for axes in grid[-1]:
         axes.set_xlabel("optimizer step")
         whole_numbers(axes.xaxis)
@@ -101,11 +101,3 @@ def _by_kind(frame: Frame, drawn: Sequence[tuple[Line, Point]]) -> list[_Look]:
         look = {"color": color, "lw": 1.4, "label": line.kind}
         looks.append(_DENSE if is_dense else look)
     return looks
-
-
-def _title(name: str, drawn: Sequence[tuple[Line, Point]]) -> str:
-    if name == "tickets":
-        return "Tickets"
-    point = drawn[-1][1]
-    density = formats.density(point.density)
-    return f"Ticket and controls in round {point.round}, {density}"

@@ -107,12 +107,8 @@ def _row(
 
 
 def _numbers(spread: Spread) -> dict[str, Any]:
-    return {
-        "n": len(spread),
-        "mean": spread.mean,
-        "low": spread.low,
-        "high": spread.high,
-    }
+    numbers = {name: getattr(spread, name) for name in ("mean", "low", "high")}
+    return {"n": len(spread), **numbers}
 
 
 def _write(

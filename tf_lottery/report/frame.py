@@ -24,17 +24,15 @@ DENSE, TICKET = "dense", "ticket"
 
 @dataclass(frozen=True)
 class Point:
-    """What was trained in the same way, except for the seed.
-
-    Attributes:
-        round: The number of the round.
-        density: The fraction of the weights that are kept, on average.
-        trainings: What was trained.
-    """
+    """What was trained in the same way, except for the seed."""
 
     round: int
-    density: float
     trainings: tuple[Round, ...]
+
+    @cached_property
+    def density(self) -> float:
+        """The fraction of the weights that are kept, on average."""
+        return Spread(tuple(each.ticket.density for each in self.trainings)).mean
 
     def spread(self, metric: str) -> Spread | None:
         """The finite values of a metric; None if there are none."""
@@ -57,10 +55,8 @@ class Point:
 class Line:
     """Points of one kind, from the densest to the sparsest.
 
-    Attributes:
-        search: The name of the search; "" if there is only one.
-        kind: "ticket", "dense", or the name of a control.
-        points: The points.
+    `kind` is "ticket", "dense", or the name of a control; `search` is "" if there is
+    only one search.
     """
 
     search: str
@@ -187,7 +183,9 @@ def _lines(search: str, histories: Sequence[History]) -> Iterator[Line]:
     # counts once.
     found: dict[str, dict[Any, dict[Any, Round]]] = {TICKET: {}}
     for history in histories:
-        densities = _densities(history)
+        # Rounded: equal rounds of two histories are equal.
+        longest = max(history.replicates, key=len, default=())
+        densities = {r.number: float(f"{r.ticket.density:.6g}") for r in longest}
         for training in history.trainings():
             kind = training.control or TICKET
             at = training.number, densities[training.number]
@@ -196,7 +194,7 @@ def _lines(search: str, histories: Sequence[History]) -> Iterator[Line]:
             point.setdefault((seed, training.draw), training)
     lines = {
         kind: tuple(
-            _point(number, tuple(found[kind][number, density].values()))
+            Point(number, tuple(found[kind][number, density].values()))
             for number, density in sorted(found[kind], key=lambda at: (-at[1], at[0]))
         )
         for kind in found
@@ -204,17 +202,6 @@ def _lines(search: str, histories: Sequence[History]) -> Iterator[Line]:
     yield from (Line(search, kind, points) for kind, points in lines.items())
     if dense := [point for point in lines[TICKET] if point.round == 0]:
         yield Line(search, DENSE, tuple(dense))
-
-
-def _densities(history: History) -> dict[int, float]:
-    """The density of each round, rounded: equal rounds of two histories are equal."""
-    longest = max(history.replicates, key=len, default=())
-    return {round.number: float(f"{round.ticket.density:.6g}") for round in longest}
-
-
-def _point(number: int, trainings: tuple[Round, ...]) -> Point:
-    densities = Spread(tuple(training.ticket.density for training in trainings))
-    return Point(number, densities.mean, trainings)
 
 
 def _at(lines: Iterable[Line], rounds: Iterable[int]) -> list[tuple[Line, Point]]:

@@ -16,9 +16,6 @@ def plot_layers(history: History | Frame, path: PathLike) -> None:
     """Writes a PNG: one row per layer, one column per round, the percentage kept.
 
     With several replicates it is the mean; with layerwise pruning they are equal.
-
-    Raises:
-        ImportError: Matplotlib is not installed.
     """
     save(draw_layers(history), path)
 

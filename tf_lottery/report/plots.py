@@ -7,16 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike
-from tf_lottery.report.canvas import (
-    ACCENT,
-    GREY,
-    density_axis,
-    new_figure,
-    save,
-    styles,
-    tidy,
-    whole_numbers,
-)
+from tf_lottery.report import canvas
+from tf_lottery.report.canvas import ACCENT, GREY, new_figure, save, styles
 from tf_lottery.report.frame import DENSE, TICKET, Frame, Line, Searches, frame_of
 from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP
@@ -25,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_Names = Mapping[tuple[str, str], str]  # of lines, by search and kind
 # How far below the tickets the panel shows a control, in heights of the tickets.
 _BELOW = 1.5
 # How many characters of the legend fit on one line.
@@ -35,15 +28,9 @@ def plot(history: Searches | Frame, path: PathLike) -> None:
     """Writes a PNG: the score and the step of minimum validation loss by density.
 
     The score is that on test data, if there are any. Density decreases from left to
-    right, as in the paper's figures 3 and 4.
-
-    Args:
-        history: A search; or several by name, each of one history or of several:
-            `{"iterative": history, "one-shot": [one, another]}`; or a `Frame`.
-        path: The file to write.
-
-    Raises:
-        ImportError: Matplotlib is not installed.
+    right, as in the paper's figures 3 and 4. Several searches by name, each of one
+    history or of several, are drawn together: `{"iterative": history, "one-shot": [one,
+    another]}`.
     """
     save(draw(history), path)
 
@@ -63,29 +50,23 @@ def draw(searches: Searches | Frame) -> "Figure":
     for axes, metric, named in (above, score, names), (below, STEP, {}):
         _draw_lines(axes, lines, metric, named)
         _draw_dense(axes, lines, metric, named)
-    if frame.is_single:
-        _mark_choice(above, frame, score, named=True)
-        _mark_choice(below, frame, STEP, named=False)
+        if frame.is_single:
+            _mark_choice(axes, frame, metric, bool(named))
     _keep_tickets_large(above, lines, scores, frame.history.maximize)
     _mark_what_is_outside(above, lines, score)
     above.set_ylabel(score)
     above.yaxis.get_major_formatter().set_useOffset(False)
     below.set_ylabel("step of min. validation loss")
     below.set_ylim(0, 1.04 * below.get_ylim()[1])  # points at the last step are whole
-    tidy([above, below])
+    canvas.tidy([above, below])
     points = [point for line in lines for point in line.points]
-    density_axis(below, [100 * point.density for point in points])
-    whole_numbers(below.yaxis)
+    canvas.density_axis(below, [100 * point.density for point in points])
+    canvas.whole_numbers(below.yaxis)
     _add_legend(figure, above, list(names.values()))
     return figure
 
 
-def _draw_lines(
-    axes: "Axes",
-    lines: Sequence[Line],
-    metric: str,
-    names: Mapping[tuple[str, str], str],
-) -> None:
+def _draw_lines(axes: "Axes", lines: list[Line], metric: str, names: _Names) -> None:
     style = styles(lines)
     for line in reversed(lines):  # the tickets, which come first, lie on top
         look = style[line.search, line.kind]
@@ -101,24 +82,17 @@ def _draw_lines(
         axes.vlines(x, low, high, color=look["color"], linewidth=0.8, alpha=0.6)
 
 
-def _draw_dense(
-    axes: "Axes",
-    lines: Sequence[Line],
-    metric: str,
-    names: Mapping[tuple[str, str], str],
-) -> None:
+def _draw_dense(axes: "Axes", lines: list[Line], metric: str, names: _Names) -> None:
     """One level for each dense network; only one where they are equal."""
-    dense = [line for line in lines if line.kind == DENSE]
     levels: dict[Any, Line] = {}
-    for line in dense:
-        if spread := line.points[0].spread(metric):
+    for line in lines:
+        if line.kind == DENSE and (spread := line.points[0].spread(metric)):
             levels.setdefault(spread, line)
     for spread, line in levels.items():
         name = names.get((line.search, line.kind))
         look = styles(lines)[line.search, line.kind]
-        axes.axhline(
-            spread.mean, label=name and (name, DENSE)[len(levels) == 1], **look
-        )
+        label = DENSE if name and len(levels) == 1 else name
+        axes.axhline(spread.mean, label=label, **look)
         axes.axhspan(spread.low, spread.high, color=GREY, alpha=0.13, linewidth=0)
 
 
@@ -137,8 +111,8 @@ def _mark_choice(axes: "Axes", frame: Frame, metric: str, named: bool) -> None:
     if not point or not spread or not point.round:
         return
     label = "winning ticket" if frame.verdict.won else "best ticket (no winner)"
-    look: dict[str, Any] = {"mfc": "none", "mec": ACCENT, "mew": 1.4, "zorder": 5}
     at = [100 * point.density], [spread.mean]
+    look: dict[str, Any] = {"mfc": "none", "mec": ACCENT, "mew": 1.4, "zorder": 5}
     axes.plot(*at, "o", markersize=13, label=label if named else None, **look)
 
 
@@ -168,17 +142,15 @@ def _keep_tickets_large(
         return [end for s in found if s for end in (s.low, s.high)]
 
     own = ends([line for line in lines if line.kind in (TICKET, DENSE)])
-    everything = ends(lines)
     if not own:
         return
+    low, high = min(ends(lines)), max(ends(lines))
     height = max(own) - min(own) or abs(max(own)) * 0.01 or 1.0
-    room = 0.06 * height
     if maximize:
-        bottom = max(min(everything), min(own) - _BELOW * height) - room
-        axes.set_ylim(bottom, max(everything) + room)
+        low = max(low, min(own) - _BELOW * height)
     else:
-        top = min(max(everything), max(own) + _BELOW * height) + room
-        axes.set_ylim(min(everything) - room, top)
+        high = min(high, max(own) + _BELOW * height)
+    axes.set_ylim(low - 0.06 * height, high + 0.06 * height)
 
 
 def _mark_what_is_outside(axes: "Axes", lines: Sequence[Line], score: str) -> None:

@@ -13,38 +13,28 @@ OPTIONS = ("dtype_policy", "limit_batches")  # flags that are not fields of the 
 def command(plan: Plan, recipe: str, options: Mapping[str, Any] | None = None) -> str:
     """The command that runs the search of a recipe again.
 
-    It has a flag for each choice that is not the default, also for those that were
-    made by flags. A user's own criterion or control has no flag: the recipe has it.
-
-    Args:
-        plan: The plan.
-        recipe: The path of the recipe.
-        options: The facts of a search; may have values of `OPTIONS`.
+    It has a flag for each choice that is not the default, also for those that were made
+    by flags. A user's own criterion or control has no flag: the recipe has it.
+    `options` may have values of `OPTIONS`.
     """
-    flags = {
-        name: _flag(value)
-        for name, value in not_default(plan).items()
-        if not _is_own(name, value)
-    }
     given = {name: (options or {}).get(name) for name in OPTIONS}
-    flags |= {name: str(value) for name, value in given.items() if value is not None}
-    words = [f"--{name} {shlex.quote(value)}" for name, value in flags.items()]
+    values = not_default(plan)
+    values = {name: values[name] for name in values if not _is_own(name, values[name])}
+    values |= {name: value for name, value in given.items() if value is not None}
+    words = [f"--{name} {shlex.quote(_flag(value))}" for name, value in values.items()]
     return " \\\n    ".join([f"tf_lottery find {shlex.quote(recipe)}", *words])
 
 
 def call(plan: Plan, data: Iterable[str] = ()) -> str:
     """The Python call, with the choices that are not the default.
 
-    Args:
-        plan: The plan.
-        data: The names of the arguments that data were passed as.
+    `data` has the names of the arguments that data were passed as.
     """
-    values = not_default(plan)
-    lines = ["    model,", "    dataset,"]
-    lines += [f"    {name}={name}," for name in data if name != "dataset"]
-    lines += [f"    {name}={_python(name, value)}," for name, value in values.items()]
-    body = "\n".join([*lines, '    run_dir="...",'])
-    return f"ticket = tf_lottery.find_ticket(\n{body}\n)"
+    lines = ["model", "dataset"]
+    lines += [f"{name}={name}" for name in data if name != "dataset"]
+    lines += [f"{name}={_python(value)}" for name, value in not_default(plan).items()]
+    body = "".join(f"    {line},\n" for line in [*lines, 'run_dir="..."'])
+    return f"ticket = tf_lottery.find_ticket(\n{body})"
 
 
 def not_default(plan: Plan) -> dict[str, Any]:
@@ -69,11 +59,9 @@ def _flag(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _python(name: str, value: Any) -> str:
-    if name == "controls":
-        return f"[{', '.join(_python('', each) for each in value)}]"
-    if isinstance(value, str) and ":" in value:
-        return value.replace(":", ".")
-    if isinstance(value, str):
-        return json.dumps(value)
-    return repr(value)
+def _python(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_python, value))}]"
+    if not isinstance(value, str):
+        return repr(value)
+    return value.replace(":", ".") if ":" in value else json.dumps(value)

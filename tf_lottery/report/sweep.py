@@ -2,18 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike, write_json
 from tf_lottery.core.history import History
-from tf_lottery.report import cells
-from tf_lottery.report.canvas import save
+from tf_lottery.report import tabular
+from tf_lottery.report.canvas import ACCENT, GREY, density_axis, new_figure, save, tidy
 from tf_lottery.report.files import rows_to_csv
 from tf_lottery.report.frame import Frame
-from tf_lottery.report.front import draw_front
 from tf_lottery.report.tabular import PAGE, Column, Table, as_text
 from tf_lottery.verdict import formats
 from tf_lottery.verdict.judge import RoundVerdict, Verdict
@@ -21,8 +20,10 @@ from tf_lottery.verdict.judge import RoundVerdict, Verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 _NONE = "No trial is finished."
+_TRIAL: dict[str, Any] = {"color": "#7fb2d6", "linewidth": 1, "markersize": 2.5}
+_FRONT: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "markersize": 5}
+_WINS: dict[str, Any] = {"mfc": "none", "mec": "#D55E00", "mew": 1.4, "markersize": 10}
 
 
 @dataclass(frozen=True)
@@ -56,30 +57,14 @@ class Trial:
         """The round whose ticket the search returned."""
         return self.verdict.rounds[self.verdict.chosen]
 
-    @property
-    def choices(self) -> str:
-        """What the sweep chose, in words."""
-        return in_words(self.values)
-
 
 @dataclass(frozen=True)
 class FailedTrial:
-    """A trial without a result.
-
-    Attributes:
-        name: Keras Tuner's id of the trial.
-        values: What the sweep chose.
-        reason: Why it failed, in one line.
-    """
+    """A trial without a result, and why it failed, in one line."""
 
     name: str
     values: Mapping[str, Any]
     reason: str
-
-    @property
-    def choices(self) -> str:
-        """What the sweep chose, in words."""
-        return in_words(self.values)
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,11 +120,11 @@ class Sweep:
         monitor = self.trials[0].history.monitor
         columns = [
             Column("trial", lambda trial: trial.name),
-            Column("choices", lambda trial: trial.choices, is_text=True),
+            Column("choices", lambda trial: in_words(trial.values), is_text=True),
             Column(self.objective, lambda trial: formats.score(trial.score)),
             Column("ticket's\ndensity", lambda t: formats.density(t.chosen.density)),
-            Column(monitor, lambda trial: cells.spread(trial.chosen.score, monitor)),
-            Column("wins", lambda trial: cells.yes(trial.verdict.won)),
+            Column(monitor, lambda trial: tabular.spread(trial.chosen.score, monitor)),
+            Column("wins", lambda trial: tabular.yes(trial.verdict.won)),
         ]
         return Table(columns, [(trial,) for trial in self.trials[:trials]])
 
@@ -147,25 +132,21 @@ class Sweep:
         """The table of the Pareto front."""
         best = self.trials[0].frame
         monitor, score = best.history.monitor, best.score
-        tested = Column(score, lambda _, round: cells.spread(round.test, score), PAGE)
+        tested = Column(score, lambda _, round: tabular.spread(round.test, score), PAGE)
         columns = [
             Column("density", lambda _, round: formats.density(round.density)),
-            Column(monitor, lambda _, round: cells.spread(round.score, monitor)),
+            Column(monitor, lambda _, round: tabular.spread(round.score, monitor)),
             *([tested] if score != monitor else []),
-            Column("wins", lambda _, round: _wins(round)),
+            Column("wins", lambda _, r: tabular.yes(r.wins) if r.number else "dense"),
             Column("trial", lambda trial, _: trial.name),
             Column("round", lambda _, round: round.number),
-            Column("choices", lambda trial, _: trial.choices, is_text=True),
+            Column("choices", lambda trial, _: in_words(trial.values), is_text=True),
         ]
         return Table(columns, self.front())
 
     def table(self, trials: int | None = None, width: int = 88) -> str:
         """The trials as text, best first; only the first `trials` if that is given."""
         return as_text(self.trial_grid(trials), width) if self.trials else _NONE
-
-    def front_table(self, width: int = 88) -> str:
-        """The Pareto front as text."""
-        return as_text(self.front_grid(), width) if self.trials else _NONE
 
     def summary(self, trials: int | None = None, width: int = 88) -> str:
         """The best trials, the front, the failed trials, and how much was trained."""
@@ -178,7 +159,7 @@ class Sweep:
                 f"Trials, best first ({which}{found}):\n",
                 self.table(trials, width),
                 "\nThe Pareto front: networks that are better than all sparser ones:\n",
-                self.front_table(width),
+                as_text(self.front_grid(), width),
                 *self._failures(),
                 f"\n{self.cost().capitalize()}{self.rest()}.",
             ]
@@ -223,7 +204,6 @@ class Sweep:
         """Writes a PNG: each trial's score by density, and the Pareto front.
 
         Raises:
-            ImportError: Matplotlib is not installed.
             ValueError: No trial is finished.
         """
         if not self.trials:
@@ -232,12 +212,30 @@ class Sweep:
 
     def draw(self) -> "Figure":
         """The figure that `plot` writes."""
-        verdicts = [trial.verdict for trial in self.trials]
-        return draw_front(verdicts, [round for _, round in self.front()])
+        trials, front = [t.verdict for t in self.trials], [r for _, r in self.front()]
+        figure = new_figure(7.2, 4.6)
+        axes = figure.subplots()
+        for number, trial in enumerate(trials):
+            label = None if number else "trials"
+            axes.plot(*_places(trial.rounds), "o-", label=label, **_TRIAL)
+        axes.plot(*_places(front), "o-", label="Pareto front", **_FRONT)
+        if wins := [round for round in front if round.wins]:
+            axes.plot(*_places(wins), "o", label="wins", **_WINS)
+        dense = [trial.rounds[0] for trial in trials]
+        best = (max if dense[0].validation.maximize else min)(
+            round.score.mean for round in dense
+        )
+        axes.axhline(best, color=GREY, linestyle=":", linewidth=1.3, label="best dense")
+        axes.set_ylabel(dense[0].validation.metric)
+        tidy([axes])
+        density_axis(axes, [100 * r.density for trial in trials for r in trial.rounds])
+        figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+        return figure
 
     def _failures(self) -> list[str]:
         lines = [
-            f"  {each.name}  {each.choices}: {each.reason}" for each in self.failed
+            f"  {each.name}  {in_words(each.values)}: {each.reason}"
+            for each in self.failed
         ]
         return [f"\nFailed trials ({len(lines)}):", *lines] if lines else []
 
@@ -251,10 +249,11 @@ def in_words(values: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "the defaults"
 
 
-def _wins(round: RoundVerdict) -> str:
-    return cells.yes(round.wins) if round.number else "dense"
-
-
 def _rank(round: RoundVerdict) -> float:
     """The mean score; more is better."""
     return round.score.mean if round.validation.maximize else -round.score.mean
+
+
+def _places(rounds: Sequence[RoundVerdict]) -> tuple[list[float], list[float]]:
+    """The densities in percent, and the mean scores."""
+    return [100 * round.density for round in rounds], [r.score.mean for r in rounds]

@@ -4,10 +4,9 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from tf_lottery.core.history import History
-from tf_lottery.report import cells
-from tf_lottery.report.cells import Cell
+from tf_lottery.report import tabular
 from tf_lottery.report.frame import DENSE, TICKET, Frame, Line, Point, frame_of
-from tf_lottery.report.tabular import BOTH, PAGE, TERMINAL, Column, Table, as_text
+from tf_lottery.report.tabular import BOTH, PAGE, TERMINAL, Cell, Column, Table, as_text
 from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP, Difference
 from tf_lottery.verdict.judge import RoundVerdict, Verdict
@@ -16,12 +15,9 @@ from tf_lottery.verdict.judge import RoundVerdict, Verdict
 def table(history: History | Frame, width: int = 88) -> str:
     """The rounds as text; the chosen one is marked.
 
-    With several replicates, a line has the means, and below them minimum to maximum,
-    or for a gain its 95% interval. Controls have a table of their own.
-
-    Args:
-        history: `ticket.history`, that of a run directory, or a `Frame` of one.
-        width: The width of the terminal, in characters.
+    With several replicates, a line has the means, and below them minimum to maximum, or
+    for a gain its 95% interval. Controls have a table of their own. `width` is that of
+    the terminal, in characters.
     """
     frame = frame_of(history)
     tables = [rounds(frame), *([controls(frame)] if frame.history.controls else [])]
@@ -45,41 +41,32 @@ def rounds(frame: Frame) -> Table:
     history, verdict, score = frame.history, frame.verdict, frame.score
     is_tested = score != history.monitor
     where = BOTH if frame.is_repeated else PAGE  # one training has no interval
+    validated = PAGE if is_tested else where
     gain = f"gain on\ndense{_unit(verdict.rounds, score)}"
     columns = [
         Column("round", lambda r: _number(r, verdict)),
         Column("density", lambda r: _density(r, verdict)),
-        Column(history.monitor, lambda r: cells.spread(r.score, history.monitor)),
-        Column(
-            gain,
-            _if_pruned(lambda r: cells.gain(r.validation)),
-            PAGE if is_tested else where,
-        ),
+        Column(history.monitor, lambda r: tabular.spread(r.score, history.monitor)),
+        _pruned(gain, lambda r: tabular.gain(r.validation), validated),
     ]
     if is_tested:
         columns += [
-            Column(score, lambda r: cells.spread(r.test, score)),
-            Column(gain, _if_pruned(lambda r: _test_gain(r, score)), where),
+            Column(score, lambda r: tabular.spread(r.test, score)),
+            _pruned(gain, lambda r: _test_gain(r, score), where),
         ]
-    columns.append(Column("best\nstep", lambda r: cells.steps(r.best_step)))
+    columns.append(Column("best\nstep", lambda r: tabular.steps(r.best_step)))
     if _is_rewound(history):
-        columns.append(
-            Column("gain,\nsteps", _if_pruned(lambda r: cells.gain(r.steps)), PAGE)
-        )
+        columns.append(_pruned("gain,\nsteps", lambda r: tabular.gain(r.steps), PAGE))
     columns += [
-        Column("matches", _if_pruned(lambda r: cells.yes(r.matches)), PAGE),
-        Column("wins", _if_pruned(_wins), PAGE),
+        _pruned("matches", lambda r: tabular.yes(r.matches), PAGE),
+        _pruned("wins", _wins, PAGE),
     ]
     if len(history.replicates) > 1:
-        columns.append(
-            Column(
-                "wins\nin",
-                _if_pruned(lambda r: f"{r.wins_in}/{r.replicates}"),
-                TERMINAL,
-            )
-        )
+        wins_in = _pruned("wins\nin", lambda r: f"{r.wins_in}/{r.replicates}", TERMINAL)
+        columns.append(wins_in)
     if not frame.is_repeated:
-        columns.append(Column("seconds", lambda r: _seconds(r, history), TERMINAL))
+        seconds = [f"{round.outcome.seconds:.1f}" for round in history]
+        columns.append(Column("seconds", lambda r: seconds[r.number], TERMINAL))
     return Table(columns, [(r,) for r in verdict.rounds], chosen=verdict.chosen)
 
 
@@ -88,7 +75,7 @@ def controls(frame: Frame) -> Table:
     verdicts, score = frame.verdict.rounds, frame.score
 
     def gain(metric: str) -> Callable[[Line, Point], Cell]:
-        return lambda line, point: cells.gain(
+        return lambda line, point: tabular.gain(
             gain_over(verdicts[point.round], line.kind, metric)
         )
 
@@ -97,9 +84,9 @@ def controls(frame: Frame) -> Table:
         Column("density", lambda _, p: formats.density(verdicts[p.round].density)),
         Column("control", lambda line, _: line.kind, is_text=True),
         Column("trainings", lambda _, point: len(point.trainings)),
-        Column(score, lambda _, point: cells.spread(point.spread(score), score)),
+        Column(score, lambda _, point: tabular.spread(point.spread(score), score)),
         Column(f"ticket's\ngain{_unit(verdicts, score)}", gain(score)),
-        Column("best\nstep", lambda _, point: cells.steps(point.spread(STEP))),
+        Column("best\nstep", lambda _, point: tabular.steps(point.spread(STEP))),
     ]
     if _is_rewound(frame.history):
         columns.append(Column("ticket's\ngain, steps", gain(STEP), PAGE))
@@ -115,8 +102,8 @@ def numbers(frame: Frame) -> Table:
         Column("round", lambda _, point: point.round),
         Column("density", lambda _, point: formats.density(point.density)),
         Column("trainings", lambda _, point: len(point.trainings)),
-        Column(score, lambda _, point: cells.spread(point.spread(score), score)),
-        Column("best\nstep", lambda _, point: cells.steps(point.spread(STEP))),
+        Column(score, lambda _, point: tabular.spread(point.spread(score), score)),
+        Column("best\nstep", lambda _, point: tabular.steps(point.spread(STEP))),
     ]
     return Table(columns, frame.places)
 
@@ -148,9 +135,11 @@ def _is_rewound(history: History) -> bool:
     return history.plan.retrain == "rewind"
 
 
-def _if_pruned(cell: Callable[[RoundVerdict], Cell | str]) -> Callable[..., Cell | str]:
-    """The cell of a pruned round; the dense network has an empty one."""
-    return lambda round: cell(round) if round.number else ""
+def _pruned(
+    head: str, cell: Callable[[RoundVerdict], Cell | str], where: str
+) -> Column:
+    """A column in which the dense network has an empty cell."""
+    return Column(head, lambda round: cell(round) if round.number else "", where)
 
 
 def _number(round: RoundVerdict, verdict: Verdict) -> Cell:
@@ -166,15 +155,11 @@ def _density(round: RoundVerdict, verdict: Verdict) -> Cell:
 
 
 def _test_gain(round: RoundVerdict, score: str) -> Cell:
-    cell = cells.gain(gain_over(round, DENSE, score))
+    cell = tabular.gain(gain_over(round, DENSE, score))
     notes = ("contradicts validation",) if round.contradicted else ()
     return dataclasses.replace(cell, notes=(*cell.notes, *notes))
 
 
 def _wins(round: RoundVerdict) -> Cell:
     count = f"in {round.wins_in} of {round.replicates}"
-    return Cell(cells.yes(round.wins), notes=(count,) if round.of > 1 else ())
-
-
-def _seconds(round: RoundVerdict, history: History) -> str:
-    return f"{history[round.number].outcome.seconds:.1f}"
+    return Cell(tabular.yes(round.wins), notes=(count,) if round.of > 1 else ())

@@ -1,4 +1,4 @@
-"""A table: defined once by its columns, shown on a terminal and on the page."""
+"""Tables: defined once by columns of cells, shown on a terminal and on the page."""
 
 import io
 import re
@@ -11,20 +11,32 @@ import rich.console
 import rich.table
 
 from tf_lottery.core.words import printable
-from tf_lottery.report.cells import Cell
+from tf_lottery.verdict import formats
+from tf_lottery.verdict.difference import STEP, Difference
+from tf_lottery.verdict.spread import Spread
 
 BOTH, TERMINAL, PAGE = "both", "terminal", "page"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The content of one cell.
+
+    Only the page shows `notes`, further lines, and the `look`: "up", "down" or
+    "strong".
+    """
+
+    text: str
+    below: str = ""
+    notes: tuple[str, ...] = ()
+    look: str = ""
 
 
 @dataclass(frozen=True)
 class Column:
     """A column: its heading, and a function from the values of a row to its cell.
 
-    Attributes:
-        head: The heading; may have several lines.
-        cell: From the values of a row to a cell, or to its text.
-        where: `TERMINAL` or `PAGE` if only one of them shows it.
-        is_text: Whether it holds words, not numbers.
+    `where` is `TERMINAL` or `PAGE` if only one of them shows it.
     """
 
     head: str
@@ -35,13 +47,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns, and the values of each row.
+    """Columns, and the values of each row, from which each column makes a cell.
 
-    Attributes:
-        columns: The columns, from left to right.
-        rows: The values of each row, from which each column makes a cell.
-        chosen: The index of the row of the returned ticket, if there is one.
-        named_by: The column that names a row, counted on the page.
+    `chosen` is the index of the row of the returned ticket, `named_by` that of the
+    column that names a row on the page.
     """
 
     columns: Sequence[Column]
@@ -78,6 +87,39 @@ def as_text(table: Table, width: int = 88) -> str:
         file=file, width=width, color_system=None, markup=False, emoji=False
     ).print(view)
     return printable("\n".join(map(str.rstrip, file.getvalue().splitlines())))
+
+
+def spread(found: Spread | None, metric: str) -> Cell:
+    """The mean of a score, and below it the minimum and the maximum."""
+    if found is None:
+        return Cell("-")
+    return Cell(formats.score(found.mean), formats.extremes(found, metric))
+
+
+def steps(found: Spread | None) -> Cell:
+    """The mean of the best steps; the page also shows minimum and maximum."""
+    if found is None:
+        return Cell("-")
+    extremes = formats.extremes(found, STEP)
+    return Cell(formats.step(found.mean), notes=(extremes,) if extremes else ())
+
+
+def gain(difference: Difference | None) -> Cell:
+    """By how much the ticket is better, and below it the interval of that."""
+    if difference is None:
+        return Cell("-")
+    count = f"better in {difference.better_in} of {len(difference)}"
+    return Cell(
+        formats.signed(difference, difference.gain.mean),
+        formats.interval(difference),
+        (count,) if len(difference) > 1 else (),
+        {1: "up", 0: "", -1: "down"}[difference.resolved],
+    )
+
+
+def yes(claim: bool) -> str:
+    """A claim in a word."""
+    return "yes" if claim else "no"
 
 
 def _lines(cell: Cell) -> str:

@@ -28,9 +28,6 @@ def to_tensorboard(history: History, log_dir: PathLike) -> None:
     """Writes scalars, learning curves and hyperparameters for TensorBoard.
 
     `tensorboard --logdir LOG_DIR` shows them.
-
-    Raises:
-        ImportError: TensorBoard is not installed.
     """
     try:
         from tensorboard.plugins.hparams import summary_v2 as hparams
@@ -41,35 +38,30 @@ def to_tensorboard(history: History, log_dir: PathLike) -> None:
         ) from error
     path, trainings = Path(log_dir), history.trainings()
     names = {name for round in trainings for name in _parameters(history, round)}
+    shown = dict.fromkeys((score_name(history), history.monitor, STEP))
     config = hparams.hparams_config_pb(
         [hparams.HParam(name) for name in sorted(names)],
-        [hparams.Metric(f"{_RESULT}/{name}") for name in _shown(history)],
+        [hparams.Metric(f"{_RESULT}/{name}") for name in shown],
     )
     _write(path, [config])
-    for run, rounds in _by_run(history).items():
+    runs: dict[str, list[Round]] = {}  # each replicate, and each draw of its controls
+    for round in trainings:
+        runs.setdefault(_path(round), []).append(round)
+    for run, rounds in runs.items():
         _write(path / run, [], _by_round(rounds))
     for round in trainings:
-        run = _name(round)
+        run = _path(round, f"round_{round.number:02d}/")
         start = hparams.hparams_pb(_parameters(history, round), trial_id=run)
         _write(path / run, [start], _by_step(round))
 
 
-def _by_run(history: History) -> dict[str, list[Round]]:
-    """The rounds of each replicate, and of each control and draw of it."""
-    runs: dict[str, list[Round]] = {}
-    for round in history.trainings():
-        name = f"replicate_{round.replicate}"
-        if round.control is not None:
-            name += f"/controls/{round.control}/draw_{round.draw}"
-        runs.setdefault(name, []).append(round)
-    return runs
-
-
-def _name(round: Round) -> str:
-    name, number = f"replicate_{round.replicate}", f"round_{round.number:02d}"
-    if round.control is None:
-        return f"{name}/{number}"
-    return f"{name}/controls/{round.control}/{number}/draw_{round.draw}"
+def _path(round: Round, number: str = "") -> str:
+    """The path as in a run directory; without a number, that of all its rounds."""
+    name = f"replicate_{round.replicate}/{number}"
+    if round.control is not None:
+        name = f"replicate_{round.replicate}/controls/{round.control}/{number}"
+        name += f"draw_{round.draw}"
+    return name.rstrip("/")
 
 
 def _by_round(rounds: Iterable[Round]) -> Iterator[tuple[int, str, float]]:
@@ -94,11 +86,6 @@ def _results(round: Round) -> dict[str, float]:
         **round.outcome.metrics,
         "seconds": round.outcome.seconds,
     }
-
-
-def _shown(history: History) -> list[str]:
-    """The columns of the table of hyperparameters."""
-    return list(dict.fromkeys((score_name(history), history.monitor, STEP)))
 
 
 def _parameters(history: History, round: Round) -> dict[str, Any]:

@@ -23,31 +23,18 @@ from tf_lottery.run_dir.writable import make_directory
 
 
 class Cache:
-    """The finished trainings below a path.
-
-    Args:
-        path: The directory that searches share; made if it is missing.
-
-    Raises:
-        ValueError: `path` cannot be written.
-    """
+    """The finished trainings below a path, which is made if it is missing."""
 
     def __init__(self, path: archive.PathLike) -> None:
         self.path = Path(path) / TRAININGS
         make_directory("share_with", path)
         self.path.mkdir(exist_ok=True)
 
-    def directory(self, key: str) -> Path:
-        """Where the training with a key is, if a search has finished it."""
-        return self.path / key
-
     @contextlib.contextmanager
     def alone(self, key: str, waits: Callable[[], None]) -> Iterator[None]:
         """Keeps other searches from the training with a key.
 
-        Args:
-            key: See `Keys`.
-            waits: Called before it waits for another search that does this training.
+        `waits` is called before it waits for another search that does this training.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -61,20 +48,16 @@ class Cache:
         """Adds a finished training, in place of one that is there.
 
         Only one search at a time may publish a key, see `alone`.
-
-        Args:
-            key: See `Keys`.
-            directory: That of the training in a run directory.
         """
         unfinished = self.path / f"{archive.TEMPORARY}{key}"
         shutil.rmtree(unfinished, ignore_errors=True)  # of a search that was killed
         link([directory / OUTCOME, directory / METRICS], unfinished)
-        shutil.rmtree(self.directory(key), ignore_errors=True)
-        os.replace(unfinished, self.directory(key))
+        shutil.rmtree(self.path / key, ignore_errors=True)
+        os.replace(unfinished, self.path / key)
 
     def add(self, key: str, directory: Path) -> None:
         """Publishes a training unless it is there, or another search does it now."""
-        if not self.directory(key).exists():
+        if not (self.path / key).exists():
             with contextlib.suppress(filelock.Timeout), self._locked(key, timeout=0):
                 self.publish(key, directory)
 

@@ -1,7 +1,6 @@
 """What identifies a training: equal keys mean equal bits, wherever bits repeat."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.run_dir.sealed import digest_of_sorted as _digest
 
 _ENTRIES = ("architecture", "compile_config", "data", "versions", "devices")
 _TRAINING = ("epochs", "steps", "steps_per_epoch", "batch_size", "evaluate_every")
@@ -23,25 +23,19 @@ class Starts:
 
     def of(self, ticket: Ticket) -> str:
         """The digest of what training a ticket starts from."""
-        state = self._of_state(ticket.state)
-        return _digest([ticket.masks.digest(), ticket.step, state])
-
-    def _of_state(self, state: State) -> str:
+        state = ticket.state
         # The tickets of a search start from one state.
         if self._last is None or self._last[0] is not state:
             self._last = state, _digest({name: _hash(state[name]) for name in state})
-        return self._last[1]
+        return _digest([ticket.masks.digest(), ticket.step, self._last[1]])
 
 
 class Keys:
-    """Gives the trainings of a search their keys.
+    """Gives the trainings of a search keys, from its manifest.
 
     A key is a hash over the model, its compilation, the data (the contents of arrays,
     the element spec of datasets), versions, devices, the length of the training, the
     seed of its data, and the ticket: masks, state and step.
-
-    Args:
-        manifest: What `plan.json` holds, see `manifest_of`.
     """
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
@@ -49,12 +43,7 @@ class Keys:
         self._starts = Starts()
 
     def key(self, ticket: Ticket, plan: Plan) -> str:
-        """The key of training a ticket.
-
-        Args:
-            ticket: What is trained.
-            plan: That of its replicate.
-        """
+        """The key of training a ticket; `plan` is that of its replicate."""
         values = plan.to_json()
         return _digest(
             {
@@ -65,11 +54,6 @@ class Keys:
                 "start": self._starts.of(ticket),
             }
         )
-
-
-def _digest(values: Any) -> str:
-    text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _hash(array: Any) -> list[Any]:

@@ -2,9 +2,7 @@
 
 import contextlib
 import functools
-import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +16,7 @@ from tf_lottery.core.naming import stable_names
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.words import warn
+from tf_lottery.run_dir.sealed import digest_of_sorted
 
 # Begins a name that is stable already: it is not one that Keras counted.
 _NEW = "="
@@ -33,13 +32,7 @@ def manifest_of(
 ) -> dict[str, Any]:
     """What `plan.json` holds: the plan, hashes of model and data, and versions.
 
-    Args:
-        plan: How much is trained, and how.
-        architecture: The model, see `Trainer.facts`.
-        data: What is known about the data.
-        values: Digests of values that training reads and never changes.
-        packages: Those that train, whose versions are kept.
-        **more: Further entries.
+    The arguments are `Trainer.facts`, and `more` entries.
     """
     model = _stable(_without_own_name(architecture or {}))
     compiled = model.pop("compile_config", None)
@@ -61,7 +54,12 @@ def manifest_of(
             "tf_lottery": __version__,
             **{name: _version(name) for name in packages},
         },
-        "machine": _machine(),
+        "machine": {  # for the report
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+        },
         **more,
     }
 
@@ -74,16 +72,6 @@ def search_digest(manifest: Mapping[str, Any]) -> str:
     plan = Plan.from_json(manifest["plan"])
     of = {name: manifest[name] for name in ("architecture", "compile_config", "data")}
     return _digest({**of, "fingerprint": plan.fingerprint})
-
-
-def _machine() -> dict[str, Any]:
-    """The machine of the search, for its report."""
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-    }
 
 
 def _without_own_name(architecture: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,10 +129,9 @@ def _modules(values: Any) -> Iterator[tuple[str, str]]:
 
 def _is_foreign(values: Mapping[str, Any]) -> bool:
     """Whether it is a serialized object of a class that is not from Keras."""
-    module, name = values.get("module", ""), values.get("class_name")
-    is_object = isinstance(name, str) and isinstance(values.get("config"), Mapping)
-    is_of_keras = isinstance(module, str) and is_known(module)
-    return is_object and module != "" and not is_of_keras
+    module = values.get("module", "")
+    is_of_keras = isinstance(module, str) and (not module or is_known(module))
+    return _is_object(values) and not is_of_keras
 
 
 def _renamed_each(values: list[Any]) -> list[Any]:
@@ -246,8 +233,7 @@ def _unequal(there: Any, here: Any) -> str:
 
 
 def _digest(values: Any) -> str:
-    text = json.dumps(values, sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest_of_sorted(values)[:16]
 
 
 @functools.cache  # the version that is loaded, whatever is installed later

@@ -1,7 +1,8 @@
 """The names of the files and directories of a search."""
 
-import re
+import os
 from pathlib import Path
+from typing import NamedTuple
 
 PLAN = "plan.json"
 TICKET = "ticket.safetensors"
@@ -16,8 +17,40 @@ EXPORTS = {
     "keras": "ticket.keras",
     "tflite": "ticket.tflite",
 }
+COMPARED = {
+    "comparison.csv": "numbers",
+    "comparison.json": "numbers",
+    "comparison.png": "figure",
+}
+# The results of a search, in words.
+RESULTS = {
+    "report.html": "report",
+    "summary.csv": "trainings",
+    "figures.csv": "numbers",
+    "summary.json": "numbers, curves",
+    **dict.fromkeys(("accuracy.png", "curves.png", "layers.png"), "figure"),
+    **COMPARED,
+    "tensorboard": "TensorBoard",
+    TICKET: "ticket",
+    **dict.fromkeys(EXPORTS.values(), "exported"),
+    **{f"{name}.card.md": "its card" for name in EXPORTS.values()},
+}
 
-_NUMBERED = re.compile(r"(replicate|round|draw)_(0|0?[1-9]\d{0,5}|00)")
+
+class Place(NamedTuple):
+    """Which training of a replicate it is: a round's, or a draw's of its control."""
+
+    round: int
+    control: str | None = None
+    draw: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.control or 'round'} {self.round}"
+
+
+def directory_name(kind: str, number: int) -> str:
+    """The name of the directory of a replicate, a round or a draw."""
+    return f"{kind}_{number:02d}" if kind == "round" else f"{kind}_{number}"
 
 
 def numbered(path: Path, kind: str) -> dict[int, Path]:
@@ -27,22 +60,22 @@ def numbered(path: Path, kind: str) -> dict[int, Path]:
     file. Links are followed.
     """
     try:
-        found = [each for each in path.iterdir() if number_of(each.name, kind) >= 0]
+        found = {_number_of(each.name, kind): each for each in path.iterdir()}
     except OSError:
         return {}
-    named = {number_of(each.name, kind): each for each in found if each.is_dir()}
-    return dict(sorted(named.items()))
+    return {n: found[n] for n in sorted(found) if n >= 0 and found[n].is_dir()}
 
 
-def number_of(name: str, kind: str) -> int:
+def is_trained(replicate: Path) -> bool:
+    """Whether a round of a replicate was trained."""
+    rounds = numbered(replicate, "round").values()
+    files = (path / name for path in rounds for name in (METRICS, OUTCOME))
+    return any(map(os.path.lexists, files))
+
+
+def _number_of(name: str, kind: str) -> int:
     """The number in the name of a directory that a search makes; -1 for other names."""
-    match = _NUMBERED.fullmatch(name)
-    if not match or match[1] != kind:
+    digits = name.removeprefix(f"{kind}_")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 6):
         return -1
-    number = int(match[2])
-    return number if name == directory_name(kind, number) else -1
-
-
-def directory_name(kind: str, number: int) -> str:
-    """The name of the directory of a replicate, a round or a draw."""
-    return f"{kind}_{number:02d}" if kind == "round" else f"{kind}_{number}"
+    return int(digits) if name == directory_name(kind, int(digits)) else -1

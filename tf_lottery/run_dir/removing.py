@@ -5,6 +5,7 @@ them. Links are not followed, and a directory is removed only when it is empty.
 """
 
 import contextlib
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,106 +19,71 @@ from tf_lottery.run_dir.names import (
     METRICS,
     OUTCOME,
     PLAN,
+    RESULTS,
     TICKET,
-    number_of,
 )
 
-_OURS = (
-    *(PLAN, TICKET, "summary.csv", "summary.json", "figures.csv"),
-    *("accuracy.png", "curves.png", "layers.png", "report.html", "tensorboard"),
-    *("comparison.png", "comparison.csv", "comparison.json"),
-    *EXPORTS.values(),
-    *(f"{name}.card.{kind}" for name in EXPORTS.values() for kind in ("json", "md")),
-)
-_STEM, _, _ENDING = CHECKPOINT.partition(".")
-_OF_TRAINING = re.compile(
-    "|".join(
-        [
-            *map(re.escape, (TICKET, OUTCOME, METRICS)),
-            rf"{_STEM}(_\w+)?\.{_ENDING}",
-            rf"{re.escape(archive.TEMPORARY)}.*",
-        ]
-    )
-)
+# What is below a run directory, by its path from there.
+_NUMBER = r"(?:0|[1-9]\d{0,5})"
+_REPLICATE, _DRAW = f"replicate_{_NUMBER}", f"draw_{_NUMBER}"
+_ROUND = r"round_(?:0\d|[1-9]\d{1,5})"
+_CONTROLLED = f"{CONTROLS}/[^/]+/{_ROUND}"
+_TRAINING = f"{_REPLICATE}/(?:{_ROUND}|{_CONTROLLED}(?:/{_DRAW})?)"
+_ENDED = "|".join(map(re.escape, (TICKET, OUTCOME, METRICS)))
+_STARTED = r"{}(?:_\w+)?\.{}".format(*CHECKPOINT.split("."))
+_UNFINISHED = f"{re.escape(archive.TEMPORARY)}.*"
+_FILE = f"{_TRAINING}/(?:{_ENDED}|{_STARTED}|{_UNFINISHED})"
+_LINKED = ("replicate_", "round_", "draw_")
+_DIRECTORY = f"{_REPLICATE}(?:/{CONTROLS}(?:/[^/]+)?)?|{_TRAINING}"
 
 
 def clear(path: Path) -> None:
     """Removes the search in a run directory, and no other file."""
-    replicates = list(_named(path, "replicate"))
+    replicates = [each for each in _below(path, _REPLICATE) if not each.is_file()]
     if not replicates and not (path / PLAN).exists():
         return
     for name in (PLAN, TICKET):  # first: another process may read the trainings now
         _remove(path / name)
-    for replicate in replicates:
-        _clear_replicate(replicate)
-    for name in _OURS:
+    for file in _below(path, _FILE):
+        if not _is_directory(file):
+            file.unlink()
+    for directory in _below(path, _DIRECTORY):
+        if _is_directory(directory):
+            with contextlib.suppress(OSError):  # it holds other files, or is gone
+                directory.rmdir()
+        elif directory.is_symlink() and directory.name.startswith(_LINKED):
+            directory.unlink()
+    for name in (*RESULTS, *(f"{name}.card.json" for name in EXPORTS.values())):
         _remove(path / name)
 
 
 def remove_unfinished(path: Path) -> None:
     """Removes the half-written files of a search that was killed."""
-    directories = [path]
-    for replicate in _named(path, "replicate"):
-        directories += [replicate, *_trainings(replicate)]
-    for directory in directories:
-        for unfinished in _inside(directory):
-            if unfinished.name.startswith(archive.TEMPORARY):
-                _remove(unfinished)
+    for unfinished in path.glob(f"{archive.TEMPORARY}*"):
+        _remove(unfinished)
+    for unfinished in _below(path, f"(?:{_REPLICATE}|{_TRAINING})/{_UNFINISHED}"):
+        _remove(unfinished)
 
 
-def holds_training(replicate: Path) -> bool:
-    """Whether a replicate holds any file of a training."""
-    names = (TICKET, OUTCOME, METRICS)
-    return any(
-        (each / name).exists() for each in _trainings(replicate) for name in names
-    )
+def holds_training(path: Path) -> bool:
+    """Whether a run directory holds any file of a training."""
+    return any(_below(path, f"{_TRAINING}/(?:{_ENDED})"))
 
 
-def _clear_replicate(path: Path) -> None:
-    for training in _trainings(path):
-        for file in _inside(training):
-            if _OF_TRAINING.fullmatch(file.name) and not _is_directory(file):
-                file.unlink()
-    emptied = [*_trainings(path), *_named(path / CONTROLS, None), path / CONTROLS, path]
-    for directory in emptied:
-        _remove_empty(directory)
-
-
-def _trainings(path: Path) -> Iterator[Path]:
-    """The directories of a replicate's trainings; inner ones before outer ones."""
-    yield from _named(path, "round")
-    for control in _named(path / CONTROLS, None):
-        for round in _named(control, "round"):
-            yield from _named(round, "draw")
-            yield round
-
-
-def _named(path: Path, kind: str | None) -> list[Path]:
-    """The directories of that kind, and links."""
-    return [
-        each
-        for each in _inside(path)
-        if (kind is None or number_of(each.name, kind) >= 0)
-        and (_is_directory(each) or each.is_symlink())
-    ]
-
-
-def _inside(path: Path) -> list[Path]:
-    if not _is_directory(path):
-        return []
-    return sorted(path.iterdir())
+def _below(path: Path, pattern: str) -> Iterator[Path]:
+    """What is there whose path from a run directory matches; inner paths first."""
+    for replicate in path.glob("replicate_*"):
+        found = [replicate]
+        if _is_directory(replicate):
+            for directory, inner, files in os.walk(replicate):
+                found += [Path(directory, name) for name in (*inner, *files)]
+        for each in reversed(found):
+            if re.fullmatch(pattern, each.relative_to(path).as_posix(), re.DOTALL):
+                yield each
 
 
 def _is_directory(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
-
-
-def _remove_empty(path: Path) -> None:
-    kinds = ("replicate", "round", "draw")
-    if path.is_symlink() and any(number_of(path.name, kind) >= 0 for kind in kinds):
-        path.unlink()
-    with contextlib.suppress(OSError):  # it holds other files, or is gone
-        path.rmdir()
 
 
 def _remove(path: Path) -> None:

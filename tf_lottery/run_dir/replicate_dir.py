@@ -11,6 +11,8 @@ start from. Every ticket has the digest of what it was made from, and so rounds 
 different searches cannot be mixed.
 """
 
+import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -29,125 +31,108 @@ from tf_lottery.run_dir.names import (
     CONTROLS,
     METRICS,
     OUTCOME,
+    Place,
     directory_name,
+    is_trained,
     numbered,
 )
 from tf_lottery.run_dir.sealed import digest_of_arrays, missing
-from tf_lottery.run_dir.training_files import Place, TrainingFiles
+from tf_lottery.run_dir.training_files import TrainingFiles
+
+_DENSE = Place(0)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class ReplicateDir:
     """Reads and writes the trainings of a replicate.
 
-    Args:
-        path: The directory.
-        number: The number of the replicate.
-        search: The digest of its search, see `manifest.search_digest`.
-        keep: What must live as long as the arrays that are read, such as a
-            temporary directory.
+    What reads raises a `TicketError` for a missing, damaged or exchanged file. `search`
+    is the digest of the search, see `manifest.search_digest`; for `keep` see `RunDir`.
     """
 
-    def __init__(
-        self, path: Path, number: int = 0, search: str = "", keep: object = None
-    ) -> None:
-        self.path = path
-        self.number = number
-        self._search = search
-        self._keep = keep
-        self._starts = Starts()
+    path: Path
+    number: int = 0
+    search: str = ""
+    keep: object = None
+    _starts: Starts = dataclasses.field(default_factory=Starts, init=False)
 
-    def directory(self, round: int, control: str | None = None, draw: int = 0) -> Path:
-        """The directory of a round, or of a control of the round's ticket."""
-        name = directory_name("round", round)
-        if control is None:
+    def directory(self, place: Place) -> Path:
+        """The directory of a training."""
+        name = directory_name("round", place.round)
+        if place.control is None:
             return self.path / name
-        return self.path / CONTROLS / control / name / directory_name("draw", draw)
+        draw = directory_name("draw", place.draw)
+        return self.path / CONTROLS / place.control / name / draw
 
-    def has_outcome(
-        self, round: int, control: str | None = None, draw: int = 0
-    ) -> bool:
+    def files(self, place: Place) -> TrainingFiles:
+        """The files of a training."""
+        of = {"replicate": self.number, **place._asdict()}
+        return TrainingFiles(self.directory(place), self.search, of, self.keep)
+
+    def has_outcome(self, place: Place) -> bool:
         """Whether a training is finished."""
-        return _is_there(self.directory(round, control, draw) / METRICS)
+        return os.path.lexists(self.directory(place) / METRICS)
 
-    def has_ticket(self, round: int, control: str | None = None, draw: int = 0) -> bool:
+    def has_ticket(self, place: Place) -> bool:
         """Whether the ticket of a training is there."""
-        return _is_there(self._files(round, control, draw).ticket_path)
+        return os.path.lexists(self.files(place).ticket_path)
 
     def finished(self) -> int:
         """How many rounds are finished before the first one that is not."""
         number = 0
-        while self.has_outcome(number):
+        while self.has_outcome(Place(number)):
             number += 1
         return number
 
-    def trained(self, plan: Plan) -> Iterator[tuple[int, str | None, int]]:
-        """The trainings of a plan that are finished: (round, control, draw)."""
-        found: list[tuple[int, str | None, int]]
-        found = [(number, None, 0) for number in numbered(self.path, "round")]
+    def trained(self, plan: Plan) -> list[Place]:
+        """The trainings of a plan that are finished."""
+        found = [Place(number) for number in numbered(self.path, "round")]
         for control in map(name_of_control, plan.controls):
-            for number, path in numbered(
-                self.path / CONTROLS / control, "round"
-            ).items():
-                found += [(number, control, draw) for draw in numbered(path, "draw")]
-        for each in found:
-            if plan.asks_for(*each) and self.has_outcome(*each):
-                yield each
+            rounds = numbered(self.path / CONTROLS / control, "round")
+            for number, path in rounds.items():
+                draws = numbered(path, "draw")
+                found += [Place(number, control, draw) for draw in draws]
+        return [at for at in found if plan.asks_for(*at) and self.has_outcome(at)]
 
     def dense(self, plan: Plan) -> Ticket | None:
-        """The ticket of round 0; None before it was written.
-
-        Raises:
-            TicketError: It is missing although rounds were trained from it.
-        """
-        if self.has_ticket(0):
-            archive = self._files(0).ticket()
-            header, state = archive.header, archive.group("state")
-            architecture = header.get("architecture")
+        """The ticket of round 0; None before it was written."""
+        files = self.files(_DENSE)
+        if self.has_ticket(_DENSE):
+            archive = files.ticket()
+            architecture = archive.header.get("architecture")
+            state = archive.group("state")
             return Ticket(_masks(archive), state, plan=plan, architecture=architecture)
-        trained = numbered(self.path, "round").values()
-        if any(
-            _is_there(path / name) for path in trained for name in (METRICS, OUTCOME)
-        ):
+        if is_trained(self.path):
             raise TicketError(
-                f"{self._files(0).ticket_path} is missing, and the rounds of this "
-                "search were trained from it: no other initial weights can take its "
-                "place. Put it back, or pass `overwrite=True` (`--overwrite`) to "
-                "start again."
+                f"{files.ticket_path} is missing, and the rounds of this search were "
+                "trained from it: no other initial weights can take its place. Put it "
+                "back, or pass `overwrite=True` (`--overwrite`) to start again."
             )
         return None
 
-    def save_ticket(
-        self, ticket: Ticket, control: str | None = None, draw: int = 0
-    ) -> None:
+    def save_ticket(self, ticket: Ticket, place: Place) -> None:
         """Writes the masks of a ticket, and the state that no other file gives."""
         groups = {}
-        if control is not None:
+        if place.control is not None:
             groups = {"state": ticket.weights}
-        elif ticket.round == 0:
+        elif place == _DENSE:
             groups = {"state": ticket.state}
         header = {
             "step": ticket.step,
             "masks_digest": ticket.masks.digest(),
             "start": self._starts.of(ticket),
-            "follows": self._origin(ticket.round, control),
+            "follows": self._origin(place),
         }
-        if ticket.round == 0:
+        if place.round == 0:
             header["architecture"] = ticket.architecture
-        files = self._files(ticket.round, control, draw)
-        files.write_ticket(header, groups, ticket.masks)
+        self.files(place).write_ticket(header, groups, ticket.masks)
 
-    def restore_ticket(
-        self, ticket: Ticket, control: str | None = None, draw: int = 0
-    ) -> None:
-        """Writes the ticket of a finished training again, if its file is missing.
-
-        Raises:
-            TicketError: It is another ticket than the one that was trained.
-        """
-        if self.has_ticket(ticket.round, control, draw):
+    def restore_ticket(self, ticket: Ticket, place: Place) -> None:
+        """Writes the ticket of a finished training again, if its file is missing."""
+        if self.has_ticket(place):
             return
-        self.save_ticket(ticket, control, draw)
-        files = self._files(ticket.round, control, draw)
+        self.save_ticket(ticket, place)
+        files = self.files(place)
         try:
             files.outcome()
         except TicketError:
@@ -158,120 +143,72 @@ class ReplicateDir:
         self,
         ticket: Ticket,
         outcome: Outcome,
-        control: str | None = None,
-        draw: int = 0,
+        place: Place,
         key: str | None = None,
+        source: Path | None = None,
     ) -> Outcome:
-        """Writes an outcome, and returns it with arrays that load from disk."""
-        files = self._files(ticket.round, control, draw)
-        files.write_outcome(outcome, ticket.masks)
-        files.write_metrics(outcome, key)
-        return self.outcome(ticket, control, draw)
+        """Writes an outcome, and returns it with arrays that load from disk.
 
-    def link_outcome(
-        self,
-        ticket: Ticket,
-        outcome: Outcome,
-        source: Path,
-        control: str | None = None,
-        draw: int = 0,
-        key: str | None = None,
-    ) -> Outcome:
-        """Like `save_outcome`, but links the arrays from another directory."""
-        files = self._files(ticket.round, control, draw)
-        link([source / OUTCOME], files.directory)
-        files.write_metrics(outcome, key)
-        return self.outcome(ticket, control, draw)
-
-    def cached_outcome(
-        self,
-        ticket: Ticket,
-        source: Path,
-        key: str,
-        control: str | None = None,
-        draw: int = 0,
-    ) -> Outcome:
-        """The outcome of an equal training that another search did.
-
-        Raises:
-            TicketError: It is missing, damaged, or of another training.
+        `source` is the directory of an equal training, whose arrays are linked.
         """
-        return self._files(ticket.round, control, draw).cached_outcome(source, key)
+        files = self.files(place)
+        if source is None:
+            files.write_outcome(outcome, ticket.masks)
+        else:
+            link([source / OUTCOME], files.directory)
+        files.write_metrics(outcome, key)
+        return self.outcome(ticket, place)
 
-    def key(self, round: int, control: str | None = None, draw: int = 0) -> str | None:
-        """The key of a finished training, if it has one."""
-        return self._files(round, control, draw).key()
-
-    def outcome(
-        self, ticket: Ticket, control: str | None = None, draw: int = 0
-    ) -> Outcome:
-        """The outcome of a finished training.
-
-        Raises:
-            TicketError: It belongs to another ticket, or a file is damaged.
-        """
-        files = self._files(ticket.round, control, draw)
+    def outcome(self, ticket: Ticket, place: Place) -> Outcome:
+        """The outcome of a finished training."""
+        files = self.files(place)
         archive = files.ticket()
         if archive.header["masks_digest"] != ticket.masks.digest():
             raise TicketError(
                 f"{files.directory} holds the outcome of other masks than those that "
                 "follow from the rounds before. Remove it to train the round again."
             )
-        follows, origin = archive.header["follows"], self._origin(ticket.round, control)
-        if ticket.round == 0 and control is None:
-            self._check_first(archive.path, follows, origin)
-        elif follows != origin:
-            raise TicketError(
-                f"{archive.path} was made from another file than "
-                f"{self._before(ticket.round, control)}. Put back the files that the "
-                f"search wrote, or remove {files.directory} to train it again."
-            )
+        self._check_origin(archive, place)
         return files.outcome()
 
     def rounds(self, plan: Plan) -> tuple[Round, ...]:
-        """The finished rounds; `plan` is that of the replicate.
-
-        Raises:
-            TicketError: A file is damaged.
-        """
+        """The finished rounds; `plan` is that of the replicate."""
         rounds: list[Round] = []
-        for _ in range(min(self.finished(), plan.rounds + 1)):
+        for number in range(min(self.finished(), plan.rounds + 1)):
             ticket = self._ticket(plan, rounds[-1] if rounds else None)
-            outcome = self.outcome(ticket)
-            rounds.append(Round(ticket.round, ticket, outcome, self.number))
+            outcome = self.outcome(ticket, Place(number))
+            rounds.append(Round(number, ticket, outcome, self.number))
         return tuple(rounds)
 
     def controls(self, plan: Plan, rounds: Sequence[Round]) -> Iterator[Round]:
         """The finished controls of rounds, in the order of the plan."""
         for round in rounds:
             for control in map(name_of_control, plan.controlled(round.number)):
-                path = self.directory(round.number, control).parent
+                path = self.directory(Place(round.number, control)).parent
                 for draw in numbered(path, "draw"):
-                    is_asked_for = draw < plan.control_replicates
-                    if is_asked_for and self.has_outcome(round.number, control, draw):
-                        yield self.control(plan, round, control, draw)
+                    place = Place(round.number, control, draw)
+                    if draw < plan.control_replicates and self.has_outcome(place):
+                        yield self.control(plan, round, place)
 
-    def control(self, plan: Plan, round: Round, control: str, draw: int) -> Round:
-        """A finished control of a round.
-
-        Raises:
-            TicketError: A file is damaged.
-        """
-        archive = self._files(round.number, control, draw).ticket()
+    def control(self, plan: Plan, round: Round, place: Place) -> Round:
+        """A finished control of a round."""
+        archive = self.files(place).ticket()
         step, state = archive.header["step"], archive.group("state")
         architecture = round.ticket.architecture
-        ticket = Ticket(_masks(archive), state, step, round.number, plan, architecture)
-        outcome = self.outcome(ticket, control, draw)
-        return Round(round.number, ticket, outcome, self.number, control, draw)
+        ticket = Ticket(_masks(archive), state, step, place.round, plan, architecture)
+        outcome = self.outcome(ticket, place)
+        return Round(
+            place.round, ticket, outcome, self.number, place.control, place.draw
+        )
 
     def _ticket(self, plan: Plan, before: Round | None) -> Ticket:
         if before is None:
             dense = self.dense(plan)
             if dense is None:  # removed just now
-                raise missing(self._files(0).ticket_path)
+                raise missing(self.files(_DENSE).ticket_path)
             return dense
         number = before.number + 1
-        archive = self._files(number).ticket()
+        archive = self.files(Place(number)).ticket()
         step, state = starting_point(before.ticket, before.outcome, plan)
         if step != archive.header["step"]:
             raise TicketError(
@@ -281,51 +218,53 @@ class ReplicateDir:
         architecture = before.ticket.architecture
         return Ticket(_masks(archive), state, step, number, plan, architecture)
 
-    def _files(
-        self, round: int, control: str | None = None, draw: int = 0
-    ) -> TrainingFiles:
-        place = Place(self._search, self.number, round, control, draw)
-        return TrainingFiles(self.directory(round, control, draw), place, self._keep)
-
-    def _before(self, round: int, control: str | None) -> Path:
-        """The file that a ticket is made from."""
-        if control is not None:
-            return self._files(round).ticket_path
-        return self.directory(round - 1) / OUTCOME
-
-    def _check_first(self, path: Path, follows: str | None, origin: str | None) -> None:
-        """Raises if replicate 0 was another one when this replicate was trained."""
-        if follows and origin and follows != origin:
+    def _check_origin(self, archive: Archive, place: Place) -> None:
+        """Raises if a ticket was made from another file than the one that is there."""
+        follows, origin = archive.header["follows"], self._origin(place)
+        if follows == origin:
+            return
+        if place != _DENSE:
+            before = self.directory(Place(place.round - 1)) / OUTCOME
+            if place.control is not None:
+                before = self.files(Place(place.round)).ticket_path
             raise TicketError(
-                f"{path} was written when {self._first().directory(0)} was another "
-                "training than now: one of the two replicates belongs to another "
-                f"search. Put back the one that is wrong, or remove {self.path} to "
+                f"{archive.path} was made from another file than {before}. Put back "
+                f"the files that the search wrote, or remove {archive.path.parent} to "
                 "train it again."
             )
+        if follows and origin:  # else one of the two was trained before the other
+            raise TicketError(
+                f"{archive.path} was written when {self._first().directory(_DENSE)} "
+                "was another training than now: one of the two replicates belongs to "
+                "another search. Put back the one that is wrong, or remove "
+                f"{self.path} to train it again."
+            )
+
+    def _origin(self, place: Place) -> str | None:
+        """The digest of what a ticket is made from.
+
+        The dense ticket of a later replicate is made from its seed alone: it has the
+        digest of the dense training of replicate 0, which shows whether both belong to
+        one search.
+        """
+        if place.control is not None:
+            of_round = Place(place.round)
+            if not self.has_ticket(of_round):
+                return None  # it belongs to no search, see `instability`
+            start: str = self.files(of_round).ticket().header["start"]
+            return start
+        if place.round > 0:
+            before = self.files(Place(place.round - 1))
+            return digest_of_arrays(before.outcome_archive())
+        first = self._first()
+        if self.number == 0 or not first.has_outcome(_DENSE):
+            return None
+        return digest_of_arrays(first.files(_DENSE).outcome_archive())
 
     def _first(self) -> "ReplicateDir":
         """The directory of replicate 0 of the same search."""
         path = self.path.with_name(directory_name("replicate", 0))
-        return ReplicateDir(path, 0, self._search, self._keep)
-
-    def _origin(self, round: int, control: str | None) -> str | None:
-        """The digest of what a ticket is made from.
-
-        The dense ticket of a later replicate is made from its seed alone. It has the
-        digest of the dense training of replicate 0, which shows whether both belong
-        to one search.
-        """
-        if control is not None:
-            if not self.has_ticket(round):
-                return None  # it belongs to no search, see `instability`
-            start: str = self._files(round).ticket().header["start"]
-            return start
-        if round == 0:
-            first = self._first()
-            if self.number == 0 or not first.has_outcome(0):
-                return None
-            return digest_of_arrays(first._files(0).outcome_archive())
-        return digest_of_arrays(self._files(round - 1).outcome_archive())
+        return dataclasses.replace(self, path=path, number=0)
 
 
 def _masks(archive: Archive) -> Masks:
@@ -335,7 +274,3 @@ def _masks(archive: Archive) -> Masks:
             f"{archive.path} is damaged: the digest of its masks differs."
         )
     return masks
-
-
-def _is_there(path: Path) -> bool:
-    return path.exists() or path.is_symlink()  # which may point nowhere

@@ -5,24 +5,24 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tf_lottery.core.archive import Group
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import History, Round
-from tf_lottery.core.outcome import Outcome, Weights
-from tf_lottery.core.plan import Plan
+from tf_lottery.core.outcome import Weights
 from tf_lottery.core.ticket import FoundTicket
-from tf_lottery.run_dir.sealed import digest
+from tf_lottery.run_dir.sealed import digest, missing
 from tf_lottery.verdict.judge import judge
 
 # A later call may change these: what was trained before stays as it is.
-_LATER = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
+_LATER = ("rounds", "controls", "control_rounds", "control_replicates")
 _JUDGEMENT = ("monitor", "mode", "tolerance")
+_WEIGHTS = ("weights", "best_weights")
+_PLACE = ("replicate", "round", "control", "draw")
 _AGAIN = (
     "Put back what the search wrote. If only this file is wrong, remove it: the same "
     "call writes it again."
@@ -32,10 +32,8 @@ _AGAIN = (
 def check_known(path: Path, history: History) -> bool:
     """Whether all trainings that the ticket in a file knows are in the history.
 
-    Compares the figures, masks, and checksums of the weights that are in both.
-
-    Raises:
-        TicketError: The file is damaged, or belongs to other trainings.
+    Compares the figures, masks, and checksums of the weights that are in both; what
+    differs is a `TicketError`.
     """
     try:
         ticket = FoundTicket.load(path)
@@ -43,74 +41,69 @@ def check_known(path: Path, history: History) -> bool:
         return True
     except TicketError as error:
         raise TicketError(f"{error} {_AGAIN}") from error
-    known = {_which(row): row for row in history.rows()}
-    there = [row for row in ticket.rows if _which(row) in known]
-    for row in there:
-        if digest(known[_which(row)]) != digest(row):
-            raise TicketError(
-                f"{path} has other figures of {_in_words(row)} than the search: the "
-                f"ticket or that training belongs to another search. {_AGAIN}"
-            )
-    is_whole = len(there) == len(ticket.rows)
-    if is_whole:
-        _check_alike(path, ticket, history)
-    return is_whole
+    unknown = _check_figures(path, ticket, history)
+    if not unknown:
+        _check_round(path, ticket, history, _with_other_checksums)
+    return not unknown
 
 
 def check_returned(path: Path, history: History) -> int:
-    """The round of the ticket in a file, after a comparison of all that it holds.
-
-    Raises:
-        TicketError: Something differs from the search; it says what.
-    """
+    """The round of the ticket in a file, if all that it holds is as in the search."""
     try:
         ticket = FoundTicket.load(path)
         ticket.verify()
     except FileNotFoundError as error:
-        raise TicketError(f"{path} is missing.") from error
-    of_number = _of_number(ticket, history)
-    if not of_number:
-        raise TicketError(f"{path} is of round {ticket.round}, which is missing.")
-    found = [round for round in of_number if round.ticket.masks == ticket.masks]
-    if not found:
-        raise TicketError(f"{path} has other masks than round {ticket.round}.")
-    # Dense networks of several replicates have equal masks.
-    differing = [_differing(ticket, round) for round in found]
-    if all(differing):
-        raise TicketError(f"{path} has {differing[0]} than round {ticket.round}.")
-    round = found[differing.index("")]
-    _check_found_out(path, ticket, round, history)
+        raise missing(path) from error
+    round = _check_round(path, ticket, history, _differing)
+    if unknown := _check_figures(path, ticket, history):
+        raise TicketError(
+            f"{path} has other figures than the search, which has no training of "
+            f"{_in_words(unknown[0])}."
+        )
+    _check_verdict(path, ticket, round, history)
     return ticket.round
 
 
-def _of_number(ticket: FoundTicket, history: History) -> list[Round]:
-    """The rounds of all replicates that have the number of a ticket's round."""
+def _check_figures(
+    path: Path, ticket: FoundTicket, history: History
+) -> list[Mapping[str, Any]]:
+    """The rows of a ticket that the history lacks; raises if another one differs."""
+    known = {_which(row): row for row in history.rows()}
+    for row in ticket.rows:
+        if _which(row) in known and digest(known[_which(row)]) != digest(row):
+            raise TicketError(
+                f"{path} has other figures of {_in_words(row)} than the search: the "
+                f"ticket or that training belongs to another search. {_AGAIN}"
+            )
+    return [row for row in ticket.rows if _which(row) not in known]
+
+
+def _check_round(
+    path: Path,
+    ticket: FoundTicket,
+    history: History,
+    differing: Callable[[FoundTicket, Round], str],
+) -> Round:
+    """The round that a ticket is of; raises if all rounds of its number differ."""
     rounds = itertools.chain(*history.replicates)
-    return [round for round in rounds if round.number == ticket.round]
-
-
-def _check_alike(path: Path, ticket: FoundTicket, history: History) -> None:
-    """Raises unless a round has the masks of a ticket, and weights of its checksums."""
-    found = [r for r in _of_number(ticket, history) if r.ticket.masks == ticket.masks]
-    differing = [_with_other_checksums(ticket, round) for round in found]
-    if all(differing):  # also where no round has its masks
-        what = differing[0] if differing else "masks"
-        raise TicketError(
-            f"{path} has other {what} than round {ticket.round}. {_AGAIN}"
-        )
+    of_number = [round for round in rounds if round.number == ticket.round]
+    if not of_number:
+        raise TicketError(f"{path} is of round {ticket.round}, which is missing.")
+    found = [round for round in of_number if round.ticket.masks == ticket.masks]
+    # Dense networks of several replicates have equal masks.
+    differs = [differing(ticket, round) for round in found]
+    if all(differs):
+        what = differs[0] if differs else "other masks"
+        raise TicketError(f"{path} has {what} than round {ticket.round}. {_AGAIN}")
+    return found[differs.index("")]
 
 
 def _with_other_checksums(ticket: FoundTicket, round: Round) -> str:
-    for kind in ("weights", "best_weights"):
-        theirs = _checksums(getattr(round.outcome, kind))
-        if _checksums(getattr(ticket.outcome, kind)) != theirs:
-            return kind.replace("_", " ")
+    for kind in _WEIGHTS:
+        ours, theirs = (getattr(of.outcome, kind) for of in (ticket, round))
+        if ours.entries != theirs.entries:  # both were read from files
+            return f"other {kind.replace('_', ' ')}"
     return ""
-
-
-def _checksums(weights: Weights) -> Any:
-    assert isinstance(weights, Group)  # read from a file
-    return weights.entries
 
 
 def _differing(ticket: FoundTicket, round: Round) -> str:
@@ -126,46 +119,38 @@ def _differing(ticket: FoundTicket, round: Round) -> str:
         return "another model"
     if ticket.plan and plan and (names := ticket.plan.differences(plan)):
         return f"another plan, in `{names[0]}`,"
-    return _trained_otherwise(ticket.outcome, round.outcome)
-
-
-def _trained_otherwise(outcome: Outcome | None, theirs: Outcome) -> str:
-    if outcome is None:
-        return ""  # the ticket has no outcome to compare
-    for kind in ("weights", "best_weights"):
-        if name := _unequal(getattr(outcome, kind), getattr(theirs, kind)):
+    for kind in _WEIGHTS:
+        one, other = (getattr(of.outcome, kind) for of in (ticket, round))
+        if name := _unequal(one, other):
             return f"other {kind.replace('_', ' ')} in {name!r}"
-    same = digest(outcome.record()) == digest(theirs.record())
+    same = digest(ticket.outcome.record()) == digest(round.outcome.record())
     return "" if same else "other metrics or curves"
 
 
-def _check_found_out(
+def _check_verdict(
     path: Path, ticket: FoundTicket, round: Round, history: History
 ) -> None:
-    """Raises unless rows and verdict are those of the search.
+    """Raises unless plan and verdict are those of the search.
 
     A later call may have trained more, which the ticket does not know of yet.
     """
-    known = {_which(row): row for row in history.rows()}
-    for row in ticket.rows:
-        if digest(known.get(_which(row))) != digest(row):
-            raise TicketError(
-                f"{path} has other figures of {_in_words(row)} than the search."
-            )
     if not ticket.rows:
         return  # the ticket has no figures to compare
-    if _is_complete(history) and ticket.plan != round.ticket.plan:
+    is_complete = len(history.trainings()) == history.plan.count()
+    if is_complete and ticket.plan != round.ticket.plan:
         raise TicketError(
             f"{path} belongs to another plan than the search. If a call with another "
             "plan was stopped at its very end, repeat the call."
         )
-    then = _then(ticket, history)
-    verdict = judge(then)
-    of = history.replicates[verdict.replicate][verdict.chosen]
-    if _judged_alike(ticket.plan, history.plan) and (
-        (ticket.won, ticket.reason) != (verdict.won, verdict.reason)
-        or of.ticket.masks != ticket.masks
+    plan = ticket.plan
+    if plan is None or any(
+        getattr(plan, name) != getattr(history.plan, name) for name in _JUDGEMENT
     ):
+        return  # it was judged by other rules
+    verdict = judge(_then(ticket, history))
+    of = history.replicates[verdict.replicate][verdict.chosen]
+    found = verdict.won, verdict.reason, of.ticket.masks
+    if (ticket.won, ticket.reason, ticket.masks) != found:
         raise TicketError(
             f"{path} must hold what the search found. Received: {ticket.reason!r}, "
             f"and not {verdict.reason!r}."
@@ -182,10 +167,8 @@ def _then(ticket: FoundTicket, history: History) -> History:
     replicates = [known(rounds) for rounds in history.replicates]
     while len(replicates) > 1 and not replicates[-1]:
         del replicates[-1]
-    plan = history.plan
-    if ticket.plan:
-        changes = {name: getattr(ticket.plan, name) for name in _LATER[:-1]}
-        plan = dataclasses.replace(plan, **changes, replicates=len(replicates))
+    later = {name: getattr(ticket.plan, name) for name in _LATER}
+    plan = dataclasses.replace(history.plan, **later, replicates=len(replicates))
     return dataclasses.replace(
         history,
         replicates=tuple(replicates),
@@ -194,25 +177,12 @@ def _then(ticket: FoundTicket, history: History) -> History:
     )
 
 
-def _is_complete(history: History) -> bool:
-    """Whether all that the plan asks for is trained: no other call adds to it now."""
-    return len(history.trainings()) == history.plan.count()
-
-
-def _judged_alike(one: Plan | None, other: Plan) -> bool:
-    return one is not None and all(
-        getattr(one, name) == getattr(other, name) for name in _JUDGEMENT
-    )
-
-
 def _which(row: Mapping[str, Any]) -> tuple[str, ...]:
-    names = ("replicate", "round", "control", "draw")
-    return tuple(repr(row.get(name)) for name in names)
+    return tuple(repr(row.get(name)) for name in _PLACE)
 
 
 def _in_words(row: Mapping[str, Any]) -> str:
-    names = ("replicate", "round", "control", "draw")
-    return ", ".join(f"{name} {row[name]!r:.40}" for name in names if name in row)
+    return ", ".join(f"{name} {row[name]!r:.40}" for name in _PLACE if name in row)
 
 
 def _unequal(one: Weights, other: Weights, masks: Iterable[str] = ()) -> str:
@@ -220,12 +190,10 @@ def _unequal(one: Weights, other: Weights, masks: Iterable[str] = ()) -> str:
 
     The paths of `masks` are left out: the file of a ticket has no removed weights.
     """
-    paths = dict.fromkeys([*one, *other])
-    for path in paths:
-        if path in masks:
-            continue
-        if path not in one or path not in other:
-            return path
-        if not np.array_equal(one[path], other[path]):
+    for path in dict.fromkeys([*one, *other]):
+        is_known = path in one and path in other
+        if path not in masks and not (
+            is_known and np.array_equal(one[path], other[path])
+        ):
             return path
     return ""

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import filelock
-
 from tf_lottery.core import archive, fields
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import History, Round
@@ -23,7 +21,7 @@ from tf_lottery.run_dir.removing import clear, holds_training, remove_unfinished
 from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.run_dir.returned import check_known
 from tf_lottery.run_dir.sealed import read_record, write_record
-from tf_lottery.run_dir.writable import make_directory
+from tf_lottery.run_dir.writable import locked, make_directory
 
 _Read = TypeVar("_Read")
 _TRIES = 5
@@ -46,12 +44,10 @@ _FIELDS = fields.at_least(
 
 
 class RunDir:
-    """Reads and writes a run directory.
+    """Reads and writes a run directory, which is made when it is opened.
 
-    Args:
-        path: The directory; made when it is opened.
-        keep: What must live as long as the arrays that are read, such as a
-            temporary directory.
+    What reads raises a `TicketError` for another directory, or a damaged file. `keep`
+    must live as long as the arrays that are read, such as a temporary directory.
     """
 
     def __init__(self, path: archive.PathLike, keep: object = None) -> None:
@@ -63,23 +59,10 @@ class RunDir:
     def open(self, manifest: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
         """Locks the directory for a search, and checks that it holds no other one.
 
-        Args:
-            manifest: What `plan.json` holds of the search, see `manifest_of`.
-            overwrite: Whether to remove the search that is there and start again.
-
-        Raises:
-            PlanMismatchError: It holds another search.
-            ValueError: It cannot be written, or another process uses it.
+        With `overwrite`, the search that is there is removed.
         """
         make_directory("run_dir", self.path)
-        try:
-            lock = filelock.FileLock(self.path / ".lock").acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise ValueError(
-                f"{self.path} is in use by another search. Wait for it to end, or pass "
-                "another `run_dir`."
-            ) from error
-        with lock:
+        with locked(self.path):
             if overwrite:
                 clear(self.path)
             manifest = self._checked(manifest)
@@ -89,11 +72,7 @@ class RunDir:
             yield
 
     def manifest(self) -> dict[str, Any]:
-        """What `plan.json` holds.
-
-        Raises:
-            TicketError: plan.json is missing or damaged.
-        """
+        """What `plan.json` holds."""
         path = self.path / PLAN
         if not path.exists() and not path.is_symlink():
             raise TicketError(
@@ -122,13 +101,15 @@ class RunDir:
     def history(self) -> History:
         """The finished trainings of the plan; arrays load lazily, without TensorFlow.
 
-        Trainings of an earlier call for which the plan does not ask are left out.
-
-        Raises:
-            TicketError: It is not a run directory, a file is damaged, or the returned
-                ticket belongs to other trainings.
+        Trainings of an earlier call for which the plan does not ask are left out. A
+        returned ticket that belongs to other trainings is a `TicketError`.
         """
         return self.settled(self._history)
+
+    def _history(self) -> History:
+        history = self.trainings()
+        check_known(self.path / TICKET, history)
+        return history
 
     def settled(self, read: Callable[[], _Read]) -> _Read:
         """What a function reads; read again if a search began or ended meanwhile."""
@@ -152,11 +133,6 @@ class RunDir:
                 status = (self.path / name).stat()
                 found.append((status.st_ino, status.st_mtime_ns))
         return found
-
-    def _history(self) -> History:
-        history = self.trainings()
-        check_known(self.path / TICKET, history)
-        return history
 
     def trainings(self) -> History:
         """Like `history`, but does not check the returned ticket."""
@@ -183,12 +159,37 @@ class RunDir:
     def left(self, plan: Plan) -> int:
         """How many trainings of a plan are not finished."""
         directories = map(self.replicate_dir, self._replicates(plan))
-        return plan.count() - sum(len(list(d.trained(plan))) for d in directories)
+        return plan.count() - sum(len(each.trained(plan)) for each in directories)
 
     def _replicates(self, plan: Plan) -> list[int]:
         """The replicates of a plan that have a directory."""
         found = numbered(self.path, "replicate")
         return [number for number in found if number < plan.replicates]
+
+    def _checked(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The manifest to write; raises if the directory holds another search."""
+        if not (self.path / PLAN).exists():
+            if holds_training(self.path):
+                raise ValueError(
+                    f"{self.path} holds rounds without a plan.json, so they cannot be "
+                    "continued. Pass `overwrite=True` (`--overwrite`) to start again, "
+                    "or another `run_dir`."
+                )
+            return manifest
+        found = self.manifest()
+        compare(found, manifest, self.path)
+        self._check_returned()
+        if self.left(Plan.from_json(manifest["plan"])) == 0:
+            return {**manifest, **{name: found.get(name) for name in _WHERE}}
+        for name in ("versions", "devices"):
+            there, here = found.get(name), manifest.get(name)
+            if there != here:
+                warn(
+                    f"{self.path} was started with other {name}: {there}, and now "
+                    f"{here}. The rounds that follow may differ from those that it "
+                    "would have had there."
+                )
+        return manifest
 
     def _check_returned(self) -> None:
         """Raises if the returned ticket belongs to another search.
@@ -202,31 +203,6 @@ class RunDir:
             return  # the search reads the damaged training later, and says so
         if not check_known(self.path / TICKET, history):
             (self.path / TICKET).unlink()
-
-    def _checked(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The manifest to write; raises if the directory holds another search."""
-        if (self.path / PLAN).exists():
-            found = self.manifest()
-            compare(found, manifest, self.path)
-            self._check_returned()
-            if self.left(Plan.from_json(manifest["plan"])) == 0:
-                manifest = {**manifest, **{k: found.get(k) for k in _WHERE}}
-            for name in ("versions", "devices"):
-                there, here = found.get(name), manifest.get(name)
-                if there != here:
-                    warn(
-                        f"{self.path} was started with other {name}: {there}, and now "
-                        f"{here}. The rounds that follow may differ from those that "
-                        "it would have had there."
-                    )
-            return manifest
-        if any(map(holds_training, numbered(self.path, "replicate").values())):
-            raise ValueError(
-                f"{self.path} holds rounds without a plan.json, so they cannot be "
-                "continued. Pass `overwrite=True` (`--overwrite`) to start again, or "
-                "another `run_dir`."
-            )
-        return manifest
 
 
 def load_history(run_dir: archive.PathLike) -> History:

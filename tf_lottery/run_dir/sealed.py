@@ -1,7 +1,8 @@
 """Files that hold their own digest: JSON records, and archives of arrays.
 
 The digest of an archive is made of its header, which has a checksum of each array:
-no array has to be read.
+no array has to be read. What reads raises a `TicketError` if a file is missing or
+damaged.
 """
 
 import hashlib
@@ -25,15 +26,7 @@ def write_record(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_record(path: Path, kind: Kind) -> dict[str, Any]:
-    """The values that `write_record` wrote.
-
-    Args:
-        path: The file.
-        kind: Checks what it holds.
-
-    Raises:
-        TicketError: It is missing, damaged, or was changed since it was written.
-    """
+    """The values that `write_record` wrote; `kind` checks them."""
     try:
         values = json.loads(text_of(path), parse_constant=_refuse)
         if not isinstance(values, dict):
@@ -53,11 +46,7 @@ def read_record(path: Path, kind: Kind) -> dict[str, Any]:
 
 
 def open_archive(path: Path, kind: Kind, keep: object = None) -> archive.Archive:
-    """The archive at a path, after a check of its header.
-
-    Raises:
-        TicketError: It is missing, or damaged.
-    """
+    """The archive at a path, after a check of its header."""
     try:
         opened = archive.Archive(path, keep)
         kind("its header", opened.header)
@@ -88,6 +77,12 @@ def digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(_plain(values)).encode()).hexdigest()
 
 
+def digest_of_sorted(values: Any) -> str:
+    """A hash over values in which the order of keys does not count."""
+    text = json.dumps(values, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def digest_of(opened: archive.Archive) -> str:
     """A hash over the header and the arrays of an archive."""
     return digest([opened.header, digest_of_arrays(opened)])
@@ -99,11 +94,7 @@ def digest_of_arrays(opened: archive.Archive) -> str:
 
 
 def text_of(path: Path) -> str:
-    """The text of a regular file that is not larger than a record can be.
-
-    Raises:
-        OSError, ValueError: It cannot be read, is not a regular file, or is too large.
-    """
+    """The text of a regular file that is not larger than a record can be."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise ValueError("it must be a regular file")

@@ -1,4 +1,4 @@
-"""Checks a finished search against itself: masks, weights, counts, checksums."""
+"""Checks a search against itself: what is missing, and what does not hold."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -6,12 +6,21 @@ from pathlib import Path
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.callables import name_of
-from tf_lottery.core.choices import CONTROLS
+from tf_lottery.core.choices import CONTROLS as BUILT_IN
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import Round
 from tf_lottery.core.next_ticket import prune_ticket
-from tf_lottery.run_dir.gaps import gaps
-from tf_lottery.run_dir.names import TICKET
+from tf_lottery.core.plan import Plan
+from tf_lottery.run_dir.names import (
+    CONTROLS,
+    METRICS,
+    PLAN,
+    TICKET,
+    Place,
+    is_trained,
+    numbered,
+)
+from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.run_dir.returned import check_returned
 from tf_lottery.run_dir.run_dir import RunDir
 
@@ -47,24 +56,24 @@ def verify(path: PathLike, run_code: bool = False) -> Iterator[str]:
     for rounds in history.replicates:
         before: Round | None = None
         for round in rounds:
-            directory = run_dir.replicate_dir(round.replicate).directory(round.number)
+            replicate_dir = run_dir.replicate_dir(round.replicate)
+            directory = replicate_dir.directory(Place(round.number))
             _check_ticket(round, directory)
             if before is not None:
                 _check_masks(before, round, directory, derive=not foreign)
-            digest = round.ticket.masks.digest()[:12]
-            several = len(history.replicates) > 1
+            masks, several = round.ticket.masks, len(history.replicates) > 1
             of = f"replicate {round.replicate}  " if several else ""
             yield (
-                f"{of}round {round.number:>2}: {round.ticket.masks.kept:,} weights, "
-                f"masks {digest}, {derived if before else equal}"
+                f"{of}round {round.number:>2}: {masks.kept:,} weights, "
+                f"masks {masks.digest()[:12]}, {derived if before else equal}"
             )
             before = round
     for control in history.controls:
         # The plan does not say how sparse a control of the user is.
-        plan = control.ticket.plan if control.control in CONTROLS else None
+        plan = control.ticket.plan if control.control in BUILT_IN else None
         ticket = dataclasses.replace(control.ticket, plan=plan)
-        which = control.number, control.control, control.draw
-        directory = run_dir.replicate_dir(control.replicate).directory(*which)
+        place = Place(control.number, control.control, control.draw)
+        directory = run_dir.replicate_dir(control.replicate).directory(place)
         _check_ticket(dataclasses.replace(control, ticket=ticket), directory)
     if history.controls:
         yield f"controls: {len(history.controls)}, whole"
@@ -84,9 +93,9 @@ def _check_ticket(round: Round, directory: Path) -> None:
     try:
         round.trained.verify()
     except TicketError as error:
-        said = str(error)
-        where = "" if str(directory) in said else f"{directory}: "
-        raise TicketError(f"{where}{said}") from error
+        if str(directory) in str(error):
+            raise
+        raise TicketError(f"{directory}: {error}") from error
 
 
 def _check_masks(before: Round, round: Round, directory: Path, *, derive: bool) -> None:
@@ -105,3 +114,62 @@ def _check_masks(before: Round, round: Round, directory: Path, *, derive: bool) 
             f"{directory}: masks of round {round.number} do not follow from the "
             f"weights of round {before.number}."
         )
+
+
+def gaps(run_dir: RunDir, plan: Plan) -> list[str]:
+    """For each replicate with a gap, a sentence about its first missing training.
+
+    The last trainings are looked at first: a search that runs meanwhile finishes them
+    last, and so is not taken for one with a gap.
+    """
+    found = run_dir.settled(lambda: _gaps(run_dir, plan))
+    return found if (run_dir.path / PLAN).exists() else []  # it is being removed
+
+
+def _gaps(run_dir: RunDir, plan: Plan) -> list[str]:
+    found: list[str] = []
+    is_followed = False
+    for number, path in reversed(numbered(run_dir.path, "replicate").items()):
+        if number < plan.replicates:
+            replicate_dir = run_dir.replicate_dir(number)
+            last = _last_round(replicate_dir)
+            places = map(Place, range(last + 1))
+            missing = (each for each in places if not replicate_dir.has_outcome(each))
+            if first := next(missing, None):
+                directory = replicate_dir.directory(first)
+                found.insert(0, _sentence(directory, path, last))
+            is_followed = is_followed or last >= 0
+    path = run_dir.replicate_dir(0).path
+    if is_followed and not path.is_dir():
+        found.insert(0, f"{path} is missing. The same call trains it again.")
+    return found
+
+
+def _last_round(directory: ReplicateDir) -> int:
+    """The last round that is finished or has a finished control; -1 if none is."""
+    rounds = numbered(directory.path, "round")
+    # The last one first, see `gaps`.
+    finished = [n for n in reversed(rounds) if directory.has_outcome(Place(n))]
+    for path in directory.path.glob(f"{CONTROLS}/*"):
+        for number, controlled in numbered(path, "round").items():
+            draws = numbered(controlled, "draw").values()
+            if any((draw / METRICS).exists() for draw in draws):
+                finished.append(number)
+    return max(finished, default=-1)
+
+
+def _sentence(missing: Path, replicate: Path, last: int) -> str:
+    there = f"{replicate.name} has finished trainings up to round {last}"
+    what = "is not finished" if missing.is_dir() else "is missing"
+    said = f"{missing} {what}, although {there}: what follows from it is not shown."
+    first = replicate / "round_00"
+    if not (first / TICKET).exists() and is_trained(replicate):
+        return (
+            f"{said} Its rounds were trained from the initial weights in "
+            f"{first / TICKET}: put that file back, or start again with "
+            "`overwrite=True` (`--overwrite`)."
+        )
+    return (
+        f"{said} The same call trains it again. If that gives the same weights, as it "
+        "does on a CPU, the later trainings stay; else the call says what to remove."
+    )

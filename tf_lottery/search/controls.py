@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,32 +11,21 @@ from tf_lottery.core.choices import name_of_control
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.history import Round
 from tf_lottery.core.outcome import Weights
-from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
 from tf_lottery.search.recorded import Recorded
-
-if TYPE_CHECKING:
-    from tf_lottery.training.trainer import Trainer
-
+from tf_lottery.training.trainer import Trainer
 
 _DRAWN = {"reinit", "reinit_same_sign", "random_mask"}
 
 
-def run_controls(
-    trainer: Recorded, rounds: Sequence[Round], plan: Plan
-) -> Iterator[Round]:
+def run_controls(recorded: Recorded, rounds: Sequence[Round]) -> Iterator[Round]:
     """Yields the trained controls of a replicate's rounds, as its plan has them.
 
     They come after the rounds, which therefore do not depend on the controls.
-
-    Raises:
-        TypeError: A control does not return a ticket of the model.
-        ValueError: A control changes nothing.
-        PlanMismatchError: A control of the user makes another ticket than the one
-            that was trained before.
     """
+    trainer, plan = recorded.trainer, recorded.trainer.plan
     for round in rounds:
         for control in plan.controlled(round.number):
             name = name_of_control(control)
@@ -45,21 +34,20 @@ def run_controls(
                 context = controls.Context(
                     seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome
                 )
-                if finished := trainer.finished(round, name, draw):
-                    if callable(control):  # the user's code may have changed
-                        ticket = _applied(
-                            control, name, round.ticket, context, trainer.lengths.last
-                        )
-                        _check_same(ticket, finished.ticket, name)
+                finished = recorded.finished(round, name, draw)
+                if finished and not callable(control):
                     yield finished
                     continue
-                ticket = _applied(
-                    control, name, round.ticket, context, trainer.lengths.last
-                )
+                last = trainer.lengths.last
+                ticket = _applied(control, name, round.ticket, context, last)
+                if finished:  # the user's code may have changed
+                    _check_same(ticket, finished.ticket, name)
+                    yield finished
+                    continue
                 try:
-                    outcome = trainer.train(ticket, control=name, draw=draw)
+                    outcome = recorded.train(ticket, control=name, draw=draw)
                 except FloatingPointError as error:
-                    if not trainer.is_alone:
+                    if trainer.workers.count > 1:
                         raise  # the other workers have ended
                     warn(f"A control is left out: {error}")
                     continue
@@ -68,12 +56,8 @@ def run_controls(
                 )
 
 
-def check_controls(trainer: "Trainer") -> None:
-    """Raises before anything is trained if a built-in control cannot change anything.
-
-    Raises:
-        ValueError: A control changes nothing; it says why.
-    """
+def check_controls(trainer: Trainer) -> None:
+    """Raises, before any training, if a built-in control cannot change anything."""
     plan = trainer.plan
     rewinds = plan.retrain == "rewind" and trainer.lengths.rewind == 0
     if "rewound" in plan.controls and rewinds:
@@ -115,11 +99,10 @@ def _applied(
             f"The control {name!r} must return a ticket of the same model, whose state "
             f"has arrays of the same names and shapes. Received: {changed!r}."
         )
-    step = changed.step
-    if not isinstance(step, int) or not 0 <= step < steps:
+    if not isinstance(changed.step, int) or not 0 <= changed.step < steps:
         raise ValueError(
             f"The control {name!r} must return a ticket that starts at a step before "
-            f"the last of a training, {steps:,}. Received: step={step!r}."
+            f"the last of a training, {steps:,}. Received: step={changed.step!r}."
         )
     same = controls.unchanged(ticket, changed)
     # A control of the user may change biases alone.
@@ -140,9 +123,8 @@ def _applied(
 
 def _check_same(made: Ticket, trained: Ticket, name: str) -> None:
     """Raises if a control makes another ticket than the one that was trained."""
-    weights, stored = made.weights, trained.state
     same = made.masks == trained.masks and made.step == trained.step
-    if not same or not _is_equal(weights, stored):
+    if not same or not _is_equal(made.weights, trained.state):
         raise PlanMismatchError(
             f"The control {name!r} of round {made.round} makes another ticket now "
             "than the one that was trained in the run directory: its code has changed, "

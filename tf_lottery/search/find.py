@@ -2,13 +2,13 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_fraction
-from tf_lottery.core.history import History
+from tf_lottery.core.history import History, Round
 from tf_lottery.core.kept import keeping
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
@@ -20,10 +20,11 @@ from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.names import TICKET
 from tf_lottery.run_dir.run_dir import RunDir
-from tf_lottery.search.controls import check_controls
+from tf_lottery.search.controls import check_controls, run_controls
 from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.replicates import collected, run_replicates
+from tf_lottery.search.recorded import Recorded
+from tf_lottery.search.rounds import run_rounds
 from tf_lottery.training import callbacks as of_callbacks
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.judge import judge
@@ -31,6 +32,7 @@ from tf_lottery.verdict.monitor import maximizes
 
 # They may differ from worker to worker.
 _OF_ONE = ("devices", "machine")
+_TEMPORARY = "temporary, pass `run_dir` to keep it"
 
 
 @data_are_one_argument
@@ -87,16 +89,13 @@ def find_ticket(
             `tf_lottery.Data`.
         rounds: How many times weights are pruned; `rounds + 1` networks are
             trained.
-        epochs, steps_per_epoch, batch_size: As in Keras `fit`.
+        epochs, steps_per_epoch, batch_size, class_weight: As in Keras `fit`.
         steps: The length of a training in optimizer steps, instead of `epochs`.
         validation_data: As in Keras `fit`. Its score decides. Without it the score
             on the training data decides, and no ticket can win.
         test_data: Evaluated once per training, with the weights of minimum validation
             loss and with the final weights. It never decides.
-        class_weight: As in Keras `fit`: the weight of each class in the training
-            loss.
-        validation_split: As in Keras `fit`: the last fraction of arrays, used in place
-            of `validation_data`.
+        validation_split: As in Keras `fit`, in place of `validation_data`.
         evaluate_every: Steps between validation passes. Default: at the end of each
             epoch.
         pruning_rate, layer_rates, scope, criterion, block_size, rewind_to, retrain,
@@ -105,11 +104,9 @@ def find_ticket(
         run_dir: The directory of the search. After a stop, the same call continues
             from it. None: a temporary directory.
         share_with: A directory where searches share their finished trainings: equal
-            trainings are done once. One-shot searches, and searches with another rate
-            or `rewind_to`, have the same dense training. Of datasets only the element
-            spec is compared: give searches on other data another directory. If a
-            training cannot be compared safely, it is not shared and a warning says
-            why, see docs/controls.md.
+            trainings are done once. Of datasets only the element spec is compared: give
+            searches on other data another directory. If a training cannot be compared
+            safely, it is not shared and a warning says why, see docs/controls.md.
         overwrite: Whether to remove the search in `run_dir` and start again.
         callbacks: Keras callbacks, or a function `(round, replicate, control)` that
             returns them. To a callback, each training is one `fit`.
@@ -202,11 +199,10 @@ def search(
 ) -> FoundTicket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
-    Like `find_ticket`, for a trainer that is there already; whether the ticket
-    won, it only says in `ticket.won`. Of several workers the chief alone decides and
-    writes; the others get the ticket as its file holds it, without the history.
-    `above` stands above the bars. `more` is for `plan.json`: the path of the recipe,
-    which says where the data are, and the options of the command.
+    Like `find_ticket`, for a trainer that is there already; it prints no verdict. Of
+    several workers the chief alone decides and writes; the others get the ticket as its
+    file holds it, without the history. `above` is a text above the bars. `more` is for
+    `plan.json`: the path of the recipe, and the options of the command.
     """
     workers, plan = trainer.workers, trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
@@ -217,8 +213,7 @@ def search(
         maximize=maximizes(monitor, plan),
         **more,
     )
-    leaving = Leaving(goes_on("search", run_dir))
-    with leaving, keeping(run_dir), workers.together():
+    with Leaving(goes_on("search", run_dir)), keeping(run_dir), workers.together():
         workers.check_same({k: v for k, v in manifest.items() if k not in _OF_ONE})
         if not workers.is_chief:
             return _received(trainer.follow())
@@ -226,34 +221,59 @@ def search(
         progress = Progress(
             verbose, plan, trainer.lengths.last, trainer.lengths.rewind, above
         )
-        ticket, path = _search(trainer, manifest, run_dir, cache, overwrite, progress)
+        temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
+        directory = RunDir(temporary.name if temporary else str(run_dir), temporary)
+        check_controls(trainer)
+        with directory.open(manifest, overwrite=overwrite):
+            _introduce(trainer, progress, cache)
+            where = str(directory.path) if run_dir else _TEMPORARY
+            progress.begin(plan.count() - directory.left(plan), where)
+            trainings, keys = [], Keys(manifest)
+            for training in run_replicates(trainer, directory, progress, keys, cache):
+                progress.line(training, monitor)
+                trainings.append(training)
+            history = collected(trainings, plan, monitor, manifest["maximize"])
+            ticket = chosen(history)
+            ticket.save(directory.path / TICKET, overwrite=True)
+        ticket = trainer.completed(ticket)
         if workers.count > 1:
-            workers.end(path.read_bytes())
+            workers.end((directory.path / TICKET).read_bytes())
         return ticket
 
 
-def _search(
+def run_replicates(
     trainer: Trainer,
-    manifest: Mapping[str, Any],
-    run_dir: PathLike | None,
-    cache: Cache | None,
-    overwrite: bool,
+    run_dir: RunDir,
     progress: Progress,
-) -> tuple[FoundTicket, Path]:
-    """The ticket, and its file."""
-    plan, monitor = trainer.plan, manifest["monitor"]
-    temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
-    directory = RunDir(temporary.name, temporary) if temporary else RunDir(str(run_dir))
-    check_controls(trainer)
-    with directory.open(manifest, overwrite=overwrite):
-        _introduce(trainer, progress, directory, temporary is not None, cache)
-        keys = Keys(manifest)
-        run = run_replicates(trainer, directory, progress, keys, cache)
-        trainings = list(progress.lines(run, monitor))
-        history = collected(trainings, plan, monitor, manifest["maximize"])
-        ticket = chosen(history)
-        ticket.save(directory.path / TICKET, overwrite=True)
-    return trainer.completed(ticket), directory.path / TICKET
+    keys: Keys,
+    cache: Cache | None = None,
+) -> Iterator[Round]:
+    """Yields the rounds of each replicate, then its controls.
+
+    Finished trainings are read from the run directory, which must be open. `trainer` is
+    that of replicate 0; its plan says how many replicates there are.
+    """
+    for number in range(trainer.plan.replicates):
+        own = trainer.following(trainer.plan.of_replicate(number), number)
+        directory = run_dir.replicate_dir(number)
+        recorded = Recorded(own, directory, progress, keys, cache)
+        rounds: list[Round] = []
+        for round in run_rounds(recorded, own.plan):
+            rounds.append(dataclasses.replace(round, replicate=number))
+            yield rounds[-1]
+        yield from run_controls(recorded, rounds)
+
+
+def collected(
+    trainings: Sequence[Round], plan: Plan, monitor: str, maximize: bool
+) -> History:
+    """The history of what `run_replicates` yielded."""
+    rounds = [
+        tuple(r for r in trainings if r.replicate == number and r.control is None)
+        for number in range(plan.replicates)
+    ]
+    controls = tuple(r for r in trainings if r.control is not None)
+    return History(tuple(rounds), plan, monitor, maximize, controls)
 
 
 def _received(content: bytes) -> FoundTicket:
@@ -281,18 +301,11 @@ def chosen(history: History) -> FoundTicket:
     )
 
 
-def _introduce(
-    trainer: Trainer,
-    progress: Progress,
-    directory: RunDir,
-    temporary: bool,
-    cache: Cache | None,
-) -> None:
+def _introduce(trainer: Trainer, progress: Progress, cache: Cache | None) -> None:
     """Says what the search will do, and what it will not."""
-    notes = trainer.notes
-    for note in notes.plain:
+    for note in trainer.notes.plain:
         progress.say(note)
-    for warning in notes.warnings:
+    for warning in trainer.notes.warnings:
         warn(warning)
     unknown = trainer.facts["unknown"]
     if cache and unknown:
@@ -300,6 +313,3 @@ def _introduce(
             "Nothing is shared with other searches, as this cannot be compared with "
             f"theirs: {unknown}."
         )
-    where = "temporary, pass `run_dir` to keep it" if temporary else str(directory.path)
-    trainings = trainer.plan.count()
-    progress.begin(trainings - directory.left(trainer.plan), where)

@@ -34,10 +34,7 @@ class Leaving:
 
     Signals are only handled in the main thread, and only if the program does not handle
     them. With several workers they are not handled: a worker that waits for another one
-    could not react.
-
-    Args:
-        goes_on: How to continue, in words.
+    could not react. `goes_on` says in words how to continue.
     """
 
     def __init__(self, goes_on: str) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import rich.console
@@ -19,51 +20,41 @@ from tf_lottery.search import leaving
 Report = Callable[[int, dict[str, float]], None]
 
 
+@dataclass
 class Progress:
     """Shows a search on the terminal.
 
-    Args:
-        verbose: As in Keras: 0 is silent, 1 shows a bar for the training and a line
-            per round, 2 only the lines.
-        plan: What is trained.
-        steps: The last step of a training.
-        rewind_step: The first step of each training after round 0.
-        above: A text above the bar while it moves.
+    `steps` is the last step of a training, `rewind_step` the first one after round 0.
+    `above` stands above the bar while it moves.
     """
 
-    def __init__(
-        self,
-        verbose: int,
-        plan: Plan,
-        steps: int,
-        rewind_step: int = 0,
-        above: str = "",
-    ) -> None:
-        self._verbose = verbose
-        self._plan = plan
-        self._total = self._left = plan.count()
-        self._steps = steps
-        self._rewind_step = rewind_step
-        self._above = above
+    verbose: int
+    plan: Plan
+    steps: int
+    rewind_step: int = 0
+    above: str = ""
+
+    def __post_init__(self) -> None:
+        self._total = self._left = self.plan.count()
         self._trained: list[float] = []
         self._console = rich.console.Console(highlight=False, soft_wrap=True)
-        self._is_live = verbose == 1 and self._console.is_terminal
+        self._is_live = self.verbose == 1 and self._console.is_terminal
 
     def say(self, text: str) -> None:
         """Prints a line, unless silent."""
-        if self._verbose:
+        if self.verbose:
             self._console.print(text, markup=False)
 
     def begin(self, finished: int, where: str) -> None:
         """Says how much the search trains, and what is done already."""
-        cost = f"{self._total} trainings of {self._steps:,} steps"
-        plan, rounds = self._plan, self._plan.rounds + 1
+        cost = f"{self._total} trainings of {self.steps:,} steps"
+        plan, rounds = self.plan, self.plan.rounds + 1
         if self._total > rounds:
             controls = self._total // plan.replicates - rounds
             each = f"{rounds} rounds" + f" and {controls} controls" * bool(controls)
             cost += f" ({plan.replicates} x ({each}))"
-        if self._rewind_step:
-            cost += f", from step {self._rewind_step:,} in later rounds"
+        if self.rewind_step:
+            cost += f", from step {self.rewind_step:,} in later rounds"
         done = f"{finished} done already; " if finished else ""
         self.say(f"{cost}; {done}run directory: {where}")
 
@@ -72,34 +63,32 @@ class Progress:
         """Shows a bar for a training; yields the function that moves it."""
         started = time.monotonic()
         with self._bar() as bar:
-            label = f"{control or 'round'} {ticket.round}/{self._plan.rounds}"
+            what = f"{control or 'round'} {ticket.round}"
             task = bar.add_task(
-                label, total=self._steps, completed=ticket.step, metrics=""
+                f"{what}/{self.plan.rounds}",
+                total=self.steps,
+                completed=ticket.step,
+                metrics="",
             )
 
             def report(step: int, logs: dict[str, float]) -> None:
-                trained = {k: v for k, v in logs.items() if not k.startswith("val_")}
-                trained.pop("round", None)
-                shown = (f"{name}: {value:.4f}" for name, value in trained.items())
+                shown = (
+                    f"{name}: {value:.4f}"
+                    for name, value in logs.items()
+                    if name != "round" and not name.startswith("val_")
+                )
                 bar.update(task, completed=step, metrics=" - ".join(shown))
 
             try:
                 yield report
             except BaseException as error:
-                reached = int(bar.tasks[task].completed)
-                leaving.note(error, f"{control or 'round'} {ticket.round}", reached)
+                leaving.note(error, what, int(bar.tasks[task].completed))
                 raise
         self._trained.append(time.monotonic() - started)
 
-    def lines(self, rounds: Iterable[Round], monitor: str) -> Iterator[Round]:
-        """Yields the rounds, and prints a line for each."""
-        for round in rounds:
-            self._left -= 1
-            self.line(round, monitor)
-            yield round
-
     def line(self, round: Round, monitor: str) -> None:
         """Prints the scores of a round or a control, and the time that is left."""
+        self._left -= 1
         outcome = round.outcome
         test = "test_" + monitor.removeprefix("val_")
         scores = "  ".join(
@@ -107,34 +96,27 @@ class Progress:
             for name in (monitor, test)
             if name in outcome.metrics
         )
-        replicates = self._plan.replicates
+        left, replicates = "", self.plan.replicates
+        if self._trained and self._left:
+            seconds = self._left * sum(self._trained) / len(self._trained)
+            left = f"  {duration(seconds)} left"
         of = f"replicate {round.replicate} of {replicates}  " if replicates > 1 else ""
         self.say(
-            f"{of}{round.control or 'round'} {round.number:>2}/{self._plan.rounds}  "
+            f"{of}{round.control or 'round'} {round.number:>2}/{self.plan.rounds}  "
             f"density {round.ticket.density:6.1%}  {scores}  "
-            f"best step {outcome.best_step:>6,}  {outcome.seconds:5.1f} s"
-            f"{self._time_left()}"
+            f"best step {outcome.best_step:>6,}  {outcome.seconds:5.1f} s{left}"
         )
 
-    def _time_left(self) -> str:
-        if not self._trained or not self._left:
-            return ""
-        seconds = self._left * sum(self._trained) / len(self._trained)
-        return f"  {duration(seconds)} left"
-
     def _bar(self) -> rich.progress.Progress:
-        columns = rich.progress
+        one_line = rich.table.Column(no_wrap=True, overflow="ellipsis")
+        metrics = "{task.fields[metrics]}"
         return _Bar(
-            self._above,
-            columns.TextColumn("{task.description}"),
-            columns.MofNCompleteColumn(),
-            columns.BarColumn(bar_width=20),
-            columns.TimeRemainingColumn(compact=True),
-            columns.TextColumn(
-                "{task.fields[metrics]}",
-                markup=False,
-                table_column=rich.table.Column(no_wrap=True, overflow="ellipsis"),
-            ),
+            self.above,
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.BarColumn(bar_width=20),
+            rich.progress.TimeRemainingColumn(compact=True),
+            rich.progress.TextColumn(metrics, markup=False, table_column=one_line),
             console=self._console,
             transient=True,
             disable=not self._is_live,

@@ -6,15 +6,12 @@ its ends, they are in one linearly connected minimum, and the network was stable
 that step. Tickets match the dense network where they are (arXiv 1912.05671).
 """
 
-import contextlib
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import numpy as np
 
 from tf_lottery.core.archive import PathLike
@@ -26,6 +23,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.replicate_dir import ReplicateDir
+from tf_lottery.run_dir.writable import locked
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.training.trainer import Trainer
@@ -66,11 +64,10 @@ class Instability:
         return float(np.mean(self.values))
 
     def is_stable(self, threshold: float | None = None) -> bool:
-        """Whether the instability is below a threshold.
+        """Whether it is below a threshold, by default the paper's 2 percent.
 
         Raises:
-            ValueError: No threshold for a loss: the default, the paper's 2 percent,
-                is for accuracies.
+            ValueError: The metric is a loss, which has no default.
         """
         return self.value < checked_threshold(threshold, self.metric)
 
@@ -128,15 +125,14 @@ def instability(
     step = check(trainer, ticket, k, copies, points)
     start = dataclasses.replace(ticket, step=step, state=trainer.state_at(ticket, step))
     lasting = None if trainer.facts["unknown"] else run_dir
-    with (
-        keeping(lasting),
-        tempfile.TemporaryDirectory("_tf_lottery") as temporary,
-        _locked(Path(temporary if lasting is None else lasting)) as root,
-    ):
-        trained = [
-            _trained(*trainer.reordered(number, start), root, verbose).weights
-            for number in range(copies)
-        ]
+    with keeping(lasting), tempfile.TemporaryDirectory("_tf_lottery") as temporary:
+        root = Path(lasting or temporary) / "copies"
+        root.mkdir(parents=True, exist_ok=True)
+        with locked(root):
+            trained = [
+                _trained(*trainer.reordered(number, start), root, verbose).weights
+                for number in range(copies)
+            ]
         alphas = np.linspace(0, 1, points)
         errors = []
         for first, second in itertools.combinations(trained, 2):
@@ -190,21 +186,6 @@ def _trained(trainer: Trainer, copy: Ticket, root: Path, verbose: int) -> Outcom
     replicate_dir = ReplicateDir(root / key[:16], search=key)
     progress = Progress(verbose, trainer.plan, trainer.lengths.last)
     return Recorded(trainer, replicate_dir, progress, keys).train(copy, control="copy")
-
-
-@contextlib.contextmanager
-def _locked(run_dir: Path) -> Iterator[Path]:
-    """The directory of the copies, for one process at a time."""
-    copies = run_dir / "copies"
-    copies.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(copies / ".lock").acquire(timeout=0):
-            yield copies
-    except filelock.Timeout as error:
-        raise ValueError(
-            f"{copies} is in use by another process. Wait for it to end, or pass "
-            "another `run_dir`."
-        ) from error
 
 
 def _between(first: Weights, second: Weights, alpha: float) -> Weights:

@@ -127,7 +127,6 @@ def find_rewind_point(
         check(trainer, trainer.dense(), step, copies, points)
     threshold = checked_threshold(threshold, base.monitor or trainer.monitors[0])
     tried: list[Instability] = []
-    density = 1.0
     progress = Progress(verbose, base, trainer.lengths.last)
     with keeping(run_dir), tempfile.TemporaryDirectory("_tf_lottery") as temporary:
         root = Path(run_dir or temporary)
@@ -138,13 +137,13 @@ def find_rewind_point(
             ticket = search(own, run_dir=path, share_with=root, verbose=verbose)
             assert ticket.history is not None
             last = ticket.history[-1].ticket
-            density = last.density
             found = instability(own, last, step, run_dir=root, **how)
             tried.append(found)
             progress.say(f"Step {step:,}: instability {_shown(found, found.value)}.")
             if found.is_stable(threshold):
                 break
-    return _point(trainer, tried, density, threshold, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return _point(trainer.spent, tried, last.density, threshold, seconds)
 
 
 def _steps(trainer: Trainer, candidates: Sequence[Length] | None) -> list[int]:
@@ -167,13 +166,13 @@ def _steps(trainer: Trainer, candidates: Sequence[Length] | None) -> list[int]:
 
 
 def _point(
-    trainer: Trainer,
-    tried: list[Instability],
+    cost: Sequence[int],
+    tried: Sequence[Instability],
     density: float,
     threshold: float,
     seconds: float,
 ) -> RewindPoint:
-    last, cost = tried[-1], trainer.spent
+    last = tried[-1]
     step = last.step if last.is_stable(threshold) else None
     found = (
         f"`rewind_to={step}`: the first step of {len(tried)} tried at which the ticket "

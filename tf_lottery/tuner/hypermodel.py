@@ -11,27 +11,16 @@ from tf_lottery.tuner.space import JUDGES, Fixed, Space
 
 EPOCHS = "tuner/epochs"  # Hyperband's name for the length of a trial
 # Of a plan, without those that the tuner sets itself.
-PLAN_FIELDS = {field.name for field in dataclasses.fields(Plan)} - {
-    "seed",
-    "replicates",
-}
+PLAN_FIELDS = {each.name for each in dataclasses.fields(Plan)} - {"seed", "replicates"}
 
 
 class SearchedModel(keras_tuner.HyperModel):
-    """The choices of a search, and those of its model.
-
-    Args:
-        hypermodel: What the user passed.
-        space: Of the search.
-
-    Attributes:
-        fixed: The fields of a plan that are not chosen.
-    """
+    """The choices of a search and of its model, except the fields that are `fixed`."""
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()
-        makes = callable(getattr(hypermodel, "build", hypermodel))
-        if not makes or bindings.of(hypermodel).is_model(hypermodel):
+        self._make = getattr(hypermodel, "build", hypermodel)
+        if not callable(self._make) or bindings.of(hypermodel).is_model(hypermodel):
             raise TypeError(
                 "`hypermodel` must be a function of `hp` that returns a compiled "
                 f"model, or a HyperModel. Received: {hypermodel!r}."
@@ -42,7 +31,6 @@ class SearchedModel(keras_tuner.HyperModel):
                 "A search trains by itself. Received: a HyperModel with its own `fit`. "
                 "Put what it does into a `train_step` of the model."
             )
-        self._make = getattr(hypermodel, "build", hypermodel)
         self._declare = getattr(hypermodel, "declare_hyperparameters", lambda hp: None)
         self._space = space
         self.fix({})
@@ -109,3 +97,10 @@ class SearchedModel(keras_tuner.HyperModel):
         self._asked |= asking.asked
         kept = (n for n in self.fixed if n in found or n not in self._asked)
         return {**found, **{name: self.fixed[name] for name in kept}}
+
+
+def values_of(trial: Any) -> dict[str, Any]:
+    """What was chosen for a trial of Keras Tuner."""
+    hp = trial.hyperparameters
+    names = (*(each.name for each in hp.space), EPOCHS)
+    return {name: hp.values[name] for name in names if name in hp.values}

@@ -14,19 +14,21 @@ from typing import Any
 import rich.console
 
 from tf_lottery.core.archive import PathLike
+from tf_lottery.core.history import History
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket
-from tf_lottery.report.sweep import Sweep, in_words
+from tf_lottery.report.sweep import FailedTrial, Sweep, Trial, in_words
+from tf_lottery.run_dir.cache import counted
 from tf_lottery.run_dir.manifest import manifest_of
+from tf_lottery.run_dir.run_dir import load_history
 from tf_lottery.search.controls import check_controls
-from tf_lottery.search.find import search
+from tf_lottery.search.find import chosen, search
 from tf_lottery.search.leaving import Leaving
-from tf_lottery.tuner import failures, oracles, sweep_file
-from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel
+from tf_lottery.tuner import _keras_tuner, sweep_file
+from tf_lottery.tuner._keras_tuner import keras_tuner, reason, sorted_out
+from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel, values_of
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
-from tf_lottery.tuner.results import Results, values_of
 from tf_lottery.tuner.space import Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 from tf_lottery.verdict.monitor import maximizes
@@ -35,6 +37,7 @@ _TRAINER = {
     *("validation_data", "test_data", "class_weight", "validation_split"),
     *("callbacks", "allow_early_stop", "strategy"),
 }
+_ALL = 1_000_000
 _SHOWN = 5  # of the trials after each, where there is no terminal
 _GOES_ON = (
     "Call search of a tuner with the same directory and project_name to continue."
@@ -114,16 +117,16 @@ class LotteryTuner(keras_tuner.Tuner):
         who = os.environ.get("KERASTUNER_TUNER_ID", "")
         self.is_chief = distributed and "chief" in who
         self.is_worker = distributed and not self.is_chief
+        self._oracle_facts = {"oracle": _keras_tuner.describe(oracle)}
         if self.is_worker:
             overwrite = False  # only the chief decides on a running sweep
-        self._oracle_facts = {"oracle": oracles.describe(oracle)}
-        if not self.is_worker and not overwrite:
+        elif not overwrite:
             project = Path(directory or ".") / (project_name or _UNTITLED)
             sweep_file.check(project, self._oracle_facts)
         self._seed = seed
         self._verbose = 1
         self._console = rich.console.Console(highlight=False, soft_wrap=True)
-        self._shortest = oracles.shortest(oracle)
+        self._shortest = _keras_tuner.shortest(oracle)
         self._registered = oracle.get_space()
         super().__init__(
             oracle,
@@ -133,16 +136,14 @@ class LotteryTuner(keras_tuner.Tuner):
             project_name=project_name,
             overwrite=overwrite,
         )
-        asked = self.oracle  # type: ignore[has-type]
-        self._results = Results(asked, Path(self.project_dir), self.run_dir)
+        self._read: dict[str, Trial] = {}
 
     @data_are_one_argument
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
         """Runs trials, or continues them, until the oracle proposes no more.
 
         Args:
-            dataset: See `find_ticket`: arrays, a `tf.data.Dataset`, or a function of
-                the seed.
+            dataset: See `find_ticket`.
             verbose: As in Keras: 0 is silent, 1 shows a bar inside a round, below a
                 table of the trials, and a line per round; 2, and 1 where there is no
                 terminal, shows no bar and a table after each trial.
@@ -151,13 +152,10 @@ class LotteryTuner(keras_tuner.Tuner):
                 fixed, and are not part of the search space.
 
         Raises:
-            ValueError, TypeError: Arguments with which no trial could run, before any
-                begins.
+            ValueError, TypeError: Arguments with which no trial could run.
             PlanMismatchError: The directory holds another sweep.
-            RuntimeError: Too many trials in a row failed (the oracle's
-                `max_consecutive_failed_trials`).
-            Exception: Any error that is not a trial's own ends the sweep: see
-                docs/sweeps.md.
+            RuntimeError: Too many trials in a row failed.
+            Exception: Any error that is not a trial's own, see docs/sweeps.md.
         """
         known = PLAN_FIELDS | _TRAINER
         if unknown := sorted(set(arguments) - known):
@@ -168,16 +166,15 @@ class LotteryTuner(keras_tuner.Tuner):
                 f"`executions_per_trial`. Received: {', '.join(unknown)}."
                 + (f" Did you mean {close[0]}?" if close else "")
             )
-        fixed = {name: arguments[name] for name in arguments if name in PLAN_FIELDS}
+        fixed = {name: arguments.pop(name) for name in PLAN_FIELDS & set(arguments)}
         if self._shortest and (fixed.get("steps") or "epochs" in fixed):
             raise ValueError(
                 "Hyperband sets the length of each training in epochs, up to its "
                 "`max_epochs`. Received: `epochs` or `steps`. Leave them out."
             )
-        others = {name: arguments[name] for name in arguments if name in _TRAINER}
         self.hypermodel.fix(fixed)
         space = self._space()
-        trainers = Trainers(dataset, **others)
+        trainers = Trainers(dataset, **arguments)
         if not self.is_chief:  # it trains nothing
             self._check(trainers, space)
         self.oracle.verbose = 0  # our tables take the place of its own
@@ -193,14 +190,13 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def run_trial(self, trial: Any, trainers: Trainers) -> dict[str, float]:
         """The figures of a search with the trial's choices."""
-        hp = trial.hyperparameters
-        most = self.oracle.max_trials
-        number = f"{trial.trial_id} (of {most})" if most else trial.trial_id
-        self._say(f"\nTrial {number}: {in_words(values_of(hp))}")
-        with failures.sorted_out(ValueError):  # choices that do not go together
+        hp, most = trial.hyperparameters, self.oracle.max_trials
+        of = f" (of {most})" if most else ""
+        self._say(f"\nTrial {trial.trial_id}{of}: {in_words(values_of(trial))}")
+        with sorted_out(ValueError):  # choices that do not go together
             trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
             check_controls(trainer)
-        with failures.sorted_out():
+        with sorted_out():
             ticket = search(
                 trainer,
                 run_dir=self.run_dir(trial.trial_id),
@@ -214,7 +210,7 @@ class LotteryTuner(keras_tuner.Tuner):
     def reload(self) -> None:
         """Loads the trials of the directory."""
         super().reload()
-        oracles.complete(self.oracle)
+        _keras_tuner.complete(self.oracle)
 
     def on_search_begin(self) -> None:
         """Saves the sweep, which Keras Tuner does only after its first trial."""
@@ -224,7 +220,7 @@ class LotteryTuner(keras_tuner.Tuner):
     def on_trial_end(self, trial: Any) -> None:
         """Ends the trial, and shows how the sweep stands."""
         if trial.message:
-            trial.message = failures.reason(trial.message)
+            trial.message = reason(trial.message)
         super().on_trial_end(trial)
         if not self._is_live:
             self._say(self.sweep().table(_SHOWN))
@@ -235,7 +231,8 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def get_best_tickets(self, num_tickets: int = 1) -> list[FoundTicket]:
         """The tickets of the best finished trials, with their histories."""
-        return self._results.best_tickets(num_tickets)
+        trials = self._ended("COMPLETED")[:num_tickets]
+        return [chosen(self._history(trial)) for trial in trials]
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """The trained models of the best tickets: `ticket.model("best")`."""
@@ -243,15 +240,42 @@ class LotteryTuner(keras_tuner.Tuner):
 
     def load_model(self, trial: Any) -> Any:
         """The trained model of a trial's ticket."""
-        return self._results.ticket(trial).model("best")
+        return chosen(self._history(trial)).model("best")
 
     def sweep(self) -> Sweep:
         """The finished trials, best first, for tables and figures."""
-        return self._results.sweep()
+        names = [each.name for each in all_of(self.oracle.objective)]
+        failed = (
+            FailedTrial(t.trial_id, values_of(t), reason(t.message))
+            for t in self._ended("FAILED")
+        )
+        return Sweep(
+            tuple(map(self._trial, self._ended("COMPLETED"))),
+            tuple(failed),
+            names[0] if len(names) == 1 else f"the sum of {', '.join(names)}",
+            *counted(Path(self.project_dir)),
+        )
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Prints the best trials, the Pareto front, and how much was trained."""
         print(self.sweep().summary(num_trials))
+
+    def _ended(self, status: str) -> list[Any]:
+        """Keras Tuner's trials that ended so: best first, equal ones by their ids."""
+        trials = [t for t in self.oracle.get_best_trials(_ALL) if t.status == status]
+        sign = -1 if self.oracle.objective.direction == "max" else 1
+        return sorted(trials, key=lambda t: (sign * (t.score or 0), t.trial_id))
+
+    def _history(self, trial: Any) -> History:
+        return load_history(self.run_dir(trial.trial_id))
+
+    def _trial(self, trial: Any) -> Trial:
+        """A finished trial, read once."""
+        name = trial.trial_id
+        if name not in self._read:
+            history, values = self._history(trial), values_of(trial)
+            self._read[name] = Trial(name, values, trial.score, history)
+        return self._read[name]
 
     @property
     def _is_live(self) -> bool:
@@ -305,18 +329,15 @@ class LotteryTuner(keras_tuner.Tuner):
         objective = self.oracle.objective
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
         found = manifest_of(plan, **trainer.facts)
-        names = {each.name: each.get_config() for each in space.space}
-        sweep_file.write(
-            Path(self.project_dir),
-            {
-                **self._oracle_facts,
-                "space": names,
-                "objective": {each.name: each.direction for each in all_of(objective)},
-                "plan": found["plan"],
-                "model": {k: found[k] for k in ("architecture", "compile_config")},
-                "data": found["data"],
-            },
-        )
+        facts = {
+            **self._oracle_facts,
+            "space": {each.name: each.get_config() for each in space.space},
+            "objective": {each.name: each.direction for each in all_of(objective)},
+            "plan": found["plan"],
+            "model": {k: found[k] for k in ("architecture", "compile_config")},
+            "data": found["data"],
+        }
+        sweep_file.write(Path(self.project_dir), facts)
 
     def _plan(self, hp: keras_tuner.HyperParameters) -> Plan:
         hypermodel: SearchedModel = self.hypermodel

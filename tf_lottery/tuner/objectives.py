@@ -9,10 +9,10 @@
     density, best_step         of the ticket that the search returns
     val_accuracy, ...          its metrics on validation data
 
-They are means over the replicates. Test metrics cannot be objectives: test data never
-influence a decision.
+They are means over the replicates. Test data never influence a decision.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -72,14 +72,7 @@ def all_of(objective: Any) -> list[Any]:
 def check_objective(objective: Any, monitors: Iterable[str], maximize: bool) -> None:
     """Raises unless each objective is one that a search will have.
 
-    Args:
-        objective: That of the oracle.
-        monitors: The scores of a training.
-        maximize: Whether a higher monitored score is better.
-
-    Raises:
-        ValueError: No objective, an unknown one, or one that needs another score or
-            direction.
+    `maximize` says whether a higher monitored score is better.
     """
     directions = {name: _of_metric(name) for name in monitors}
     validated = any(name.startswith("val_") for name in directions)
@@ -116,9 +109,7 @@ def figures(history: History) -> dict[str, float]:
     verdict = judge(history)
     chosen = verdict.rounds[verdict.chosen]
     winning = chosen if verdict.won else verdict.rounds[0]
-    trainings = [
-        r[verdict.chosen] for r in history.replicates if len(r) > chosen.number
-    ]
+    trainings = [r[chosen.number] for r in history.replicates if r[chosen.number :]]
     metrics = {name for training in trainings for name in training.outcome.metrics}
     found = {
         name: Spread(tuple(training.score(name) for training in trainings)).mean
@@ -136,11 +127,7 @@ def figures(history: History) -> dict[str, float]:
 
 
 def reported(found: Mapping[str, float], objective: Any) -> dict[str, float]:
-    """The figures of a trial that Keras Tuner gets: its objective's, and ours.
-
-    Raises:
-        FailedTrialError: An objective is NaN or missing.
-    """
+    """The figures of a trial that Keras Tuner gets: its objective's, and ours."""
     names = [each.name for each in all_of(objective)]
     if missing := [name for name in names if name not in found]:
         raise keras_tuner.errors.FailedTrialError(
@@ -148,15 +135,14 @@ def reported(found: Mapping[str, float], objective: Any) -> dict[str, float]:
             "missing."
         )
     # Keras Tuner guesses the direction of other names, and fails where it cannot.
-    names = list(dict.fromkeys([*names, *_DIRECTIONS]))
-    figures = {name: found[name] for name in names if name in found}
+    known = dict.fromkeys([*names, *_DIRECTIONS])
+    figures = {name: found[name] for name in known if name in found}
     return {objective.name: objective.get_value(figures), **figures}
 
 
 def _area(rounds: Sequence[RoundVerdict]) -> float:
     """By the trapezoidal rule, from the dense network to the sparsest round."""
-    x = [-math.log10(round.density) for round in rounds]
-    y = [round.score.mean for round in rounds]
+    points = [(-math.log10(round.density), round.score.mean) for round in rounds]
     return math.fsum(
-        (x[i + 1] - x[i]) * (y[i] + y[i + 1]) / 2 for i in range(len(rounds) - 1)
+        (x2 - x1) * (y1 + y2) / 2 for (x1, y1), (x2, y2) in itertools.pairwise(points)
     )

@@ -65,13 +65,7 @@ def choices_of(choices: Mapping[str, Sequence[Any]]) -> Space:
 
 
 def with_plan(space: Space, plan: Plan, without: Collection[str]) -> Space:
-    """A space that takes from a plan the fields for which it never asks.
-
-    Args:
-        space: What chooses.
-        plan: Has the other fields.
-        without: Fields that are not taken from the plan.
-    """
+    """A space that takes what it never asks for from a plan, except `without`."""
     asked: set[str] = set()
     fields = {each.name for each in dataclasses.fields(Plan)} - {*without}
 
@@ -83,9 +77,9 @@ def with_plan(space: Space, plan: Plan, without: Collection[str]) -> Space:
         if found.get("scope") == "global" != plan.scope:
             # All layers share one rate, except those that keep all their weights.
             rates = found.get("layer_rates", {})
-            found["layer_rates"] = {
-                key: rate for key, rate in rates.items() if not rate
-            }
+            found["layer_rates"] = dict.fromkeys(
+                (k for k in rates if not rates[k]), 0.0
+            )
         return found
 
     return both
@@ -94,12 +88,8 @@ def with_plan(space: Space, plan: Plan, without: Collection[str]) -> Space:
 class Fixed:
     """Keras Tuner's `HyperParameters`, in which some values are fixed.
 
-    Args:
-        hp: The `HyperParameters`.
-        values: The fixed values, by name: they are returned, and never registered.
-
-    Attributes:
-        asked: The names that were asked for.
+    The fixed ones are returned, and never registered. `asked` has all names that were
+    asked for.
     """
 
     _ASKING = ("Boolean", "Choice", "Fixed", "Float", "Int", "get")
@@ -117,13 +107,13 @@ class Fixed:
     @contextlib.contextmanager
     def conditional_scope(self, parent: str, values: Sequence[Any]) -> Iterator[None]:
         """Like that of Keras Tuner, which does not know a parent that is fixed."""
-        before = self._skips
         if parent not in self._values:
             with self._hp.conditional_scope(parent, values):
                 yield
-        else:
-            self._skips = before or self._values[parent] not in values
-            yield
+            return
+        before = self._skips
+        self._skips = before or self._values[parent] not in values
+        yield
         self._skips = before
 
     def _ask(self, method: Any, name: str, *args: Any, **kwargs: Any) -> Any:

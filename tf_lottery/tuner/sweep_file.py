@@ -1,6 +1,7 @@
 """The directory of a sweep, in which no other sweep may continue.
 
-`sweep.json` says which sweep it is: oracle, space, objective, plan, model and data.
+`sweep.json` says which sweep it is: oracle, space, objective, plan, model and data. A
+damaged file in the directory is a `TicketError`.
 """
 
 import json
@@ -11,8 +12,7 @@ from typing import Any
 from tf_lottery.core.archive import write_json
 from tf_lottery.core.errors import PlanMismatchError, TicketError
 
-FILE = "sweep.json"
-
+_FILE = "sweep.json"
 Facts = Mapping[str, Mapping[str, Any]]  # plain values by name, by subject
 _UNEQUAL = {
     "compile_config": "the hash of the model's optimizer, loss and metrics",
@@ -21,31 +21,17 @@ _UNEQUAL = {
 
 
 def write(directory: Path, facts: Facts) -> None:
-    """Writes which sweep a directory holds, or checks it if it is written already.
-
-    Raises:
-        PlanMismatchError: The directory holds another sweep.
-        TicketError: A file in the directory is damaged.
-    """
+    """Writes which sweep a directory holds, or checks it if it is written already."""
     check(directory, facts)
-    if not (directory / FILE).exists():
+    if not (directory / _FILE).exists():
         directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / FILE, facts)
+        write_json(directory / _FILE, facts)
 
 
 def check(directory: Path, facts: Facts) -> None:
-    """Raises unless a directory holds this sweep, or no sweep.
-
-    Args:
-        directory: The tuner's.
-        facts: What is known of the sweep so far.
-
-    Raises:
-        PlanMismatchError: The directory holds another sweep.
-        TicketError: A file in the directory is damaged.
-    """
+    """Raises unless a directory holds this sweep, as far as it is known, or none."""
     paths = [*directory.glob("*.json"), *directory.glob("trial_*/trial.json")]
-    found = {path.name: _read(path) for path in paths}.get(FILE)
+    found = {path.name: _read(path) for path in paths}.get(_FILE)
     if found is None:
         return
     for about, ours in json.loads(json.dumps(facts)).items():

@@ -10,12 +10,7 @@ from tf_lottery.training.trainer import Trainer
 
 
 class Trainers:
-    """Makes the trainers of a sweep.
-
-    Args:
-        dataset: See `find_ticket`.
-        **arguments: The other arguments of `Trainer`.
-    """
+    """Makes the trainers of a sweep, with the arguments of `Trainer` for its data."""
 
     def __init__(self, dataset: Any, **arguments: Any) -> None:
         self._dataset = dataset
@@ -25,8 +20,8 @@ class Trainers:
     def of(self, model: Callable[[], Any], plan: Plan) -> Trainer:
         """The trainer of a plan and of a function that returns a model.
 
-        The trainer of the last call is used again, and nothing is compiled again, if
-        its model and how that is compiled are known to be the same.
+        That of the last call is used again if its compiled model is known to be the
+        same.
         """
         key = self._key(model, plan)
         if self._last and self._last[0] == key and not self._last[1].facts["unknown"]:
