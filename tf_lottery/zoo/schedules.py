@@ -44,7 +44,9 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
                 f"negative. Received: learning_rate={learning_rate}, factor={factor}, "
                 f"warm_up={warm_up}."
             )
-        if not _are_steps(drops):
+        steps = np.asarray(drops)
+        whole = steps.ndim == 1 and (steps.dtype.kind in "iu" or not steps.size)
+        if not whole or (np.diff(steps, prepend=1) < 0).any():
             raise ValueError(
                 "`drops` must be a list of positive steps that ascend. Received: "
                 f"drops={drops!r}."
@@ -81,10 +83,3 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
             "warm_up": self.warm_up,
             "factor": self.factor,
         }
-
-
-def _are_steps(drops: Any) -> bool:
-    steps = np.asarray(drops)
-    if steps.ndim != 1 or (steps.dtype.kind not in "iu" and steps.size):
-        return False
-    return bool((steps > 0).all() and (np.diff(steps) >= 0).all())

@@ -28,11 +28,11 @@ def vgg_19(
 
     Reference: Simonyan & Zisserman, arXiv 1409.1556; Liu et al., arXiv 1810.05270.
     """
+    regularizer = decay(weight_decay)
     layers: list[keras.layers.Layer] = [keras.Input((32, 32, 3), name="images")]
     for stage, (filters, number) in enumerate(_STAGES, start=1):
         for index in range(1, number + 1):
             name = f"stage_{stage}/conv_{index}"
-            regularizer = decay(weight_decay)
             layers += [
                 conv(filters, name, use_bias=False, kernel_regularizer=regularizer),
                 keras.layers.BatchNormalization(name=f"{name}_norm"),
@@ -42,7 +42,7 @@ def vgg_19(
             layers.append(keras.layers.MaxPooling2D(name=f"stage_{stage}/pool"))
     layers += [
         keras.layers.GlobalAveragePooling2D(name="pool"),
-        logits(kernel_regularizer=decay(weight_decay)),
+        logits(kernel_regularizer=regularizer),
     ]
     model = keras.Sequential(layers, name="vgg_19")
     return compiled(model, keras.optimizers.SGD(learning_rate, momentum))
