@@ -78,7 +78,7 @@ def test_what_is_neither_a_ticket_nor_a_model(tmp_path):
 def test_options_of_another_format(ticket, tmp_path):
     refused(ticket, tmp_path, "'saved_model'.*quantize", TypeError, quantize="int8")
     refused(ticket, tmp_path, "latency_runs", ValueError, latency_runs=-1)
-    with pytest.raises(ValueError, match='"packed" or "dense"'):
+    with pytest.raises(ValueError, match="'packed', 'dense'"):
         ticket.export(tmp_path / "ticket", layout="sparse")
     with pytest.raises(ValueError, match=r"must end in .keras"):
         ticket.export(tmp_path / "ticket", format="keras")

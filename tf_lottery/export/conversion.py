@@ -44,10 +44,9 @@ def convert(
     Args:
         model: The model.
         sparse: Whether the converter leaves zeros out, in 1x4 blocks where it can.
-        quantize: See `tflite`.
+        quantize, batch_size: See `tflite`.
         calibration: For "int8": examples on which the ranges of activations are
             measured.
-        batch_size: The number of examples per call; None leaves it open.
 
     Raises:
         ExportError: The converter fails; the message has its words.
@@ -98,10 +97,8 @@ def trial(
     Args:
         content: The file.
         model: The model that it came from.
-        sample: The examples to run it on.
-        wanted: The model's outputs on the sample.
-        tolerance: How large a `difference` may be.
-        of_spread: See `difference`.
+        sample, wanted: The examples to run it on, and the model's outputs on them.
+        tolerance, of_spread: How large a `difference` may be, and of which kind.
     """
     for xnnpack in (False, True):
         where = f"with{'' if xnnpack else 'out'} XNNPACK"
@@ -128,35 +125,26 @@ def _rows(model: Any, sample: Sample) -> Iterator[dict[str, NDArray[Any]]]:
 
 
 def _explained(error: Exception, model: Any, batch_size: int | None) -> str:
-    text = str(error)
+    text, layers = str(error), network(model).adapted
     if "TensorList" in text and batch_size is None:
         return (
             "A recurrent layer cannot be converted to TFLite with an open batch size. "
             "Pass `batch_size=1`."
         )
     missing = sorted({*re.findall(r"'tf\.(\w+)' op is neither", text)})
-    if missing:
-        return (
-            f"TFLite must have every operator of the model. It lacks, for these types, "
-            f"{', '.join(missing)}.{_preprocessing(model)} {_instead(model)}"
-        )
-    return f"TFLite cannot hold this model: {_line(error)}"
-
-
-def _preprocessing(model: Any) -> str:
-    layers = network(model).adapted
-    if not layers:
-        return ""
-    return (
+    if not missing:
+        return f"TFLite cannot hold this model: {_line(error)}"
+    adapted = (
         f" These may be of {', '.join(layers)}: search a model without such layers, "
         "whose inputs are what they compute, or keep them."
     )
-
-
-def _instead(model: Any) -> str:
     # A packed SavedModel holds no lookup table.
-    more = ', layout="dense"' if network(model).adapted else ""
-    return f'Export it with format="saved_model"{more}.'
+    layout = ', layout="dense"' if layers else ""
+    return (
+        f"TFLite must have every operator of the model. It lacks, for these types, "
+        f"{', '.join(missing)}.{adapted if layers else ''} Export it with "
+        f'format="saved_model"{layout}.'
+    )
 
 
 def _line(error: Exception) -> str:

@@ -75,11 +75,18 @@ class Options:
 class Job:
     """One export.
 
+    Args:
+        exported: A ticket or a model.
+        path, options: Where the file goes, and the options of the export.
+        in_float32: Whether half precision becomes float32.
+        other_data: What to compare on, if there are neither `options.data` nor data of
+            the search.
+        input_shape: The shape of one example, if there are no data.
+        tolerance, of_spread: How large a `difference` may be, and of which kind.
+
     Attributes:
         source: The model and its dense twin.
         was_in_half: Whether the model computed in half precision, and now does not.
-        path: Where the file goes.
-        options: The options of the export.
         sample: The examples on which the file is compared.
         wanted: The outputs of the model on these examples.
     """
@@ -93,20 +100,11 @@ class Job:
         in_float32: bool = False,
         other_data: Any = None,
         input_shape: Sequence[int] | None = None,
+        tolerance: float = EXACT,
+        of_spread: bool = False,
     ) -> None:
-        """Finds what is exported.
-
-        Args:
-            exported: A ticket or a model.
-            path: Where the file goes.
-            options: The options of the export.
-            in_float32: Whether half precision becomes float32.
-            other_data: What to compare on, if there are neither `options.data` nor
-                data of the search.
-            input_shape: The shape of one example, if there are no data.
-        """
-        self.path = Path(path)
-        self.options = options
+        self.path, self.options = Path(path), options
+        self.tolerance, self.of_spread = tolerance, of_spread
         check_free(self.path, options.overwrite)
         with binding_of(exported).by_name(options.custom_objects):
             source = source_of(
@@ -116,7 +114,7 @@ class Job:
                 options.safe_mode,
                 options.model,
             )
-            self.was_in_half = in_float32 and source.in_half
+            self.was_in_half = in_float32 and network(source.model).in_half
             self.source = source.in_float32() if self.was_in_half else source
         if options.verbose:
             print(f"Exporting {self.path}: writes, runs and times it.", flush=True)
@@ -144,14 +142,11 @@ class Job:
         with binding_of(model).by_name(self.options.custom_objects):
             compaction = network(model).compacted(drop_inputs)
         outputs = runtime.keras_model(compaction.model).predict(self.sample.inputs)
-        self.check(outputs, EXACT)
+        self.check(difference(outputs, self.wanted), EXACT)
         return compaction
 
-    def check(
-        self, outputs: Sequence[Any], tolerance: float, of_spread: bool = False
-    ) -> None:
-        """Raises unless outputs are those of the model, see `difference`."""
-        found = difference(outputs, self.wanted, of_spread=of_spread)
+    def check(self, found: float, tolerance: float) -> None:
+        """Raises if outputs have a larger `difference` to those of the model."""
         if not found <= tolerance:
             raise ExportError(
                 f"The exported model must give the ticket's outputs. On {self.sample} "

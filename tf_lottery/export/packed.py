@@ -59,12 +59,7 @@ def save_packed(model: Any, path: PathLike) -> None:
 
 
 def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
-    """The matrices as the directory holds them.
-
-    Args:
-        path: The directory that `save_packed` wrote.
-        model: The model that was written, for the names and the order.
-    """
+    """The matrices in a directory that `save_packed` wrote of a model."""
     reader = tf.train.load_checkpoint(str(Path(path, "variables", "variables")))
     masks, values, found = b"", dict[str, Array](), []
     for name, weight in network(model).variables.items():
@@ -84,11 +79,7 @@ def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
 
 
 class _Packed(tf.Module):
-    """Arrays as bits and values, and variables that are filled when it is loaded.
-
-    Attributes:
-        weights: The variables, one per array.
-    """
+    """Arrays as bits and values, and `weights` that are filled when it is loaded."""
 
     def __init__(self, arrays: Sequence[Array]) -> None:
         super().__init__()
@@ -118,8 +109,11 @@ class _Packed(tf.Module):
         }
 
         def unpack() -> None:
-            mask = iter(_parts(self.mask, masks))
-            values = {d: iter(_parts(self.values[d], kept[d])) for d in kept}
+            mask = iter(tf.split(self.mask, list(map(len, masks))))
+            values = {
+                dtype: iter(tf.split(self.values[dtype], list(map(len, parts))))
+                for dtype, parts in kept.items()
+            }
             unpacked = {dtype: _unpacked(dtype) for dtype in kept}
             for weight in weights:
                 dtype = weight.dtype.name
@@ -154,11 +148,6 @@ def _keep_out_of_checkpoint(variable: Any) -> None:
 
     variable._serialize_to_tensors = dict
     variable._export_to_saved_model_graph = export_without_value
-
-
-def _parts(joined: Any, arrays: Iterable[Array]) -> Any:
-    """The parts of a joined array."""
-    return tf.split(joined, [len(array) for array in arrays])
 
 
 def _unpacked(dtype: str) -> Any:

@@ -95,6 +95,8 @@ def tflite(
         in_float32=True,
         other_data=representative_data,
         input_shape=input_shape,
+        tolerance=tolerance,
+        of_spread=quantize in ("dynamic", "int8"),
     )
     calibration = _calibration(job, representative_data) if quantize == "int8" else None
     compaction = job.compacted(compact, drop_inputs)
@@ -106,14 +108,13 @@ def tflite(
     dense = make(job.source.dense, sparse=False)
     stripped = make(job.source.model, sparse=False)
 
-    of_spread = quantize in ("dynamic", "int8")
     test = functools.partial(
         trial,
         model=job.source.model,
         sample=job.sample,
         wanted=job.wanted,
         tolerance=tolerance,
-        of_spread=of_spread,
+        of_spread=job.of_spread,
     )
     files, rejected = _files(sparse, stripped, compaction, make)
     found = _smallest(files, rejected, test)
@@ -128,11 +129,9 @@ def tflite(
     name, content = found
     return finish(
         job,
-        functools.partial(_write, content=content),
+        lambda to: to.write_bytes(content),
         functools.partial(_read, model=job.source.model, quantize=quantize),
         format={"format": "TFLite", "quantize": quantize, "encoding": name},
-        tolerance=tolerance,
-        of_spread=of_spread,
         dense=(size_of(dense), runtime.tflite(dense, job.source.model)),
         stripped=size_of(stripped),
         compaction=compaction,
@@ -155,10 +154,8 @@ def _calibration(job: Job, data: Any) -> Sample:
 
 def _check_int8(model: Any, batch_size: int | None) -> None:
     """Raises if the converter would end the process, as it does for loops in int8."""
-    if (
-        "WHILE"
-        in TFLiteFile(convert(model, sparse=False, batch_size=batch_size)).operators
-    ):
+    content = convert(model, sparse=False, batch_size=batch_size)
+    if "WHILE" in TFLiteFile(content).operators:
         raise ExportError(
             "In int8 a model must not need a loop in TFLite, whose converter crashes "
             "on loops. Received: a recurrent layer that becomes a loop (an LSTM on "
@@ -218,10 +215,6 @@ def _none_of(rejected: Mapping[str, str], sample: Sample) -> ExportError:
         'some as `data=`. Else use `sparse="auto"`, another `quantize`, or '
         "`batch_size=1`."
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def _read(path: Path, model: Any, quantize: str | None) -> Exported:
