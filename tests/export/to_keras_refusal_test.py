@@ -15,7 +15,8 @@ from tests.models import keras, layers, tf, tiny, with_state
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError, TicketError
 from tf_lottery.export.finish import _check_sparsity
-from tf_lottery.export.job import Job, Options
+from tf_lottery.export.job import Job
+from tf_lottery.export.options import Options
 from tf_lottery.export.stored import stored
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")

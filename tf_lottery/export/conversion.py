@@ -20,8 +20,8 @@ from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime
 from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.agreement import difference
 from tf_lottery.export.binding import network
+from tf_lottery.export.job import Job
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.sample import Sample
 
@@ -83,36 +83,21 @@ def convert(
     return content
 
 
-def trial(
-    content: bytes,
-    model: Any,
-    sample: Sample,
-    wanted: Any,
-    tolerance: float,
-    *,
-    of_spread: bool = False,
-) -> str:
-    """Runs a file with and without XNNPACK; returns why it cannot be used, or "".
-
-    Args:
-        content: The file.
-        model: The model that it came from.
-        sample, wanted: The examples to run it on, and the model's outputs on them.
-        tolerance, of_spread: How large a `difference` may be, and of which kind.
-    """
+def trial(content: bytes, job: Job) -> str:
+    """Runs a file with and without XNNPACK; returns why it cannot be used, or ""."""
     for xnnpack in (False, True):
         where = f"with{'' if xnnpack else 'out'} XNNPACK"
         try:
             with quiet():
-                loaded = runtime.tflite(content, model, xnnpack=xnnpack)
-                outputs = loaded.predict(sample.inputs)
+                loaded = runtime.tflite(content, job.source.model, xnnpack=xnnpack)
+                outputs = loaded.predict(job.sample.inputs)
         except (RuntimeError, ValueError) as error:
             return f"does not run {where}: {_line(error)}"
-        found = difference(outputs, wanted, of_spread=of_spread)
+        found = job.difference(outputs)
         if np.isnan(found):
             return f"returns NaN or infinities {where}"
-        if found > tolerance:
-            return f"differs by {found:.2g} {where}, more than {tolerance}"
+        if found > job.tolerance:
+            return f"differs by {found:.2g} {where}, more than {job.tolerance}"
     return ""
 
 

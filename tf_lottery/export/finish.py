@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from tf_lottery import bindings
-from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import latency, runtime, sample
-from tf_lottery.export.agreement import accuracy, argmax_agreement, difference, largest
+from tf_lottery.export.agreement import accuracy, argmax_agreement, largest
 from tf_lottery.export.binding import network
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import Size, placed, sha256, size
@@ -50,7 +49,6 @@ def finish(
     format: Mapping[str, Any],
     dense: tuple[Size, Loaded],
     stripped: Size,
-    compaction: Compaction,
     rejected: Mapping[str, str] | None = None,
 ) -> Card:
     """Writes a file, checks what was written, and moves it into place with its card.
@@ -61,12 +59,11 @@ def finish(
         format, rejected: See `Card`.
         dense: The dense network's file of the same format: its size, and ready to run.
         stripped: The size of the pruned network's file with its zeros.
-        compaction: What was removed of the model.
 
     Raises:
         ExportError: The file is not the ticket. Nothing is at its path then.
     """
-    source = job.source
+    source, compaction = job.source, job.compaction
     with placed(job.path, job.options.overwrite) as temporary:
         write(temporary)
         exported = read(temporary)
@@ -145,7 +142,6 @@ def _latency(job: Job, exported: Loaded, dense: Loaded) -> dict[str, Any] | None
 
 
 def _comparison(job: Job, outputs: Sequence[Any]) -> dict[str, Any]:
-    relative = difference(outputs, job.wanted, of_spread=job.of_spread)
     labels, scores = job.sample.labels, {}
     if job.source.dense_is_trained:
         dense = runtime.keras_model(job.source.dense).predict(job.sample.inputs)
@@ -155,7 +151,7 @@ def _comparison(job: Job, outputs: Sequence[Any]) -> dict[str, Any]:
     return {
         "sample": str(job.sample),
         "max_difference": largest(outputs, job.wanted),
-        "relative_difference": relative,
+        "relative_difference": job.difference(outputs),
         "tolerance": job.tolerance,
         "argmax_agreement": argmax_agreement(outputs, job.wanted),
         "accuracy": {k: v for k, v in scores.items() if v is not None},

@@ -16,6 +16,7 @@ from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.core.ticket_weights import chosen, outcome_weights
 from tf_lottery.export._tensorflow import tf
 from tf_lottery.export.binding import binding_of, network
+from tf_lottery.export.options import Options
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,11 @@ class Source:
         )
 
 
-def source_of(
-    exported: Any,
-    weights: str,
-    custom_objects: Mapping[str, Any] | None = None,
-    safe_mode: bool = True,
-    model: Any = None,
-) -> Source:
-    """The source of an export, from a ticket or a model.
+def source_of(exported: Any, options: Options) -> Source:
+    """The source of an export.
 
-    Args:
-        exported: A ticket, a model of `ticket.model()` (trained further, or not), or
-            a plain Keras model, whose zeros are taken as they are.
-        weights, custom_objects, safe_mode, model: See `Options`.
+    It is made from a ticket, a model of `ticket.model()` (trained further, or not), or
+    a plain Keras model, whose zeros are taken as they are.
 
     Raises:
         ExportError: A pruned weight is not zero, a weight is not finite, or this is
@@ -80,12 +73,15 @@ def source_of(
             f"Received: the scope of {type(tf.distribute.get_strategy()).__name__}."
         )
     if isinstance(exported, Ticket):
-        chosen(exported, weights)  # raises before anything is built
+        chosen(exported, options.weights)  # raises before anything is built
         like = binding_of(exported).basis(
-            exported, model, custom_objects=custom_objects, safe_mode=safe_mode
+            exported,
+            options.model,
+            custom_objects=options.custom_objects,
+            safe_mode=options.safe_mode,
         )
-        return _of_ticket(exported, weights, like)
-    if model is not None:
+        return _of_ticket(exported, options.weights, like)
+    if options.model is not None:
         raise ValueError(
             "`model` must be left out unless a ticket is exported, whose weights go "
             f"into it. Received: `model`, and a {type(exported).__name__} to export."
@@ -127,7 +123,10 @@ def strip(
         model.save("ticket.keras")
         ```
     """
-    return source_of(source, weights, custom_objects, safe_mode, model).model
+    options = Options(
+        weights, custom_objects=custom_objects, safe_mode=safe_mode, model=model
+    )
+    return source_of(source, options).model
 
 
 def compact(model: Any, *, drop_inputs: bool = False) -> Compaction:

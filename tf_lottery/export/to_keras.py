@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.errors import ExportError
@@ -16,7 +15,8 @@ from tf_lottery.export.binding import network
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import size
 from tf_lottery.export.finish import Exported, finish
-from tf_lottery.export.job import Job, Options
+from tf_lottery.export.job import Job
+from tf_lottery.export.options import Options
 from tf_lottery.export.packed import read_packed, save_packed
 from tf_lottery.export.runtime import SIGNATURE, Loaded, serving
 from tf_lottery.export.stored import of_model
@@ -29,8 +29,6 @@ def saved_model(
     path: PathLike,
     *,
     layout: str = "packed",
-    compact: bool = False,
-    drop_inputs: bool = False,
     **options: Any,
 ) -> Card:
     """Writes a SavedModel that needs no tfmot and is exactly as sparse as the ticket.
@@ -42,10 +40,8 @@ def saved_model(
             unpacked once when it is loaded, by plain `tf.saved_model.load` or
             TensorFlow Serving. "dense" holds the zeros too, and the layers for
             `tf_keras.models.load_model`.
-        compact: Whether to remove dead and constant units first, see `compact`.
-        drop_inputs: With `compact`, whether to drop inputs that no weight uses.
-        **options: See `Options`: weights, data, latency_runs, overwrite,
-            custom_objects, safe_mode, model, verbose.
+        **options: See `Options`: weights, data, compact, drop_inputs, latency_runs,
+            overwrite, custom_objects, safe_mode, model, verbose.
 
     Returns:
         The card, also written next to the directory as JSON and Markdown.
@@ -62,8 +58,7 @@ def saved_model(
     """
     check_choice("layout", layout, ("packed", "dense"))
     job = Job(source, path, Options.of("saved_model", options))
-    compaction = job.compacted(compact, drop_inputs)
-    model = compaction.model
+    model = job.compaction.model
 
     def load(written: Path) -> Loaded:
         return runtime.saved_model(written, model)
@@ -78,7 +73,6 @@ def saved_model(
 
     return _finish(
         job,
-        compaction,
         {"format": "SavedModel", "layout": layout},
         save=save_packed if layout == "packed" else _save_dense,
         save_zeros=_save_dense,
@@ -87,25 +81,17 @@ def saved_model(
     )
 
 
-def keras_file(
-    source: Any,
-    path: PathLike,
-    *,
-    compact: bool = False,
-    drop_inputs: bool = False,
-    **options: Any,
-) -> Card:
+def keras_file(source: Any, path: PathLike, **options: Any) -> Card:
     """Writes a `.keras` file of the plain model; it stores zeros.
 
     Args:
-        source, compact, drop_inputs, **options: See `saved_model`.
+        source, **options: See `saved_model`.
         path: The file; it must end in `.keras`.
     """
     if Path(path).suffix != ".keras":
         raise ValueError(f"`path` must end in .keras. Received: {str(path)!r}.")
     job = Job(source, path, Options.of("keras", options))
-    compaction = job.compacted(compact, drop_inputs)
-    seen = network(compaction.model)
+    seen = network(job.compaction.model)
 
     def load(written: Path) -> Any:
         return seen.load(written, job.options.custom_objects, job.options.safe_mode)
@@ -118,7 +104,6 @@ def keras_file(
     try:
         return _finish(
             job,
-            compaction,
             {"format": "Keras file"},
             save=lambda model, to: network(model).save(to),
             load=lambda written: runtime.keras_model(load(written)),
@@ -133,7 +118,6 @@ def keras_file(
 
 def _finish(
     job: Job,
-    compaction: Compaction,
     format: Mapping[str, Any],
     *,
     save: Save,
@@ -150,12 +134,11 @@ def _finish(
         (save_zeros or save)(job.source.model, stripped)
         return finish(
             job,
-            functools.partial(save, compaction.model),
+            functools.partial(save, job.compaction.model),
             read,
             format=format,
             dense=(size(dense), load(dense)),
             stripped=size(stripped),
-            compaction=compaction,
         )
 
 

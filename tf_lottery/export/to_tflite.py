@@ -22,7 +22,8 @@ from tf_lottery.export.encoding import leave_zeros_out
 from tf_lottery.export.files import size_of
 from tf_lottery.export.finish import Exported, finish
 from tf_lottery.export.flatbuffer import TFLiteFile
-from tf_lottery.export.job import Job, Options
+from tf_lottery.export.job import Job
+from tf_lottery.export.options import Options
 from tf_lottery.export.sample import Sample, take
 
 DENSE, SPARSE, BLOCKS = "zeros stored", "zeros left out", "blocks of 1x4"
@@ -34,8 +35,6 @@ def tflite(
     *,
     quantize: str | None = None,
     sparse: bool | str = "auto",
-    compact: bool = True,
-    drop_inputs: bool = False,
     representative_data: Any = None,
     batch_size: int | None = None,
     input_shape: Sequence[int] | None = None,
@@ -56,8 +55,6 @@ def tflite(
             run on the sparse kernel: such a file is the smallest and fastest for
             tickets with `block_size=(1, 4)`, and larger but often faster for other very
             sparse tickets.
-        compact: Whether to remove dead and constant units first, see `compact`.
-        drop_inputs: With `compact`, whether to drop inputs that no weight uses.
         representative_data: For "int8": a dataset or array of inputs. Default: the
             training data of the search, if they are at hand.
         batch_size: The number of examples per call; None leaves it open. Recurrent
@@ -68,8 +65,8 @@ def tflite(
             the difference, as a fraction of that of the outputs (1e-5, float16
             0.002) or, where weights are quantized, of their spread over the examples
             (dynamic 0.05, int8 0.1).
-        **options: See `Options`: weights, data, latency_runs, overwrite,
-            custom_objects, safe_mode, model, verbose.
+        **options: See `Options`: weights, data, compact, drop_inputs, latency_runs,
+            overwrite, custom_objects, safe_mode, model, verbose.
 
     Returns:
         The card, also written next to the file as JSON and Markdown. It says which
@@ -91,38 +88,30 @@ def tflite(
     job = Job(
         source,
         path,
-        Options.of("tflite", options),
+        Options.of("tflite", {"compact": True, **options}),
         in_float32=True,
         other_data=representative_data,
         input_shape=input_shape,
         tolerance=tolerance,
         of_spread=quantize in ("dynamic", "int8"),
     )
-    calibration = _calibration(job, representative_data) if quantize == "int8" else None
-    compaction = job.compacted(compact, drop_inputs)
+    calibration = None
+    if quantize == "int8":
+        calibration = _calibration(job, representative_data)
+        _check_int8(job.source.model, batch_size)
     make = functools.partial(
         convert, quantize=quantize, calibration=calibration, batch_size=batch_size
     )
-    if quantize == "int8":
-        _check_int8(job.source.model, batch_size)
     dense = make(job.source.dense, sparse=False)
     stripped = make(job.source.model, sparse=False)
 
-    test = functools.partial(
-        trial,
-        model=job.source.model,
-        sample=job.sample,
-        wanted=job.wanted,
-        tolerance=tolerance,
-        of_spread=job.of_spread,
-    )
-    files, rejected = _files(sparse, stripped, compaction, make)
-    found = _smallest(files, rejected, test)
-    if found is None and compaction.removed and sparse == "auto":
+    files, rejected = _files(sparse, stripped, job.compaction, make)
+    found = _smallest(files, rejected, job)
+    if found is None and job.compaction.removed and sparse == "auto":
         # An int8 kernel may refuse the shapes of a smaller network.
-        compaction = job.whole
-        files, more = _files(sparse, stripped, compaction, make)
-        found = _smallest(files, more, test)
+        job.compaction = job.whole
+        files, more = _files(sparse, stripped, job.compaction, make)
+        found = _smallest(files, more, job)
         rejected |= {f"{name}, not compacted": why for name, why in more.items()}
     if found is None:
         raise _none_of(rejected, job.sample)
@@ -134,7 +123,6 @@ def tflite(
         format={"format": "TFLite", "quantize": quantize, "encoding": name},
         dense=(size_of(dense), runtime.tflite(dense, job.source.model)),
         stripped=size_of(stripped),
-        compaction=compaction,
         rejected=rejected,
     )
 
@@ -193,14 +181,14 @@ def _files(
 
 
 def _smallest(
-    files: Mapping[str, bytes], rejected: dict[str, str], test: Callable[[bytes], str]
+    files: Mapping[str, bytes], rejected: dict[str, str], job: Job
 ) -> tuple[str, bytes] | None:
     """The smallest file that passes its trial; the others are named in `rejected`."""
     chosen: tuple[str, bytes] | None = None
     for name, content in sorted(files.items(), key=lambda item: len(item[1])):
         if chosen:
             rejected[name] = f"is not smaller, {len(content):,} bytes"
-        elif reason := test(content):
+        elif reason := trial(content, job):
             rejected[name] = reason
         else:
             chosen = name, content
