@@ -25,7 +25,7 @@ from tf_lottery.export.job import Job
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.sample import Sample
 
-QUANTIZE = (None, "float16", "dynamic", "int8")
+# By what is quantized, how far outputs may be from the model's.
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
 CALIBRATION = 500  # examples
 LIMIT = 2**31  # bytes of a flatbuffer

@@ -54,7 +54,12 @@ def save_packed(model: Any, path: PathLike) -> None:
             'Export it with layout="dense".'
         )
     function.set_external_captures([handles.get(id(c), c) for c in captures])
-    root.serve = _calling(function)
+    specs, _ = function.structured_input_signature
+
+    def serve(*inputs: Any) -> Any:
+        return function(*inputs)  # its captures are saved again
+
+    root.serve = tf.function(serve, input_signature=specs)
     tf.saved_model.save(root, str(path), signatures={SIGNATURE: root.serve})
 
 
@@ -98,7 +103,8 @@ class _Packed(tf.Module):
         for weight in weights:
             _keep_out_of_checkpoint(weight)
             array = weight.numpy()
-            present = _present(array)
+            # -0.0 is kept, or outputs could differ in bits.
+            present = bits(array).any(axis=1).reshape(array.shape)
             masks.append(np.packbits(present))
             kept.setdefault(array.dtype.name, []).append(array[present])
         # Few variables, since each takes a kilobyte in the graph.
@@ -162,21 +168,6 @@ def _unpacked(dtype: str) -> Any:
 
     specs = [tf.TensorSpec([None], each) for each in (tf.uint8, dtype, tf.int64)]
     return tf.function(unpacked, input_signature=specs)
-
-
-def _calling(function: Any) -> Any:
-    """A `tf.function` that calls a concrete one, so its captures are saved again."""
-    specs, _ = function.structured_input_signature
-
-    def serve(*inputs: Any) -> Any:
-        return function(*inputs)
-
-    return tf.function(serve, input_signature=specs)
-
-
-def _present(array: Array) -> NDArray[np.bool_]:
-    """Where an array is not +0.0; -0.0 is kept, or outputs could differ in bits."""
-    return np.asarray(bits(array).any(axis=1).reshape(array.shape))
 
 
 def _digest(arrays: Iterable[Array]) -> str:

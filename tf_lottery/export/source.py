@@ -29,8 +29,7 @@ class Source:
         dense_is_trained: Whether `dense` has trained weights; if not, random numbers
             stand for its pruned ones.
         masks: The ticket's masks; for a plain model, where its matrices are not zero.
-        weights: Which of the ticket's weights, in words.
-        round: The ticket's round, or None for a model.
+        weights, round: See `Card`.
         data: The data of the search, if they are at hand.
     """
 
@@ -56,10 +55,7 @@ class Source:
 
 
 def source_of(exported: Any, options: Options) -> Source:
-    """The source of an export.
-
-    It is made from a ticket, a model of `ticket.model()` (trained further, or not), or
-    a plain Keras model, whose zeros are taken as they are.
+    """The source of a ticket, of a model of `ticket.model()`, or of a plain model.
 
     Raises:
         ExportError: A pruned weight is not zero, a weight is not finite, or this is
@@ -133,16 +129,14 @@ def compact(model: Any, *, drop_inputs: bool = False) -> Compaction:
     """Removes the units that do nothing, exactly.
 
     Dead units have no surviving outgoing weight, constant units have no surviving
-    incoming weight. Real tickets have both.
+    incoming weight. It follows Dense, Conv1D to Conv3D, BatchNormalization,
+    activations, dropout, pooling, zero padding, Flatten, Concatenate, residual Add and
+    the other merging layers, also in nested models. All other layers keep their units.
+    A layer without a needed unit keeps one.
 
-    It follows Dense, Conv1D to Conv3D, BatchNormalization, activations, dropout,
-    pooling, zero padding, Flatten, Concatenate, residual Add and the other merging
-    layers, also in nested models. All other layers keep their units. A layer without a
-    needed unit keeps one.
-
-    On LeNet-300-100 and LeNet-5, on a CPU, the outputs were equal bit for bit if only
-    dead units were removed, and within 4e-7 of the largest if constants were folded or
-    inputs dropped: the rest is then added up in another order.
+    On a CPU, LeNet's outputs were equal bit for bit if only dead units were removed,
+    and within 4e-7 of the largest if constants were folded or inputs dropped: the rest
+    is then added up in another order.
 
     Args:
         model: A functional or Sequential model: plain, or of `ticket.model()`.

@@ -11,13 +11,7 @@ from tf_lottery.core.checks import check_choice, check_count
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import runtime
 from tf_lottery.export.card import Card
-from tf_lottery.export.conversion import (
-    CALIBRATION,
-    QUANTIZE,
-    TOLERANCES,
-    convert,
-    trial,
-)
+from tf_lottery.export.conversion import CALIBRATION, TOLERANCES, convert, trial
 from tf_lottery.export.encoding import leave_zeros_out
 from tf_lottery.export.files import size_of
 from tf_lottery.export.finish import Exported, finish
@@ -231,7 +225,7 @@ def _read(path: Path, model: Any, quantize: str | None) -> Exported:
 def _check_arguments(
     quantize: Any, sparse: Any, representative: Any, batch_size: Any, tolerance: Any
 ) -> None:
-    check_choice("quantize", quantize, QUANTIZE)
+    check_choice("quantize", quantize, tuple(TOLERANCES))
     if not isinstance(sparse, bool) and sparse not in ("auto", "blocks"):
         raise ValueError(
             '`sparse` must be one of "auto", True, False, "blocks". '

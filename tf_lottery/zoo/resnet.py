@@ -20,9 +20,8 @@ def resnet_18(
     pooling, and ten outputs. Where a stage begins, a 1x1 convolution is the shortcut.
 
     Args:
-        learning_rate: A number or a schedule such as `StepDecay`, for SGD.
-        momentum: The momentum of SGD.
-        weight_decay: The weight decay of the kernels.
+        learning_rate: A number or a schedule such as `StepDecay`.
+        momentum, weight_decay: Of SGD, and of the kernels.
 
     Returns:
         A model from 32x32x3 images to ten logits. Its layers are `conv`,

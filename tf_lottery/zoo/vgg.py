@@ -18,9 +18,7 @@ def vgg_19(
     and each convolution has batch normalization.
 
     Args:
-        learning_rate: A number or a schedule such as `StepDecay`, for SGD.
-        momentum: The momentum of SGD.
-        weight_decay: The weight decay of the kernels.
+        learning_rate, momentum, weight_decay: See `resnet_18`.
 
     Returns:
         A model from 32x32x3 images to ten logits. Its layers are `stage_1/conv_1` and

@@ -1,4 +1,4 @@
-"""A plain model of tf_keras as exports see it, and its `.keras` file."""
+"""Plain models of tf_keras, as exports see them."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -14,9 +14,16 @@ from tf_lottery.bindings.tf_keras.exporting.compaction import compact
 from tf_lottery.bindings.tf_keras.exporting.examples import examples
 from tf_lottery.bindings.tf_keras.exporting.graph import is_functional
 from tf_lottery.bindings.tf_keras.exporting.macs import macs
-from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
-from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half
+from tf_lottery.bindings.tf_keras.layers import (
+    finalize,
+    named_layers,
+    named_weights,
+)
+from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
 from tf_lottery.core.errors import ExportError
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import State
 from tf_lottery.core.words import quiet
 
 
@@ -130,6 +137,29 @@ class Network:
                     'format="saved_model", layout="dense".'
                 )
         return ""
+
+
+def plain(model: Any, weights: State | None = None, *, in_float32: bool = False) -> Any:
+    """See `protocol.Binding`."""
+    copied = unwrap(model, in_float32)
+    if weights is not None:
+        for path, weight in named_weights(copied).items():
+            weight.assign(weights[path])
+        finalize(copied)
+    return copied
+
+
+def masks_of(model: Any) -> Masks:
+    """See `protocol.Binding`."""
+    if wrappers(model):
+        return Masks(Live(model).replica_masks()[0])
+    return Masks(
+        {
+            path: weight.numpy() != 0
+            for path, weight in named_weights(model).items()
+            if len(weight.shape) > 1 and weight.dtype.is_floating
+        }
+    )
 
 
 def _ports(names: list[str], tensors: list[Any]) -> tuple[Port, ...]:
