@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
 from tf_lottery.export.job import Job
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.sample import Sample
@@ -39,14 +38,10 @@ def convert(
     calibration: Sample | None = None,
     batch_size: int | None = None,
 ) -> bytes:
-    """The TFLite file of a plain Keras model.
+    """The TFLite file of a plain Keras model, see `tflite`.
 
-    Args:
-        model: The model.
-        sparse: Whether the converter leaves zeros out, in 1x4 blocks where it can.
-        quantize, batch_size: See `tflite`.
-        calibration: For "int8": examples on which the ranges of activations are
-            measured.
+    If it is `sparse`, the converter leaves zeros out, in 1x4 blocks where it can. For
+    "int8", the ranges of activations are measured on the examples of `calibration`.
 
     Raises:
         ExportError: The converter fails; the message has its words.

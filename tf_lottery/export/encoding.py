@@ -14,7 +14,7 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.export._tensorflow import schema
+from tf_lottery.export._frameworks import schema
 from tf_lottery.export.flatbuffer import TYPES
 
 # The types of weights; int8 weights are quantized around 0.

@@ -12,8 +12,8 @@ import numpy as np
 from tf_lottery import bindings
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import latency, runtime, sample
+from tf_lottery.export._frameworks import network
 from tf_lottery.export.agreement import accuracy, argmax_agreement, largest
-from tf_lottery.export.binding import network
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import Size, placed, sha256, size
 from tf_lottery.export.job import Job

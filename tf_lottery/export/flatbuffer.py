@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.export._tensorflow import schema
+from tf_lottery.export._frameworks import schema
 from tf_lottery.export.stored import StoredTensor, stored
 
 # NumPy's name of each type, such as "float32".

@@ -9,8 +9,8 @@ from tf_lottery.core.archive import PathLike
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import telling_line
 from tf_lottery.export import runtime, sample
+from tf_lottery.export._frameworks import binding_of, network
 from tf_lottery.export.agreement import difference
-from tf_lottery.export.binding import binding_of, network
 from tf_lottery.export.files import check_free
 from tf_lottery.export.options import Options
 from tf_lottery.export.source import source_of

@@ -15,17 +15,10 @@ _CHUNK = 0.002  # seconds that one measurement lasts at least
 def time_pairs(
     run: Callable[[], Any], reference: Callable[[], Any], runs: int
 ) -> dict[str, float]:
-    """The time of `run`, and its ratio to that of `reference`.
+    """The times of `runs` pairs of calls, as `Card.latency` has them, except "on".
 
-    Both are called in turns, in random order: whatever else the machine does slows both
-    down alike.
-
-    Args:
-        run, reference: The functions to time.
-        runs: The number of pairs of measurements.
-
-    Returns:
-        What `Card.latency` holds, except "on".
+    Both functions are called in turns, in random order: whatever else the machine does
+    slows both down alike.
     """
     functions = (run, reference)
     calls = [_calls(function) for function in functions]

@@ -40,11 +40,7 @@ class Options:
 
     @classmethod
     def of(cls, format: str, given: Mapping[str, Any]) -> "Options":
-        """The options that were given to a format's function.
-
-        Raises:
-            TypeError: One that the format does not have.
-        """
+        """The options that were given to a format's function, if it has them."""
         known = [each.name for each in dataclasses.fields(cls)]
         unknown = given.keys() - set(known)
         if unknown:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.encoding import bits
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored
 

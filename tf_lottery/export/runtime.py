@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
 
 Arrays = Sequence[NDArray[Any]]
 Predict = Callable[[Arrays], list[NDArray[Any]]]

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from tf_lottery.bindings.parts import Port
 from tf_lottery.core.data import Data
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
 
 SIZE = 1000  # examples
 

@@ -14,8 +14,7 @@ from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
 from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.core.ticket_weights import chosen, outcome_weights
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import binding_of, network
+from tf_lottery.export._frameworks import binding_of, network, tf
 from tf_lottery.export.options import Options
 
 

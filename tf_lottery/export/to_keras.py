@@ -10,8 +10,7 @@ from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import runtime
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import size
 from tf_lottery.export.finish import Exported, finish

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice, check_count
 from tf_lottery.core.errors import ExportError
@@ -21,6 +20,13 @@ from tf_lottery.export.options import Options
 from tf_lottery.export.sample import Sample, take
 
 DENSE, SPARSE, BLOCKS = "zeros stored", "zeros left out", "blocks of 1x4"
+# The encodings to try, by `sparse`.
+_WANTED: dict[bool | str, tuple[str, ...]] = {
+    "auto": (DENSE, SPARSE, BLOCKS),
+    True: (SPARSE, BLOCKS),
+    "blocks": (BLOCKS,),
+    False: (DENSE,),
+}
 
 
 def tflite(
@@ -99,13 +105,12 @@ def tflite(
     dense = make(job.source.dense, sparse=False)
     stripped = make(job.source.model, sparse=False)
 
-    files, rejected = _files(sparse, stripped, job.compaction, make)
-    found = _smallest(files, rejected, job)
+    rejected, more = dict[str, str](), dict[str, str]()
+    found = _smallest(job, sparse, stripped, make, rejected)
     if found is None and job.compaction.removed and sparse == "auto":
         # An int8 kernel may refuse the shapes of a smaller network.
         job.compaction = job.whole
-        files, more = _files(sparse, stripped, job.compaction, make)
-        found = _smallest(files, more, job)
+        found = _smallest(job, sparse, stripped, make, more)
         rejected |= {f"{name}, not compacted": why for name, why in more.items()}
     if found is None:
         raise _none_of(rejected, job.sample)
@@ -145,48 +150,40 @@ def _check_int8(model: Any, batch_size: int | None) -> None:
         )
 
 
-def _files(
+def _smallest(
+    job: Job,
     sparse: bool | str,
     stripped: bytes,
-    compaction: Compaction,
     make: Callable[..., bytes],
-) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The wanted files by the name of their encoding, and why others were not made.
-
-    A sparse file that was asked for must be smaller than one with zeros.
-    """
-    stored = make(compaction.model, sparse=False) if compaction.removed else stripped
-    files, rejected = {DENSE: stored}, dict[str, str]()
-    if sparse in ("auto", True):
-        files[SPARSE] = leave_zeros_out(stored)
-    if sparse is not False:
-        try:
-            files[BLOCKS] = make(compaction.model, sparse=True)
-        except ExportError as error:
-            rejected[BLOCKS] = str(error)
-    if sparse in (True, "blocks"):
-        del files[DENSE]
-    for name, content in list(files.items()):
-        if sparse != "auto" and name != DENSE and len(content) >= len(stored):
-            sizes = f"{len(content):,} bytes against {len(stored):,} with zeros"
-            rejected[name] = f"is not smaller, {sizes}"
-            del files[name]
-    return files, rejected
-
-
-def _smallest(
-    files: Mapping[str, bytes], rejected: dict[str, str], job: Job
+    rejected: dict[str, str],
 ) -> tuple[str, bytes] | None:
-    """The smallest file that passes its trial; the others are named in `rejected`."""
-    chosen: tuple[str, bytes] | None = None
+    """The smallest file that passes its trial, after the name of its encoding.
+
+    `rejected` gets the reasons why others are not taken. A sparse file that was asked
+    for must be smaller than one with zeros.
+    """
+    model = job.compaction.model
+    stored = make(model, sparse=False) if job.compaction.removed else stripped
+    written = {
+        DENSE: lambda: stored,
+        SPARSE: lambda: leave_zeros_out(stored),
+        BLOCKS: lambda: make(model, sparse=True),
+    }
+    files, found = dict[str, bytes](), None
+    for name in _WANTED[sparse]:
+        try:
+            files[name] = written[name]()
+        except ExportError as error:
+            rejected[name] = str(error)
     for name, content in sorted(files.items(), key=lambda item: len(item[1])):
-        if chosen:
-            rejected[name] = f"is not smaller, {len(content):,} bytes"
-        elif reason := trial(content, job):
+        reason = f"is not smaller, {len(content):,} bytes"
+        if sparse != "auto" and name != DENSE and len(content) >= len(stored):
+            rejected[name] = f"{reason} against {len(stored):,} with zeros"
+        elif found or (reason := trial(content, job)):
             rejected[name] = reason
         else:
-            chosen = name, content
-    return chosen
+            found = name, content
+    return found
 
 
 def _none_of(rejected: Mapping[str, str], sample: Sample) -> ExportError:

@@ -24,11 +24,8 @@ def prepare(builder: Any, archives: str | None = None) -> None:
     """Prepares a data set, from a folder of archives or from the network.
 
     Two processes may prepare the same data set at the same time: the first to finish
-    wins.
-
-    Args:
-        builder: What `tfds.builder` returns.
-        archives: A folder that holds the original archives under their names.
+    wins. `builder` is what `tfds.builder` returns, `archives` a folder that holds the
+    original archives under their names.
 
     Raises:
         ValueError: An archive is missing or damaged, the network is out of reach, or

@@ -66,11 +66,7 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
         return rate
 
     def scaled(self, by: float) -> "StepDecay":
-        """The schedule of a shorter or longer training: its steps are scaled.
-
-        Args:
-            by: How many times as long the training is, such as 0.1 for a tenth.
-        """
+        """The schedule of a training `by` times as long, such as 0.1 for a tenth."""
         drops = [max(1, round(drop * by)) for drop in self.drops]
         warm_up = round(self.warm_up * by)
         return StepDecay(self.learning_rate, drops, warm_up, self.factor)
