@@ -47,8 +47,8 @@ def finish(
     read: Callable[[Path], Exported],
     *,
     format: Mapping[str, Any],
-    dense: tuple[Size, Loaded],
-    stripped: Size,
+    dense: Loaded,
+    sizes: Mapping[str, Size],
     rejected: Mapping[str, str] | None = None,
 ) -> Card:
     """Writes a file, checks what was written, and moves it into place with its card.
@@ -57,8 +57,8 @@ def finish(
         job: The export.
         write, read: Write the file to a path, and read it back.
         format, rejected: See `Card`.
-        dense: The dense network's file of the same format: its size, and ready to run.
-        stripped: The size of the pruned network's file with its zeros.
+        dense: The dense network's file of the same format.
+        sizes: Of this file, and of the pruned network's with its zeros.
 
     Raises:
         ExportError: The file is not the ticket. Nothing is at its path then.
@@ -71,10 +71,9 @@ def finish(
         check = _comparison(job, outputs)
         job.check(check["relative_difference"], job.tolerance)
         _check_sparsity(job, exported.tensors)
-        timed = _latency(job, exported.loaded, dense[1])
-        dense_macs, macs = (
-            network(model).macs() for model in (source.dense, compaction.model)
-        )
+        timed = _latency(job, exported.loaded, dense)
+        dense_macs = network(source.dense).macs()
+        macs = network(compaction.model).macs()
         executed, uncounted = exported.macs or (macs.all, macs.uncounted)
         card = Card(
             file=job.path.name,
@@ -85,11 +84,7 @@ def finish(
             signature=_signature(source.model),
             ticket_density=source.masks.density,
             sha256=sha256(temporary),
-            sizes={
-                "dense": dense[0],
-                "stripped": stripped,
-                "exported": size(temporary),
-            },
+            sizes={**sizes, "exported": size(temporary)},
             tensors=exported.tensors,
             operators=exported.operators,
             removed={

@@ -78,13 +78,9 @@ class TFLiteFile:
         if data is None or dtype is None or len(shape) < 2:
             return None
         values = np.frombuffer(bytes(data), dtype)
-        return stored(
-            tensor.name.decode().partition(";")[0],  # the first of what it fused
-            shape,
-            _encoding(tensor.sparsity),
-            values,
-            _zero(tensor.quantization),
-        )
+        name = tensor.name.decode().partition(";")[0]  # the first of what it fused
+        encoding, zero = _encoding(tensor.sparsity), _zero(tensor.quantization)
+        return stored(name, shape, encoding, values, zero)
 
     def _macs(self, graph: Any, operator: Any) -> int | None:
         """The MACs of an operator; None if they depend on the size of the inputs."""

@@ -60,14 +60,11 @@ def take(data: Any, model: Any, origin: str, size: int = SIZE) -> Sample:
 
 def of_search(data: Data, model: Any) -> Sample:
     """Examples of a search: of its test data, else validation, else training data."""
-    for part, origin in (
-        (data.test, "test data"),
-        (data.validation, "validation data"),
-        (data.train, "training data"),
-    ):
-        if part is not None:
-            return take(part, model, origin)
-    raise ExportError("The search has no data to compare the file on.")
+    if data.test is not None:
+        return take(data.test, model, "test data")
+    if data.validation is not None:
+        return take(data.validation, model, "validation data")
+    return take(data.train, model, "training data")
 
 
 def random(

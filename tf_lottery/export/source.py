@@ -1,9 +1,8 @@
 """What is exported: a plain model with its pruned weights at zero, and a dense twin."""
 
-import dataclasses
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,9 +47,7 @@ class Source:
     def in_float32(self) -> "Source":
         """The same source, with float32 in the place of half precision."""
         plain = functools.partial(binding_of(self.model).plain, in_float32=True)
-        return dataclasses.replace(
-            self, model=plain(self.model), dense=plain(self.dense)
-        )
+        return replace(self, model=plain(self.model), dense=plain(self.dense))
 
 
 def source_of(exported: Any, options: Options) -> Source:

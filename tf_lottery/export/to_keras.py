@@ -136,8 +136,8 @@ def _finish(
             functools.partial(save, job.compaction.model),
             read,
             format=format,
-            dense=(size(dense), load(dense)),
-            stripped=size(stripped),
+            dense=load(dense),
+            sizes={"dense": size(dense), "stripped": size(stripped)},
         )
 
 

@@ -95,13 +95,10 @@ def tflite(
         tolerance=tolerance,
         of_spread=quantize in ("dynamic", "int8"),
     )
-    calibration = None
+    make = functools.partial(convert, quantize=quantize, batch_size=batch_size)
     if quantize == "int8":
-        calibration = _calibration(job, representative_data)
-        _check_int8(job.source.model, batch_size)
-    make = functools.partial(
-        convert, quantize=quantize, calibration=calibration, batch_size=batch_size
-    )
+        calibration = _calibration(job, representative_data, batch_size)
+        make = functools.partial(make, calibration=calibration)
     dense = make(job.source.dense, sparse=False)
     stripped = make(job.source.model, sparse=False)
 
@@ -120,13 +117,13 @@ def tflite(
         lambda to: to.write_bytes(content),
         functools.partial(_read, model=job.source.model, quantize=quantize),
         format={"format": "TFLite", "quantize": quantize, "encoding": name},
-        dense=(size_of(dense), runtime.tflite(dense, job.source.model)),
-        stripped=size_of(stripped),
+        dense=runtime.tflite(dense, job.source.model),
+        sizes={"dense": size_of(dense), "stripped": size_of(stripped)},
         rejected=rejected,
     )
 
 
-def _calibration(job: Job, data: Any) -> Sample:
+def _calibration(job: Job, data: Any, batch_size: int | None) -> Sample:
     if data is None and job.source.data is not None:
         data = job.source.data.train
     if data is None:
@@ -136,11 +133,7 @@ def _calibration(job: Job, data: Any) -> Sample:
             "(`--recipe` on the command line). Received: none, and the ticket is not "
             "in the process of its search."
         )
-    return take(data, job.source.model, "representative data", CALIBRATION)
-
-
-def _check_int8(model: Any, batch_size: int | None) -> None:
-    """Raises if the converter would end the process, as it does for loops in int8."""
+    model = job.source.model
     content = convert(model, sparse=False, batch_size=batch_size)
     if "WHILE" in TFLiteFile(content).operators:
         raise ExportError(
@@ -148,6 +141,7 @@ def _check_int8(model: Any, batch_size: int | None) -> None:
             "on loops. Received: a recurrent layer that becomes a loop (an LSTM on "
             'float inputs does not). Use quantize="dynamic".'
         )
+    return take(data, model, "representative data", CALIBRATION)
 
 
 def _smallest(

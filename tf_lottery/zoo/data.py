@@ -148,7 +148,11 @@ def _data(
         for part in (validation, test)
     )
     train = ordered(train, batch_size, seed).prefetch(tf.data.AUTOTUNE)
-    return Data(*map(_with_options, (train, validation, test)))
+    options = tf.data.Options()
+    options.deterministic = True
+    by_data = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = by_data
+    return Data(*(part.with_options(options) for part in (train, validation, test)))
 
 
 @functools.lru_cache(maxsize=1)
@@ -215,11 +219,3 @@ def _positions(size: int, seed: int) -> tf.data.Dataset:
 
 def _scale(images: tf.Tensor, labels: tf.Tensor) -> Examples:
     return tf.cast(images, tf.float32) / 255.0, labels
-
-
-def _with_options(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    options = tf.data.Options()
-    options.deterministic = True
-    by_data = tf.data.experimental.AutoShardPolicy.DATA
-    options.experimental_distribute.auto_shard_policy = by_data
-    return dataset.with_options(options)

@@ -73,9 +73,5 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the schedule."""
-        return {
-            "learning_rate": self.learning_rate,
-            "drops": self.drops,
-            "warm_up": self.warm_up,
-            "factor": self.factor,
-        }
+        names = ("learning_rate", "drops", "warm_up", "factor")
+        return {name: getattr(self, name) for name in names}

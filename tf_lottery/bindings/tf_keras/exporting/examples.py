@@ -32,11 +32,9 @@ def examples(
 
 
 def _first_rows(data: Any, inputs: int, size: int) -> Any:
-    found: list[Any] = []
-    rows = 0
+    found, rows = list[Any](), 0
     for batch in data:
-        pair = _split(batch, inputs)
-        found.append(_dense(pair))
+        found.append(_dense(_split(batch, inputs)))
         arrays = tf.nest.flatten(found[-1])
         if not all(map(np.ndim, arrays)):
             raise ValueError("a dataset that is not batched")

@@ -47,12 +47,9 @@ class Network:
 
     @property
     def indices(self) -> int:
-        embeddings = [
-            layer.input_dim
-            for layer in named_layers(self._model).values()
-            if isinstance(layer, keras.layers.Embedding)
-        ]
-        return min(embeddings, default=2)
+        found = named_layers(self._model).values()
+        embeddings = [x for x in found if isinstance(x, keras.layers.Embedding)]
+        return min((each.input_dim for each in embeddings), default=2)
 
     @property
     def variables(self) -> dict[str, Any]:
