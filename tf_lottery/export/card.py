@@ -43,11 +43,9 @@ class Card:
         left: Layers that compaction did not follow, and why.
         macs: Multiply-accumulates of one example: "dense", "nominal" (by weights
             that are not zero) and "executed" by this file; "uncounted" layers.
-        check: "sample", "max_difference" of an output, "relative_difference" (its
-            root mean square, as a fraction of that of the outputs or, where weights
-            are quantized, of their spread over the examples), the "tolerance" of it,
-            "argmax_agreement", and "accuracy" of "dense", "ticket" and "file" if
-            there are labels.
+        check: "sample", "max_difference" of an output, "relative_difference" (as
+            `tolerance` of `tflite` says) and its "tolerance", "argmax_agreement", and
+            "accuracy" of "dense", "ticket" and "file" if there are labels.
         latency: Of one example: "microseconds", and "dense_microseconds" of the
             dense network's file of the same format, medians of interleaved runs;
             the median "ratio" of the pairs, with "ratio_low" and "ratio_high" (10th

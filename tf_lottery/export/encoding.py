@@ -99,7 +99,7 @@ def _sparsity(shape: Any, starts: NDArray[Any], columns: NDArray[Any]) -> Any:
 
 
 def _smallest(positions: NDArray[Any]) -> NDArray[Any]:
-    """The positions in 8, 16 or 32 bits, whatever holds the largest."""
+    """The positions in the fewest of 8, 16 or 32 bits that hold the largest."""
     kind = np.min_scalar_type(int(positions.max(initial=0)))
     return positions.astype(kind if kind.itemsize < 4 else np.int32)
 

@@ -176,7 +176,7 @@ def _notes(
         )
     if not job.source.dense_is_trained:
         notes.append(
-            "The dense network's trained weights are not at hand: its file holds "
+            "The dense network's trained weights are not available: its file holds "
             "others, of the same number, and its accuracy is not known."
         )
     if job.source.takes_sparse:

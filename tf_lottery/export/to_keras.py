@@ -24,11 +24,7 @@ Save = Callable[[Any, Path], None]
 
 
 def saved_model(
-    source: Any,
-    path: PathLike,
-    *,
-    layout: str = "packed",
-    **options: Any,
+    source: Any, path: PathLike, *, layout: str = "packed", **options: Any
 ) -> Card:
     """Writes a SavedModel that needs no tfmot and is exactly as sparse as the ticket.
 

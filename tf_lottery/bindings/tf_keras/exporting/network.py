@@ -14,11 +14,7 @@ from tf_lottery.bindings.tf_keras.exporting.compaction import compact
 from tf_lottery.bindings.tf_keras.exporting.examples import examples
 from tf_lottery.bindings.tf_keras.exporting.graph import is_functional
 from tf_lottery.bindings.tf_keras.exporting.macs import macs
-from tf_lottery.bindings.tf_keras.layers import (
-    finalize,
-    named_layers,
-    named_weights,
-)
+from tf_lottery.bindings.tf_keras.layers import finalize, named_layers, named_weights
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
 from tf_lottery.core.errors import ExportError
