@@ -130,7 +130,7 @@ def test_frameworks_are_imported_in_three_places():
     modules = {i.module for i in IMPORTS if i.target.partition(".")[0] in KERAS}
     assert modules == {
         "tf_lottery.bindings.tf_keras._imports",
-        "tf_lottery.export._tensorflow",  # writes and runs files, whatever the Keras
+        "tf_lottery.export._frameworks",  # writes and runs files, whatever the Keras
         "tf_lottery.zoo._frameworks",  # `tf.data`, whatever the Keras
     }
 

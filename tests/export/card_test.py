@@ -103,3 +103,11 @@ def test_a_bar_in_a_name_does_not_break_a_table(card):
 
 def test_lines_fit_a_terminal(card):
     assert max(map(len, str(card).splitlines())) <= 88
+
+
+def test_brackets_and_colours_are_no_markup(card, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    tensor = dataclasses.replace(card.tensors[0], name="a[b]")
+    named = dataclasses.replace(card, tensors=[tensor])
+    for text in (str(named), named.to_markdown()):
+        assert "a[b]" in text and "\x1b" not in text

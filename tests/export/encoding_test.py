@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.models import keras
 from tf_lottery.export import conversion, runtime
-from tf_lottery.export._tensorflow import schema
+from tf_lottery.export._frameworks import schema
 from tf_lottery.export.encoding import _pack, leave_zeros_out
 from tf_lottery.export.flatbuffer import TFLiteFile
 

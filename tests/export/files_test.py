@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tests.export.exporting import PATHS, X, contents, each_format, exported, run
-from tf_lottery.bindings.tf_keras.exporting import keras_file
+from tf_lottery.bindings.tf_keras.exporting.network import Network
 from tf_lottery.export import files as exported_files
 from tf_lottery.export import finish, runtime, to_keras
 
@@ -70,9 +70,9 @@ class Halt(BaseException):
 
 FAILURES = {
     "write packed": (to_keras, "save_packed"),
-    "write keras": (to_keras, "_save_keras"),
+    "write keras": (Network, "save"),
     "read packed": (runtime, "saved_model"),
-    "read keras": (keras_file, "load"),
+    "read keras": (Network, "load"),
     "check keras": (finish, "_check_sparsity"),
     "card keras": (finish, "Card"),
     "move packed": (exported_files.os, "replace"),

@@ -12,13 +12,14 @@ from tests.models import arrays, compiled, keras, layers, tiny
 from tf_lottery import find_ticket
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.export import latency
+from tf_lottery.export.options import Options
 from tf_lottery.export.source import source_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
 
 
 def test_the_dense_network_is_that_of_round_0(ticket):
-    source = source_of(ticket, "best")
+    source = source_of(ticket, Options())
     assert source.dense_is_trained
     first = ticket.history[0].outcome.best_weights
     for path, weight in named_weights(source.dense).items():
@@ -26,7 +27,7 @@ def test_the_dense_network_is_that_of_round_0(ticket):
 
 
 def test_a_dense_network_that_is_not_at_hand_has_no_zeros(ticket):
-    source = source_of(dataclasses.replace(ticket, history=None), "best")
+    source = source_of(dataclasses.replace(ticket, history=None), Options())
     assert not source.dense_is_trained
     weights = named_weights(source.dense)
     for path in ticket.masks:

@@ -15,7 +15,8 @@ from tests.models import keras, layers, tf, tiny, with_state
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError, TicketError
 from tf_lottery.export.finish import _check_sparsity
-from tf_lottery.export.job import Job, Options
+from tf_lottery.export.job import Job
+from tf_lottery.export.options import Options
 from tf_lottery.export.stored import stored
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
@@ -78,7 +79,7 @@ def test_what_is_neither_a_ticket_nor_a_model(tmp_path):
 def test_options_of_another_format(ticket, tmp_path):
     refused(ticket, tmp_path, "'saved_model'.*quantize", TypeError, quantize="int8")
     refused(ticket, tmp_path, "latency_runs", ValueError, latency_runs=-1)
-    with pytest.raises(ValueError, match='"packed" or "dense"'):
+    with pytest.raises(ValueError, match="'packed', 'dense'"):
         ticket.export(tmp_path / "ticket", layout="sparse")
     with pytest.raises(ValueError, match=r"must end in .keras"):
         ticket.export(tmp_path / "ticket", format="keras")

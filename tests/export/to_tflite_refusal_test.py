@@ -17,17 +17,20 @@ from tf_lottery.export import conversion, runtime, to_tflite
 from tf_lottery.export.agreement import difference
 from tf_lottery.export.conversion import convert, trial
 from tf_lottery.export.flatbuffer import TFLiteFile
-from tf_lottery.export.sample import random
+from tf_lottery.export.job import Job
+from tf_lottery.export.options import Options
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 
 
-def test_float16_in_blocks_returns_nan_and_is_caught():
+def job(network, path, tolerance):
+    return Job(network, path / "a", Options(verbose=0), tolerance=tolerance)
+
+
+def test_float16_in_blocks_returns_nan_and_is_caught(tmp_path):
     network = sparsified(dense_network(256, (128, 64)), 0.02)
-    sample = random(network, 20)
     content = convert(network, sparse=True, quantize="float16")
-    reason = trial(content, network, sample, wanted(network, sample.inputs), 1e-2)
-    assert "NaN" in reason
+    assert "NaN" in trial(content, job(network, tmp_path, 1e-2))
 
 
 def test_float16_without_zeros_is_shipped_all_the_same(tmp_path):
@@ -79,10 +82,8 @@ def test_a_file_with_other_outputs_is_refused(model, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bytes_that_are_no_file_do_not_pass(model):
-    sample = random(model, 3)
-    outputs = wanted(model, sample.inputs)
-    assert "does not run" in trial(b"TFL3" * 10, model, sample, outputs, 1.0)
+def test_bytes_that_are_no_file_do_not_pass(model, tmp_path):
+    assert "does not run" in trial(b"TFL3" * 10, job(model, tmp_path, 1.0))
 
 
 def test_int8_of_outputs_that_hardly_vary_is_refused(tmp_path):
@@ -137,10 +138,10 @@ def test_a_file_that_is_not_compacted_is_tried_when_none_that_is_runs(
     whole = len(convert(network, sparse=False))
     real = to_tflite.trial
 
-    def picky(content, **options):
+    def picky(content, job):
         stored = TFLiteFile(content).tensors
         small = sum(np.prod(t.shape) for t in stored) < 64 * 48 + 48 * 32 + 32 * 10
-        return "does not run" if small else real(content, **options)
+        return "does not run" if small else real(content, job)
 
     monkeypatch.setattr(to_tflite, "trial", picky)
     card = export.tflite(network, tmp_path / "a.tflite", **QUIET)

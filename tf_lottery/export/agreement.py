@@ -18,8 +18,7 @@ def difference(
     Args:
         found, wanted: Outputs of the same examples.
         of_spread: Whether the fraction is of how much each output varies from example
-            to example, as only that carries information. Meant for quantized weights:
-            rounding errors are a small fraction of the outputs, theirs are larger.
+            to example, as only that carries information. Meant for quantized weights.
     """
     worst = 0.0
     for one, other in zip(found, wanted, strict=True):

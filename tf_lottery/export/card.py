@@ -1,21 +1,24 @@
 """The card of an exported file: what it holds, its size, exactness and speed."""
 
 import dataclasses
+import functools
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import rich.box
 import rich.console
-import rich.padding
 import rich.table
+import rich.text
 
 from tf_lottery.core.archive import write_json
 from tf_lottery.export.files import Size, cards_of
 from tf_lottery.export.stored import StoredTensor
 
 Rows = Sequence[Sequence[str]]
+_UNFOLDED = 100_000  # characters, which no row of Markdown reaches
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,9 @@ class Card:
         left: Layers that compaction did not follow, and why.
         macs: Multiply-accumulates of one example: "dense", "nominal" (by weights
             that are not zero) and "executed" by this file; "uncounted" layers.
-        check: "sample", "max_difference" of an output, "relative_difference" (its
-            root mean square, as a fraction of that of the outputs or, where weights
-            are quantized, of their spread over the examples), the "tolerance" of it,
-            "argmax_agreement", and "accuracy" of "dense", "ticket" and "file" if
-            there are labels.
+        check: "sample", "max_difference" of an output, "relative_difference" (as
+            `tolerance` of `tflite` says) and its "tolerance", "argmax_agreement", and
+            "accuracy" of "dense", "ticket" and "file" if there are labels.
         latency: Of one example: "microseconds", and "dense_microseconds" of the
             dense network's file of the same format, medians of interleaved runs;
             the median "ratio" of the pairs, with "ratio_low" and "ratio_high" (10th
@@ -78,7 +79,7 @@ class Card:
         """Writes the card next to a file, as JSON and Markdown."""
         json, markdown = cards_of(path)
         write_json(json, self.to_json())
-        markdown.write_text(self.to_markdown())
+        markdown.write_text(f"{self.to_markdown()}\n")
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain values, which the JSON file holds."""
@@ -89,32 +90,34 @@ class Card:
 
     def to_markdown(self) -> str:
         """The card as Markdown."""
-        parts = [f"# {self.file}", self._headline()]
-        for title, head, rows in self._tables():
-            parts.append(f"## {title}")
-            parts.append("\n".join(_pipes(row) for row in _with_rule(head, rows)))
-        parts += ["## Notes", *(f"- {note}" for note in self.notes)] * bool(self.notes)
-        return "\n\n".join(parts) + "\n"
+        first = f"# {self.file}\n\n{self._headline()}\n"
+        return self._text(first, "## {}", _UNFOLDED, rich.box.MARKDOWN)
 
     def __str__(self) -> str:
         """The card for a terminal."""
+        return self._text(f"{self.file}: {self._headline()}", "\n{}", 88, None)
+
+    def _text(self, first: str, title: str, width: int, box: Any) -> str:
         text = io.StringIO()
-        console = rich.console.Console(file=text, width=88)
-        console.print(f"{self.file}: {self._headline()}", highlight=False)
-        for title, head, rows in self._tables():
-            console.print(f"\n{title}")
-            view = rich.table.Table(box=None, show_header=any(head), pad_edge=False)
-            for number, name in enumerate(head):
+        console = rich.console.Console(file=text, width=width, color_system=None)
+        show = functools.partial(console.print, highlight=False, markup=False)
+        show(first)
+        for name, head, rows in self._tables():
+            table = rich.table.Table(box=box, show_header=bool(box or any(head)))
+            for number, column in enumerate(head):
                 right = number and any(head)  # without heads, the second is text
-                view.add_column(
-                    name, justify="right" if right else "left", overflow="fold"
+                table.add_column(
+                    column, justify="right" if right else "left", overflow="fold"
                 )
             for row in rows:
-                view.add_row(*row)
-            console.print(rich.padding.Padding(view, (0, 0, 0, 2)))
-        console.print("")
+                cells = [cell.replace("|", "/") if box else cell for cell in row]
+                table.add_row(*map(rich.text.Text, cells))
+            show(title.format(name))
+            show(table)
+        if self.notes:
+            show(title.format("Notes"))
         for note in self.notes:
-            console.print(f"- {note}", highlight=False, markup=False)
+            show(f"- {note}")
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
     def _headline(self) -> str:
@@ -128,26 +131,21 @@ class Card:
         )
 
     def _tables(self) -> list[tuple[str, list[str], Rows]]:
+        weights = []
+        for each in self.tensors:
+            shape = "x".join(map(str, each.shape))
+            density = f"{each.density:.1%}"
+            weights.append((each.name, shape, each.type, each.encoding, density))
+        size_head = ["", "bytes", "gzipped", "of dense"]
+        weights_head = ["", "shape", "type", "encoding", "density"]
         tables: list[tuple[str, list[str], Rows]] = [
-            ("Size", ["", "bytes", "gzipped", "of dense"], self._size_rows()),
-            (
-                "Weights in the file",
-                ["", "shape", "type", "encoding", "density"],
-                [
-                    (
-                        *(t.name, "x".join(map(str, t.shape)), t.type, t.encoding),
-                        f"{t.density:.1%}",
-                    )
-                    for t in self.tensors
-                ],
-            ),
+            ("Size", size_head, self._size_rows()),
+            ("Weights in the file", weights_head, weights),
             ("Computation", ["", ""], self._computation_rows()),
             ("Checked on the file", ["", ""], self._check_rows()),
+            ("Tried and not taken", ["", ""], list(self.rejected.items())),
         ]
-        if self.rejected:
-            rows = list(self.rejected.items())
-            tables.append(("Tried and not taken", ["", ""], rows))
-        return tables
+        return [table for table in tables if table[2]]
 
     def _size_rows(self) -> Rows:
         names = {
@@ -214,12 +212,3 @@ class Card:
         versions = ", ".join(f"{name} {v}" for name, v in self.versions.items())
         rows += [(name, what) for name, what in self.signature.items()]
         return [*rows, ("versions", versions), ("sha256", self.sha256)]
-
-
-def _with_rule(head: Sequence[str], rows: Rows) -> list[Sequence[str]]:
-    rule = ["---", *["---:" if any(head) else "---"] * (len(head) - 1)]
-    return [head, rule, *rows]
-
-
-def _pipes(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import quiet
 from tf_lottery.export import runtime
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.agreement import difference
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
+from tf_lottery.export.job import Job
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.sample import Sample
 
-QUANTIZE = (None, "float16", "dynamic", "int8")
+# By what is quantized, how far outputs may be from the model's.
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
 CALIBRATION = 500  # examples
 LIMIT = 2**31  # bytes of a flatbuffer
@@ -39,15 +38,10 @@ def convert(
     calibration: Sample | None = None,
     batch_size: int | None = None,
 ) -> bytes:
-    """The TFLite file of a plain Keras model.
+    """The TFLite file of a plain Keras model, see `tflite`.
 
-    Args:
-        model: The model.
-        sparse: Whether the converter leaves zeros out, in 1x4 blocks where it can.
-        quantize: See `tflite`.
-        calibration: For "int8": examples on which the ranges of activations are
-            measured.
-        batch_size: The number of examples per call; None leaves it open.
+    If it is `sparse`, the converter leaves zeros out, in 1x4 blocks where it can. For
+    "int8", the ranges of activations are measured on the examples of `calibration`.
 
     Raises:
         ExportError: The converter fails; the message has its words.
@@ -84,38 +78,21 @@ def convert(
     return content
 
 
-def trial(
-    content: bytes,
-    model: Any,
-    sample: Sample,
-    wanted: Any,
-    tolerance: float,
-    *,
-    of_spread: bool = False,
-) -> str:
-    """Runs a file with and without XNNPACK; returns why it cannot be used, or "".
-
-    Args:
-        content: The file.
-        model: The model that it came from.
-        sample: The examples to run it on.
-        wanted: The model's outputs on the sample.
-        tolerance: How large a `difference` may be.
-        of_spread: See `difference`.
-    """
+def trial(content: bytes, job: Job) -> str:
+    """Runs a file with and without XNNPACK; returns why it cannot be used, or ""."""
     for xnnpack in (False, True):
         where = f"with{'' if xnnpack else 'out'} XNNPACK"
         try:
             with quiet():
-                loaded = runtime.tflite(content, model, xnnpack=xnnpack)
-                outputs = loaded.predict(sample.inputs)
+                loaded = runtime.tflite(content, job.source.model, xnnpack=xnnpack)
+                outputs = loaded.predict(job.sample.inputs)
         except (RuntimeError, ValueError) as error:
             return f"does not run {where}: {_line(error)}"
-        found = difference(outputs, wanted, of_spread=of_spread)
+        found = job.difference(outputs)
         if np.isnan(found):
             return f"returns NaN or infinities {where}"
-        if found > tolerance:
-            return f"differs by {found:.2g} {where}, more than {tolerance}"
+        if found > job.tolerance:
+            return f"differs by {found:.2g} {where}, more than {job.tolerance}"
     return ""
 
 
@@ -128,35 +105,26 @@ def _rows(model: Any, sample: Sample) -> Iterator[dict[str, NDArray[Any]]]:
 
 
 def _explained(error: Exception, model: Any, batch_size: int | None) -> str:
-    text = str(error)
+    text, layers = str(error), network(model).adapted
     if "TensorList" in text and batch_size is None:
         return (
             "A recurrent layer cannot be converted to TFLite with an open batch size. "
             "Pass `batch_size=1`."
         )
     missing = sorted({*re.findall(r"'tf\.(\w+)' op is neither", text)})
-    if missing:
-        return (
-            f"TFLite must have every operator of the model. It lacks, for these types, "
-            f"{', '.join(missing)}.{_preprocessing(model)} {_instead(model)}"
-        )
-    return f"TFLite cannot hold this model: {_line(error)}"
-
-
-def _preprocessing(model: Any) -> str:
-    layers = network(model).adapted
-    if not layers:
-        return ""
-    return (
+    if not missing:
+        return f"TFLite cannot hold this model: {_line(error)}"
+    adapted = (
         f" These may be of {', '.join(layers)}: search a model without such layers, "
         "whose inputs are what they compute, or keep them."
     )
-
-
-def _instead(model: Any) -> str:
     # A packed SavedModel holds no lookup table.
-    more = ', layout="dense"' if network(model).adapted else ""
-    return f'Export it with format="saved_model"{more}.'
+    layout = ', layout="dense"' if layers else ""
+    return (
+        f"TFLite must have every operator of the model. It lacks, for these types, "
+        f"{', '.join(missing)}.{adapted if layers else ''} Export it with "
+        f'format="saved_model"{layout}.'
+    )
 
 
 def _line(error: Exception) -> str:

@@ -14,23 +14,18 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.export._tensorflow import schema
+from tf_lottery.export._frameworks import schema
 from tf_lottery.export.flatbuffer import TYPES
 
 # The types of weights; int8 weights are quantized around 0.
-_KINDS = schema.TensorType
-_PACKED = (_KINDS.FLOAT32, _KINDS.FLOAT16, _KINDS.INT8)
+_PACKED = ("float32", "float16", "int8")
 _DENSIFY = schema.BuiltinOperator.DENSIFY
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # bytes, which the schema demands of a buffer
 
 
 def leave_zeros_out(content: bytes) -> bytes:
-    """The file without the zeros of each matrix that becomes smaller by that.
-
-    Args:
-        content: A file that stores its zeros.
-    """
+    """The file without the zeros of each matrix that becomes smaller by that."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     for buffer in model.buffers:
         buffer.__class__ = _AlignedBuffer
@@ -46,21 +41,18 @@ def leave_zeros_out(content: bytes) -> bytes:
 def _pack(model: Any, tensor: Any) -> bool:
     """Stores the survivors of a tensor and where they are, if that is smaller."""
     buffer = model.buffers[tensor.buffer]
-    known = tensor.type in _PACKED and len(tensor.shape) > 1
+    dtype = TYPES.get(tensor.type)
+    known = dtype in _PACKED and len(tensor.shape) > 1
     if buffer.data is None or not known or tensor.sparsity:
         return False
-    values = np.frombuffer(bytes(buffer.data), TYPES[tensor.type]).reshape(
-        -1, tensor.shape[-1]
-    )
+    values = np.frombuffer(bytes(buffer.data), dtype).reshape(-1, tensor.shape[-1])
     rows, columns = np.nonzero(values)
     survivors = values[rows, columns]
-    places = (
-        _smallest(np.searchsorted(rows, np.arange(len(values) + 1))),
-        _smallest(columns),
-    )
-    if survivors.nbytes + sum(array.nbytes for array in places) >= values.nbytes:
+    starts = _smallest(np.searchsorted(rows, np.arange(len(values) + 1)))
+    columns = _smallest(columns)
+    if survivors.nbytes + starts.nbytes + columns.nbytes >= values.nbytes:
         return False
-    tensor.sparsity = _sparsity(tensor.shape, *places)
+    tensor.sparsity = _sparsity(tensor.shape, starts, columns)
     buffer.data = np.frombuffer(survivors.tobytes(), np.uint8)
     return True
 
@@ -107,22 +99,16 @@ def _sparsity(shape: Any, starts: NDArray[Any], columns: NDArray[Any]) -> Any:
 
 
 def _smallest(positions: NDArray[Any]) -> NDArray[Any]:
-    """The positions in 8, 16 or 32 bits, whatever holds the largest."""
-    largest = positions.max(initial=0)
-    fits = (t for t in (np.uint8, np.uint16) if largest <= np.iinfo(t).max)
-    return positions.astype(next(fits, np.int32))
+    """The positions in the fewest of 8, 16 or 32 bits that hold the largest."""
+    kind = np.min_scalar_type(int(positions.max(initial=0)))
+    return positions.astype(kind if kind.itemsize < 4 else np.int32)
 
 
 def _vector(positions: NDArray[Any]) -> tuple[int, Any]:
-    kinds = {
-        "uint8": (schema.SparseIndexVector.Uint8Vector, schema.Uint8VectorT),
-        "uint16": (schema.SparseIndexVector.Uint16Vector, schema.Uint16VectorT),
-        "int32": (schema.SparseIndexVector.Int32Vector, schema.Int32VectorT),
-    }
-    kind, vector = kinds[positions.dtype.name]
-    found = vector()
-    found.values = positions
-    return kind, found
+    name = f"{positions.dtype.name.capitalize()}Vector"  # such as Uint8Vector
+    vector = getattr(schema, f"{name}T")()
+    vector.values = positions
+    return getattr(schema.SparseIndexVector, name), vector
 
 
 class _AlignedBuffer(schema.BufferT):

@@ -70,12 +70,7 @@ def cards_of(path: Path) -> tuple[Path, Path]:
 
 
 def check_free(path: Path, overwrite: bool) -> None:
-    """Raises if something is there that must not be replaced.
-
-    Raises:
-        FileExistsError: Without `overwrite`, anything is there; with it, a directory
-            that is not an export.
-    """
+    """Raises if there is anything, or with `overwrite` a directory not exported."""
     found = [each for each in (path, *cards_of(path)) if os.path.lexists(each)]
     if found and not overwrite:
         raise FileExistsError(

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tf_lottery import bindings
-from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import latency, runtime, sample
-from tf_lottery.export.agreement import accuracy, argmax_agreement, difference, largest
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network
+from tf_lottery.export.agreement import accuracy, argmax_agreement, largest
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import Size, placed, sha256, size
 from tf_lottery.export.job import Job
@@ -28,58 +29,52 @@ class Exported:
 
     Attributes:
         loaded: The file, ready to run.
-        tensors: The weights that it holds.
         macs: The multiplications of one example that it executes, and what is not
-            counted.
-        operators: Of a TFLite file, how often each occurs.
-        notes: What a user must know of it.
+            counted; None: those of its model.
+        tensors, operators, notes: See `Card`.
     """
 
     loaded: Loaded
     tensors: Sequence[StoredTensor]
-    macs: tuple[int, Sequence[str]]
+    macs: tuple[int, Sequence[str]] | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 
 def finish(
     job: Job,
-    write: Callable[[Path], None],
+    write: Callable[[Path], object],
     read: Callable[[Path], Exported],
     *,
     format: Mapping[str, Any],
-    tolerance: float,
-    of_spread: bool = False,
-    dense: tuple[Size, Loaded],
-    stripped: Size,
-    compaction: Compaction,
+    dense: Loaded,
+    sizes: Mapping[str, Size],
     rejected: Mapping[str, str] | None = None,
 ) -> Card:
     """Writes a file, checks what was written, and moves it into place with its card.
 
     Args:
         job: The export.
-        write: Writes the file to a path.
-        read: Reads it back.
+        write, read: Write the file to a path, and read it back.
         format, rejected: See `Card`.
-        tolerance, of_spread: See `Job.check`.
-        dense: The dense network's file of the same format: its size, and ready to run.
-        stripped: The size of the pruned network's file with its zeros.
-        compaction: What was removed of the model.
+        dense: The dense network's file of the same format.
+        sizes: Of this file, and of the pruned network's with its zeros.
 
     Raises:
         ExportError: The file is not the ticket. Nothing is at its path then.
     """
-    source = job.source
+    source, compaction = job.source, job.compaction
     with placed(job.path, job.options.overwrite) as temporary:
         write(temporary)
         exported = read(temporary)
         outputs = exported.loaded.predict(job.sample.inputs)
-        job.check(outputs, tolerance, of_spread)
+        check = _comparison(job, outputs)
+        job.check(check["relative_difference"], job.tolerance)
         _check_sparsity(job, exported.tensors)
-        timed = _latency(job, exported.loaded, dense[1])
-        check = _comparison(job, outputs, tolerance, of_spread)
+        timed = _latency(job, exported.loaded, dense)
         dense_macs = network(source.dense).macs()
+        macs = network(compaction.model).macs()
+        executed, uncounted = exported.macs or (macs.all, macs.uncounted)
         card = Card(
             file=job.path.name,
             format=format,
@@ -89,11 +84,7 @@ def finish(
             signature=_signature(source.model),
             ticket_density=source.masks.density,
             sha256=sha256(temporary),
-            sizes={
-                "dense": dense[0],
-                "stripped": stripped,
-                "exported": size(temporary),
-            },
+            sizes={**sizes, "exported": size(temporary)},
             tensors=exported.tensors,
             operators=exported.operators,
             removed={
@@ -105,8 +96,8 @@ def finish(
             macs={
                 "dense": dense_macs.all,
                 "nominal": network(source.model).macs().nonzero,
-                "executed": exported.macs[0],
-                "uncounted": sorted({*dense_macs.uncounted, *exported.macs[1]}),
+                "executed": executed,
+                "uncounted": sorted({*dense_macs.uncounted, *uncounted}),
             },
             check=check,
             latency=timed,
@@ -122,9 +113,12 @@ def finish(
 
 def _check_sparsity(job: Job, tensors: Sequence[StoredTensor]) -> None:
     """Raises if a file holds more weights than the ticket."""
-    kept, others = job.source.nonzero
-    found = sum(tensor.nonzero for tensor in tensors)
+    weights = network(job.source.model).variables.values()
+    arrays = [weight.numpy() for weight in weights]
+    kept = sum(int(np.count_nonzero(array)) for array in arrays if array.ndim > 1)
     # Scales and shifts of BatchNorm may have become constants of more axes.
+    others = sum(array.size for array in arrays if array.ndim <= 1)
+    found = sum(tensor.nonzero for tensor in tensors)
     if found > kept + others:
         raise ExportError(
             "The exported file must be as sparse as the ticket. It holds "
@@ -142,9 +136,7 @@ def _latency(job: Job, exported: Loaded, dense: Loaded) -> dict[str, Any] | None
     return {**timed, "on": f"{exported.backend}, {latency.cpu()}", "runs": runs}
 
 
-def _comparison(
-    job: Job, outputs: Sequence[Any], tolerance: float, of_spread: bool
-) -> dict[str, Any]:
+def _comparison(job: Job, outputs: Sequence[Any]) -> dict[str, Any]:
     labels, scores = job.sample.labels, {}
     if job.source.dense_is_trained:
         dense = runtime.keras_model(job.source.dense).predict(job.sample.inputs)
@@ -154,8 +146,8 @@ def _comparison(
     return {
         "sample": str(job.sample),
         "max_difference": largest(outputs, job.wanted),
-        "relative_difference": difference(outputs, job.wanted, of_spread=of_spread),
-        "tolerance": tolerance,
+        "relative_difference": job.difference(outputs),
+        "tolerance": job.tolerance,
         "argmax_agreement": argmax_agreement(outputs, job.wanted),
         "accuracy": {k: v for k, v in scores.items() if v is not None},
     }
@@ -184,7 +176,7 @@ def _notes(
         )
     if not job.source.dense_is_trained:
         notes.append(
-            "The dense network's trained weights are not at hand: its file holds "
+            "The dense network's trained weights are not available: its file holds "
             "others, of the same number, and its accuracy is not known."
         )
     if job.source.takes_sparse:

@@ -6,18 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.export._tensorflow import schema
+from tf_lottery.export._frameworks import schema
 from tf_lottery.export.stored import StoredTensor, stored
 
-TYPES: dict[int, Any] = {
-    schema.TensorType.FLOAT32: np.dtype(np.float32),
-    schema.TensorType.FLOAT16: np.dtype(np.float16),
-    schema.TensorType.FLOAT64: np.dtype(np.float64),
-    schema.TensorType.INT8: np.dtype(np.int8),
-    schema.TensorType.INT16: np.dtype(np.int16),
-    schema.TensorType.INT32: np.dtype(np.int32),
-    schema.TensorType.INT64: np.dtype(np.int64),
-    schema.TensorType.UINT8: np.dtype(np.uint8),
+# NumPy's name of each type, such as "float32".
+TYPES: dict[int, str] = {
+    getattr(schema.TensorType, name.upper()): name
+    for name in (
+        *("float16", "float32", "float64"),
+        *("int8", "int16", "int32", "int64", "uint8"),
+    )
 }
 _OPERATORS = {
     number: name
@@ -26,41 +24,32 @@ _OPERATORS = {
 }
 # The axis of the weights whose positions are output values.
 _UNITS = {"FULLY_CONNECTED": 0, "CONV_2D": 0, "DEPTHWISE_CONV_2D": -1}
-_UNCOUNTED = frozenset(
-    (
-        *("BATCH_MATMUL", "CONV_3D", "CONV_3D_TRANSPOSE", "TRANSPOSE_CONV", "WHILE"),
-        *("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM"),
-        *("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF"),
-    )
-)
+_UNCOUNTED = {
+    *("BATCH_MATMUL", "CONV_3D", "CONV_3D_TRANSPOSE", "TRANSPOSE_CONV", "WHILE"),
+    *("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM"),
+    *("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN", "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF"),
+}
 
 
 class TFLiteFile:
     """A parsed TFLite file.
 
-    Args:
-        content: The file's bytes.
+    Attributes:
+        operators: How often each operator occurs, by its name.
+        tensors: The weights: every constant of two axes or more.
+        is_stateful: Whether a call changes the outputs of the next one, as in a fused
+            LSTM.
     """
 
     def __init__(self, content: bytes) -> None:
         self._model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-
-    @property
-    def operators(self) -> dict[str, int]:
-        """How often each operator occurs, by its name."""
-        names = (self._name(op) for graph in self._graphs for op in graph.operators)
-        return dict(Counter(names))
-
-    @property
-    def tensors(self) -> list[StoredTensor]:
-        """The weights: every constant of two axes or more."""
-        found = (self._stored(tensor) for g in self._graphs for tensor in g.tensors)
-        return [tensor for tensor in found if tensor is not None]
-
-    @property
-    def is_stateful(self) -> bool:
-        """Whether a call changes the outputs of the next one, as in a fused LSTM."""
-        return any(tensor.isVariable for g in self._graphs for tensor in g.tensors)
+        graphs = self._model.subgraphs
+        self._operators = [(graph, op) for graph in graphs for op in graph.operators]
+        tensors = [tensor for graph in graphs for tensor in graph.tensors]
+        found = (self._stored(tensor) for tensor in tensors)
+        self.operators = dict(Counter(self._name(op) for _, op in self._operators))
+        self.tensors = [tensor for tensor in found if tensor is not None]
+        self.is_stateful = any(tensor.isVariable for tensor in tensors)
 
     @property
     def macs(self) -> tuple[int, list[str]]:
@@ -69,17 +58,12 @@ class TFLiteFile:
         A tensor that a DENSIFY unpacks is multiplied with its zeros; a sparse kernel
         skips all values that the file does not store.
         """
-        operators = [(g, op) for g in self._graphs for op in g.operators]
-        counted = [self._macs(graph, op) for graph, op in operators]
-        uncounted = {self._name(op) for _, op in operators} & _UNCOUNTED
-        for (_, operator), found in zip(operators, counted, strict=True):
-            if found is None:
+        counted, uncounted = 0, self.operators.keys() & _UNCOUNTED
+        for graph, operator in self._operators:
+            if (found := self._macs(graph, operator)) is None:
                 uncounted.add(self._name(operator))
-        return sum(filter(None, counted)), sorted(uncounted)
-
-    @property
-    def _graphs(self) -> Any:
-        return self._model.subgraphs
+            counted += found or 0
+        return counted, sorted(uncounted)
 
     def _name(self, operator: Any) -> str:
         code = self._model.operatorCodes[operator.opcodeIndex]
@@ -87,18 +71,14 @@ class TFLiteFile:
 
     def _stored(self, tensor: Any) -> StoredTensor | None:
         data: Any = self._model.buffers[tensor.buffer].data
-        dtype: Any = TYPES.get(tensor.type)
+        dtype = TYPES.get(tensor.type)
         shape = tuple(int(n) for n in (() if tensor.shape is None else tensor.shape))
         if data is None or dtype is None or len(shape) < 2:
             return None
         values = np.frombuffer(bytes(data), dtype)
-        return stored(
-            tensor.name.decode().partition(";")[0],  # the first of what it fused
-            shape,
-            _encoding(tensor.sparsity),
-            values,
-            _zero(tensor.quantization),
-        )
+        name = tensor.name.decode().partition(";")[0]  # the first of what it fused
+        encoding, zero = _encoding(tensor.sparsity), _zero(tensor.quantization)
+        return stored(name, shape, encoding, values, zero)
 
     def _macs(self, graph: Any, operator: Any) -> int | None:
         """The MACs of an operator; None if they depend on the size of the inputs."""

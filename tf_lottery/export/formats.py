@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.archive import PathLike
+from tf_lottery.core.checks import check_choice
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.export.card import Card
 from tf_lottery.export.to_keras import keras_file, saved_model
@@ -25,11 +26,7 @@ def export(
         )
     by_ending = ending if ending in ("keras", "tflite") else "saved_model"
     format = format or by_ending
-    if format not in _WRITERS:
-        raise ValueError(
-            f"`format` must be one of {', '.join(map(repr, _WRITERS))}. "
-            f"Received: format={format!r}."
-        )
+    check_choice("format", format, tuple(_WRITERS))
     if ending in _WRITERS and ending != format:
         raise ValueError(
             f"A file that ends in .{ending} must be of that format. Received: "

@@ -1,8 +1,6 @@
-"""What every export starts with: the weights, examples to compare on, and options."""
+"""What every export starts with: a model, and examples to compare files on."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,77 +9,33 @@ from tf_lottery.core.archive import PathLike
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import telling_line
 from tf_lottery.export import runtime, sample
+from tf_lottery.export._frameworks import binding_of, network
 from tf_lottery.export.agreement import difference
-from tf_lottery.export.binding import binding_of, network
 from tf_lottery.export.files import check_free
+from tf_lottery.export.options import Options
 from tf_lottery.export.source import source_of
 
 EXACT = 1e-5  # the difference that another order of adding may make
 
 
-@dataclass(frozen=True)
-class Options:
-    """The options of every export, whatever its format.
-
-    Args:
-        weights: "best" (minimum validation loss), "final" or "initial"; a model that
-            is exported has only its own.
-        data: On what the file is compared and timed, up to 1,000 examples: a dataset
-            or arrays, with labels for accuracy. Default: the search's test data if
-            they are at hand, else random inputs.
-        latency_runs: How many interleaved pairs of measurements; 0 measures nothing.
-        overwrite: Whether to replace a file that is there.
-        custom_objects, safe_mode: See `Ticket.model`.
-        model: What the ticket's weights go into, a model like that of its search, if
-            Keras cannot make one from the ticket's file.
-        verbose: Whether to print the card.
-    """
-
-    weights: str = "best"
-    data: Any = None
-    latency_runs: int = 50
-    overwrite: bool = False
-    custom_objects: Mapping[str, Any] | None = None
-    safe_mode: bool = True
-    model: Any = None
-    verbose: int = 1
-
-    @classmethod
-    def of(cls, format: str, given: Mapping[str, Any]) -> "Options":
-        """The options that were given to a format's function.
-
-        Raises:
-            TypeError: One that the format does not have.
-        """
-        known = [each.name for each in dataclasses.fields(cls)]
-        unknown = given.keys() - set(known)
-        if unknown:
-            raise TypeError(
-                f"An export must be given options of its format, {format!r}, or "
-                f"{', '.join(known)}. Received: {', '.join(sorted(unknown))}. "
-                '(`quantize` and `sparse` are of format="tflite", `layout` of '
-                '"saved_model".)'
-            )
-        return cls(**given)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.latency_runs, int) or self.latency_runs < 0:
-            raise ValueError(
-                "`latency_runs` must be a number of measurements, or 0 for none. "
-                f"Received: latency_runs={self.latency_runs!r}."
-            )
-
-
 class Job:
     """One export.
+
+    Args:
+        exported: A ticket or a model.
+        path, options: Where the file goes, and the options of the export.
+        in_float32: Whether half precision becomes float32.
+        other_data: What to compare on, if there are neither `options.data` nor data of
+            the search.
+        input_shape: The shape of one example, if there are no data.
+        tolerance, of_spread: How large a `difference` may be, and of which kind.
 
     Attributes:
         source: The model and its dense twin.
         was_in_half: Whether the model computed in half precision, and now does not.
-        path: Where the file goes.
-        options: The options of the export.
         sample: The examples on which the file is compared.
         wanted: The outputs of the model on these examples.
+        compaction: The model that is written, and what was removed from it.
     """
 
     def __init__(
@@ -93,65 +47,33 @@ class Job:
         in_float32: bool = False,
         other_data: Any = None,
         input_shape: Sequence[int] | None = None,
+        tolerance: float = EXACT,
+        of_spread: bool = False,
     ) -> None:
-        """Finds what is exported.
-
-        Args:
-            exported: A ticket or a model.
-            path: Where the file goes.
-            options: The options of the export.
-            in_float32: Whether half precision becomes float32.
-            other_data: What to compare on, if there are neither `options.data` nor
-                data of the search.
-            input_shape: The shape of one example, if there are no data.
-        """
-        self.path = Path(path)
-        self.options = options
+        self.path, self.options = Path(path), options
+        self.tolerance, self.of_spread = tolerance, of_spread
         check_free(self.path, options.overwrite)
         with binding_of(exported).by_name(options.custom_objects):
-            source = source_of(
-                exported,
-                options.weights,
-                options.custom_objects,
-                options.safe_mode,
-                options.model,
-            )
-            self.was_in_half = in_float32 and source.in_half
+            source = source_of(exported, options)
+            self.was_in_half = in_float32 and network(source.model).in_half
             self.source = source.in_float32() if self.was_in_half else source
         if options.verbose:
             print(f"Exporting {self.path}: writes, runs and times it.", flush=True)
         self.sample = self._sample(other_data, input_shape)
         self.wanted = self._wanted()
+        self.compaction = self._compacted() if options.compact else self.whole
 
     @property
     def whole(self) -> Compaction:
         """The model as it is, nothing removed."""
         return Compaction(self.source.model, {}, {}, {}, {})
 
-    def compacted(self, wanted: bool, drop_inputs: bool) -> Compaction:
-        """The model with or without compaction, compared with the ticket's.
+    def difference(self, outputs: Sequence[Any]) -> float:
+        """How far outputs are from those of the model."""
+        return difference(outputs, self.wanted, of_spread=self.of_spread)
 
-        Raises:
-            ExportError: The compacted model computes something else.
-        """
-        if not wanted:
-            if drop_inputs:
-                raise ValueError(
-                    "`drop_inputs=True` needs `compact=True`. Received: compact=False."
-                )
-            return self.whole
-        model = self.source.model
-        with binding_of(model).by_name(self.options.custom_objects):
-            compaction = network(model).compacted(drop_inputs)
-        outputs = runtime.keras_model(compaction.model).predict(self.sample.inputs)
-        self.check(outputs, EXACT)
-        return compaction
-
-    def check(
-        self, outputs: Sequence[Any], tolerance: float, of_spread: bool = False
-    ) -> None:
-        """Raises unless outputs are those of the model, see `difference`."""
-        found = difference(outputs, self.wanted, of_spread=of_spread)
+    def check(self, found: float, tolerance: float) -> None:
+        """Raises if outputs are farther from those of the model."""
         if not found <= tolerance:
             raise ExportError(
                 f"The exported model must give the ticket's outputs. On {self.sample} "
@@ -188,3 +110,11 @@ class Job:
                 "model. Received: a model of sparse inputs that fails on dense ones "
                 f"with {telling_line(error)}."
             ) from error
+
+    def _compacted(self) -> Compaction:
+        model = self.source.model
+        with binding_of(model).by_name(self.options.custom_objects):
+            compaction = network(model).compacted(self.options.drop_inputs)
+        outputs = runtime.keras_model(compaction.model).predict(self.sample.inputs)
+        self.check(difference(outputs, self.wanted), EXACT)
+        return compaction

@@ -1,7 +1,7 @@
 """How fast one network is compared with another: interleaved runs, median ratios."""
 
 import os
-import time
+import timeit
 from collections.abc import Callable
 from typing import Any
 
@@ -15,19 +15,10 @@ _CHUNK = 0.002  # seconds that one measurement lasts at least
 def time_pairs(
     run: Callable[[], Any], reference: Callable[[], Any], runs: int
 ) -> dict[str, float]:
-    """The time of `run`, and its ratio to that of `reference`.
+    """The times of `runs` pairs of calls, as `Card.latency` has them, except "on".
 
-    Both are called in turns, in random order: whatever else the machine does slows both
-    down alike.
-
-    Args:
-        run, reference: The functions to time.
-        runs: The number of pairs of measurements.
-
-    Returns:
-        "microseconds" and "dense_microseconds" (medians of one call), "ratio"
-        (median of the pairs), and "ratio_low", "ratio_high": its 10th and 90th
-        percentile.
+    Both functions are called in turns, in random order: whatever else the machine does
+    slows both down alike.
     """
     functions = (run, reference)
     calls = [_calls(function) for function in functions]
@@ -35,14 +26,16 @@ def time_pairs(
     seconds = np.empty((runs, 2))
     for row in seconds:
         for which in order.permutation(2):
-            row[which] = _seconds(functions[which], calls[which])
-    ratios = seconds[:, 0] / seconds[:, 1]
+            row[which] = timeit.timeit(functions[which], number=calls[which])
+    seconds /= calls
+    mine, dense = np.median(seconds, axis=0) * 1e6
+    low, middle, high = np.quantile(seconds[:, 0] / seconds[:, 1], [0.1, 0.5, 0.9])
     return {
-        "microseconds": float(np.median(seconds[:, 0]) * 1e6),
-        "dense_microseconds": float(np.median(seconds[:, 1]) * 1e6),
-        "ratio": float(np.median(ratios)),
-        "ratio_low": float(np.quantile(ratios, 0.1)),
-        "ratio_high": float(np.quantile(ratios, 0.9)),
+        "microseconds": float(mine),
+        "dense_microseconds": float(dense),
+        "ratio": float(middle),
+        "ratio_low": float(low),
+        "ratio_high": float(high),
     }
 
 
@@ -55,13 +48,6 @@ def _calls(function: Callable[[], Any]) -> int:
     """How many calls take long enough to be measured."""
     function()  # warms up
     calls = 1
-    while _seconds(function, calls) * calls < _CHUNK:
+    while timeit.timeit(function, number=calls) < _CHUNK:
         calls *= 2
     return calls
-
-
-def _seconds(function: Callable[[], Any], calls: int) -> float:
-    start = time.perf_counter()
-    for _ in range(calls):
-        function()
-    return (time.perf_counter() - start) / calls

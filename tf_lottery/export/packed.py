@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.encoding import bits
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
 from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.stored import StoredTensor, stored
 
@@ -54,17 +53,17 @@ def save_packed(model: Any, path: PathLike) -> None:
             'Export it with layout="dense".'
         )
     function.set_external_captures([handles.get(id(c), c) for c in captures])
-    root.serve = _calling(function)
+    specs, _ = function.structured_input_signature
+
+    def serve(*inputs: Any) -> Any:
+        return function(*inputs)  # its captures are saved again
+
+    root.serve = tf.function(serve, input_signature=specs)
     tf.saved_model.save(root, str(path), signatures={SIGNATURE: root.serve})
 
 
 def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
-    """The matrices as the directory holds them.
-
-    Args:
-        path: The directory that `save_packed` wrote.
-        model: The model that was written, for the names and the order.
-    """
+    """The matrices in a directory that `save_packed` wrote of a model."""
     reader = tf.train.load_checkpoint(str(Path(path, "variables", "variables")))
     masks, values, found = b"", dict[str, Array](), []
     for name, weight in network(model).variables.items():
@@ -84,11 +83,7 @@ def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:
 
 
 class _Packed(tf.Module):
-    """Arrays as bits and values, and variables that are filled when it is loaded.
-
-    Attributes:
-        weights: The variables, one per array.
-    """
+    """Arrays as bits and values, and `weights` that are filled when it is loaded."""
 
     def __init__(self, arrays: Sequence[Array]) -> None:
         super().__init__()
@@ -107,7 +102,8 @@ class _Packed(tf.Module):
         for weight in weights:
             _keep_out_of_checkpoint(weight)
             array = weight.numpy()
-            present = _present(array)
+            # -0.0 is kept, or outputs could differ in bits.
+            present = bits(array).any(axis=1).reshape(array.shape)
             masks.append(np.packbits(present))
             kept.setdefault(array.dtype.name, []).append(array[present])
         # Few variables, since each takes a kilobyte in the graph.
@@ -118,8 +114,11 @@ class _Packed(tf.Module):
         }
 
         def unpack() -> None:
-            mask = iter(_parts(self.mask, masks))
-            values = {d: iter(_parts(self.values[d], kept[d])) for d in kept}
+            mask = iter(tf.split(self.mask, list(map(len, masks))))
+            values = {
+                dtype: iter(tf.split(self.values[dtype], list(map(len, parts))))
+                for dtype, parts in kept.items()
+            }
             unpacked = {dtype: _unpacked(dtype) for dtype in kept}
             for weight in weights:
                 dtype = weight.dtype.name
@@ -156,11 +155,6 @@ def _keep_out_of_checkpoint(variable: Any) -> None:
     variable._export_to_saved_model_graph = export_without_value
 
 
-def _parts(joined: Any, arrays: Iterable[Array]) -> Any:
-    """The parts of a joined array."""
-    return tf.split(joined, [len(array) for array in arrays])
-
-
 def _unpacked(dtype: str) -> Any:
     """A function of a mask, its values and a shape, which all weights share."""
 
@@ -173,21 +167,6 @@ def _unpacked(dtype: str) -> Any:
 
     specs = [tf.TensorSpec([None], each) for each in (tf.uint8, dtype, tf.int64)]
     return tf.function(unpacked, input_signature=specs)
-
-
-def _calling(function: Any) -> Any:
-    """A `tf.function` that calls a concrete one, so its captures are saved again."""
-    specs, _ = function.structured_input_signature
-
-    def serve(*inputs: Any) -> Any:
-        return function(*inputs)
-
-    return tf.function(serve, input_signature=specs)
-
-
-def _present(array: Array) -> NDArray[np.bool_]:
-    """Where an array is not +0.0; -0.0 is kept, or outputs could differ in bits."""
-    return np.asarray(bits(array).any(axis=1).reshape(array.shape))
 
 
 def _digest(arrays: Iterable[Array]) -> str:

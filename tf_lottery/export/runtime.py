@@ -3,7 +3,6 @@
 They run by the TFLite interpreter or by TensorFlow.
 """
 
-import functools
 import keyword
 import re
 from collections.abc import Callable, Sequence
@@ -15,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
 
 Arrays = Sequence[NDArray[Any]]
 Predict = Callable[[Arrays], list[NDArray[Any]]]
 
 SIGNATURE = "serving_default"
-BATCH = 100  # examples
+_BATCH = 100  # examples
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,7 @@ class Loaded:
 def serving(model: Any, batch_size: int | None = None) -> Any:
     """A `tf.function` of the inputs by name; it returns the outputs by name.
 
-    Args:
-        model: A plain Keras model.
-        batch_size: The number of examples per call; None leaves it open.
+    `batch_size` is the number of examples per call; None leaves it open.
 
     Raises:
         ExportError: A signature cannot have inputs of these names.
@@ -67,10 +63,7 @@ def serving(model: Any, batch_size: int | None = None) -> Any:
 def saved_model(path: Path, model: Any) -> Loaded:
     """A SavedModel, run by plain TensorFlow.
 
-    Args:
-        path: Its directory.
-        model: The model that it came from, for the names and the order of inputs
-            and outputs.
+    The model that it came from has the names and the order of inputs and outputs.
     """
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures[SIGNATURE]
@@ -92,10 +85,7 @@ def keras_model(model: Any) -> Loaded:
 def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
     """A TFLite file, run by the interpreter with one thread.
 
-    Args:
-        content: The file.
-        model: The model that it came from, for the order of inputs and outputs.
-        xnnpack: Whether the interpreter may use XNNPACK, as it does by default.
+    The model that it came from has the order of inputs and outputs.
 
     Raises:
         RuntimeError, ValueError: The file does not load. The result raises them, too,
@@ -125,30 +115,22 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
         invoke: Callable[[], Any] = alone.invoke
         return invoke
 
-    package = str(_interpreter()[0].__module__.partition(".")[0])
+    package = type(loaded).__module__.partition(".")[0]
     backend = f"{package}, {'XNNPACK' if xnnpack else 'no delegate'}, one thread"
-    if all(detail["shape_signature"][0] == -1 for detail in details):
-        return Loaded(in_batches(call), repeat, backend)
-    size = int(details[0]["shape"][0])
-    return Loaded(in_batches(call, size, filled=True), repeat, backend)
+    is_open = all(detail["shape_signature"][0] == -1 for detail in details)
+    size = None if is_open else int(details[0]["shape"][0])
+    return Loaded(_in_batches(call, size), repeat, backend)
 
 
-def in_batches(predict: Predict, size: int = BATCH, filled: bool = False) -> Predict:
-    """A prediction of any number of examples, at most `size` at once.
-
-    Args:
-        predict: Takes up to `size` examples.
-        size: The number of examples in a batch.
-        filled: Whether `predict` takes exactly `size` examples; the last batch is then
-            filled up.
-    """
+def _in_batches(predict: Predict, size: int | None = None) -> Predict:
+    """A prediction of any number of examples, from one of `size` examples, or any."""
 
     def predict_all(inputs: Arrays) -> list[NDArray[Any]]:
         count = len(inputs[0])
+        step = size or min(count, _BATCH)
         parts = []
-        for start in range(0, count, size):
-            rows = np.arange(start, start + size) % count
-            rows = rows if filled else rows[: count - start]
+        for start in range(0, count, step):
+            rows = np.arange(start, start + step) % count  # the last batch is filled up
             parts.append(predict([array[rows] for array in inputs]))
         return [np.concatenate(p)[:count] for p in zip(*parts, strict=True)]
 
@@ -183,7 +165,7 @@ def _of_tensorflow(call: Callable[..., Any]) -> Loaded:
         tensors = [tf.constant(array) for array in inputs]
         return lambda: call(*tensors)
 
-    return Loaded(in_batches(predict), repeat, "TensorFlow, all threads")
+    return Loaded(_in_batches(predict), repeat, "TensorFlow, all threads")
 
 
 def _loaded(content: bytes, xnnpack: bool) -> Any:
@@ -191,20 +173,14 @@ def _loaded(content: bytes, xnnpack: bool) -> Any:
 
     For an open size a file says 1, which may be too small for its layers.
     """
-    interpreter, resolvers = _interpreter()
+    try:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    except ImportError:
+        Interpreter = tf.lite.Interpreter
+        OpResolverType = tf.lite.experimental.OpResolverType
     resolver = "AUTO" if xnnpack else "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
-    return interpreter(
+    return Interpreter(
         model_content=content,
         num_threads=1,
-        experimental_op_resolver_type=getattr(resolvers, resolver),
+        experimental_op_resolver_type=getattr(OpResolverType, resolver),
     )
-
-
-@functools.cache
-def _interpreter() -> tuple[Any, Any]:
-    try:
-        from ai_edge_litert import interpreter as litert
-    except ImportError:
-        lite = tf.lite
-        return lite.Interpreter, lite.experimental.OpResolverType
-    return litert.Interpreter, litert.OpResolverType

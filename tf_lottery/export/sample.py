@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from tf_lottery.bindings.parts import Port
 from tf_lottery.core.data import Data
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._tensorflow import tf
-from tf_lottery.export.binding import network
+from tf_lottery.export._frameworks import network, tf
 
 SIZE = 1000  # examples
 
@@ -32,13 +31,12 @@ class Sample:
 
 
 def take(data: Any, model: Any, origin: str, size: int = SIZE) -> Sample:
-    """The first examples of a dataset or of arrays, as a model takes them.
+    """The first examples of data, as a model takes them.
 
     Args:
         data: A batched `tf.data.Dataset`, arrays `(x, y[, sample_weight])`, or
             inputs `x` alone: an array, or a list or dict of arrays.
-        model: The model, whose inputs these are.
-        origin: What messages call the data.
+        model, origin: The model, and what messages call the data.
         size: The largest number of examples.
 
     Raises:
@@ -62,14 +60,11 @@ def take(data: Any, model: Any, origin: str, size: int = SIZE) -> Sample:
 
 def of_search(data: Data, model: Any) -> Sample:
     """Examples of a search: of its test data, else validation, else training data."""
-    for part, origin in (
-        (data.test, "test data"),
-        (data.validation, "validation data"),
-        (data.train, "training data"),
-    ):
-        if part is not None:
-            return take(part, model, origin)
-    raise ExportError("The search has no data to compare the file on.")
+    if data.test is not None:
+        return take(data.test, model, "test data")
+    if data.validation is not None:
+        return take(data.validation, model, "validation data")
+    return take(data.train, model, "training data")
 
 
 def random(
@@ -77,28 +72,21 @@ def random(
 ) -> Sample:
     """Random inputs: normal numbers; as integers, rows of embeddings, or 0 and 1.
 
-    Args:
-        model: The model.
-        size: The number of examples.
-        input_shape: The shape of one example, if the model leaves it open.
+    `input_shape` is the shape of one example, if the model leaves it open.
     """
     draw = np.random.default_rng(0)
     largest = network(model).indices
     inputs = []
     for port in network(model).inputs:
-        shape = _shape(port, input_shape)
+        shape = (size, *_shape(port, input_shape))
         dtype = tf.as_dtype(port.dtype)
         if not (dtype.is_floating or dtype.is_integer):
             raise ExportError(
                 "A model must be compared on real data unless its inputs are numbers. "
                 f"Received: an input of {port.dtype}. Pass `data=`."
             )
-        shape = (size, *shape)
-        values = (
-            draw.normal(size=shape)
-            if dtype.is_floating
-            else draw.integers(0, largest, shape)
-        )
+        whole = dtype.is_integer
+        values = draw.integers(0, largest, shape) if whole else draw.normal(size=shape)
         inputs.append(values.astype(dtype.as_numpy_dtype))
     return Sample(tuple(inputs), None, "random inputs")
 

@@ -41,13 +41,7 @@ def stored(
     values: NDArray[Any],
     zero: Any = 0,
 ) -> StoredTensor:
-    """The tensor with these values.
-
-    Args:
-        name, shape, encoding: See `StoredTensor`.
-        values: The values that the file holds.
-        zero: The stored value that means zero.
-    """
+    """The tensor with the values that the file holds; `zero` is what means zero."""
     nonzero = int(np.count_nonzero(values != zero))
     return StoredTensor(name, shape, values.dtype.name, encoding, values.size, nonzero)
 
@@ -55,9 +49,5 @@ def stored(
 def of_model(weights: Any) -> list[StoredTensor]:
     """The matrices of a model that was read from a file, by their names."""
     # Not the shapes of the variables, which may be open.
-    arrays = {name: weight.numpy() for name, weight in weights.items()}
-    return [
-        stored(name, array.shape, "dense", array)
-        for name, array in arrays.items()
-        if array.ndim > 1
-    ]
+    arrays = [(name, weight.numpy()) for name, weight in weights.items()]
+    return [stored(n, a.shape, "dense", a) for n, a in arrays if a.ndim > 1]

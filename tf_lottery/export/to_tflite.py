@@ -5,27 +5,28 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice, check_count
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import runtime
 from tf_lottery.export.card import Card
-from tf_lottery.export.conversion import (
-    CALIBRATION,
-    QUANTIZE,
-    TOLERANCES,
-    convert,
-    trial,
-)
+from tf_lottery.export.conversion import CALIBRATION, TOLERANCES, convert, trial
 from tf_lottery.export.encoding import leave_zeros_out
 from tf_lottery.export.files import size_of
 from tf_lottery.export.finish import Exported, finish
 from tf_lottery.export.flatbuffer import TFLiteFile
-from tf_lottery.export.job import Job, Options
+from tf_lottery.export.job import Job
+from tf_lottery.export.options import Options
 from tf_lottery.export.sample import Sample, take
 
 DENSE, SPARSE, BLOCKS = "zeros stored", "zeros left out", "blocks of 1x4"
+# The encodings to try, by `sparse`.
+_WANTED: dict[bool | str, tuple[str, ...]] = {
+    "auto": (DENSE, SPARSE, BLOCKS),
+    True: (SPARSE, BLOCKS),
+    "blocks": (BLOCKS,),
+    False: (DENSE,),
+}
 
 
 def tflite(
@@ -34,8 +35,6 @@ def tflite(
     *,
     quantize: str | None = None,
     sparse: bool | str = "auto",
-    compact: bool = True,
-    drop_inputs: bool = False,
     representative_data: Any = None,
     batch_size: int | None = None,
     input_shape: Sequence[int] | None = None,
@@ -56,8 +55,6 @@ def tflite(
             run on the sparse kernel: such a file is the smallest and fastest for
             tickets with `block_size=(1, 4)`, and larger but often faster for other very
             sparse tickets.
-        compact: Whether to remove dead and constant units first, see `compact`.
-        drop_inputs: With `compact`, whether to drop inputs that no weight uses.
         representative_data: For "int8": a dataset or array of inputs. Default: the
             training data of the search, if they are at hand.
         batch_size: The number of examples per call; None leaves it open. Recurrent
@@ -68,8 +65,8 @@ def tflite(
             the difference, as a fraction of that of the outputs (1e-5, float16
             0.002) or, where weights are quantized, of their spread over the examples
             (dynamic 0.05, int8 0.1).
-        **options: See `Options`: weights, data, latency_runs, overwrite,
-            custom_objects, safe_mode, model, verbose.
+        **options: See `Options`: weights, data, compact, drop_inputs, latency_runs,
+            overwrite, custom_objects, safe_mode, model, verbose.
 
     Returns:
         The card, also written next to the file as JSON and Markdown. It says which
@@ -91,56 +88,42 @@ def tflite(
     job = Job(
         source,
         path,
-        Options.of("tflite", options),
+        Options.of("tflite", {"compact": True, **options}),
         in_float32=True,
         other_data=representative_data,
         input_shape=input_shape,
+        tolerance=tolerance,
+        of_spread=quantize in ("dynamic", "int8"),
     )
-    calibration = _calibration(job, representative_data) if quantize == "int8" else None
-    compaction = job.compacted(compact, drop_inputs)
-    make = functools.partial(
-        convert, quantize=quantize, calibration=calibration, batch_size=batch_size
-    )
+    make = functools.partial(convert, quantize=quantize, batch_size=batch_size)
     if quantize == "int8":
-        _check_int8(job.source.model, batch_size)
+        calibration = _calibration(job, representative_data, batch_size)
+        make = functools.partial(make, calibration=calibration)
     dense = make(job.source.dense, sparse=False)
     stripped = make(job.source.model, sparse=False)
 
-    of_spread = quantize in ("dynamic", "int8")
-    test = functools.partial(
-        trial,
-        model=job.source.model,
-        sample=job.sample,
-        wanted=job.wanted,
-        tolerance=tolerance,
-        of_spread=of_spread,
-    )
-    files, rejected = _files(sparse, stripped, compaction, make)
-    found = _smallest(files, rejected, test)
-    if found is None and compaction.removed and sparse == "auto":
+    rejected, more = dict[str, str](), dict[str, str]()
+    found = _smallest(job, sparse, stripped, make, rejected)
+    if found is None and job.compaction.removed and sparse == "auto":
         # An int8 kernel may refuse the shapes of a smaller network.
-        compaction = job.whole
-        files, more = _files(sparse, stripped, compaction, make)
-        found = _smallest(files, more, test)
+        job.compaction = job.whole
+        found = _smallest(job, sparse, stripped, make, more)
         rejected |= {f"{name}, not compacted": why for name, why in more.items()}
     if found is None:
         raise _none_of(rejected, job.sample)
     name, content = found
     return finish(
         job,
-        functools.partial(_write, content=content),
+        lambda to: to.write_bytes(content),
         functools.partial(_read, model=job.source.model, quantize=quantize),
         format={"format": "TFLite", "quantize": quantize, "encoding": name},
-        tolerance=tolerance,
-        of_spread=of_spread,
-        dense=(size_of(dense), runtime.tflite(dense, job.source.model)),
-        stripped=size_of(stripped),
-        compaction=compaction,
+        dense=runtime.tflite(dense, job.source.model),
+        sizes={"dense": size_of(dense), "stripped": size_of(stripped)},
         rejected=rejected,
     )
 
 
-def _calibration(job: Job, data: Any) -> Sample:
+def _calibration(job: Job, data: Any, batch_size: int | None) -> Sample:
     if data is None and job.source.data is not None:
         data = job.source.data.train
     if data is None:
@@ -150,64 +133,51 @@ def _calibration(job: Job, data: Any) -> Sample:
             "(`--recipe` on the command line). Received: none, and the ticket is not "
             "in the process of its search."
         )
-    return take(data, job.source.model, "representative data", CALIBRATION)
-
-
-def _check_int8(model: Any, batch_size: int | None) -> None:
-    """Raises if the converter would end the process, as it does for loops in int8."""
-    if (
-        "WHILE"
-        in TFLiteFile(convert(model, sparse=False, batch_size=batch_size)).operators
-    ):
+    model = job.source.model
+    content = convert(model, sparse=False, batch_size=batch_size)
+    if "WHILE" in TFLiteFile(content).operators:
         raise ExportError(
             "In int8 a model must not need a loop in TFLite, whose converter crashes "
             "on loops. Received: a recurrent layer that becomes a loop (an LSTM on "
             'float inputs does not). Use quantize="dynamic".'
         )
-
-
-def _files(
-    sparse: bool | str,
-    stripped: bytes,
-    compaction: Compaction,
-    make: Callable[..., bytes],
-) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The wanted files by the name of their encoding, and why others were not made.
-
-    A sparse file that was asked for must be smaller than one with zeros.
-    """
-    stored = make(compaction.model, sparse=False) if compaction.removed else stripped
-    files, rejected = {DENSE: stored}, dict[str, str]()
-    if sparse in ("auto", True):
-        files[SPARSE] = leave_zeros_out(stored)
-    if sparse is not False:
-        try:
-            files[BLOCKS] = make(compaction.model, sparse=True)
-        except ExportError as error:
-            rejected[BLOCKS] = str(error)
-    if sparse in (True, "blocks"):
-        del files[DENSE]
-    for name, content in list(files.items()):
-        if sparse != "auto" and name != DENSE and len(content) >= len(stored):
-            sizes = f"{len(content):,} bytes against {len(stored):,} with zeros"
-            rejected[name] = f"is not smaller, {sizes}"
-            del files[name]
-    return files, rejected
+    return take(data, model, "representative data", CALIBRATION)
 
 
 def _smallest(
-    files: Mapping[str, bytes], rejected: dict[str, str], test: Callable[[bytes], str]
+    job: Job,
+    sparse: bool | str,
+    stripped: bytes,
+    make: Callable[..., bytes],
+    rejected: dict[str, str],
 ) -> tuple[str, bytes] | None:
-    """The smallest file that passes its trial; the others are named in `rejected`."""
-    chosen: tuple[str, bytes] | None = None
+    """The smallest file that passes its trial, after the name of its encoding.
+
+    `rejected` gets the reasons why others are not taken. A sparse file that was asked
+    for must be smaller than one with zeros.
+    """
+    model = job.compaction.model
+    stored = make(model, sparse=False) if job.compaction.removed else stripped
+    written = {
+        DENSE: lambda: stored,
+        SPARSE: lambda: leave_zeros_out(stored),
+        BLOCKS: lambda: make(model, sparse=True),
+    }
+    files, found = dict[str, bytes](), None
+    for name in _WANTED[sparse]:
+        try:
+            files[name] = written[name]()
+        except ExportError as error:
+            rejected[name] = str(error)
     for name, content in sorted(files.items(), key=lambda item: len(item[1])):
-        if chosen:
-            rejected[name] = f"is not smaller, {len(content):,} bytes"
-        elif reason := test(content):
+        reason = f"is not smaller, {len(content):,} bytes"
+        if sparse != "auto" and name != DENSE and len(content) >= len(stored):
+            rejected[name] = f"{reason} against {len(stored):,} with zeros"
+        elif found or (reason := trial(content, job)):
             rejected[name] = reason
         else:
-            chosen = name, content
-    return chosen
+            found = name, content
+    return found
 
 
 def _none_of(rejected: Mapping[str, str], sample: Sample) -> ExportError:
@@ -218,10 +188,6 @@ def _none_of(rejected: Mapping[str, str], sample: Sample) -> ExportError:
         'some as `data=`. Else use `sparse="auto"`, another `quantize`, or '
         "`batch_size=1`."
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def _read(path: Path, model: Any, quantize: str | None) -> Exported:
@@ -250,7 +216,7 @@ def _read(path: Path, model: Any, quantize: str | None) -> Exported:
 def _check_arguments(
     quantize: Any, sparse: Any, representative: Any, batch_size: Any, tolerance: Any
 ) -> None:
-    check_choice("quantize", quantize, QUANTIZE)
+    check_choice("quantize", quantize, tuple(TOLERANCES))
     if not isinstance(sparse, bool) and sparse not in ("auto", "blocks"):
         raise ValueError(
             '`sparse` must be one of "auto", True, False, "blocks". '

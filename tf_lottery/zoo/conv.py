@@ -4,8 +4,7 @@ from tf_lottery.zoo._frameworks import keras
 from tf_lottery.zoo.parts import compiled, conv, dense, logits
 
 # The paper's learning rates by the number of convolutions, without and with dropout.
-_RATES = {2: 2e-4, 4: 3e-4, 6: 3e-4}
-_DROPOUT_RATES = {2: 3e-4, 4: 2e-4, 6: 2e-4}
+_RATES = {2: (2e-4, 3e-4), 4: (3e-4, 2e-4), 6: (3e-4, 2e-4)}
 
 
 def conv_2(learning_rate: float | None = None, *, dropout: bool = False) -> keras.Model:
@@ -51,6 +50,5 @@ def _conv(number: int, learning_rate: float | None, dropout: bool) -> keras.Mode
             layers.append(keras.layers.Dropout(0.5, name=f"dropout_{index}"))
     layers.append(logits())
     model = keras.Sequential(layers, name=f"conv_{number}")
-    rates = _DROPOUT_RATES if dropout else _RATES
-    rate = rates[number] if learning_rate is None else learning_rate
+    rate = _RATES[number][dropout] if learning_rate is None else learning_rate
     return compiled(model, keras.optimizers.Adam(rate))

@@ -4,6 +4,7 @@ A data set is prepared once, then read from disk. The paper's data sets are smal
 stay in memory as bytes, and the pipeline augments and scales one batch at a time.
 """
 
+import difflib
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -13,12 +14,10 @@ from tf_lottery.core.archive import PathLike
 from tf_lottery.core.data import Data
 from tf_lottery.core.seeds import derive
 from tf_lottery.zoo._frameworks import tf
-from tf_lottery.zoo.prepare import find_builder, prepare
+from tf_lottery.zoo.prepare import prepare
 
 Examples = tuple[tf.Tensor, tf.Tensor]
 
-_EVALUATION_BATCH = 1_000
-_VALIDATION = 5_000
 _PAD = 4  # pixels at each side
 
 
@@ -40,14 +39,14 @@ def mnist(
             of 1,000.
         seed: Equal seeds give equal orders, pass by pass, if TensorFlow's global seed
             is equal too.
-        archives: A folder that holds the four original archives, used instead of
-            downloading them. Ignored once MNIST is prepared in `data_dir`.
-        data_dir: Where MNIST is prepared; by default, where tensorflow-datasets
+        archives: A folder that holds the original archives, used instead of downloading
+            them. Ignored once the data set is prepared in `data_dir`.
+        data_dir: Where the data set is prepared; by default, where tensorflow-datasets
             keeps its data (`TFDS_DATA_DIR`, or `~/tensorflow_datasets`).
 
     Raises:
-        ValueError: MNIST is not prepared and cannot be prepared, or `batch_size` is
-            below 1.
+        ValueError: The data set is not prepared and cannot be prepared, or
+            `batch_size` is below 1.
     """
     return _data("mnist", _shuffled, batch_size, seed, archives, data_dir)
 
@@ -74,17 +73,13 @@ def cifar10(
 ) -> Data:
     """Returns CIFAR-10: 45,000 images to train on, 5,000 to validate, 10,000 to test.
 
-    Images are 32x32x3 floats in [0, 1]; the rest is as in `mnist`.
+    Images are 32x32x3 floats in [0, 1]; the rest and the errors are as in `mnist`.
 
     Args:
         batch_size, seed, archives, data_dir: See `mnist`.
         augment: Whether training images are flipped and cropped at random, again in
             each pass, in a way that `seed` fixes: half of them are flipped from left to
             right, and each is cropped out of itself with four black pixels around it.
-
-    Raises:
-        ValueError: CIFAR-10 is not prepared and cannot be prepared, or `batch_size` is
-            below 1.
 
     Reference: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
@@ -105,12 +100,8 @@ def load(
     Without network it fails within seconds, where `tfds.load` tries for minutes.
 
     Args:
-        name: As in `tfds.load`, such as "cifar10".
-        split: As in `tfds.load`, such as "train[:45000]".
-        archives: A folder that holds the original archives, used instead of
-            downloading them. Ignored once the data set is prepared.
-        data_dir: As in `tfds.load`.
-        **options: Further arguments of `tfds.load`.
+        name, split, data_dir, **options: See `tfds.load`.
+        archives: See `mnist`.
 
     Raises:
         ValueError: The data set is unknown; or it is not prepared, and cannot be
@@ -120,7 +111,16 @@ def load(
     import tensorflow_datasets as tfds
 
     data_dir = _expanded(data_dir)
-    builder = find_builder(name, data_dir)
+    try:
+        builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
+    except tfds.core.DatasetNotFoundError as error:
+        known = tfds.list_builders(with_community_datasets=False)
+        similar = ", ".join(difflib.get_close_matches(name, known)) or "none"
+        raise ValueError(
+            "`name` must be a data set that tensorflow-datasets knows, or one "
+            f"prepared in `data_dir`. Received: name={name!r}, data_dir={data_dir!r}. "
+            f"Similar names: {similar}."
+        ) from error
     if not builder.data_path.exists():
         prepare(builder, _expanded(archives))
     return tfds.load(name, split=split, data_dir=data_dir, download=False, **options)
@@ -142,11 +142,17 @@ def _data(
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be >= 1. Received: {batch_size}.")
     train, validation, test = _examples(name, _expanded(archives), _expanded(data_dir))
-    return Data(
-        train=ordered(train, batch_size, seed),
-        validation=_in_order(validation),
-        test=_in_order(test),
+    # Scaled batches are kept: a search evaluates every few hundred milliseconds.
+    validation, test = (
+        tf.data.Dataset.from_tensor_slices(part).batch(1_000).map(_scale).cache()
+        for part in (validation, test)
     )
+    train = ordered(train, batch_size, seed).prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    options.deterministic = True
+    by_data = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = by_data
+    return Data(*(part.with_options(options) for part in (train, validation, test)))
 
 
 @functools.lru_cache(maxsize=1)
@@ -157,7 +163,7 @@ def _examples(
     with tf.device("CPU:0"):
         train, validation, test = load(
             name,
-            [f"train[:-{_VALIDATION}]", f"train[-{_VALIDATION}:]", "test"],
+            ["train[:-5000]", "train[-5000:]", "test"],
             archives=archives,
             data_dir=data_dir,
             as_supervised=True,
@@ -168,12 +174,11 @@ def _examples(
 
 def _shuffled(examples: Examples, batch_size: int, seed: int) -> tf.data.Dataset:
     images, labels = examples
-    batches = (
-        _positions(len(labels), seed)
-        .batch(batch_size)
-        .map(lambda batch: _scale(tf.gather(images, batch), tf.gather(labels, batch)))
-    )
-    return _with_options(batches.prefetch(tf.data.AUTOTUNE))
+
+    def take(batch: tf.Tensor) -> Examples:
+        return _scale(tf.gather(images, batch), tf.gather(labels, batch))
+
+    return _positions(len(labels), seed).batch(batch_size).map(take)
 
 
 def _augmented(examples: Examples, batch_size: int, seed: int) -> tf.data.Dataset:
@@ -190,8 +195,7 @@ def _augmented(examples: Examples, batch_size: int, seed: int) -> tf.data.Datase
         return _scale(chosen, tf.gather(labels, batch))
 
     positions = _positions(len(labels), seed)
-    batches = tf.data.Dataset.zip((positions, draws)).batch(batch_size).map(take)
-    return _with_options(batches.prefetch(tf.data.AUTOTUNE))
+    return tf.data.Dataset.zip((positions, draws)).batch(batch_size).map(take)
 
 
 def _cropped(padded: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
@@ -213,20 +217,5 @@ def _positions(size: int, seed: int) -> tf.data.Dataset:
     return positions.shuffle(size, seed=seed, reshuffle_each_iteration=True)
 
 
-def _in_order(examples: Examples) -> tf.data.Dataset:
-    # Scaled batches are kept: a search evaluates every few hundred milliseconds.
-    batches = tf.data.Dataset.from_tensor_slices(examples).batch(_EVALUATION_BATCH)
-    return _with_options(batches.map(_scale).cache())
-
-
 def _scale(images: tf.Tensor, labels: tf.Tensor) -> Examples:
     return tf.cast(images, tf.float32) / 255.0, labels
-
-
-def _with_options(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    options = tf.data.Options()
-    options.deterministic = True
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.DATA
-    )
-    return dataset.with_options(options)

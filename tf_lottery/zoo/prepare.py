@@ -1,11 +1,10 @@
-"""Preparing a data set, once: from its archives to what tensorflow-datasets reads.
+"""Prepares a data set, once: from its archives to what tensorflow-datasets reads.
 
 tensorflow-datasets takes the archives from a folder or from the network, checks them
 and turns them into records, so that both ways give the same data.
 """
 
 import contextlib
-import difflib
 import io
 import os
 import sys
@@ -21,35 +20,12 @@ _BUCKET = "https://storage.googleapis.com"
 _PATIENCE = 4.0  # seconds
 
 
-def find_builder(name: str, data_dir: str | None = None) -> Any:
-    """Returns the builder of a data set, without asking the network.
-
-    Raises:
-        ValueError: tensorflow-datasets does not know the data set.
-    """
-    import tensorflow_datasets as tfds
-
-    try:
-        return tfds.builder(name, data_dir=data_dir, try_gcs=False)
-    except tfds.core.DatasetNotFoundError as error:
-        known = tfds.list_builders(with_community_datasets=False)
-        similar = ", ".join(difflib.get_close_matches(name, known)) or "none"
-        raise ValueError(
-            "`name` must be a data set that tensorflow-datasets knows, or one "
-            f"prepared in `data_dir`. Received: name={name!r}, data_dir={data_dir!r}. "
-            f"Similar names: {similar}."
-        ) from error
-
-
 def prepare(builder: Any, archives: str | None = None) -> None:
     """Prepares a data set, from a folder of archives or from the network.
 
     Two processes may prepare the same data set at the same time: the first to finish
-    wins.
-
-    Args:
-        builder: What `find_builder` returns.
-        archives: A folder that holds the original archives under their names.
+    wins. `builder` is what `tfds.builder` returns, `archives` a folder that holds the
+    original archives under their names.
 
     Raises:
         ValueError: An archive is missing or damaged, the network is out of reach, or
@@ -58,27 +34,31 @@ def prepare(builder: Any, archives: str | None = None) -> None:
     from tensorflow_datasets.core.download import DownloadError, download_manager
 
     failures = (OSError, DownloadError, download_manager.NonMatchingChecksumError)
+    names = [info.filename for info in (builder.url_infos or {}).values()]
+    names = [] if None in names else names
     try:
-        _check_available(builder, archives)
+        _check_available(builder, archives, names)
         _build(builder, archives)
     except Exception as error:
         if builder.data_path.exists():  # another process was first
             return
         if isinstance(error, failures):
-            raise ValueError(_what_to_do(builder, archives, error)) from error
+            message = _what_to_do(builder, archives, names, error)
+            raise ValueError(message) from error
         raise
 
 
-def _check_available(builder: Any, archives: str | None) -> None:
+def _check_available(builder: Any, archives: str | None, names: list[str]) -> None:
     """Raises what tensorflow-datasets would after minutes: it tries ten times."""
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS is not None:
         return  # it says at once what to fetch by hand
     if archives is None:
-        url = _first_url(builder)
+        shipped = type(builder).__module__.startswith("tensorflow_datasets.")
+        urls = builder.url_infos or ([_BUCKET] if shipped else [])
+        url = next((url for url in urls if url.startswith("http")), None)
         if url and not _answers(url):
             raise OSError(f"no answer from {url}")
         return
-    names = _archive_names(builder)
     if not names:
         raise OSError(f"tensorflow-datasets knows no archives of {builder.name}")
     missing = [name for name in names if not Path(archives, name).is_file()]
@@ -106,20 +86,6 @@ def _build(builder: Any, archives: str | None) -> None:
         )
 
 
-def _archive_names(builder: Any) -> list[str]:
-    """The names of all archives, or none if one of them is not known."""
-    names = [info.filename for info in (builder.url_infos or {}).values()]
-    return [] if None in names else names
-
-
-def _first_url(builder: Any) -> str | None:
-    """One of the addresses that are downloaded from, or None if none is known."""
-    if builder.url_infos:
-        return next((url for url in builder.url_infos if url.startswith("http")), None)
-    shipped = type(builder).__module__.startswith("tensorflow_datasets.")
-    return _BUCKET if shipped else None
-
-
 def _answers(url: str) -> bool:
     """Whether a host answers in seconds, through the proxy of the environment if any.
 
@@ -141,12 +107,13 @@ def _answers(url: str) -> bool:
     return any(answers)
 
 
-def _what_to_do(builder: Any, archives: str | None, error: Exception) -> str:
+def _what_to_do(
+    builder: Any, archives: str | None, names: list[str], error: Exception
+) -> str:
     data_dir = os.fspath(builder.data_dir_root)
     config = builder.builder_config_name
     name = f"{builder.name}/{config}" if config else builder.name
     reason = str(error).partition("\n")[0]
-    names = _archive_names(builder)
     folder = f", a folder that holds {', '.join(names)}" if 0 < len(names) < 9 else ""
     return (
         f"{builder.name} must be prepared in `data_dir`, or it must be possible to "

@@ -20,9 +20,8 @@ def resnet_18(
     pooling, and ten outputs. Where a stage begins, a 1x1 convolution is the shortcut.
 
     Args:
-        learning_rate: A number or a schedule such as `StepDecay`, for SGD.
-        momentum: The momentum of SGD.
-        weight_decay: The weight decay of the kernels.
+        learning_rate: A number or a schedule such as `StepDecay`.
+        momentum, weight_decay: Of SGD, and of the kernels.
 
     Returns:
         A model from 32x32x3 images to ten logits. Its layers are `conv`,
@@ -32,50 +31,35 @@ def resnet_18(
 
     Reference: He et al., arXiv 1512.03385, section 4.2.
     """
-    make = _Maker(weight_decay)
+    regularizer = decay(weight_decay)
     images = keras.Input((32, 32, 3), name="images")
-    x = make.relu(make.conv(images, _FILTERS[0], "conv"), "relu")
+    x = _normed(images, _FILTERS[0], "conv", regularizer)
+    x = keras.layers.ReLU(name="relu")(x)
     for number, filters in enumerate(_FILTERS, start=1):
         for block in range(1, _BLOCKS + 1):
             stride = 2 if number > 1 and block == 1 else 1
-            x = make.block(x, filters, stride, f"stage_{number}/block_{block}")
+            name = f"stage_{number}/block_{block}"
+            x = _block(x, filters, stride, name, regularizer)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = logits(kernel_regularizer=decay(weight_decay))(x)
+    x = logits(kernel_regularizer=regularizer)(x)
     model = keras.Model(images, x, name="resnet_18")
     return compiled(model, keras.optimizers.SGD(learning_rate, momentum))
 
 
-class _Maker:
-    """Makes the parts of a residual network.
+def _block(x: Any, filters: int, stride: int, name: str, regularizer: Any) -> Any:
+    """Two convolutions, added to their input or its shortcut."""
+    y = _normed(x, filters, f"{name}/conv_1", regularizer, strides=stride)
+    y = keras.layers.ReLU(name=f"{name}/relu_1")(y)
+    y = _normed(y, filters, f"{name}/conv_2", regularizer)
+    if stride > 1:
+        options = {"strides": stride, "kernel_size": 1}
+        x = _normed(x, filters, f"{name}/shortcut", regularizer, **options)
+    x = keras.layers.Add(name=f"{name}/add")([x, y])
+    return keras.layers.ReLU(name=f"{name}/relu_2")(x)
 
-    Args:
-        weight_decay: The weight decay of the kernels.
-    """
 
-    def __init__(self, weight_decay: float) -> None:
-        self._regularizer = decay(weight_decay)
-
-    def block(self, x: Any, filters: int, stride: int, name: str) -> Any:
-        """Two convolutions, added to their input or its shortcut."""
-        y = self.relu(
-            self.conv(x, filters, f"{name}/conv_1", strides=stride), f"{name}/relu_1"
-        )
-        y = self.conv(y, filters, f"{name}/conv_2")
-        if stride > 1:
-            x = self.conv(x, filters, f"{name}/shortcut", strides=stride, kernel_size=1)
-        x = keras.layers.Add(name=f"{name}/add")([x, y])
-        return self.relu(x, f"{name}/relu_2")
-
-    def conv(self, x: Any, filters: int, name: str, **arguments: Any) -> Any:
-        """A convolution and batch normalization."""
-        x = conv(
-            filters,
-            name,
-            use_bias=False,
-            kernel_regularizer=self._regularizer,
-            **arguments,
-        )(x)
-        return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
-
-    def relu(self, x: Any, name: str) -> Any:
-        return keras.layers.ReLU(name=name)(x)
+def _normed(x: Any, filters: int, name: str, regularizer: Any, **options: Any) -> Any:
+    """A convolution and batch normalization."""
+    options |= {"use_bias": False, "kernel_regularizer": regularizer}
+    x = conv(filters, name, **options)(x)
+    return keras.layers.BatchNormalization(name=f"{name}_norm")(x)

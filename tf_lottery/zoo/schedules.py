@@ -44,7 +44,9 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
                 f"negative. Received: learning_rate={learning_rate}, factor={factor}, "
                 f"warm_up={warm_up}."
             )
-        if not _are_steps(drops):
+        steps = np.asarray(drops)
+        whole = steps.ndim == 1 and (steps.dtype.kind in "iu" or not steps.size)
+        if not whole or (np.diff(steps, prepend=1) < 0).any():
             raise ValueError(
                 "`drops` must be a list of positive steps that ascend. Received: "
                 f"drops={drops!r}."
@@ -64,27 +66,12 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
         return rate
 
     def scaled(self, by: float) -> "StepDecay":
-        """The schedule of a shorter or longer training: its steps are scaled.
-
-        Args:
-            by: How many times as long the training is, such as 0.1 for a tenth.
-        """
+        """The schedule of a training `by` times as long, such as 0.1 for a tenth."""
         drops = [max(1, round(drop * by)) for drop in self.drops]
         warm_up = round(self.warm_up * by)
         return StepDecay(self.learning_rate, drops, warm_up, self.factor)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments of the schedule."""
-        return {
-            "learning_rate": self.learning_rate,
-            "drops": self.drops,
-            "warm_up": self.warm_up,
-            "factor": self.factor,
-        }
-
-
-def _are_steps(drops: Any) -> bool:
-    steps = np.asarray(drops)
-    if steps.ndim != 1 or (steps.dtype.kind not in "iu" and steps.size):
-        return False
-    return bool((steps > 0).all() and (np.diff(steps) >= 0).all())
+        names = ("learning_rate", "drops", "warm_up", "factor")
+        return {name: getattr(self, name) for name in names}

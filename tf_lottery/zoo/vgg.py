@@ -18,9 +18,7 @@ def vgg_19(
     and each convolution has batch normalization.
 
     Args:
-        learning_rate: A number or a schedule such as `StepDecay`, for SGD.
-        momentum: The momentum of SGD.
-        weight_decay: The weight decay of the kernels.
+        learning_rate, momentum, weight_decay: See `resnet_18`.
 
     Returns:
         A model from 32x32x3 images to ten logits. Its layers are `stage_1/conv_1` and
@@ -28,11 +26,11 @@ def vgg_19(
 
     Reference: Simonyan & Zisserman, arXiv 1409.1556; Liu et al., arXiv 1810.05270.
     """
+    regularizer = decay(weight_decay)
     layers: list[keras.layers.Layer] = [keras.Input((32, 32, 3), name="images")]
     for stage, (filters, number) in enumerate(_STAGES, start=1):
         for index in range(1, number + 1):
             name = f"stage_{stage}/conv_{index}"
-            regularizer = decay(weight_decay)
             layers += [
                 conv(filters, name, use_bias=False, kernel_regularizer=regularizer),
                 keras.layers.BatchNormalization(name=f"{name}_norm"),
@@ -42,7 +40,7 @@ def vgg_19(
             layers.append(keras.layers.MaxPooling2D(name=f"stage_{stage}/pool"))
     layers += [
         keras.layers.GlobalAveragePooling2D(name="pool"),
-        logits(kernel_regularizer=decay(weight_decay)),
+        logits(kernel_regularizer=regularizer),
     ]
     model = keras.Sequential(layers, name="vgg_19")
     return compiled(model, keras.optimizers.SGD(learning_rate, momentum))

@@ -29,7 +29,7 @@ from tf_lottery.bindings.tf_keras.data.forms import (
 )
 from tf_lottery.bindings.tf_keras.devices import devices
 from tf_lottery.bindings.tf_keras.exporting.network import Network as network
-from tf_lottery.bindings.tf_keras.exporting.plain import masks_of, plain
+from tf_lottery.bindings.tf_keras.exporting.network import masks_of, plain
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.loss_gradient import loss_gradient
 from tf_lottery.bindings.tf_keras.models import (

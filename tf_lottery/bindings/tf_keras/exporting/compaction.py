@@ -1,9 +1,4 @@
-"""Exact compaction: a smaller network that computes the same.
-
-Dead units have no surviving outgoing weight, constant units have no surviving incoming
-weight. Real tickets have both. Removing them changes nothing except the order in which
-the rest is added up.
-"""
+"""Exact compaction: a smaller network that computes the same."""
 
 from typing import Any
 
@@ -108,13 +103,9 @@ class _Builder:
     def _gather(
         self, path: str, tensor: Any, weights: Any, outer: NDArray[np.bool_]
     ) -> tuple[Any, Any]:
-        """The features that a weight uses, and the weights of these features.
+        """The features that a weight of the layer uses, and their weights.
 
-        Args:
-            path: The layer's path.
-            tensor: Its input.
-            weights: Its kernel.
-            outer: Which features come from where no units can be removed.
+        `outer` says which features come from where no units can be removed.
         """
         stays = units.as_matrices(weights).any(axis=(0, 2)) | ~outer
         # A gather takes no sparse tensor, and loses which steps are masked.

@@ -13,42 +13,28 @@ from tf_lottery.bindings.tf_keras.data.forms import Batched
 def examples(
     data: Any, model: Any, size: int
 ) -> tuple[tuple[NDArray[Any], ...], NDArray[Any] | None]:
-    """The first inputs, one array per input of the model, and labels if they are one.
-
-    Args:
-        data: A batched dataset, or arrays `(x, y[, sample_weight])` or `x`.
-        model: The model.
-        size: The largest number of examples.
+    """At most `size` inputs, an array per input of the model, and labels if one array.
 
     Raises:
         ValueError, TypeError: The data do not fit the model.
     """
-    x, y = _rows(data, len(model.inputs), size)
-    inputs = tuple(
-        _checked(array, tensor)
-        for array, tensor in zip(_ordered(x, model), model.inputs, strict=True)
-    )
-    return inputs, y
-
-
-def _rows(data: Any, inputs: int, size: int) -> tuple[Any, Any]:
-    """The first inputs, and labels if they are one array."""
+    count = len(model.inputs)
     if isinstance(data, Batched):
         data = data.dataset()
     if isinstance(data, tf.data.Dataset):
-        x, y = _first_rows(data, inputs, size)
+        x, y = _first_rows(data, count, size)
     else:
-        x, y = (as_arrays(_dense(part)) for part in _split(data, inputs))
+        x, y = (as_arrays(_dense(part)) for part in _split(data, count))
         x, y = tf.nest.map_structure(lambda array: array[:size], (x, y))
-    return x, y if isinstance(y, np.ndarray) else None
+    arrays = zip(_ordered(x, model), model.inputs, strict=True)
+    inputs = tuple(_checked(array, tensor) for array, tensor in arrays)
+    return inputs, y if isinstance(y, np.ndarray) else None
 
 
 def _first_rows(data: Any, inputs: int, size: int) -> Any:
-    found: list[Any] = []
-    rows = 0
+    found, rows = list[Any](), 0
     for batch in data:
-        pair = _split(batch, inputs)
-        found.append(_dense(pair))
+        found.append(_dense(_split(batch, inputs)))
         arrays = tf.nest.flatten(found[-1])
         if not all(map(np.ndim, arrays)):
             raise ValueError("a dataset that is not batched")
@@ -62,17 +48,17 @@ def _first_rows(data: Any, inputs: int, size: int) -> Any:
 
 def _dense(structure: Any) -> Any:
     """The same values as dense arrays, which exported files take."""
-    return tf.nest.map_structure(_array, structure)
 
+    def dense(part: Any) -> Any:
+        if isinstance(part, tf.SparseTensor):
+            part = tf.sparse.to_dense(tf.sparse.reorder(part))
+        if isinstance(part, tf.RaggedTensor):
+            raise ValueError("ragged tensors, where examples must have one shape")
+        if hasattr(part, "toarray"):  # of SciPy
+            return part.toarray()
+        return part.numpy() if isinstance(part, tf.Tensor) else part
 
-def _array(part: Any) -> Any:
-    if isinstance(part, tf.SparseTensor):
-        return tf.sparse.to_dense(tf.sparse.reorder(part)).numpy()
-    if isinstance(part, tf.RaggedTensor):
-        raise ValueError("ragged tensors, where examples must have one shape")
-    if hasattr(part, "toarray"):  # of SciPy
-        return part.toarray()
-    return part.numpy() if isinstance(part, tf.Tensor) else part
+    return tf.nest.map_structure(dense, structure)
 
 
 def _split(data: Any, inputs: int) -> tuple[Any, Any]:
@@ -91,9 +77,9 @@ def _ordered(x: Any, model: Any) -> list[Any]:
     # As Keras does: by the keys that the model was built with, or by its names.
     by_key = isinstance(model.input, dict)
     names = sorted(model.input) if by_key else model.input_names
-    missing = [name for name in names if name not in x]
-    if missing:
-        raise ValueError(f"a dict without {missing[0]!r}")
+    for name in names:
+        if name not in x:
+            raise ValueError(f"a dict without {name!r}")
     return [x[name] for name in names]
 
 

@@ -42,8 +42,8 @@ def interpret(
         model: A functional or Sequential model.
         inputs: A value for each input.
         apply: Takes a call, returns the value or the values of its outputs.
-        above: The path of a nested model, with a slash at its end.
-        training: The mode that a nested model is called in, if the call names one.
+        above, training: Of a nested model, its path with a slash at its end, and the
+            mode that it is called in, if the call names one.
     """
     values: dict[str, list[Any]] = {}
     uses = model._tensor_usage_count

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_lottery.bindings.parts import Macs
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.exporting.graph import Call, interpret, is_functional
+from tf_lottery.bindings.tf_keras.exporting.graph import Call, interpret
 from tf_lottery.bindings.tf_keras.layers import own_weights
 
 layers = keras.layers
@@ -35,8 +35,6 @@ def macs(model: Any) -> Macs:
             uncounted.append(call.path)
         return call.outputs
 
-    if not is_functional(model):
-        return Macs(0, 0, (model.name,))
     interpret(model, model.inputs, count)
     return Macs(everything, int(nonzero), tuple(uncounted))
 

@@ -1,19 +1,25 @@
-"""A plain model of tf_keras as exports see it, see `protocol.Network`."""
+"""Plain models of tf_keras, as exports see them."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tf_lottery.bindings.parts import Compaction, Macs, Port
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
-from tf_lottery.bindings.tf_keras.exporting import keras_file
+from tf_lottery.bindings.tf_keras.copying.adapted import adapted_inside, adapted_layers
+from tf_lottery.bindings.tf_keras.copying.by_name import not_found, own_classes
+from tf_lottery.bindings.tf_keras.copying.copier import copied_by_config
 from tf_lottery.bindings.tf_keras.exporting.compaction import compact
 from tf_lottery.bindings.tf_keras.exporting.examples import examples
 from tf_lottery.bindings.tf_keras.exporting.graph import is_functional
 from tf_lottery.bindings.tf_keras.exporting.macs import macs
-from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
-from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half
+from tf_lottery.bindings.tf_keras.layers import finalize, named_layers, named_weights
+from tf_lottery.bindings.tf_keras.live import Live
+from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
+from tf_lottery.core.errors import ExportError
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import State
 from tf_lottery.core.words import quiet
 
 
@@ -25,63 +31,48 @@ class Network:
 
     @property
     def is_graph(self) -> bool:
-        """Whether Keras knows all calls of its layers."""
         return bool(self._model.built) and is_functional(self._model)
 
     @property
     def inputs(self) -> tuple[Port, ...]:
-        """Its inputs, flat."""
         return _ports(self._model.input_names, self._model.inputs)
 
     @property
     def outputs(self) -> tuple[Port, ...]:
-        """Its outputs, flat."""
         return _ports(self._model.output_names, self._model.outputs)
 
     @property
     def indices(self) -> int:
-        """How many rows the smallest embedding has; 2 without any."""
-        embeddings = [
-            layer.input_dim
-            for layer in named_layers(self._model).values()
-            if isinstance(layer, keras.layers.Embedding)
-        ]
-        return min(embeddings, default=2)
+        found = named_layers(self._model).values()
+        embeddings = [x for x in found if isinstance(x, keras.layers.Embedding)]
+        return min((each.input_dim for each in embeddings), default=2)
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The variables by path."""
         return named_weights(self._model)
 
     @property
     def adapted(self) -> list[str]:
-        """Layers that hold words or bins, in words."""
         return adapted_layers(self._model)
 
     @property
     def in_half(self) -> bool:
-        """Whether layers compute in float16 or bfloat16."""
         return any(map(computes_in_half, named_layers(self._model).values()))
 
     def call(self, *inputs: Any) -> list[Any]:
-        """The flat outputs from flat inputs, in inference mode."""
         packed = tf.nest.pack_sequence_as(self._model.input, list(inputs))
         return list(tf.nest.flatten(self._model(packed, training=False)))
 
     def examples(self, data: Any, size: int) -> tuple[tuple[Any, ...], Any]:
-        """The first examples of data, see `examples`."""
         return examples(data, self._model, size)
 
     def macs(self) -> Macs:
-        """Its multiply-accumulates, see `macs`."""
         return macs(self._model)
 
     def compacted(self, drop_inputs: bool) -> Compaction:
-        """A smaller model that computes the same, see `compact`."""
         return compact(self._model, drop_inputs=drop_inputs)
 
     def save_dense(self, path: Path, signatures: Mapping[str, Any]) -> None:
-        """Writes a SavedModel with the layers, which Keras loads."""
         with quiet():
             self._model.save(
                 str(path),
@@ -91,22 +82,77 @@ class Network:
             )
 
     def save(self, path: Path) -> None:
-        """Writes a `.keras` file."""
-        keras_file.save(self._model, path)
+        with _explained("write"):
+            self._model.save(str(path), save_format="keras")
 
     def load(
         self, path: Path, custom_objects: Mapping[str, Any] | None, safe_mode: bool
     ) -> Any:
-        """The model of a `.keras` file of this model, or of one like it."""
-        return keras_file.load(path, self._model, custom_objects or {}, safe_mode)
+        found = {**not_found(), **own_classes(self._model), **(custom_objects or {})}
+        with _explained("read back"):
+            return keras.models.load_model(
+                str(path),
+                custom_objects=found,
+                safe_mode=safe_mode,
+                compile=False,
+            )
 
     def loading(self) -> list[str]:
-        """How a `.keras` file of it is loaded, if that takes more than its path."""
-        return keras_file.loading(self._model)
+        used = {type(part).__name__ for part in self._model._flatten_layers()}
+        needed = [
+            f'"{name}": {found.__module__.split(".")[0]}.layers.{name}'
+            for name, found in not_found().items()
+            if name in used
+        ]
+        needed += [
+            f'"{name}": {kind.__module__}.{kind.__qualname__}'
+            for name, kind in own_classes(self._model).items()
+            if keras.saving.get_registered_name(kind) == name  # it is not registered
+        ]
+        if not needed:
+            return []
+        return [
+            "Keras does not find all layers by their names: load this file with "
+            f"`custom_objects={{{', '.join(needed)}}}`."
+        ]
 
     def lost(self) -> str:
-        """What a `.keras` file of it lacks, and what to do; empty if nothing."""
-        return keras_file.lost(self._model)
+        # Of layers inside a layer Keras writes the words, but neither weights nor bins.
+        for path, layer in named_layers(self._model).items():
+            adapted = adapted_inside(layer)
+            if adapted and adapted_inside(copied_by_config("layer", layer)) != adapted:
+                return (
+                    "The configuration of a layer, which a .keras file holds, must "
+                    "have what layers inside it were adapted to. Received: "
+                    f"{path!r} ({type(layer).__name__}), whose `get_config()` lacks "
+                    f"that of {', '.join(repr(name.rstrip('/')) for name in adapted)}. "
+                    "Make the inner layer a layer of the model, or export it with "
+                    'format="saved_model", layout="dense".'
+                )
+        return ""
+
+
+def plain(model: Any, weights: State | None = None, *, in_float32: bool = False) -> Any:
+    """See `protocol.Binding`."""
+    copied = unwrap(model, in_float32)
+    if weights is not None:
+        for path, weight in named_weights(copied).items():
+            weight.assign(weights[path])
+        finalize(copied)
+    return copied
+
+
+def masks_of(model: Any) -> Masks:
+    """See `protocol.Binding`."""
+    if wrappers(model):
+        return Masks(Live(model).replica_masks()[0])
+    return Masks(
+        {
+            path: weight.numpy() != 0
+            for path, weight in named_weights(model).items()
+            if len(weight.shape) > 1 and weight.dtype.is_floating
+        }
+    )
 
 
 def _ports(names: list[str], tensors: list[Any]) -> tuple[Port, ...]:
@@ -119,3 +165,16 @@ def _ports(names: list[str], tensors: list[Any]) -> tuple[Port, ...]:
         )
         for name, tensor in zip(names, tensors, strict=True)
     )
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # layers raise whatever they like
+        said = " ".join(str(error).split())[:300].rstrip(".")
+        raise ExportError(
+            f"Keras must be able to {what} a .keras file of this model, and cannot: "
+            f"{said}. Pass your own classes and functions as "
+            '`custom_objects={"Name": Name}`, or export it with format="saved_model".'
+        ) from error

@@ -26,12 +26,10 @@ _ALONE = (
     *(layers.SpatialDropout1D, layers.SpatialDropout2D, layers.SpatialDropout3D),
     *(layers.GaussianNoise, layers.ActivityRegularization, layers.Identity),
 )
-_POOLING = (
-    *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
-    *(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D),
-    *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D),
-    *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D),
-    layers.GlobalAveragePooling3D,
+_POOLING = tuple(
+    getattr(layers, f"{kind}Pooling{axes}D")
+    for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")
+    for axes in (1, 2, 3)
 )
 _PADDING = (layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)
 _ELEMENTWISE = tuple(

@@ -18,20 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.exporting import unit_rules as rules
 from tf_lottery.bindings.tf_keras.exporting.graph import Call, interpret
 from tf_lottery.bindings.tf_keras.exporting.unit_rules import (
-    NOT_ALONE,
-    RULES,
     Floats,
     NotFollowed,
     Numbers,
     Units,
-    alone,
-    check_last_axis,
-    computed,
-    finite,
-    is_elementwise,
-    taken,
 )
 
 layers = keras.layers
@@ -121,7 +114,7 @@ class _Analyst:
     def _follow(self, call: Call) -> Any:
         """The units that a call returns, from those that it takes."""
         try:
-            return self._rule(call)(call, *taken(call))
+            return self._rule(call)(call, *rules.taken(call))
         except NotFollowed as reason:
             self.analysis.left[call.path] = str(reason)
         for units in tf.nest.flatten((call.args, call.kwargs)):
@@ -132,22 +125,22 @@ class _Analyst:
     def _rule(self, call: Call) -> Callable[..., Units]:
         if self._calls[id(call.layer)] > 1 and call.layer.weights:
             raise NotFollowed("called more than once")
-        rules: dict[type, Callable[..., Units]] = {
-            **RULES,
+        known: dict[type, Callable[..., Units]] = {
+            **rules.RULES,
             **dict.fromkeys(KERNELS, self._kernel),
             **dict.fromkeys(_MERGING, self._merge),
             layers.BatchNormalization: self._norm,
         }
         kind = type(call.layer)  # not a subclass, which may compute anything
-        if kind not in rules:
+        if kind not in known:
             raise NotFollowed(f"{kind.__name__} is not followed")
-        return rules[kind]
+        return known[kind]
 
     def _kernel(self, call: Call, before: Units) -> Units:
         layer = call.layer
         if getattr(layer, "groups", 1) != 1:
             raise NotFollowed("a grouped convolution")
-        check_last_axis(layer)
+        rules.check_last_axis(layer)
         kernel = as_matrices(layer.kernel.numpy())
         # Next to an edge that is padded with zeros, a constant is not constant.
         padded = getattr(layer, "padding", "valid") != "valid" and len(kernel) > 1
@@ -155,14 +148,14 @@ class _Analyst:
         foldable = (constants == 0) if padded else ~np.isnan(constants)
         uses = kernel.any(axis=0) & ~foldable[:, np.newaxis]
         after = self._fresh(call.outputs[0])
-        if is_elementwise(layer.activation):
+        if rules.is_elementwise(layer.activation):
             bias = tf.constant(folded(layer, np.where(foldable, constants, 0)))
-            values = finite(layer.activation(bias).numpy())
+            values = rules.finite(layer.activation(bias).numpy())
             after.constants[:] = np.where(uses.any(axis=0), np.nan, values)
         else:
             self._pin(after)
             if id(call.outputs[0]) not in self._outputs:
-                self.analysis.left[call.path] = NOT_ALONE
+                self.analysis.left[call.path] = rules.NOT_ALONE
         kept = Kernel(call.path, before, after, foldable, uses)
         self.analysis.kernels[id(layer)] = kept
         return after
@@ -171,7 +164,7 @@ class _Analyst:
         if list(call.layer.axis) != [call.outputs[0].shape.rank - 1]:
             raise NotFollowed("its axis is not the last")
         self.analysis.norms[id(call.layer)] = before
-        return alone(call, before)
+        return rules.alone(call, before)
 
     def _merge(self, call: Call, *units: Units) -> Units:
         """Residual connections: units that are added to each other are one unit."""
@@ -181,7 +174,7 @@ class _Analyst:
         for other in others:
             for one, another in zip(first.numbers, other.numbers, strict=True):
                 self._same[self._root(one)] = self._root(another)
-        return Units(first.numbers, computed(call, *units))
+        return Units(first.numbers, rules.computed(call, *units))
 
     def _fresh(self, tensor: Any) -> Units:
         shape = tensor.shape
