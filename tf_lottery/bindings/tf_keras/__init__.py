@@ -33,8 +33,7 @@ from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.loss_gradient import loss_gradient
 from tf_lottery.bindings.tf_keras.models import built, called
 from tf_lottery.bindings.tf_keras.process import seeded, start, under
-from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
-from tf_lottery.bindings.tf_keras.rebuilding.rebuild import lacks
+from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, lacks
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
 from tf_lottery.bindings.tf_keras.states import generators

@@ -8,7 +8,7 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.copying.objects import is_own_object
-from tf_lottery.bindings.tf_keras.copying.rebinding import rebound
+from tf_lottery.bindings.tf_keras.copying.rebinding import Rebinding
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.words import warn
@@ -103,7 +103,7 @@ def _check_value(callback: Any, name: str, value: Any, parts: Any) -> None:
                 "`keras.callbacks.Callback` that uses `self.model`."
             )
 
-    rebound(value, refuse)
+    Rebinding(refuse).of(value)
 
 
 def _values(callback: Any) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from tf_lottery.bindings.parts import Feed
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.callbacks import sees_batches
-from tf_lottery.bindings.tf_keras.checks.specs import check_batch
+from tf_lottery.bindings.tf_keras.checks.examples import check_batch
 from tf_lottery.bindings.tf_keras.copying.copier import Copier, copy_layer
 from tf_lottery.bindings.tf_keras.data.arrays import unpacked
 from tf_lottery.bindings.tf_keras.devices import Devices

@@ -20,6 +20,7 @@ from tf_lottery.core.rates import matches
 from tf_lottery.core.words import warn
 
 _STEPS = ("apply_gradients", "minimize", "update_step", "compute_gradients")
+_EXCLUSIONS = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
 _FUNCTIONAL = keras.src.engine.functional.Functional
 
 
@@ -51,7 +52,8 @@ def check_model(model: Any) -> None:
             "`compile` of its class set. Set `self.optimizer = "
             "keras.optimizers.get(optimizer)` there."
         )
-    if _calls_otherwise(model):
+    own = keras.Sequential if isinstance(model, keras.Sequential) else _FUNCTIONAL
+    if "call" in vars(model) or type(model).call is not own.call:
         raise ValueError(
             "The model's outputs must be those of its graph, which exports follow. "
             f"Received: {type(model).__name__}, which has a `call` of its own. Use its "
@@ -63,32 +65,24 @@ def check_model(model: Any) -> None:
             f"Received: {type(model).__name__}, which has a `fit` of its own. Write "
             "what it does as `train_step`."
         )
-    if hooks := _hooks(model.optimizer):
+    _check_described(model.optimizer)
+
+
+def _check_described(optimizer: Any) -> None:
+    """Raises if something changes an optimizer that is not in its configuration."""
+    set_on_it = [n for n, v in vars(optimizer).items() if isinstance(v, FUNCTIONS)]
+    found = [f"`{name}` set on it" for name in set_on_it if name in _STEPS]
+    advice = "Write an optimizer class that does it."
+    if getattr(optimizer, "gradient_transformers", None):
+        found.insert(0, "`gradient_transformers`")
+    if any(getattr(optimizer, name, None) for name in _EXCLUSIONS):
+        found.append("`exclude_from_weight_decay`")
+        advice = "Give layers whose weights shall decay a `kernel_regularizer` instead."
+    if found:
         raise ValueError(
             "The optimizer's `get_config()` must describe it completely. Received: one "
-            f"with {', '.join(hooks)}, which a copy would lack. Write an optimizer "
-            "class that does it."
+            f"with {', '.join(found)}, which a copy would lack. {advice}"
         )
-    exclusions = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
-    if any(getattr(model.optimizer, name, None) for name in exclusions):
-        raise ValueError(
-            "The optimizer's `get_config()` must describe it completely. Received: one "
-            "with `exclude_from_weight_decay`, which a copy would lack. Give layers "
-            "whose weights shall decay a `kernel_regularizer` instead."
-        )
-
-
-def _hooks(optimizer: Any) -> list[str]:
-    """What changes an optimizer and is not in its configuration."""
-    found = ["`gradient_transformers`"]
-    found = found if getattr(optimizer, "gradient_transformers", None) else []
-    functions = [n for n, v in vars(optimizer).items() if isinstance(v, FUNCTIONS)]
-    return found + [f"`{name}` set on it" for name in functions if name in _STEPS]
-
-
-def _calls_otherwise(model: Any) -> bool:
-    own = keras.Sequential if isinstance(model, keras.Sequential) else _FUNCTIONAL
-    return "call" in vars(model) or type(model).call is not own.call
 
 
 def warn_if_trained(model: Any, plan: Plan) -> None:

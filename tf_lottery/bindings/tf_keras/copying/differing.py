@@ -38,12 +38,12 @@ def refuse_failing(model: Any, error: Exception) -> NoReturn:
 def refuse_differing(model: Any, layer: Any, *, losses_only: bool) -> NoReturn:
     """Raises for a copy with other outputs, first in a layer, or only other losses."""
     place = f", first in {layer.name!r} ({type(layer).__name__})" if layer else ""
-    cause = _CONFIG
-    if losses_only:
-        cause = (
-            "A loss or a regularizer may have been added after a layer was made: pass "
-            "it when the layer is made, or add it in the layer's `call`."
-        )
+    cause = (
+        "A loss or a regularizer may have been added after a layer was made: pass it "
+        "when the layer is made, or add it in the layer's `call`."
+        if losses_only
+        else _CONFIG
+    )
     raise ValueError(
         "A copy of the model must give the model's outputs and losses. Received: "
         f"{model.name!r} ({type(model).__name__}), whose copy gives other "
@@ -58,7 +58,7 @@ def first_differing(
     with contextlib.suppress(Exception):  # it only serves an error that is raised
         wanted, found = _outputs(model, inputs), _outputs(copied, inputs)
         for layer, one, other in zip(model.layers, wanted, found, strict=True):
-            if not equal(tf.nest.flatten(one), tf.nest.flatten(other)):
+            if not equal(one, other):
                 return layer
     return None
 
@@ -67,15 +67,13 @@ def in_words(error: Exception) -> str:
     """An error on one line, with the layer whose call raised it."""
     where, _, what = str(error).partition("\n\n")
     what = what.split("\n\nCall arguments received")[0].strip()
-    if where.startswith("Exception encountered when calling") and what:
-        traced = what.startswith("in user code")
-        said = what.splitlines()[-1].strip() if traced else _telling(what)
-        return f"{where.rstrip('.')}: {said.rstrip('.')}"
-    return telling_line(error)
-
-
-def _telling(text: str) -> str:
-    return telling_line(Exception(text)).removeprefix("Exception: ")
+    if not where.startswith("Exception encountered when calling") or not what:
+        return telling_line(error)
+    if what.startswith("in user code"):
+        said = what.splitlines()[-1].strip()
+    else:
+        said = telling_line(Exception(what)).removeprefix("Exception: ")
+    return f"{where.rstrip('.')}: {said.rstrip('.')}"
 
 
 def _outputs(model: Any, inputs: Any) -> Any:
@@ -96,15 +94,12 @@ def _refuse_added(layer: Any) -> None:
 
 def _added(layer: Any) -> list[Any]:
     """The functions that were passed to `add_loss`, without regularizers."""
-    return [
-        function
-        for function in map(_inner, layer._callable_losses)
-        if "_handle_weight_regularization" not in getattr(function, "__qualname__", "")
-    ]
-
-
-def _inner(function: Any) -> Any:
-    while isinstance(function, functools.partial):
-        tagged = getattr(function.func, "__name__", "") == "_tag_callable"
-        function = function.args[0] if tagged else function.func
-    return function
+    found = []
+    for function in layer._callable_losses:
+        while isinstance(function, functools.partial):
+            tagged = getattr(function.func, "__name__", "") == "_tag_callable"
+            function = function.args[0] if tagged else function.func
+        name = getattr(function, "__qualname__", "")
+        if "_handle_weight_regularization" not in name:
+            found.append(function)
+    return found

@@ -35,7 +35,7 @@ def with_adapted(model: Any) -> Any:
 
 
 def adapted_in(config: Any, name: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Words and bins in a configuration: the layer's name, what they are, and they."""
+    """Words and bins in a configuration: the layer's name, the argument, its value."""
     if isinstance(config, Mapping):
         name = config["name"] if isinstance(config.get("name"), str) else name
         for key, value in config.items():
@@ -52,17 +52,17 @@ def _with_holders(config: Any, model: Any) -> Any:
     """Keras' configuration of a model, with `WithAdapted` for layers that need it."""
     if not isinstance(config, Mapping) or "layers" not in config:
         return config
-    entries = config["layers"]
     # In the order of the model, after inputs that a Sequential does not list.
-    inputs = [None] * (len(entries) - len(model.layers))
-    pairs = zip(entries, [*inputs, *model.layers], strict=True)
-    return {**config, "layers": [_described(*pair) for pair in pairs]}
+    entries = config["layers"]
+    first = len(entries) - len(model.layers)
+    described = map(_described, entries[first:], model.layers)
+    return {**config, "layers": [*entries[:first], *described]}
 
 
 def _described(entry: Mapping[str, Any], layer: Any) -> Mapping[str, Any]:
     if isinstance(layer, keras.Model):
         return {**entry, "config": _with_holders(entry["config"], layer)}
-    if layer is None or not (adapted := adapted_inside(layer)):
+    if not (adapted := adapted_inside(layer)):
         return entry
     whole = ("module", "class_name", "config", "registered_name")
     return {

@@ -6,12 +6,13 @@ bit for bit, and reads none of its variables.
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying.attributes import items, own_attributes
 from tf_lottery.bindings.tf_keras.copying.copier import check_paths
 from tf_lottery.bindings.tf_keras.copying.differing import (
     check_added_losses,
@@ -39,7 +40,7 @@ def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
         copied: A copy, wrapped or not, with all weights kept.
         model: The original; it is not changed.
         seeded: Makes a context in which equal random operations draw equal numbers.
-        inputs: A batch of what the model will see; default: drawn at random.
+        inputs: A batch of the data; default: numbers that are drawn at random.
 
     Raises:
         ValueError: What differs, and what to do.
@@ -51,16 +52,12 @@ def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
         )
     mine, theirs = named_weights(copied), named_weights(model)
     check_paths(mine, theirs, model)
-    trained = [
-        {id(weight) for weight in each.trainable_weights} for each in (copied, model)
-    ]
-    for path, weight in theirs.items():
-        if (id(weight) in trained[1]) != (id(mine[path]) in trained[0]):
-            raise ValueError(
-                "A copy of the model must train the same weights. Received: "
-                f"{path!r}, which is frozen in one of them. Set `trainable` on a whole "
-                "layer of the model."
-            )
+    if differing := sorted(_trained(copied, mine) ^ _trained(model, theirs)):
+        raise ValueError(
+            "A copy of the model must train the same weights. Received: "
+            f"{differing[0]!r}, which is frozen in one of them. Set `trainable` on a "
+            "whole layer of the model."
+        )
     shared = {id(variable) for variable in model.variables}
     for path, weight in mine.items():
         if id(weight) in shared:
@@ -79,6 +76,9 @@ def check_captures(
         model: The original: none of its variables may be read.
         known: The variables that are rewound, or reset.
         copied: The copy.
+
+    Raises:
+        ValueError: The variable, and what to do.
     """
     handles = {
         id(part.handle): path
@@ -90,14 +90,19 @@ def check_captures(
             _refuse(path, "which a function reaches by a closure or a global name")
     rewound = {id(part.handle) for each in known for part in _parts(each)}
     other = [v for v in function.variables if id(v.handle) not in rewound]
-    for name, optimizer in _other_optimizers(copied):
-        if {id(v.handle) for v in other} & {id(v.handle) for v in optimizer.variables}:
-            raise ValueError(
-                "A model must be trained by one optimizer, `self.optimizer`, which is "
-                f"rewound and masks pruned weights. Received: {name!r} "
-                f"({type(optimizer).__name__}), a second optimizer that the training "
-                "step uses. If it is the only one, set `self.optimizer` to it."
-            )
+    read = {id(v.handle) for v in other}
+    for name, value in own_attributes(copied):
+        for each in items(value):
+            new = isinstance(each, keras.optimizers.Optimizer)
+            if not new or each is copied.optimizer:
+                continue
+            if read & {id(v.handle) for v in each.variables}:
+                raise ValueError(
+                    "A model must be trained by one optimizer, `self.optimizer`, which "
+                    f"is rewound and masks pruned weights. Received: {name!r} "
+                    f"({type(each).__name__}), a second optimizer that the training "
+                    "step uses. If it is the only one, set `self.optimizer` to it."
+                )
     if other:
         names = sorted({variable.name.split(":")[0] for variable in other})
         raise ValueError(
@@ -108,13 +113,9 @@ def check_captures(
         )
 
 
-def _other_optimizers(model: Any) -> Iterator[tuple[str, Any]]:
-    """Other optimizers than the model's that attributes hold, by their names."""
-    for name, value in vars(model).items():
-        for each in value if isinstance(value, list | tuple) else [value]:
-            new = isinstance(each, keras.optimizers.Optimizer)
-            if new and each is not model.optimizer:
-                yield name, each
+def _trained(model: Any, weights: Mapping[str, Any]) -> set[str]:
+    trained = {id(weight) for weight in model.trainable_weights}
+    return {path for path, weight in weights.items() if id(weight) in trained}
 
 
 def _parts(variable: Any) -> list[Any]:
@@ -132,31 +133,26 @@ def _refuse(path: str, how: str) -> None:
 
 
 def _check_outputs(copied: Any, model: Any, seeded: Seeded, given: Any) -> None:
-    def compute(each: Any, inputs: Any) -> list[list[Any]]:
+    def compute(each: Any, inputs: Any) -> tuple[list[Any], list[Any]]:
         with _unchanged(each), seeded():
             outputs = tf.nest.flatten(each(inputs, training=False))
-            losses = map(tf.convert_to_tensor, each.losses)
-            return [list(map(_dense, found)) for found in (outputs, losses)]
-
-    def equal(some: list[Any], others: list[Any]) -> bool:
-        return _all_equal(some, others, tolerance)
+            return outputs, list(map(tf.convert_to_tensor, each.losses))
 
     inputs, wanted = _computed(model, compute, given)
     if wanted is None:
         return
     again = compute(model, inputs)
-    pairs = list(zip(again, wanted, strict=True))
-    if not all(_all_equal(*pair, _ROUNDING) for pair in pairs):
+    if not _equal(again, wanted, _ROUNDING):
         _warn_not_compared("it draws at random where it is not trained, too")
         return
-    repeats = all(_all_equal(*pair, 0.0) for pair in pairs)
-    tolerance = 0.0 if repeats else _ROUNDING
+    tolerance = 0.0 if _equal(again, wanted, 0.0) else _ROUNDING
+    equal = functools.partial(_equal, tolerance=tolerance)
     try:
         outputs, losses = compute(copied, inputs)
     except Exception as error:  # layers raise whatever they like
         refuse_failing(model, error)
     if not equal(outputs, wanted[0]):
-        layer = first_differing(copied, model, _dense_equal(equal), inputs)
+        layer = first_differing(copied, model, equal, inputs)
         refuse_differing(model, layer, losses_only=False)
     if not equal(losses, wanted[1]):
         refuse_differing(model, None, losses_only=True)
@@ -164,18 +160,17 @@ def _check_outputs(copied: Any, model: Any, seeded: Seeded, given: Any) -> None:
 
 def _computed(model: Any, compute: Any, given: Any) -> tuple[Any, Any]:
     """Inputs that the model takes, and what it computes of them; else None."""
-    error: Exception | None = None
-    drawn = functools.partial(_inputs, model)
-    first = functools.partial(_first, given, model)
-    for make in (drawn,) if given is None else (first, drawn):
+    ways = [functools.partial(_drawn, model)]
+    if given is not None:
+        ways.insert(0, functools.partial(_first, given, model))
+    errors = []
+    for make in ways:
         try:
             inputs = make()
             return inputs, compute(model, inputs)
-        except (ValueError, TypeError, LookupError, tf.errors.OpError) as raised:
-            error = error or raised
-    assert error is not None
-    said = in_words(error)
-    _warn_not_compared(f"it takes no inputs that are drawn at random ({said})")
+        except (ValueError, TypeError, LookupError, tf.errors.OpError) as error:
+            errors.append(in_words(error))
+    _warn_not_compared(f"it takes no inputs that are drawn at random ({errors[0]})")
     return None, None
 
 
@@ -184,12 +179,6 @@ def _warn_not_compared(why: str) -> None:
         "The copy of the model that is searched could not be compared with the model "
         f"before training: {why}. Check that every layer's `get_config()` is complete, "
         "or pass arrays, whose first rows are used for the comparison."
-    )
-
-
-def _dense_equal(equal: Any) -> Any:
-    return lambda some, others: equal(
-        list(map(_dense, some)), list(map(_dense, others))
     )
 
 
@@ -202,7 +191,7 @@ def _first(inputs: Any, model: Any) -> Any:
     return tf.nest.map_structure(lambda tensor: tensor[:_ROWS], inputs)
 
 
-def _inputs(model: Any) -> Any:
+def _drawn(model: Any) -> Any:
     """Random inputs: normal numbers, 0 and 1 as integers, letters as strings."""
     draw = np.random.default_rng(0)
 
@@ -215,16 +204,14 @@ def _inputs(model: Any) -> Any:
             values = tf.cast(draw.normal(size=shape), dtype)
         else:
             values = tf.cast(draw.integers(0, 2, shape), dtype)
-        if isinstance(tensor.type_spec, tf.SparseTensorSpec):
+        spec = tensor.type_spec
+        if isinstance(spec, tf.SparseTensorSpec):
             return tf.sparse.from_dense(values)
-        if isinstance(tensor.type_spec, tf.RaggedTensorSpec):
-            return tf.RaggedTensor.from_tensor(
-                values, ragged_rank=tensor.type_spec.ragged_rank
-            )
+        if isinstance(spec, tf.RaggedTensorSpec):
+            return tf.RaggedTensor.from_tensor(values, ragged_rank=spec.ragged_rank)
         return values
 
-    inputs = [drawn(tensor) for tensor in model.inputs]
-    return tf.nest.pack_sequence_as(model.input, inputs)
+    return tf.nest.pack_sequence_as(model.input, list(map(drawn, model.inputs)))
 
 
 @contextlib.contextmanager
@@ -245,10 +232,12 @@ def _unchanged(model: Any) -> Iterator[None]:
                     object.__delattr__(part, name)
 
 
-def _all_equal(some: list[Any], others: list[Any], tolerance: float) -> bool:
-    return len(some) == len(others) and all(
-        _is_equal(one, other, tolerance)
-        for one, other in zip(some, others, strict=True)
+def _equal(some: Any, others: Any, tolerance: float) -> bool:
+    """Whether two structures of tensors hold equal values."""
+    flat, other = tf.nest.flatten(some), tf.nest.flatten(others)
+    return len(flat) == len(other) and all(
+        _is_equal(_dense(one), _dense(two), tolerance)
+        for one, two in zip(flat, other, strict=True)
     )
 
 

@@ -1,7 +1,7 @@
-"""Which code the description of a model may reach: a file must not choose it.
+"""Which modules the description of a model may name.
 
-Keras imports the module that a description names: a ticket file could import any module
-on the path, and call its functions.
+Keras imports them: without this check, a ticket file could import any module on the
+path, and call its functions.
 """
 
 import sys
@@ -16,11 +16,8 @@ from tf_lottery.core.packages import is_known
 def check_modules(description: Any, custom_objects: Mapping[str, Any]) -> None:
     """Raises if a description names a module that this program has not imported.
 
-    Nor may it name one of Python's own, which have functions and no layers. What is
-    registered with Keras, or passed, is not looked for in a module.
-
-    Raises:
-        TicketError: It names such a module.
+    Modules of Python itself are refused, too: they have functions and no layers. What
+    is registered with Keras, or passed, is not looked for in a module.
     """
     for name, objects in _modules(description):
         root = name.partition(".")[0]

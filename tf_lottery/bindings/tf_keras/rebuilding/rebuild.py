@@ -1,22 +1,65 @@
-"""The model of a ticket, made from its configuration."""
+"""The model that takes the weights of a ticket: rebuilt, given, or remembered.
+
+It is made from the ticket's configuration. Where Keras cannot do that, it is the model
+that the user gives, or the one that the ticket of a search remembers.
+"""
 
 import copy
 import functools
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name
+from tf_lottery.bindings.tf_keras.copying.holding import adapted_in, with_adapted
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.models import called
 from tf_lottery.bindings.tf_keras.rebuilding.foreign import check_modules, not_of_keras
+from tf_lottery.bindings.tf_keras.tfmot.wrap import wrappers
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
-WITH_MODEL = (
+_WITH_MODEL = (
     "`ticket.apply(model)` in place of `ticket.model()`, and "
     "`ticket.export(path, model=model)`"
 )
+
+
+def basis(
+    ticket: Ticket,
+    model: Any = None,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> Any:
+    """A model like that of the ticket's search, whatever its weights are.
+
+    Args:
+        ticket: What is to be a model.
+        model: Such a model. Default: one made from the ticket's configuration; where
+            Keras cannot do that, the model that the ticket remembers.
+        custom_objects, safe_mode: See `Ticket.model`.
+
+    Raises:
+        TicketError: There is no such model, or it does not fit.
+    """
+    if model is None:
+        try:
+            return rebuild(ticket, custom_objects=custom_objects, safe_mode=safe_mode)
+        except TicketError:
+            if not isinstance(ticket, FoundTicket) or ticket.origin is None:
+                raise
+        is_model = isinstance(ticket.origin, keras.Model)
+        model = ticket.origin if is_model else ticket.origin()
+    check_model(ticket, model)
+    if other := next(_other_weights(ticket, model), ""):
+        raise TicketError(
+            f"This ticket was found on another model: they differ in {other!r}. Pass a "
+            "model with the same layers, of the same names and sizes."
+        )
+    return model
 
 
 def rebuild(
@@ -34,7 +77,7 @@ def rebuild(
         raise TicketError(
             "A ticket must hold its architecture to become a model. Received: none, "
             "as Keras could not describe a part of the model or of how it is "
-            f"compiled. With the model itself, use {WITH_MODEL}."
+            f"compiled. With the model itself, use {_WITH_MODEL}."
         )
     if safe_mode:
         check_modules(ticket.architecture, custom_objects or {})
@@ -55,13 +98,13 @@ def rebuild(
             f"{why} Pass classes and functions of your own as "
             '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
             "of a file that you trust (on the command line, a recipe with them as "
-            f"`--recipe`). Or, with the model itself, use {WITH_MODEL}."
+            f"`--recipe`). Or, with the model itself, use {_WITH_MODEL}."
         ) from error
-    if other := next(other_weights(ticket, made), ""):
+    if other := next(_other_weights(ticket, made), ""):
         raise TicketError(
             "The model cannot be made from its configuration as it was: it differs in "
             f"{other!r}. Keras splits a layer that is shared between an outer and a "
-            f"nested model. With the model itself, use {WITH_MODEL}."
+            f"nested model. With the model itself, use {_WITH_MODEL}."
         )
     return made
 
@@ -75,7 +118,47 @@ def lacks(ticket: Ticket, seed: int) -> str:
     return ""
 
 
-def other_weights(ticket: Ticket, model: Any) -> Iterator[str]:
+def check_model(ticket: Ticket, model: Any) -> None:
+    """Raises unless it is a plain, built tf_keras model with the ticket's words."""
+    if not isinstance(model, keras.Model):
+        call = " Call it, and pass what it returns." if callable(model) else ""
+        raise TypeError(
+            "A ticket must be applied to a tf_keras model. Received: "
+            f"{type(model).__name__}.{call}"
+        )
+    if not model.built:
+        raise ValueError(
+            "A ticket must be applied to a built model. Received: "
+            f"{model.name!r}, which has no weights yet. Give its first layer an "
+            "`input_shape`."
+        )
+    if wrappers(model):
+        raise TicketError(
+            "A ticket must be applied to a model without pruning wrappers. Received: "
+            f"{model.name!r}, which has them, as a model of `ticket.model()` has. Pass "
+            "the model that was searched, another build of it, or "
+            "`tf_lottery.export.strip(model)`."
+        )
+    _check_words(ticket, model)
+
+
+def _check_words(ticket: Ticket, model: Any) -> None:
+    """Raises if lookups have other words, or other bins, than in the search."""
+    if ticket.architecture is None or not adapted_layers(model):
+        return
+    mine, theirs = with_adapted(model), ticket.architecture["config"]
+    pairs = zip(adapted_in(mine), adapted_in(theirs), strict=False)
+    for (name, what, value), (*_, wanted) in pairs:
+        if json.dumps(value) != json.dumps(wanted):
+            raise TicketError(
+                "A model must have the words and bins that the ticket was found with, "
+                f"in their order. Received: {name!r} with another {what}. Adapt it to "
+                "the data of the search, or give it the words that it has in "
+                "`ticket.model()`."
+            )
+
+
+def _other_weights(ticket: Ticket, model: Any) -> Iterator[str]:
     """The paths of weights that only one has, or of another shape."""
     mine, theirs = named_weights(model), ticket.state
     for path, weight in mine.items():

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.bindings.tf_keras.copying.adapted import is_adapted
+from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
 from tf_lottery.bindings.tf_keras.copying.attributes import plain_attributes
 from tf_lottery.bindings.tf_keras.copying.holding import with_adapted
 from tf_lottery.bindings.tf_keras.layers import finalize
 from tf_lottery.bindings.tf_keras.live import Live
-from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis, check_model
+from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, check_model
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, copied_metrics, wrap
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.ticket import Ticket
@@ -31,7 +31,7 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
         warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
-            if is_adapted(model):  # which is in no configuration until copied
+            if adapted_layers(model):  # only a copy's configuration holds the words
                 described["config"] = with_adapted(model)
             if described.get("compile_config"):
                 # What it was compiled with may be a name, and not what was set since.
@@ -57,7 +57,7 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
 
 
 def _without_builds(values: Any) -> Any:
-    """A configuration whose layers are built by the calls of the graph, and once."""
+    """A configuration whose layers are built only by the calls of the graph."""
     if isinstance(values, Mapping):
         return {
             key: _without_builds(value)
