@@ -27,8 +27,14 @@ def check_examples(model: Any, examples: Examples, have_traced: bool = False) ->
             check_inputs(model, x, name)
         forms = {"is_batched": not is_arrays(part), "traced": have_traced}
         check_targets(model, y, sample_weight, name, **forms)
-        if not isinstance(part, tf.data.Dataset):
-            _check_can_be_shared(model, spec, name)
+        several = model.distribute_strategy.num_replicas_in_sync > 1
+        dense = all(isinstance(t, tf.TensorSpec) for t in tf.nest.flatten(spec))
+        if several and not dense and not isinstance(part, tf.data.Dataset):
+            raise ValueError(
+                f"`{name}` must be dense to be shared among replicas. Received: ragged "
+                "or sparse rows. Train on one device, or pass a tf.data.Dataset of "
+                "batches."
+            )
     for name, (part, _) in parts.items():
         check_values(model, part, name)
 
@@ -39,14 +45,4 @@ def check_batch(spec: Any, name: str) -> None:
         raise ValueError(
             f"`{name}` must yield tuples (x, y) or (x, y, sample_weight). "
             f"Received: elements {shapes(spec)}."
-        )
-
-
-def _check_can_be_shared(model: Any, spec: Any, name: str) -> None:
-    several = model.distribute_strategy.num_replicas_in_sync > 1
-    parts = tf.nest.flatten(spec)
-    if several and not all(isinstance(part, tf.TensorSpec) for part in parts):
-        raise ValueError(
-            f"`{name}` must be dense to be shared among replicas. Received: ragged or "
-            "sparse rows. Train on one device, or pass a tf.data.Dataset of batches."
         )

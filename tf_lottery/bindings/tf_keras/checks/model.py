@@ -8,7 +8,11 @@ import numpy as np
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying import adapted
-from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS, OPTIMIZERS
+from tf_lottery.bindings.tf_keras.copying.copier import (
+    FUNCTIONS,
+    OPTIMIZERS,
+    check_graph,
+)
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.naming import own_names
 from tf_lottery.bindings.tf_keras.states import not_rewound
@@ -32,13 +36,8 @@ def check_model(model: Any) -> None:
             f"arguments that returns one. Received: {type(model).__name__}."
         )
     for part in model._flatten_layers():
-        subclassed = isinstance(part, keras.Model) and not part._is_graph_network
-        if subclassed and not isinstance(part, keras.Sequential):
-            raise ValueError(
-                "The model, and models inside it, must be Sequential or functional to "
-                f"be copied. Received: {type(part).__name__}, a subclassed model. Use "
-                "its layers in `keras.Model(inputs, outputs)`."
-            )
+        if isinstance(part, keras.Model):
+            check_graph(part)
     check_unwrapped(model)
     if not model._is_compiled:
         raise ValueError(
@@ -111,13 +110,14 @@ def warn_of_not_rewound(model: Any) -> None:
 
 def check_adapted(model: Any) -> None:
     """Raises if a layer was not adapted that must be; warns of a normalization."""
-    if paths := adapted.forgotten(model):
+    found = list(adapted.called(model))
+    if paths := [path for path, part in found if adapted.is_forgotten(part)]:
         raise ValueError(
             "A preprocessing layer must know its words or bins before the model is "
             f"trained. Received: {', '.join(map(repr, paths))}, which was not adapted. "
             "Call `layer.adapt(data)` first."
         )
-    for path in adapted.as_made(model):
+    for path in (path for path, part in found if adapted.is_as_made(part)):
         warn(
             f"The layer {path!r} normalizes nothing, as it was not adapted: its mean "
             "is 0 and its variance 1. Call `layer.adapt(data)` first."

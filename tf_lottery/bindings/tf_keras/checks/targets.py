@@ -7,10 +7,7 @@ from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.checks.inputs import check_names, in_words, shapes
 from tf_lottery.bindings.tf_keras.checks.own_steps import has_own, has_own_loss
 
-_NUMBER_THEM = (
-    "Number the classes from 0, such as by `names, y = np.unique(y, "
-    "return_inverse=True)`."
-)
+_NUMBER = "Number the classes from 0: `names, y = np.unique(y, return_inverse=True)`."
 _RAISED = ValueError, TypeError, KeyError, AttributeError
 
 
@@ -32,8 +29,10 @@ def check_targets(
             "tf.data.Dataset of (x, y). A model that brings its loss by `add_loss` is "
             "compiled without one."
         )
+    keys = model._nested_outputs if isinstance(model._nested_outputs, dict) else ()
+    names = dict.fromkeys([*model.output_names, *map(str, keys)])
     for part, what in ((y, "targets"), (sample_weight, "sample weights")):
-        check_names(part, _output_names(model), f"The {what} of `{name}`", "outputs")
+        check_names(part, names, f"The {what} of `{name}`", "outputs")
     if traced and has_own(model, "train_step"):
         return
     outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
@@ -63,7 +62,7 @@ def check_targets(
     for target, output, loss in targets(model, y):
         if kind := kind_of(loss):
             what = f"The targets of `{name}` must be numbers, as the loss is {kind}"
-            _check_numbers(target, what, _NUMBER_THEM)
+            _check_numbers(target, what, _NUMBER)
         if kind == "sparse_categorical_crossentropy":
             _check_class_numbers(target, output, name)
 
@@ -91,8 +90,7 @@ def kind_of(loss: Any) -> str:
 
 def _check_numbers(part: Any, what: str, advice: str = "Convert them.") -> None:
     """Raises if there are strings: a loss of Keras would fail only when computed."""
-    specs = (spec for spec in tf.nest.flatten(part) if spec is not None)
-    if any(spec.dtype == tf.string for spec in specs):
+    if any(getattr(p, "dtype", None) == tf.string for p in tf.nest.flatten(part)):
         raise ValueError(f"{what}. Received: strings. {advice}")
 
 
@@ -131,10 +129,3 @@ def _check_class_numbers(target: Any, output: Any, name: str) -> None:
         "sparse_categorical_crossentropy. Received: targets "
         f"{in_words(target.shape)} for outputs {in_words(output.shape)}. {advice}"
     )
-
-
-def _output_names(model: Any) -> list[str]:
-    """The names by which targets may be given; keys of a returned dict are, too."""
-    outputs = model._nested_outputs
-    own = [str(name) for name in outputs] if isinstance(outputs, dict) else []
-    return list(dict.fromkeys([*model.output_names, *own]))

@@ -26,10 +26,7 @@ _BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 
 
 def check_values(model: Any, part: Any, name: str) -> None:
-    """Raises if a label has no class, or values that are not finite spoil a loss.
-
-    The model is compiled, and its loss was traced.
-    """
+    """Raises if a label has no class, or if values that are not finite spoil a loss."""
     own_step = has_own(model, "train_step")
     if is_arrays(part):
         batch = arrays.packed(part)

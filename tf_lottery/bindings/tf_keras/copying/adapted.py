@@ -1,4 +1,4 @@
-"""Words and bins, to which preprocessing layers were adapted: they are not variables."""
+"""What preprocessing layers were adapted to: words and bins. They are not weights."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -85,18 +85,8 @@ def check_adapted(copied: Any, layer: Any) -> None:
             )
 
 
-def forgotten(model: Any) -> list[str]:
-    """The paths of layers that need `adapt` before they can be called."""
-    return [path for path, part in _called(model) if _is_forgotten(part)]
-
-
-def as_made(model: Any) -> list[str]:
-    """The paths of `Normalization` layers that change nothing, as they were made."""
-    return [path for path, part in _called(model) if _is_as_made(part)]
-
-
-def _called(model: Any) -> Iterator[tuple[str, Any]]:
-    """The layers of a model, and once each that is inside them and was called."""
+def called(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers of a model, and each layer inside them that was called, once."""
     seen: set[int] = set()
     for path, layer in named_layers(model).items():
         yield path, layer
@@ -108,7 +98,8 @@ def _called(model: Any) -> Iterator[tuple[str, Any]]:
                 yield name.rstrip("/"), part
 
 
-def _is_forgotten(layer: Any) -> bool:
+def is_forgotten(layer: Any) -> bool:
+    """Whether a layer needs `adapt` before it can be called."""
     if isinstance(layer, keras.layers.Discretization):
         if not layer.built or layer.input_bin_boundaries is not None:
             return False
@@ -117,7 +108,8 @@ def _is_forgotten(layer: Any) -> bool:
     return not adapted_of(layer)
 
 
-def _is_as_made(layer: Any) -> bool:
+def is_as_made(layer: Any) -> bool:
+    """Whether it is a `Normalization` that changes nothing, as it was made."""
     if not isinstance(layer, keras.layers.Normalization) or not layer.built:
         return False
     if layer.input_mean is not None or layer.count.numpy():

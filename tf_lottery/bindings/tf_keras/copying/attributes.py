@@ -6,8 +6,11 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
 
-# What Keras itself sets on a model after it is made, by compiling, training or loading.
-_KERAS_OWN = {
+# The attribute of a masked copy that holds tfmot's wrappers.
+WRAPPERS = "_lottery_wrappers"
+# Attributes that are not the user's.
+NOT_OWN = {
+    # Keras sets them after a model is made, by compiling, training or loading.
     "_auto_config",
     "_compile_config",
     "_pss_evaluation_shards",
@@ -17,11 +20,9 @@ _KERAS_OWN = {
     "signatures",
     "tensorflow_git_version",
     "tensorflow_version",
+    # A search sets them on its copy.
+    *("compile", "fit", "load_weights", WRAPPERS),
 }
-# The attribute of a masked copy that holds tfmot's wrappers.
-WRAPPERS = "_lottery_wrappers"
-# Attributes that are not the user's; the last ones are set on the copy of a model.
-NOT_OWN = {*_KERAS_OWN, "compile", "fit", "load_weights", WRAPPERS}
 
 
 def plain_attributes(model: Any) -> dict[str, Any]:

@@ -47,14 +47,11 @@ def made_of(kind: Any, config: Mapping[str, Any]) -> Any:
         described, named = dict(config), {}
         for name, value in config.items():
             if callable(value) and not isinstance(value, type):
-                described[name] = _reference(f"tf_lottery>{name}")
-                named[f"tf_lottery>{name}"] = value
+                key = f"tf_lottery>{name}"
+                named[key] = value
+                # What Keras takes for the description of a function in scope.
+                described[name] = {"class_name": "function", "module": None}
+                described[name] |= {"config": key, "registered_name": key}
         with keras.saving.custom_object_scope(named), contextlib.suppress(Exception):
             return kind.from_config(described)
         raise error
-
-
-def _reference(name: str) -> dict[str, Any]:
-    """What Keras takes for the description of a function that is in scope."""
-    parts = {"class_name": "function", "module": None}
-    return {**parts, "config": name, "registered_name": name}

@@ -12,16 +12,8 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.copying.adapted import (
-    adapt_inside,
-    adapted_inside,
-    adapted_of,
-    check_adapted,
-)
-from tf_lottery.bindings.tf_keras.copying.attributes import (
-    build_held,
-    own_attributes,
-)
+from tf_lottery.bindings.tf_keras.copying import adapted
+from tf_lottery.bindings.tf_keras.copying.attributes import build_held, own_attributes
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name, made_of
 from tf_lottery.bindings.tf_keras.copying.differing import refuse_failing
 from tf_lottery.bindings.tf_keras.copying.objects import copied_state
@@ -43,9 +35,7 @@ FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 def copy_model(model: Any, seed: int = 0) -> Any:
     """A copy of a built model with its weights; shared layers stay shared.
 
-    Args:
-        model: A built functional or Sequential model, of any class.
-        seed: The seed of random layers, whose generators are variables in the copy.
+    The generators of random layers are variables in the copy, and begin from the seed.
 
     Raises:
         ValueError: What cannot be copied, and what to do.
@@ -99,10 +89,7 @@ class Copier:
         """Gives the copies of models, and functions in them, what they lack.
 
         Call it when the whole model is copied: functions may reach any part of it.
-
-        Args:
-            plain: Whether models stay plain Keras models: without the user's class,
-                methods and attributes.
+        Models that stay `plain` get neither the user's class nor its attributes.
         """
         for original in self._originals:  # attributes may add more models to the list
             if isinstance(original, keras.Model) and not plain:
@@ -112,20 +99,22 @@ class Copier:
             if copied is not original and isinstance(original, keras.layers.Layer):
                 _build_alike(copied, original)
                 if not isinstance(original, keras.Model):
-                    check_adapted(copied, without_wrapper(original))
+                    adapted.check_adapted(copied, without_wrapper(original))
                 _set_flags(copied, original)
                 self._pair_variables(copied, original)
+        functions = Rebinding(self._found)
         for original in self._originals:
             copied = self._found(original)
             if isinstance(original, keras.layers.Lambda):
-                copied.function = self._rebound(original.function)
+                copied.function = functions.of(original.function)
             elif isinstance(original, keras.Model) and not plain:
                 build_held(copied)
                 for name, value in own_attributes(original, copied):
                     if isinstance(value, FUNCTIONS):
-                        object.__setattr__(copied, name, self._rebound(value))
+                        object.__setattr__(copied, name, functions.of(value))
 
     def _model(self, model: Any) -> Any:
+        check_graph(model)
         _check_constants(model)
         try:
             with under(self._policy or model.dtype_policy):
@@ -166,9 +155,6 @@ class Copier:
                 if name in mine:
                     self._copies.setdefault(id(weight), mine[name])
 
-    def _rebound(self, function: Any) -> Any:
-        return Rebinding(self._found).of(function)
-
     def _found(self, value: Any) -> Any:
         """What stands for a part of the model in the copy; else None."""
         return without_wrapper(self._copies.get(id(value)))
@@ -199,41 +185,32 @@ class Copier:
         return copied
 
 
-def copy_layer(layer: Any) -> Any:
-    """A copy of a layer from its configuration, with its words and bins."""
-    return adapted_copy(layer, {})
-
-
-def adapted_copy(layer: Any, changes: Mapping[str, Any]) -> Any:
-    """The same, with some values of the configuration changed."""
-    copied = copied_by_config("layer", layer, **{**changes, **adapted_of(layer)})
-    adapt_inside(copied, adapted_inside(layer))
+def copy_layer(layer: Any, changes: Mapping[str, Any] | None = None) -> Any:
+    """A copy of a layer with its words and bins, by its changed configuration."""
+    given = {**(changes or {}), **adapted.adapted_of(layer)}
+    copied = copied_by_config("layer", layer, **given)
+    adapted.adapt_inside(copied, adapted.adapted_inside(layer))
     return copied
 
 
 def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
-    """The original's class with its configuration.
+    """An object of the same class, made from the configuration with changes.
 
     Raises:
-        ValueError: A class that cannot be made from its configuration.
+        ValueError: The class cannot be made from its configuration.
     """
     try:
         with by_name():
             return made_of(type(original), original.get_config() | changes)
     except Exception as error:  # its class may raise whatever it likes
+        # Keras writes the whole configuration around the error of a class.
+        written = "Exception encountered: " in str(error)
+        cause = error.__context__ if written and error.__context__ else error
         raise ValueError(
             f"Every {kind} must be able to be copied by `from_config(get_config())`. "
             f"Received: {original.name!r} ({type(original).__name__}), which fails "
-            f"with {_raised_by_class(error)}"
+            f"with {type(cause).__name__}: {cause}"
         ) from error
-
-
-def _raised_by_class(error: Exception) -> str:
-    """The error of the class, without the configuration that Keras adds."""
-    inner = error.__context__
-    if inner is not None and "Exception encountered: " in str(error):
-        return f"{type(inner).__name__}: {inner}"
-    return f"{type(error).__name__}: {error}"
 
 
 def _build_alike(copied: Any, original: Any) -> None:
@@ -259,6 +236,17 @@ def assign_by_path(copied: Any, model: Any) -> None:
         if name in states:
             states[name].assign(state.numpy())
     finalize(copied)
+
+
+def check_graph(model: Any) -> None:
+    """Raises unless a model is Sequential or functional."""
+    is_graph = getattr(model, "_is_graph_network", False)
+    if not is_graph and not isinstance(model, keras.Sequential):
+        raise ValueError(
+            "The model, and models inside it, must be Sequential or functional to be "
+            f"copied. Received: {type(model).__name__}, a subclassed model. Use its "
+            "layers in `keras.Model(inputs, outputs)`."
+        )
 
 
 def check_paths(mine: Any, theirs: Any, model: Any) -> None:
@@ -305,17 +293,13 @@ def _set_flags(copied: Any, original: Any) -> None:
 
 def _settings(part: Any) -> dict[str, Any]:
     """The numbers and flags of a configuration, as far as they are known."""
-    if isinstance(part, keras.Model) or adapted_of(part):
+    if isinstance(part, keras.Model) or adapted.adapted_of(part):
         return {}
     try:
-        config = part.get_config()
+        config = part.get_config() | {"trainable": None}
     except (NotImplementedError, TypeError, ValueError):
         return {}
-    return {
-        name: value
-        for name, value in config.items()
-        if isinstance(value, bool | int | float) and name != "trainable"
-    }
+    return {name: v for name, v in config.items() if isinstance(v, int | float)}
 
 
 def _check_constants(model: Any) -> None:

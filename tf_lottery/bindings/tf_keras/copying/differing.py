@@ -1,7 +1,6 @@
 """Why a copy of a model does not compute what the model computes."""
 
 import contextlib
-import functools
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -16,14 +15,25 @@ _CONFIG = (
 
 
 def check_added_losses(copied: Any, model: Any) -> None:
-    """Raises if a function was passed to `add_loss` that no copy would have."""
+    """Raises if a function was passed to `add_loss` that no copy would have.
+
+    Regularizers are such functions, too. A copy has those that its layers make.
+    """
+    models = (p for p in model._flatten_layers() if isinstance(p, keras.Model))
+    losses: list[tuple[Any, list[Any]]] = [(part, []) for part in models]
     mine = named_layers(copied)
-    for part in model._flatten_layers():
-        if isinstance(part, keras.Model) and _added(part):
-            _refuse_added(part)
     for path, layer in named_layers(model).items():
-        if path in mine and len(_added(layer)) > len(_added(mine[path])):
-            _refuse_added(layer)
+        if path in mine:
+            losses.append((layer, mine[path]._callable_losses))
+    for layer, copies in losses:
+        if len(layer._callable_losses) > len(copies):
+            raise ValueError(
+                "A loss that is added must be part of the graph, or be added in the "
+                "`call` of a layer. Received: a function that was passed to `add_loss` "
+                f"of {layer.name!r} ({type(layer).__name__}), or a regularizer of it, "
+                "which a copy would lack. Pass a regularizer when the layer is made, "
+                "or call `self.add_loss` in the `call` of your own layer."
+            )
 
 
 def refuse_failing(model: Any, error: Exception) -> NoReturn:
@@ -81,25 +91,3 @@ def _outputs(model: Any, inputs: Any) -> Any:
     of_layer = {id(node.layer): node.outputs for node in nodes}
     outputs = [of_layer[id(layer)] for layer in model.layers]
     return keras.Model(model.inputs, outputs)(tf.nest.flatten(inputs), training=False)
-
-
-def _refuse_added(layer: Any) -> None:
-    raise ValueError(
-        "A loss that is added must be part of the graph, or be added in the `call` of "
-        f"a layer. Received: a function that was passed to `add_loss` of {layer.name!r}"
-        f" ({type(layer).__name__}), which a copy would lack. Use a regularizer, or "
-        "call `self.add_loss` in the `call` of your own layer."
-    )
-
-
-def _added(layer: Any) -> list[Any]:
-    """The functions that were passed to `add_loss`, without regularizers."""
-    found = []
-    for function in layer._callable_losses:
-        while isinstance(function, functools.partial):
-            tagged = getattr(function.func, "__name__", "") == "_tag_callable"
-            function = function.args[0] if tagged else function.func
-        name = getattr(function, "__qualname__", "")
-        if "_handle_weight_regularization" not in name:
-            found.append(function)
-    return found

@@ -1,7 +1,6 @@
 """Values of a model that no training changes, such as the weights of a teacher."""
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,19 +29,17 @@ def fixed_values(model: Any) -> dict[str, str]:
         numbers = [array for array in found if array.dtype != object]
         for number, array in enumerate(numbers):
             arrays[f"{name}[{number}]" if number else name] = array
-    return {name: _digest(array) for name, array in sorted(arrays.items())}
+    digests = {}
+    for name, array in sorted(arrays.items()):
+        values = np.ascontiguousarray(array)
+        kind = f"{values.dtype}{values.shape}".encode()
+        digests[name] = hashlib.sha256(kind + values.tobytes()).hexdigest()[:16]
+    return digests
 
 
-def _in_graph(model: Any) -> Iterator[Any]:
+def _in_graph(model: Any) -> list[Any]:
     """The weights of layers that the graph calls, those of nested models too."""
     if not hasattr(model, "_nodes_by_depth"):
-        yield from model.weights
-        return
-    for layer in graph_layers(model):
-        yield from _in_graph(layer) if layer is not model else ()
-
-
-def _digest(array: Any) -> str:
-    values = np.ascontiguousarray(array)
-    kind = f"{values.dtype}{values.shape}".encode()
-    return hashlib.sha256(kind + values.tobytes()).hexdigest()[:16]
+        return list(model.weights)
+    inside = (layer for layer in graph_layers(model) if layer is not model)
+    return [weight for layer in inside for weight in _in_graph(layer)]

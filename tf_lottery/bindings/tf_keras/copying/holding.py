@@ -1,6 +1,6 @@
-"""Layers that hold adapted ones, in the description of a model.
+"""The description of layers that hold adapted layers.
 
-The configuration of such a layer lacks what the layers inside it were adapted to.
+Their configuration lacks what the layers inside them were adapted to.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 
 @keras.saving.register_keras_serializable("tf_lottery")
 class WithAdapted:
-    """Stands for a layer in a description; what is made of it is the layer itself."""
+    """Describes a layer. Keras makes the layer itself from the description."""
 
     def get_config(self) -> dict[str, Any]:
-        """Empty: no object of this class is ever made, see `from_config`."""
+        """Empty, as no object of this class is made: see `from_config`."""
         return {}
 
     @classmethod

@@ -31,9 +31,7 @@ _CHANGING_TABLES = (
 def copied_state(value: Any, replace: Callable[[Any], Any]) -> Any:
     """The copy of a variable, an array, a generator or a `tf.Module`; else None.
 
-    Args:
-        value: What an attribute holds.
-        replace: From a layer, a variable or a generator to its copy.
+    `replace` gives the copies of what a module holds.
 
     Raises:
         ValueError: A table that training may change, which no ticket would hold.

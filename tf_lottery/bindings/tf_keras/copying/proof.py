@@ -1,7 +1,7 @@
 """The proof that a copy is the user's model, before anything is trained.
 
-A copy has the class of the original, its weights by path, gives its outputs and losses
-bit for bit, and reads none of its variables.
+A copy has the weights of the original by path, gives its outputs and losses bit for
+bit, and reads none of its variables.
 """
 
 import contextlib
@@ -12,15 +12,10 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying import differing
 from tf_lottery.bindings.tf_keras.copying.attributes import items, own_attributes
 from tf_lottery.bindings.tf_keras.copying.copier import check_paths
-from tf_lottery.bindings.tf_keras.copying.differing import (
-    check_added_losses,
-    first_differing,
-    in_words,
-    refuse_differing,
-    refuse_failing,
-)
+from tf_lottery.bindings.tf_keras.data.arrays import head
 from tf_lottery.bindings.tf_keras.layers import inner_layers, named_weights
 from tf_lottery.bindings.tf_keras.states import kept
 from tf_lottery.core.words import warn
@@ -34,35 +29,24 @@ _ROUNDING = 1e-5
 
 
 def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
-    """Raises unless a copy does what the model does.
+    """Raises unless a copy, with all weights kept, does what the model does.
 
-    Args:
-        copied: A copy, wrapped or not, with all weights kept.
-        model: The original; it is not changed.
-        seeded: Makes a context in which equal random operations draw equal numbers.
-        inputs: A batch of the data; default: numbers that are drawn at random.
-
-    Raises:
-        ValueError: What differs, and what to do.
+    `seeded` makes a context in which equal random operations draw equal numbers.
+    `inputs` is a batch of the data; by default, numbers are drawn at random.
     """
-    if type(copied) is not type(model):
-        raise ValueError(
-            f"The copy that is searched must have the class of the model. Received: "
-            f"{type(copied).__name__} for {type(model).__name__}."
-        )
     mine, theirs = named_weights(copied), named_weights(model)
     check_paths(mine, theirs, model)
-    if differing := sorted(_trained(copied, mine) ^ _trained(model, theirs)):
+    if frozen := sorted(_trained(copied, mine) ^ _trained(model, theirs)):
         raise ValueError(
             "A copy of the model must train the same weights. Received: "
-            f"{differing[0]!r}, which is frozen in one of them. Set `trainable` on a "
+            f"{frozen[0]!r}, which is frozen in one of them. Set `trainable` on a "
             "whole layer of the model."
         )
     shared = {id(variable) for variable in model.variables}
     for path, weight in mine.items():
         if id(weight) in shared:
             _refuse(path, "which is the weight of the model itself")
-    check_added_losses(copied, model)
+    differing.check_added_losses(copied, model)
     _check_outputs(copied, model, seeded, inputs)
 
 
@@ -71,14 +55,8 @@ def check_captures(
 ) -> None:
     """Raises if a step of a copy reads a variable that a ticket would lack.
 
-    Args:
-        function: The step, as a concrete function.
-        model: The original: none of its variables may be read.
-        known: The variables that are rewound, or reset.
-        copied: The copy.
-
-    Raises:
-        ValueError: The variable, and what to do.
+    The step is a concrete function. It may read the variables that are `known`, as they
+    are rewound or reset, and none of the model.
     """
     handles = {
         id(part.handle): path
@@ -150,27 +128,25 @@ def _check_outputs(copied: Any, model: Any, seeded: Seeded, given: Any) -> None:
     try:
         outputs, losses = compute(copied, inputs)
     except Exception as error:  # layers raise whatever they like
-        refuse_failing(model, error)
+        differing.refuse_failing(model, error)
     if not equal(outputs, wanted[0]):
-        layer = first_differing(copied, model, equal, inputs)
-        refuse_differing(model, layer, losses_only=False)
+        layer = differing.first_differing(copied, model, equal, inputs)
+        differing.refuse_differing(model, layer, losses_only=False)
     if not equal(losses, wanted[1]):
-        refuse_differing(model, None, losses_only=True)
+        differing.refuse_differing(model, None, losses_only=True)
 
 
 def _computed(model: Any, compute: Any, given: Any) -> tuple[Any, Any]:
     """Inputs that the model takes, and what it computes of them; else None."""
-    ways = [functools.partial(_drawn, model)]
-    if given is not None:
-        ways.insert(0, functools.partial(_first, given, model))
-    errors = []
-    for make in ways:
+    said, fixed = "", any(tensor.shape[0] is not None for tensor in model.inputs)
+    for batch in (None,) if given is None else (given, None):
         try:
-            inputs = make()
+            inputs = _drawn(model) if batch is None else batch
+            inputs = inputs if fixed else head(inputs, 0, _ROWS)
             return inputs, compute(model, inputs)
         except (ValueError, TypeError, LookupError, tf.errors.OpError) as error:
-            errors.append(in_words(error))
-    _warn_not_compared(f"it takes no inputs that are drawn at random ({errors[0]})")
+            said = said or differing.in_words(error)
+    _warn_not_compared(f"it takes no inputs that are drawn at random ({said})")
     return None, None
 
 
@@ -180,15 +156,6 @@ def _warn_not_compared(why: str) -> None:
         f"before training: {why}. Check that every layer's `get_config()` is complete, "
         "or pass arrays, whose first rows are used for the comparison."
     )
-
-
-def _first(inputs: Any, model: Any) -> Any:
-    """The first rows of a batch, where a model takes any number."""
-    fixed = any(tensor.shape[0] is not None for tensor in model.inputs)
-    sparse = any(isinstance(t, tf.SparseTensor) for t in tf.nest.flatten(inputs))
-    if fixed or sparse:
-        return inputs
-    return tf.nest.map_structure(lambda tensor: tensor[:_ROWS], inputs)
 
 
 def _drawn(model: Any) -> Any:
@@ -234,11 +201,12 @@ def _unchanged(model: Any) -> Iterator[None]:
 
 def _equal(some: Any, others: Any, tolerance: float) -> bool:
     """Whether two structures of tensors hold equal values."""
-    flat, other = tf.nest.flatten(some), tf.nest.flatten(others)
-    return len(flat) == len(other) and all(
-        _is_equal(_dense(one), _dense(two), tolerance)
-        for one, two in zip(flat, other, strict=True)
+    flat, other = (
+        list(map(np.asarray, tf.nest.flatten(each, expand_composites=True)))
+        for each in (some, others)
     )
+    alike = functools.partial(_is_equal, tolerance=tolerance)
+    return len(flat) == len(other) and all(map(alike, flat, other))
 
 
 def _is_equal(one: Any, other: Any, tolerance: float) -> bool:
@@ -248,11 +216,3 @@ def _is_equal(one: Any, other: Any, tolerance: float) -> bool:
         return bool(one.tobytes() == other.tobytes())
     one, other = one.astype(np.float64), other.astype(np.float64)
     return np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
-
-
-def _dense(tensor: Any) -> Any:
-    if isinstance(tensor, tf.SparseTensor):
-        tensor = tf.sparse.to_dense(tensor)
-    if isinstance(tensor, tf.RaggedTensor):
-        tensor = tensor.flat_values
-    return np.asarray(tensor)

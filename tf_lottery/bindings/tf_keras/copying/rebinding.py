@@ -20,9 +20,6 @@ from tf_lottery.bindings.tf_keras.copying.objects import (
     shell,
 )
 
-# From an object to what stands for it in the copy; None: the object itself.
-Replace = Callable[[Any], Any]
-
 _EMPTY = object()  # the content of a cell without one
 _READS = ("LOAD_GLOBAL", "LOAD_NAME")
 _CONTAINERS = Mapping, list, tuple, set, frozenset, collections.deque
@@ -36,12 +33,12 @@ class Rebinding:
     is replaced by one other, however often it is asked for.
 
     Args:
-        replace: From an object to what stands for it.
+        replace: From an object to what stands for it; None if it stays.
         copies: Whether lists, dictionaries and objects of the user's classes are copied
             even if they hold no replaced object.
     """
 
-    def __init__(self, replace: Replace, *, copies: bool = False) -> None:
+    def __init__(self, replace: Callable[[Any], Any], *, copies: bool = False) -> None:
         self._replace = replace
         self._copies = copies
         self._done: dict[int, Any] = {}

@@ -7,6 +7,7 @@ that the user gives, or the one that the ticket of a search remembers.
 import copy
 import functools
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,9 +17,9 @@ from tf_lottery.bindings.tf_keras.copying.by_name import by_name
 from tf_lottery.bindings.tf_keras.copying.holding import adapted_in, with_adapted
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.models import called
-from tf_lottery.bindings.tf_keras.rebuilding.foreign import check_modules, not_of_keras
 from tf_lottery.bindings.tf_keras.tfmot.wrap import wrappers
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.packages import is_known
 from tf_lottery.core.ticket import FoundTicket, Ticket
 
 _WITH_MODEL = (
@@ -34,17 +35,7 @@ def basis(
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
 ) -> Any:
-    """A model like that of the ticket's search, whatever its weights are.
-
-    Args:
-        ticket: What is to be a model.
-        model: Such a model. Default: one made from the ticket's configuration; where
-            Keras cannot do that, the model that the ticket remembers.
-        custom_objects, safe_mode: See `Ticket.model`.
-
-    Raises:
-        TicketError: There is no such model, or it does not fit.
-    """
+    """See `Binding.basis`."""
     if model is None:
         try:
             return rebuild(ticket, custom_objects=custom_objects, safe_mode=safe_mode)
@@ -54,7 +45,7 @@ def basis(
         is_model = isinstance(ticket.origin, keras.Model)
         model = ticket.origin if is_model else ticket.origin()
     check_model(ticket, model)
-    if other := next(_other_weights(ticket, model), ""):
+    if other := _other_weight(ticket, model):
         raise TicketError(
             f"This ticket was found on another model: they differ in {other!r}. Pass a "
             "model with the same layers, of the same names and sizes."
@@ -68,30 +59,24 @@ def rebuild(
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
 ) -> Any:
-    """The model of a ticket's search from its configuration, freshly initialised.
-
-    Raises:
-        TicketError: The configuration does not make that model, and what to do.
-    """
+    """The model of a ticket's search from its configuration, freshly initialised."""
     if ticket.architecture is None:
         raise TicketError(
             "A ticket must hold its architecture to become a model. Received: none, "
             "as Keras could not describe a part of the model or of how it is "
             f"compiled. With the model itself, use {_WITH_MODEL}."
         )
+    given = dict(custom_objects or {})
     if safe_mode:
-        check_modules(ticket.architecture, custom_objects or {})
+        _check_modules(ticket.architecture, given)
     # Some layers take keys out of what they are made from.
-    architecture = copy.deepcopy(dict(ticket.architecture))
+    config = copy.deepcopy(dict(ticket.architecture))
     try:
         with by_name():
-            made = keras.saving.deserialize_keras_object(
-                architecture,
-                custom_objects=dict(custom_objects or {}),
-                safe_mode=safe_mode,
-            )
+            made = keras.saving.deserialize_keras_object(config, given, safe_mode)
     except Exception as error:  # layers raise whatever they like
-        own = ", ".join(not_of_keras(ticket.architecture, custom_objects or {}))
+        found = _foreign(ticket.architecture, given)
+        own = ", ".join(sorted({f"{kind!r} of {name!r}" for name, kind in found}))
         why = f"it does not know {own}." if own else _in_short(error)
         raise TicketError(
             "Keras must be able to make the model from its configuration, and cannot: "
@@ -100,7 +85,7 @@ def rebuild(
             "of a file that you trust (on the command line, a recipe with them as "
             f"`--recipe`). Or, with the model itself, use {_WITH_MODEL}."
         ) from error
-    if other := next(_other_weights(ticket, made), ""):
+    if other := _other_weight(ticket, made):
         raise TicketError(
             "The model cannot be made from its configuration as it was: it differs in "
             f"{other!r}. Keras splits a layer that is shared between an outer and a "
@@ -110,7 +95,7 @@ def rebuild(
 
 
 def lacks(ticket: Ticket, seed: int) -> str:
-    """Why no model can be made from a ticket's file alone; empty if one can."""
+    """See `Binding.lacks`."""
     try:
         called(functools.partial(rebuild, ticket), seed, None)
     except TicketError as error:
@@ -158,16 +143,53 @@ def _check_words(ticket: Ticket, model: Any) -> None:
             )
 
 
-def _other_weights(ticket: Ticket, model: Any) -> Iterator[str]:
-    """The paths of weights that only one has, or of another shape."""
+def _other_weight(ticket: Ticket, model: Any) -> str:
+    """The path of a weight that only one has, or of another shape; else empty."""
     mine, theirs = named_weights(model), ticket.state
     for path, weight in mine.items():
         # A layer that was adapted has a variable of unknown size.
-        if path not in theirs or not weight.shape.is_compatible_with(
-            theirs[path].shape
-        ):
-            yield path
-    yield from (path for path in ticket.weights if path not in mine)
+        shape = theirs[path].shape if path in theirs else None
+        if shape is None or not weight.shape.is_compatible_with(shape):
+            return path
+    return next((path for path in ticket.weights if path not in mine), "")
+
+
+def _check_modules(description: Any, custom_objects: Mapping[str, Any]) -> None:
+    """Raises if a description names a module that this program has not imported.
+
+    Keras would import it: a ticket file could import any module on the path, and call
+    its functions. Modules of Python itself are refused, too: they have functions and no
+    layers. What is registered with Keras, or passed, is not looked for in a module.
+    """
+    for name, _ in _foreign(description, custom_objects):
+        if name not in sys.modules or name.split(".")[0] in sys.stdlib_module_names:
+            raise TicketError(
+                "The model of a ticket must be made of layers of Keras, or of modules "
+                f"that your program has imported. Received: the module {name!r}. If "
+                "you trust the file, import that module first, or pass "
+                "`custom_objects` (on the command line, a recipe that has them as "
+                "`--recipe`), or `safe_mode=False`."
+            )
+
+
+def _foreign(part: Any, custom_objects: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The modules that Keras would import, each with the class that it needs."""
+    if isinstance(part, dict):
+        name: Any = part.get("module")
+        kind = part.get("class_name")
+        names = part.get("registered_name"), kind, part.get("config")
+        foreign = isinstance(name, str) and not is_known(name)
+        if foreign and not any(_is_registered(n, custom_objects) for n in names):
+            yield name, kind
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for value in part:
+            yield from _foreign(value, custom_objects)
+
+
+def _is_registered(name: Any, custom_objects: Mapping[str, Any]) -> bool:
+    found = keras.saving.get_registered_object
+    return isinstance(name, str) and found(name, dict(custom_objects)) is not None
 
 
 def _in_short(error: Exception) -> str:

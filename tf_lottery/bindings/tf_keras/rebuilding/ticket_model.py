@@ -21,11 +21,8 @@ from tf_lottery.core.ticket_weights import chosen
 def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
     """The model and how it is compiled, as plain values that JSON can hold.
 
-    None if Keras cannot serialise a part of it, such as a loss that is a partial.
-
-    Args:
-        model: The model.
-        optimizer: The one that trains it; default: the model's own, as it is now.
+    None if Keras cannot serialise a part of it, such as a loss that is a partial. The
+    optimizer is the one that trains the model; default: the model's own, as it is now.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
@@ -100,12 +97,10 @@ def apply(ticket: Ticket, model: Any, weights: str) -> Any:
 
 
 def _with_frozen(ticket: Ticket, live: Live) -> Masks:
-    """The masks, with all-ones ones for weights that were frozen in the search.
+    """The masks of the ticket, and masks of ones for weights that were frozen.
 
-    Those have values in the ticket and no mask, and may be trained in the model.
+    Those have values in the ticket, and may be trained in the model.
     """
-    shapes = live.shapes
-    missing = shapes.keys() & ticket.state.keys() - ticket.masks.keys()
-    return Masks(
-        {**Masks.full({path: shapes[path] for path in missing}), **ticket.masks}
-    )
+    frozen = live.shapes.keys() & ticket.state.keys() - ticket.masks.keys()
+    ones = Masks.full({path: live.shapes[path] for path in frozen})
+    return Masks({**ones, **ticket.masks})
