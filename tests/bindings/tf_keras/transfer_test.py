@@ -306,5 +306,5 @@ def test_a_function_or_an_unbuilt_model_is_refused_in_words():
     for model in (tiny, unbuilt):
         with pytest.raises(TypeError, match="`model` must be a built tf_keras model"):
             transfer(ticket, model, weights=False)
-    with pytest.raises(TypeError, match=r"is transferred\. Received: dict"):
+    with pytest.raises(TypeError, match=r"must be a Ticket\. Received: dict"):
         transfer({}, tiny(), weights=False)

@@ -39,8 +39,7 @@ from tf_lottery.bindings.tf_keras.models import (
     generators_of,
 )
 from tf_lottery.bindings.tf_keras.process import seeded, start, under
-from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
-from tf_lottery.bindings.tf_keras.rebuilding.rebuild import lacks
+from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, lacks
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy, redraw

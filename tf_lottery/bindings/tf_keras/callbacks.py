@@ -9,7 +9,7 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.copying.objects import is_own_object
-from tf_lottery.bindings.tf_keras.copying.rebinding import rebound
+from tf_lottery.bindings.tf_keras.copying.rebinding import Rebinding
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.words import warn
@@ -61,7 +61,7 @@ def check_use_no_other(callbacks: Sequence[Any], model: Any) -> None:
     parts |= {id(model.optimizer): "the optimizer of the model", id(model): "the model"}
     for callback in callbacks:
         for name, value in _values(callback):
-            rebound(value, functools.partial(_refuse, callback, name, parts))
+            Rebinding(functools.partial(_refuse, callback, name, parts)).of(value)
 
 
 def warn_of_lost_counts(callbacks: Sequence[Any], step: int, path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from tf_lottery.bindings.parts import Feed
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.checks.specs import check_batch
+from tf_lottery.bindings.tf_keras.checks.examples import check_batch
 from tf_lottery.bindings.tf_keras.copying.copier import Copier, copy_layer, copy_model
 from tf_lottery.bindings.tf_keras.data.arrays import unpacked
 from tf_lottery.bindings.tf_keras.devices import Devices

@@ -1,10 +1,11 @@
 """What layers keep in addition to weights: generators, and states between batches."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying.attributes import items
 from tf_lottery.bindings.tf_keras.copying.objects import is_drawn_from, is_own_object
 from tf_lottery.bindings.tf_keras.layers import inner_layers
 from tf_lottery.core.naming import unique
@@ -70,15 +71,7 @@ def _held(model: Any) -> Iterator[tuple[str, Any]]:
     for path, part in (*(("", each) for each in models), *inner_layers(model)):
         own = {name: v for name, v in vars(part).items() if name[:6] != "_self_"}
         for name, value in sorted(own.items()):
-            for each in _items(value):
+            for each in items(value):
                 if id(each) not in seen:
                     seen.add(id(each))
                     yield f"{path}/{name}" if path else name, each
-
-
-def _items(value: Any) -> Iterator[Any]:
-    if isinstance(value, list | tuple | Mapping):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from _items(part)
-    else:
-        yield value

@@ -1,10 +1,10 @@
 """What must hold of the inputs in data: their names, shapes and dtypes."""
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.checks.specs import check_names, in_words, shapes
 
 
 def check_inputs(model: Any, x: Any, name: str) -> None:
@@ -12,31 +12,31 @@ def check_inputs(model: Any, x: Any, name: str) -> None:
     names = input_names(model)
     what = f"The inputs of `{name}`"
     check_names(x, names, what, "inputs", needed=True)
-    flat = [x[key] for key in names] if isinstance(x, Mapping) else x
-    received = tf.nest.flatten(flat)
-    for key, tensor, part in zip(names, model.inputs, received, strict=False):
+    found = list(by_input(model, x))
+    for key, tensor, part in found:
         _check_dtype(key, tensor.dtype, part.dtype, name)
-    shaped = [part.shape for part in received]
-    fits = len(received) >= len(names) and all(
-        _compatible(tensor.shape, shape)
-        for tensor, shape in zip(model.inputs, shaped, strict=False)
+    fits = len(found) == len(names) and all(
+        _compatible(tensor.shape, part.shape) for _, tensor, part in found
     )
     if not fits:
+        unbatched = any(
+            part.shape.rank is not None and part.shape.rank < tensor.shape.rank
+            for _, tensor, part in found
+        )
         raise ValueError(
             f"The batches of `{name}` must fit the model's inputs "
             f"{[in_words(tensor.shape) for tensor in model.inputs]}. Received: "
-            f"{shapes(x)}."
-            + (" Is the dataset batched?" if _looks_unbatched(model, shaped) else "")
+            f"{shapes(x)}." + (" Is the dataset batched?" if unbatched else "")
         )
-    if any(not isinstance(part, tf.TensorSpec) for part in received):
+    if not all(isinstance(part, tf.TensorSpec) for *_, part in found):
         _check_called(model, x, name)
 
 
 def by_input(model: Any, x: Any) -> Iterator[tuple[str, Any, Any]]:
     """For each input of a model its name, its tensor, and what of the data it takes."""
     names = input_names(model)
-    parts = [x[key] for key in names] if isinstance(x, Mapping) else tf.nest.flatten(x)
-    yield from zip(names, model.inputs, parts, strict=False)
+    parts = [x[key] for key in names] if isinstance(x, Mapping) else x
+    yield from zip(names, model.inputs, tf.nest.flatten(parts), strict=False)
 
 
 def input_names(model: Any) -> list[str]:
@@ -47,12 +47,37 @@ def input_names(model: Any) -> list[str]:
     return [tensor._keras_history.layer.name for tensor in model.inputs]
 
 
-def _looks_unbatched(model: Any, received: list[Any]) -> bool:
-    pairs = zip(model.inputs, received, strict=False)
-    return any(
-        shape.rank is not None and shape.rank < tensor.shape.rank
-        for tensor, shape in pairs
+def check_names(
+    part: Any, names: Iterable[str], what: str, of: str, needed: bool = False
+) -> None:
+    """Raises if a dict has keys that mean nothing; where needed, if it lacks some."""
+    if not isinstance(part, Mapping):
+        return
+    names = list(names)
+    missing = [name for name in names if name not in part]
+    unknown = [key for key in part if key not in names]
+    if not (missing if needed else unknown):
+        return
+    close = [
+        f"{key!r} for {match[0]!r}"
+        for key in unknown
+        if (match := difflib.get_close_matches(str(key), missing or names, 1))
+    ]
+    raise ValueError(
+        f"{what} must be named like the model's {of}: {', '.join(map(repr, names))}. "
+        f"Received: {', '.join(map(repr, part))}."
+        + (f" Did you write {', '.join(close)}?" if close else " Rename them.")
     )
+
+
+def shapes(spec: Any) -> Any:
+    """The shapes of a spec, to be shown."""
+    return tf.nest.map_structure(lambda t: t and in_words(t.shape), spec)
+
+
+def in_words(shape: Any) -> str:
+    """A shape, to be shown."""
+    return str(tuple(shape)) if shape.rank is not None else "(?)"
 
 
 def _check_dtype(key: str, expected: Any, received: Any, name: str) -> None:
@@ -77,9 +102,7 @@ def _check_called(model: Any, x: Any, name: str) -> None:
     try:
         call.get_concrete_function(x)
     except Exception as error:
-        kinds = {
-            type(part).__name__.removesuffix("Spec") for part in tf.nest.flatten(x)
-        }
+        kinds = {type(p).__name__.removesuffix("Spec") for p in tf.nest.flatten(x)}
         raise ValueError(
             f"The model must take the inputs of `{name}`, {', '.join(sorted(kinds))} "
             "among them. Received: one that fails on them. Use "

@@ -8,7 +8,11 @@ import numpy as np
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying import adapted
-from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS, OPTIMIZERS
+from tf_lottery.bindings.tf_keras.copying.copier import (
+    FUNCTIONS,
+    OPTIMIZERS,
+    check_graph,
+)
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.naming import own_names
 from tf_lottery.bindings.tf_keras.states import not_rewound
@@ -20,6 +24,7 @@ from tf_lottery.core.rates import matches
 from tf_lottery.core.words import warn
 
 _STEPS = ("apply_gradients", "minimize", "update_step", "compute_gradients")
+_EXCLUSIONS = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
 _FUNCTIONAL = keras.src.engine.functional.Functional
 
 
@@ -31,13 +36,8 @@ def check_model(model: Any) -> None:
             f"arguments that returns one. Received: {type(model).__name__}."
         )
     for part in model._flatten_layers():
-        subclassed = isinstance(part, keras.Model) and not part._is_graph_network
-        if subclassed and not isinstance(part, keras.Sequential):
-            raise ValueError(
-                "The model, and models inside it, must be Sequential or functional to "
-                f"be copied. Received: {type(part).__name__}, a subclassed model. Use "
-                "its layers in `keras.Model(inputs, outputs)`."
-            )
+        if isinstance(part, keras.Model):
+            check_graph(part)
     check_unwrapped(model)
     if not model._is_compiled:
         raise ValueError(
@@ -51,7 +51,8 @@ def check_model(model: Any) -> None:
             "`compile` of its class set. Set `self.optimizer = "
             "keras.optimizers.get(optimizer)` there."
         )
-    if _calls_otherwise(model):
+    own = keras.Sequential if isinstance(model, keras.Sequential) else _FUNCTIONAL
+    if "call" in vars(model) or type(model).call is not own.call:
         raise ValueError(
             "The model's outputs must be those of its graph, which exports follow. "
             f"Received: {type(model).__name__}, which has a `call` of its own. Use its "
@@ -63,32 +64,24 @@ def check_model(model: Any) -> None:
             f"Received: {type(model).__name__}, which has a `fit` of its own. Write "
             "what it does as `train_step`."
         )
-    if hooks := _hooks(model.optimizer):
+    _check_described(model.optimizer)
+
+
+def _check_described(optimizer: Any) -> None:
+    """Raises if something changes an optimizer that is not in its configuration."""
+    set_on_it = [n for n, v in vars(optimizer).items() if isinstance(v, FUNCTIONS)]
+    found = [f"`{name}` set on it" for name in set_on_it if name in _STEPS]
+    advice = "Write an optimizer class that does it."
+    if getattr(optimizer, "gradient_transformers", None):
+        found.insert(0, "`gradient_transformers`")
+    if any(getattr(optimizer, name, None) for name in _EXCLUSIONS):
+        found.append("`exclude_from_weight_decay`")
+        advice = "Give layers whose weights shall decay a `kernel_regularizer` instead."
+    if found:
         raise ValueError(
             "The optimizer's `get_config()` must describe it completely. Received: one "
-            f"with {', '.join(hooks)}, which a copy would lack. Write an optimizer "
-            "class that does it."
+            f"with {', '.join(found)}, which a copy would lack. {advice}"
         )
-    exclusions = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_names")
-    if any(getattr(model.optimizer, name, None) for name in exclusions):
-        raise ValueError(
-            "The optimizer's `get_config()` must describe it completely. Received: one "
-            "with `exclude_from_weight_decay`, which a copy would lack. Give layers "
-            "whose weights shall decay a `kernel_regularizer` instead."
-        )
-
-
-def _hooks(optimizer: Any) -> list[str]:
-    """What changes an optimizer and is not in its configuration."""
-    found = ["`gradient_transformers`"]
-    found = found if getattr(optimizer, "gradient_transformers", None) else []
-    functions = [n for n, v in vars(optimizer).items() if isinstance(v, FUNCTIONS)]
-    return found + [f"`{name}` set on it" for name in functions if name in _STEPS]
-
-
-def _calls_otherwise(model: Any) -> bool:
-    own = keras.Sequential if isinstance(model, keras.Sequential) else _FUNCTIONAL
-    return "call" in vars(model) or type(model).call is not own.call
 
 
 def warn_if_trained(model: Any, plan: Plan) -> None:
@@ -117,13 +110,14 @@ def warn_of_not_rewound(model: Any) -> None:
 
 def check_adapted(model: Any) -> None:
     """Raises if a layer was not adapted that must be; warns of a normalization."""
-    if paths := adapted.forgotten(model):
+    found = list(adapted.called(model))
+    if paths := [path for path, part in found if adapted.is_forgotten(part)]:
         raise ValueError(
             "A preprocessing layer must know its words or bins before the model is "
             f"trained. Received: {', '.join(map(repr, paths))}, which was not adapted. "
             "Call `layer.adapt(data)` first."
         )
-    for path in adapted.as_made(model):
+    for path in (path for path, part in found if adapted.is_as_made(part)):
         warn(
             f"The layer {path!r} normalizes nothing, as it was not adapted: its mean "
             "is 0 and its variance 1. Call `layer.adapt(data)` first."

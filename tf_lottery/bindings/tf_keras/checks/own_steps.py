@@ -1,15 +1,13 @@
-"""What a model does in its own way, and what its own way must return."""
+"""Steps and losses of the user's own, and what they must return."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
 
-_OWN_LOSS = ("test_step", "compute_loss")
-
 
 def has_own(model: Any, *methods: str) -> bool:
-    """Whether the model does a step, or computes its loss, in a way of its own."""
+    """Whether one of these methods of the model is not that of Keras."""
     return any(
         name in vars(model)
         or getattr(type(model), name) is not getattr(keras.Model, name)
@@ -18,14 +16,14 @@ def has_own(model: Any, *methods: str) -> bool:
 
 
 def has_own_loss(model: Any) -> bool:
-    """Whether targets may be anything."""
+    """Whether the loss is the user's own: targets may then be anything."""
     return has_own(model, "train_step", "compute_loss")
 
 
 def check_loss(model: Any) -> None:
     """Raises unless a validation pass computes a loss: Keras would call it 0."""
     compiled = model._compile_config.config.get("loss") is not None
-    if not compiled and not model.losses and not has_own(model, *_OWN_LOSS):
+    if not (compiled or model.losses or has_own(model, "test_step", "compute_loss")):
         raise ValueError(
             "`validation_data` needs a loss, whose minimum a search looks for. "
             "Received: a model that is compiled without one, and has no `test_step` "
@@ -35,11 +33,7 @@ def check_loss(model: Any) -> None:
 
 
 def check_logs(returned: Sequence[Any]) -> None:
-    """Raises unless the traced steps of training and evaluation return a loss.
-
-    Args:
-        returned: What each step returns, that of training first.
-    """
+    """Raises unless what the steps return, that of training first, has a loss."""
     for number, logs in enumerate(returned):
         if isinstance(logs, Mapping) and "loss" not in logs:
             step = "test_step" if number else "train_step"

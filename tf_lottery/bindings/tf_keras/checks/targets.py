@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_keras.checks.inputs import check_names, in_words, shapes
 from tf_lottery.bindings.tf_keras.checks.own_steps import has_own, has_own_loss
-from tf_lottery.bindings.tf_keras.checks.specs import check_names, in_words, shapes
 
-_NUMBER_THEM = (
-    "Number the classes from 0, such as by `names, y = np.unique(y, "
-    "return_inverse=True)`."
-)
+_NUMBER = "Number the classes from 0: `names, y = np.unique(y, return_inverse=True)`."
 _RAISED = ValueError, TypeError, KeyError, AttributeError
 
 
@@ -23,10 +20,19 @@ def check_targets(
     step of the user makes its metrics itself, when it is traced: Keras would report
     those that the step does not use in place of what it returns.
     """
-    if y is None:
-        _check_needs_no_targets(model, name, is_batched)
+    own_loss = has_own_loss(model)
+    if y is None and model.loss and not own_loss:
+        wrong = ValueError if is_batched else TypeError
+        raise wrong(
+            f"`{name}` must have targets y, as the model was compiled with a loss. "
+            "Received: x alone. Pass (x, y) as one argument, or a batched "
+            "tf.data.Dataset of (x, y). A model that brings its loss by `add_loss` is "
+            "compiled without one."
+        )
+    keys = model._nested_outputs if isinstance(model._nested_outputs, dict) else ()
+    names = dict.fromkeys([*model.output_names, *map(str, keys)])
     for part, what in ((y, "targets"), (sample_weight, "sample weights")):
-        check_names(part, _output_names(model), f"The {what} of `{name}`", "outputs")
+        check_names(part, names, f"The {what} of `{name}`", "outputs")
     if traced and has_own(model, "train_step"):
         return
     outputs = tf.nest.map_structure(lambda t: t.type_spec, model._nested_outputs)
@@ -42,21 +48,23 @@ def check_targets(
     try:
         on_replicas.get_concrete_function(y, outputs, sample_weight)
     except (*_RAISED, tf.errors.InvalidArgumentError) as error:
-        if has_own_loss(model):
-            return  # which may take other targets
+        if own_loss:
+            return  # it may take other targets
         raise ValueError(
             f"The targets of `{name}` must fit the model's outputs and loss. "
             f"Received: targets {shapes(y)} for outputs {shapes(outputs)}. "
             f"{_hint(model, y)}"
             f"Keras says: {str(error).strip().splitlines()[-1].strip()}"
         ) from error
-    if not has_own_loss(model):
-        _check_numbers(sample_weight, f"The sample weights of `{name}` must be numbers")
-        for target, output, loss in targets(model, y):
-            if kind := kind_of(loss):
-                what = f"The targets of `{name}` must be numbers, as the loss is {kind}"
-                _check_numbers(target, what, _NUMBER_THEM)
-            _check_sparse(target, output, loss, name)
+    if own_loss:
+        return
+    _check_numbers(sample_weight, f"The sample weights of `{name}` must be numbers")
+    for target, output, loss in targets(model, y):
+        if kind := kind_of(loss):
+            what = f"The targets of `{name}` must be numbers, as the loss is {kind}"
+            _check_numbers(target, what, _NUMBER)
+        if kind == "sparse_categorical_crossentropy":
+            _check_class_numbers(target, output, name)
 
 
 def targets(model: Any, y: Any) -> list[tuple[Any, Any, Any]]:
@@ -68,12 +76,7 @@ def targets(model: Any, y: Any) -> list[tuple[Any, Any, Any]]:
     if isinstance(y, Mapping):
         names = sorted(outputs) if isinstance(outputs, dict) else model.output_names
         y = [y.get(name) for name in names]
-    found = zip(
-        tf.nest.flatten(y),
-        tf.nest.flatten(outputs),
-        tf.nest.flatten(losses),
-        strict=False,
-    )
+    found = zip(*map(tf.nest.flatten, (y, outputs, losses)), strict=False)
     return [each for each in found if each[0] is not None and each[2] is not None]
 
 
@@ -85,21 +88,9 @@ def kind_of(loss: Any) -> str:
     return getattr(function, "__name__", "") if of_keras else ""
 
 
-def _check_needs_no_targets(model: Any, name: str, is_batched: bool) -> None:
-    if not model.loss or has_own_loss(model):
-        return
-    wrong = ValueError if is_batched else TypeError
-    raise wrong(
-        f"`{name}` must have targets y, as the model was compiled with a loss. "
-        "Received: x alone. Pass (x, y) as one argument, or a batched tf.data.Dataset "
-        "of (x, y). A model that brings its loss by `add_loss` is compiled without one."
-    )
-
-
 def _check_numbers(part: Any, what: str, advice: str = "Convert them.") -> None:
     """Raises if there are strings: a loss of Keras would fail only when computed."""
-    specs = (spec for spec in tf.nest.flatten(part) if spec is not None)
-    if any(spec.dtype == tf.string for spec in specs):
+    if any(getattr(p, "dtype", None) == tf.string for p in tf.nest.flatten(part)):
         raise ValueError(f"{what}. Received: strings. {advice}")
 
 
@@ -119,31 +110,22 @@ def _hint(model: Any, y: Any) -> str:
     return ""
 
 
-def _check_sparse(target: Any, output: Any, loss: Any, name: str) -> None:
+def _check_class_numbers(target: Any, output: Any, name: str) -> None:
     """Raises if labels of a sparse loss are not one class number for each output."""
-    if kind_of(loss) != "sparse_categorical_crossentropy":
-        return
     if not isinstance(target, tf.TensorSpec) or target.shape.rank is None:
         return
     wanted = tf.TensorShape(output.shape[1:-1]).num_elements()
     received = tf.TensorShape(target.shape[1:]).num_elements()
     if None in (wanted, received) or wanted == received:
         return
-    one_hot = received == wanted * (output.shape[-1] or 0)
-    advice = (
-        "They look one-hot: use the loss categorical_crossentropy, or `y.argmax(-1)`."
-        if one_hot
-        else "Pass one class number for each output."
-    )
+    advice = "Pass one class number for each output."
+    if received == wanted * (output.shape[-1] or 0):
+        advice = (
+            "They look one-hot: use the loss categorical_crossentropy, or "
+            "`y.argmax(-1)`."
+        )
     raise ValueError(
         f"The targets of `{name}` must be class numbers, as the loss is "
         "sparse_categorical_crossentropy. Received: targets "
         f"{in_words(target.shape)} for outputs {in_words(output.shape)}. {advice}"
     )
-
-
-def _output_names(model: Any) -> list[str]:
-    """The names by which targets may be given; keys of a returned dict are, too."""
-    outputs = model._nested_outputs
-    own = [str(name) for name in outputs] if isinstance(outputs, dict) else []
-    return list(dict.fromkeys([*model.output_names, *own]))

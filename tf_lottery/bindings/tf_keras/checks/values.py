@@ -1,19 +1,20 @@
-"""What must hold of the values of arrays, before anything is trained.
+"""What must hold of values: finite numbers, indices and labels that the model knows.
 
-Of other data the first batch is checked, if reading it has no effect on later batches.
+Arrays are checked as a whole, other data by the first batch, if reading it has no
+effect on later batches.
 """
 
 from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.checks.input_values import check_indices, check_whole
-from tf_lottery.bindings.tf_keras.checks.inputs import input_names
+from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.checks.inputs import by_input, input_names
 from tf_lottery.bindings.tf_keras.checks.own_steps import has_own, has_own_loss
 from tf_lottery.bindings.tf_keras.checks.targets import kind_of, targets
 from tf_lottery.bindings.tf_keras.data import arrays
 from tf_lottery.bindings.tf_keras.data.forms import Batched, is_arrays
+from tf_lottery.bindings.tf_keras.layers import without_wrapper
 from tf_lottery.core.words import warn
 
 _TRIED = 32  # rows
@@ -25,25 +26,23 @@ _BINARY = ("binary_crossentropy", "binary_focal_crossentropy")
 
 
 def check_values(model: Any, part: Any, name: str) -> None:
-    """Raises if a label has no class, or values that are not finite spoil a loss.
-
-    Of a compiled model whose loss was traced, and of data in one form.
-    """
+    """Raises if a label has no class, or if values that are not finite spoil a loss."""
+    own_step = has_own(model, "train_step")
     if is_arrays(part):
-        x, y, weights = arrays.unpacked(arrays.packed(part))
+        batch = arrays.packed(part)
     elif isinstance(part, Batched):
-        x, y, weights = arrays.unpacked(part.first)
+        batch = part.first
     elif _is_plain(part):
-        x, y, weights = arrays.unpacked(next(part.as_numpy_iterator()))
+        batch = next(part.as_numpy_iterator())
     else:
-        x, _, _ = arrays.unpacked(part.element_spec)
-        if not has_own(model, "train_step"):
-            check_whole(model, x, name)
+        if not own_step:
+            _check_whole(model, arrays.unpacked(part.element_spec)[0], name)
         return
-    if not has_own(model, "train_step"):
+    x, y, weights = arrays.unpacked(batch)
+    if not own_step:
         _check_finite_inputs(model, x, name)
-        check_whole(model, x, name)
-        check_indices(model, x, name)
+        _check_whole(model, x, name)
+        _check_indices(model, x, name)
     _check_finite(weights, f"The sample weights of `{name}`")
     if has_own_loss(model):
         return
@@ -55,13 +54,12 @@ def check_values(model: Any, part: Any, name: str) -> None:
 
 def _is_plain(dataset: Any) -> bool:
     """Whether a dataset may be read once more, as it has rows of arrays in batches."""
-    if type(dataset).__name__ not in _PLAIN:
-        return False
-    return all(map(_is_plain, dataset._inputs()))
+    plain = type(dataset).__name__ in _PLAIN
+    return plain and all(map(_is_plain, dataset._inputs()))
 
 
 def _check_finite_inputs(model: Any, x: Any, name: str) -> None:
-    if all(_finite(part) is None for part in tf.nest.flatten(x)):
+    if not any(_not_finite(part) for part in tf.nest.flatten(x)):
         return
     rows = _spoiled_rows(x)
     if rows is not None and _stays_finite(model, x, rows[:_TRIED]):
@@ -86,29 +84,27 @@ def _stays_finite(model: Any, x: Any, rows: Any) -> bool:
 
 def _check_finite(values: Any, what: str) -> None:
     for part in tf.nest.flatten(values):
-        if part is not None and (found := _finite(part)):
+        if part is not None and (found := _not_finite(part)):
             raise ValueError(
                 f"{what} must be finite. Received: {found}. Remove or replace them."
             )
 
 
 def _which(x: Any) -> str:
-    named = x if isinstance(x, dict) else {"": x}
-    parts = [(key, part) for key in named for part in tf.nest.flatten(named[key])]
-    return ", ".join(
-        f"{found}" + (f" of {key!r}" if key else "")
-        for key, part in parts
-        if (found := _finite(part))
-    )
+    """How many values of which input are not finite."""
+    if not isinstance(x, dict):
+        return ", ".join(filter(None, map(_not_finite, tf.nest.flatten(x))))
+    found = {key: _which(part) for key, part in x.items()}
+    return ", ".join(f"{said} of {key!r}" for key, said in found.items() if said)
 
 
-def _finite(part: Any) -> str | None:
-    """How many values are not finite, in words; None if all are."""
+def _not_finite(part: Any) -> str:
+    """How many values are not finite, in words; empty if all are."""
     array = arrays.flat_values(part)
     if array.dtype.kind not in "fc" or not array.size:
-        return None
+        return ""
     if np.isfinite(array.min()) and np.isfinite(array.max()):  # without a copy
-        return None
+        return ""
     nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
     words = [f"{nan:,} NaN"] * bool(nan) + [f"{infinite:,} infinite"] * bool(infinite)
     return f"{' and '.join(words)} of {array.size:,} values"
@@ -123,6 +119,52 @@ def _spoiled_rows(x: Any) -> Any:
         if part.dtype.kind in "fc":
             bad = bad | ~np.isfinite(part.reshape(len(part), -1)).all(1)
     return np.flatnonzero(bad)
+
+
+def _check_whole(model: Any, x: Any, name: str) -> None:
+    """Warns of fractions for an integer input: Keras cuts them off silently.
+
+    `x` are arrays, or their specs if the values may not be read.
+    """
+    for key, tensor, part in by_input(model, x):
+        if not (tensor.dtype.is_integer and tf.as_dtype(part.dtype).is_floating):
+            continue
+        if isinstance(part, tf.TypeSpec):
+            found = f"numbers of {part.dtype.name}, of which any"
+        else:
+            values = arrays.flat_values(part)
+            fractions = values[values != np.trunc(values)]
+            if not fractions.size:
+                continue
+            found = f"numbers such as {fractions[0]:g}, whose"
+        warn(
+            f"The input {key!r} of the model is {tensor.dtype.name}, and `{name}` has "
+            f"{found} fraction Keras cuts off. Round them, or make the input a float "
+            "one."
+        )
+
+
+def _check_indices(model: Any, x: Any, name: str) -> None:
+    """Raises if an `Embedding` that takes an input as it is has no row for an index.
+
+    On some devices Keras silently takes zeros for such indices; on others a step fails.
+    """
+    for key, tensor, part in by_input(model, x):
+        values = arrays.flat_values(part)
+        if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+            continue
+        for node in tensor._keras_history.layer._outbound_nodes:
+            layer = without_wrapper(node.layer)
+            if not isinstance(layer, keras.layers.Embedding):
+                continue
+            rows, indices = layer.input_dim, values.astype(np.int64)
+            if said := _outside(indices, (indices < 0) | (indices >= rows)):
+                raise ValueError(
+                    f"The input {key!r} of `{name}` must be indices from 0 to "
+                    f"{rows - 1}, as the layer {layer.name!r} has input_dim={rows}. "
+                    f"Received: {said} indices. Number what they stand for from 0, or "
+                    "give the layer a larger `input_dim`."
+                )
 
 
 def _check_labels(labels: Any, output: Any, loss: Any, name: str) -> None:
@@ -145,11 +187,17 @@ def _check_classes(labels: Any, classes: int, loss: Any, name: str) -> None:
     outside = (labels < 0) | (labels >= classes)
     if ignored is not None:
         outside &= labels != ignored
-    if outside.any():
-        found = ", ".join(str(label) for label in np.unique(labels[outside])[:5])
+    if said := _outside(labels, outside):
         raise ValueError(
             f"The targets of `{name}` must be class numbers from 0 to {classes - 1}: "
-            f"the model has {classes} outputs. Received: {found} in "
-            f"{int(outside.sum()):,} of {labels.size:,} targets. Number the classes "
-            "from 0, or give the last layer more outputs."
+            f"the model has {classes} outputs. Received: {said} targets. Number the "
+            "classes from 0, or give the last layer more outputs."
         )
+
+
+def _outside(values: Any, outside: Any) -> str:
+    """Some values that are outside of what is known, and how many; empty if none."""
+    if not outside.any():
+        return ""
+    found = ", ".join(map(str, np.unique(values[outside])[:5]))
+    return f"{found} in {int(outside.sum()):,} of {values.size:,}"

@@ -1,4 +1,4 @@
-"""What preprocessing layers were adapted to: words and bins, not held by variables."""
+"""What preprocessing layers were adapted to: words and bins. They are not weights."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,19 +16,25 @@ _ADAPTABLE = keras.src.engine.base_preprocessing_layer.PreprocessingLayer
 def adapted_of(layer: Any) -> dict[str, Any]:
     """What a preprocessing layer was adapted to, as arguments of its class.
 
-    Words and bins are not weights: they decide the shapes of outputs, and a copy or a
-    file must have them before it is built. Statistics are weights, and not included.
+    Words and bins decide the shapes of outputs, and a copy or a file must have them
+    before it is built. Statistics are weights, and not included.
     """
-    return _vocabulary_of(layer) | _bins_of(layer)
-
-
-def is_adapted(model: Any) -> bool:
-    """Whether a layer of the model, or one inside it, was adapted to words or bins."""
-    return bool(adapted_layers(model))
+    if isinstance(layer, keras.layers.Discretization):
+        layer.finalize_state()
+        bins = np.asarray(layer.bin_boundaries).reshape(-1).tolist()
+        return {"bin_boundaries": bins, "num_bins": None} if bins else {}
+    lookup = getattr(layer, "_lookup_layer", layer)
+    if not isinstance(lookup, _LOOKUPS) or not lookup.lookup_table.size():
+        return {}
+    words = [_plain(word) for word in layer.get_vocabulary()]
+    if lookup.output_mode != "tf_idf":
+        return {"vocabulary": words}
+    weights = lookup.idf_weights.numpy()[: len(words)].tolist()
+    return {"vocabulary": words, "idf_weights": weights}
 
 
 def adapted_layers(model: Any) -> list[str]:
-    """Layers that were adapted to words or bins, or hold such: "'path' (class)"."""
+    """Layers that were adapted to words or bins, or hold such: `'path' (class)`."""
     return [
         f"{path!r} ({type(layer).__name__})"
         for path, layer in named_layers(model).items()
@@ -55,8 +61,14 @@ def adapt_inside(layer: Any, adapted: Mapping[str, Mapping[str, Any]]) -> None:
     """
     mine = dict(parts(layer))
     for path, values in adapted.items():
-        if path in mine and adapted_of(mine[path]) != values:
-            _adapt(mine[path], **values)
+        part = mine.get(path)
+        if part is None or adapted_of(part) == values:
+            continue
+        if "vocabulary" in values:
+            part.set_vocabulary(**values)
+        else:
+            part.bin_boundaries = part.input_bin_boundaries = values["bin_boundaries"]
+            part.num_bins = None
 
 
 def check_adapted(copied: Any, layer: Any) -> None:
@@ -73,23 +85,8 @@ def check_adapted(copied: Any, layer: Any) -> None:
             )
 
 
-def forgotten(model: Any) -> list[str]:
-    """The paths of layers that need `adapt` before they can be called."""
-    found = _called(model)
-    return [path for path, part in found if _needs_words(part) or _needs_bins(part)]
-
-
-def as_made(model: Any) -> list[str]:
-    """The paths of `Normalization` layers that change nothing, as they were made."""
-    return [
-        path
-        for path, part in _called(model)
-        if isinstance(part, keras.layers.Normalization) and _is_as_made(part)
-    ]
-
-
-def _called(model: Any) -> Iterator[tuple[str, Any]]:
-    """The layers of a model, and once each that is inside them and was called."""
+def called(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers of a model, and each layer inside them that was called, once."""
     seen: set[int] = set()
     for path, layer in named_layers(model).items():
         yield path, layer
@@ -101,49 +98,24 @@ def _called(model: Any) -> Iterator[tuple[str, Any]]:
                 yield name.rstrip("/"), part
 
 
-def _needs_words(layer: Any) -> bool:
-    lookup = getattr(layer, "_lookup_layer", layer)
-    return isinstance(lookup, _LOOKUPS) and not lookup.lookup_table.size()
-
-
-def _needs_bins(layer: Any) -> bool:
-    if not isinstance(layer, keras.layers.Discretization) or not layer.built:
+def is_forgotten(layer: Any) -> bool:
+    """Whether a layer needs `adapt` before it can be called."""
+    if isinstance(layer, keras.layers.Discretization):
+        if not layer.built or layer.input_bin_boundaries is not None:
+            return False
+    elif not isinstance(getattr(layer, "_lookup_layer", layer), _LOOKUPS):
         return False
-    return layer.input_bin_boundaries is None and not _bins_of(layer)
+    return not adapted_of(layer)
 
 
-def _is_as_made(layer: Any) -> bool:
-    if not layer.built or layer.input_mean is not None or layer.count.numpy():
+def is_as_made(layer: Any) -> bool:
+    """Whether it is a `Normalization` that changes nothing, as it was made."""
+    if not isinstance(layer, keras.layers.Normalization) or not layer.built:
+        return False
+    if layer.input_mean is not None or layer.count.numpy():
         return False
     mean, variance = layer.adapt_mean.numpy(), layer.adapt_variance.numpy()
     return bool((mean == 0).all() and (variance == 1).all())
-
-
-def _vocabulary_of(layer: Any) -> dict[str, Any]:
-    lookup = getattr(layer, "_lookup_layer", layer)
-    if not isinstance(lookup, _LOOKUPS) or not lookup.lookup_table.size():
-        return {}
-    words = [_plain(word) for word in layer.get_vocabulary()]
-    if lookup.output_mode != "tf_idf":
-        return {"vocabulary": words}
-    weights = lookup.idf_weights.numpy()[: len(words)].tolist()
-    return {"vocabulary": words, "idf_weights": weights}
-
-
-def _bins_of(layer: Any) -> dict[str, Any]:
-    if not isinstance(layer, keras.layers.Discretization):
-        return {}
-    layer.finalize_state()
-    bins = np.asarray(layer.bin_boundaries).reshape(-1).tolist()
-    return {"bin_boundaries": bins, "num_bins": None} if bins else {}
-
-
-def _adapt(layer: Any, **values: Any) -> None:
-    if "vocabulary" in values:
-        layer.set_vocabulary(**values)
-        return
-    layer.bin_boundaries = layer.input_bin_boundaries = values["bin_boundaries"]
-    layer.num_bins = None
 
 
 def _plain(word: Any) -> Any:

@@ -1,12 +1,16 @@
 """What a user set on a model, as opposed to what Keras sets."""
 
 import functools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
 
-# What Keras itself sets on a model after it is made, by compiling, training or loading.
-_KERAS_OWN = {
+# The attribute of a masked copy that holds tfmot's wrappers.
+WRAPPERS = "_lottery_wrappers"
+# Attributes that are not the user's.
+NOT_OWN = {
+    # Keras sets them after a model is made, by compiling, training or loading.
     "_auto_config",
     "_compile_config",
     "_pss_evaluation_shards",
@@ -16,35 +20,72 @@ _KERAS_OWN = {
     "signatures",
     "tensorflow_git_version",
     "tensorflow_version",
+    # A search sets them on its copy.
+    *("compile", "fit", "load_weights", WRAPPERS),
 }
-# The attribute of a masked copy that holds tfmot's wrappers.
-WRAPPERS = "_lottery_wrappers"
-# What the copy of a model has by itself.
-_OUR_OWN = {"compile", "fit", "load_weights", WRAPPERS}
-# No attribute of the user's.
-NOT_OWN = _KERAS_OWN | _OUR_OWN
 
 
 def plain_attributes(model: Any) -> dict[str, Any]:
     """Numbers, flags and texts that were set on a model of a user's class."""
     if type(model) in (keras.Sequential, keras.src.engine.functional.Functional):
         return {}
-    own = dict(own_attributes(model, plain_model()))
-    plain = (bool, int, float, str)
-    return {name: own[name] for name in sorted(own) if isinstance(own[name], plain)}
+    own = sorted(own_attributes(model))
+    return {name: v for name, v in own if isinstance(v, bool | int | float | str)}
+
+
+def own_attributes(original: Any, copied: Any = None) -> list[tuple[str, Any]]:
+    """What was set on a model, and neither by Keras nor on the copy."""
+    other = {*NOT_OWN, *vars(_plain_model() if copied is None else copied)}
+    return [item for item in vars(original).items() if item[0] not in other]
+
+
+def items(value: Any) -> Iterator[Any]:
+    """The value, or what lists, tuples and mappings hold at any depth."""
+    if isinstance(value, list | tuple | Mapping):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from items(part)
+    else:
+        yield value
+
+
+def build_held(model: Any) -> None:
+    """Builds layers without weights in attributes of a copy, such as random changes.
+
+    Their random generators become part of the state before the step is traced. They
+    are built for the shape of the model's inputs: without weights, a layer takes other
+    shapes, too.
+
+    Raises:
+        ValueError: A layer that the user must build, as only a call says its shape.
+    """
+    if not model.built:
+        return
+    for name, value in sorted(own_attributes(model)):
+        for layer in items(value):
+            if isinstance(layer, keras.layers.Layer) and not layer.built:
+                _build(layer, name, model.input_shape)
+
+
+def _build(layer: Any, name: str, shape: Any) -> None:
+    failed: Exception | None = None
+    try:
+        layer.build(shape)
+    except Exception as error:  # layers raise whatever they like
+        failed = error
+    if failed or layer.weights:
+        raise ValueError(
+            "A layer that is an attribute of the model must be built before the search "
+            f"for its weights to be copied and rewound. Received: {name!r} "
+            f"({type(layer).__name__}), which was not called yet. Call "
+            f"`model.{name}.build(shape)` with the shape of its inputs first."
+        ) from failed
 
 
 @functools.cache
-def plain_model() -> Any:
-    """One of Keras' own, for what Keras sets on it."""
+def _plain_model() -> Any:
+    """A compiled model, to see what Keras itself sets on models."""
     # Named, as Keras would number unnamed layers.
     layers = [keras.Input((1,), name="input"), keras.layers.Dense(1, name="dense")]
     model = keras.Sequential(layers, name="plain")
     model.compile()
     return model
-
-
-def own_attributes(original: Any, copied: Any) -> list[tuple[str, Any]]:
-    """What was set on a model, and is not of Keras."""
-    other = {*NOT_OWN, *vars(copied)}
-    return [item for item in vars(original).items() if item[0] not in other]

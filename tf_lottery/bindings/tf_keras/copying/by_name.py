@@ -1,8 +1,8 @@
 """Layers and metrics made from configurations, in copies and in files.
 
-Keras makes a layer inside another from a name, and does not find some of its own layers
-by name, such as SpectralNormalization. A configuration may also hold a function itself,
-such as one that standardizes texts, where Keras expects a description.
+Keras does not find some of its own layers by name, such as SpectralNormalization. A
+configuration may also hold a function itself, such as one that standardizes texts,
+where Keras expects a description.
 """
 
 import contextlib
@@ -39,29 +39,19 @@ def by_name(custom_objects: Mapping[str, Any] | None = None) -> Any:
     return keras.saving.custom_object_scope({**not_found(), **(custom_objects or {})})
 
 
-def made_of(kind: type, config: Mapping[str, Any]) -> Any:
+def made_of(kind: Any, config: Mapping[str, Any]) -> Any:
     """An object of a class, made from a configuration as `get_config` gives it."""
-    functions = {name: v for name, v in config.items() if _is_function(v)}
     try:
-        return kind.from_config(dict(config))  # type: ignore[attr-defined]
+        return kind.from_config(dict(config))
     except Exception as error:  # its class may raise whatever it likes
-        described = {name: _reference(name) for name in functions}
-        named = {_reference(name)["config"]: v for name, v in functions.items()}
+        described, named = dict(config), {}
+        for name, value in config.items():
+            if callable(value) and not isinstance(value, type):
+                key = f"tf_lottery>{name}"
+                named[key] = value
+                # What Keras takes for the description of a function in scope.
+                described[name] = {"class_name": "function", "module": None}
+                described[name] |= {"config": key, "registered_name": key}
         with keras.saving.custom_object_scope(named), contextlib.suppress(Exception):
-            return kind.from_config({**config, **described})  # type: ignore[attr-defined]
+            return kind.from_config(described)
         raise error
-
-
-def _is_function(value: Any) -> bool:
-    return callable(value) and not isinstance(value, type)
-
-
-def _reference(name: str) -> dict[str, Any]:
-    """What Keras takes for the description of a function that is in scope."""
-    known = f"tf_lottery>{name}"
-    return {
-        "class_name": "function",
-        "config": known,
-        "module": None,
-        "registered_name": known,
-    }

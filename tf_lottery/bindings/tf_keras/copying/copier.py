@@ -1,8 +1,8 @@
 """Copies of models: the user's class, methods and attributes, other variables.
 
-Keras copies the graph of a model. What else makes it the user's model comes here: its
-class, what was set on the instance, what functions of it reach by a closure, and the
-vocabularies of lookup layers, which are not variables.
+Keras copies the graph of a model. This adds the rest: the user's class, what was set on
+the model, what its functions reach by a closure, and the vocabularies of lookup layers,
+which are not variables.
 """
 
 import functools
@@ -12,29 +12,21 @@ from typing import Any
 
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.copying.adapted import (
-    adapt_inside,
-    adapted_inside,
-    adapted_of,
-    check_adapted,
-)
-from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN, own_attributes
+from tf_lottery.bindings.tf_keras.copying import adapted
+from tf_lottery.bindings.tf_keras.copying.attributes import build_held, own_attributes
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name, made_of
 from tf_lottery.bindings.tf_keras.copying.differing import refuse_failing
 from tf_lottery.bindings.tf_keras.copying.objects import copied_state
-from tf_lottery.bindings.tf_keras.copying.parts import set_flags
-from tf_lottery.bindings.tf_keras.copying.rebinding import Rebinding, rebound
-from tf_lottery.bindings.tf_keras.copying.unbuilt import build_held
+from tf_lottery.bindings.tf_keras.copying.rebinding import Rebinding
 from tf_lottery.bindings.tf_keras.layers import (
     finalize,
     named_weights,
     own_weights,
     without_wrapper,
 )
+from tf_lottery.bindings.tf_keras.naming import parts
 from tf_lottery.bindings.tf_keras.process import under, variable_generators
 from tf_lottery.bindings.tf_keras.states import own_generators, recurrent_states
-
-CopyLayer = Callable[[Any], Any]
 
 OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
 FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
@@ -43,9 +35,7 @@ FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 def copy_model(model: Any, seed: int = 0) -> Any:
     """A copy of a built model with its weights; shared layers stay shared.
 
-    Args:
-        model: A built functional or Sequential model, of any class.
-        seed: Of the generators of random layers, which are variables in the copy.
+    The generators of random layers are variables in the copy, and begin from the seed.
 
     Raises:
         ValueError: What cannot be copied, and what to do.
@@ -59,17 +49,21 @@ def copy_model(model: Any, seed: int = 0) -> Any:
 
 
 class Copier:
-    """Copies models, and remembers what stands for what.
+    """Copies models, and remembers which copy belongs to which part.
 
     Args:
         copy_layer: From a layer to its copy, or to the layer itself.
         policy: The dtype policy of the models themselves; default: their own.
-        shares: Whether both models hold the same attributes outside the graph, such as
-            a teacher.
+        shares: Whether the copy holds the same objects outside its graph as the model,
+            such as a teacher.
     """
 
     def __init__(
-        self, copy_layer: CopyLayer, policy: str | None = None, *, shares: bool = False
+        self,
+        copy_layer: Callable[[Any], Any],
+        policy: str | None = None,
+        *,
+        shares: bool = False,
     ) -> None:
         self._copy_layer = copy_layer
         replace = self._found if shares else self._found_or_copied
@@ -95,51 +89,45 @@ class Copier:
         """Gives the copies of models, and functions in them, what they lack.
 
         Call it when the whole model is copied: functions may reach any part of it.
-
-        Args:
-            plain: Whether models stay plain Keras models: without the user's class,
-                methods and attributes.
+        Models that stay `plain` get neither the user's class nor its attributes.
         """
-        done = 0
-        while done < len(self._originals) and not plain:
-            original = self._originals[done]  # attributes may hold further models
-            done += 1
-            if isinstance(original, keras.Model):
+        for original in self._originals:  # attributes may add more models to the list
+            if isinstance(original, keras.Model) and not plain:
                 self._add_attributes(original)
-        for original in list(self._originals):
-            copied = without_wrapper(self._copies[id(original)])
+        for original in self._originals:
+            copied = self._found(original)
             if copied is not original and isinstance(original, keras.layers.Layer):
                 _build_alike(copied, original)
                 if not isinstance(original, keras.Model):
-                    check_adapted(copied, without_wrapper(original))
-                set_flags(copied, original)
-            self._pair_variables(original)
-        for original in list(self._originals):
-            if isinstance(original, keras.Model) and not plain:
-                build_held(self._copies[id(original)])
-            copied = without_wrapper(self._copies[id(original)])
+                    adapted.check_adapted(copied, without_wrapper(original))
+                _set_flags(copied, original)
+                self._pair_variables(copied, original)
+        functions = Rebinding(self._found)
+        for original in self._originals:
+            copied = self._found(original)
             if isinstance(original, keras.layers.Lambda):
-                copied.function = rebound(original.function, self._found)
+                copied.function = functions.of(original.function)
             elif isinstance(original, keras.Model) and not plain:
-                self._add_functions(original)
+                build_held(copied)
+                for name, value in own_attributes(original, copied):
+                    if isinstance(value, FUNCTIONS):
+                        object.__setattr__(copied, name, functions.of(value))
 
     def _model(self, model: Any) -> Any:
+        check_graph(model)
         _check_constants(model)
-        with under(self._policy or model.dtype_policy):
-            cloned = self._cloned(model)
+        try:
+            with under(self._policy or model.dtype_policy):
+                cloned = keras.models.clone_model(model, clone_function=self.of)
+        except Exception as error:  # layers raise whatever they like
+            if error is self._raised:  # it says itself what cannot be copied
+                raise
+            refuse_failing(model, error)
         # Not `trainable`: that would set the flags of the layers inside, too.
         cloned._trainable = model._trainable
         if model.built:  # losses and metrics may be given by the names of the outputs
             cloned.output_names = list(model.output_names)
         return cloned
-
-    def _cloned(self, model: Any) -> Any:
-        try:
-            return keras.models.clone_model(model, clone_function=self.of)
-        except Exception as error:  # layers raise whatever they like
-            if error is self._raised:  # it says itself what cannot be copied
-                raise
-            refuse_failing(model, error)
 
     def _remember(self, original: Any, copied: Any) -> None:
         self._copies[id(original)] = copied
@@ -160,20 +148,12 @@ class Copier:
             else:
                 setattr(copied, name, mine)
 
-    def _add_functions(self, original: Any) -> None:
-        copied = self._copies[id(original)]
-        for name, value in vars(original).items():
-            if isinstance(value, FUNCTIONS) and name not in {*NOT_OWN, *vars(copied)}:
-                object.__setattr__(copied, name, rebound(value, self._found))
-
-    def _pair_variables(self, original: Any) -> None:
-        copied = without_wrapper(self._copies[id(original)])
-        built = isinstance(original, keras.layers.Layer) and original.built
-        if built and copied is not original:
+    def _pair_variables(self, copied: Any, original: Any) -> None:
+        if original.built:
             mine = own_weights(copied)
             for name, weight in own_weights(original).items():
-                if name in mine and id(weight) not in self._copies:
-                    self._copies[id(weight)] = mine[name]
+                if name in mine:
+                    self._copies.setdefault(id(weight), mine[name])
 
     def _found(self, value: Any) -> Any:
         """What stands for a part of the model in the copy; else None."""
@@ -184,10 +164,8 @@ class Copier:
             return found
         if isinstance(value, keras.metrics.Metric):
             copied = copied_by_config("metric", value)
-        elif isinstance(value, keras.Model):
-            copied = self._whole(value)
         elif isinstance(value, keras.layers.Layer):
-            copied = self._whole_layer(value)
+            copied = self._whole(value)
         elif isinstance(value, OPTIMIZERS):
             copied = hold.copy(value)
         elif (copied := copied_state(value, self._found_or_copied)) is None:
@@ -196,63 +174,43 @@ class Copier:
             self._remember(value, copied)
         return copied
 
-    def _whole(self, model: Any) -> Any:
-        """The copy of a model that is an attribute, with its weights."""
-        if not isinstance(model, keras.Sequential) and not getattr(
-            model, "_is_graph_network", False
-        ):
-            raise ValueError(
-                "A model that is an attribute of the model must be Sequential or "
-                f"functional to be copied. Received: {model.name!r} "
-                f"({type(model).__name__}). Use its layers in "
-                "`keras.Model(inputs, outputs)`, or keep it outside of the model."
-            )
-        copied = self.of(model)
-        assign_by_path(copied, model)
-        return copied
-
-    def _whole_layer(self, layer: Any) -> Any:
+    def _whole(self, layer: Any) -> Any:
+        """The copy of a layer or a model that is an attribute, with its weights."""
         copied = self.of(layer)
-        _build_alike(copied, layer)
-        copied.set_weights(layer.get_weights())
+        if isinstance(layer, keras.Model):
+            assign_by_path(copied, layer)
+        else:
+            _build_alike(copied, layer)
+            copied.set_weights(layer.get_weights())
         return copied
 
 
-def copy_layer(layer: Any) -> Any:
-    """A copy of a layer from its configuration, with what it was adapted to."""
-    return adapted_copy(layer, {})
-
-
-def adapted_copy(layer: Any, changes: Mapping[str, Any]) -> Any:
-    """A copy of a layer from its configuration, of which some is changed."""
-    copied = copied_by_config("layer", layer, **{**changes, **adapted_of(layer)})
-    adapt_inside(copied, adapted_inside(layer))
+def copy_layer(layer: Any, changes: Mapping[str, Any] | None = None) -> Any:
+    """A copy of a layer with its words and bins, by its changed configuration."""
+    given = {**(changes or {}), **adapted.adapted_of(layer)}
+    copied = copied_by_config("layer", layer, **given)
+    adapted.adapt_inside(copied, adapted.adapted_inside(layer))
     return copied
 
 
 def copied_by_config(kind: str, original: Any, **changes: Any) -> Any:
-    """The original's class with its configuration.
+    """An object of the same class, made from the configuration with changes.
 
     Raises:
-        ValueError: A class that cannot be made from its configuration.
+        ValueError: The class cannot be made from its configuration.
     """
     try:
         with by_name():
             return made_of(type(original), original.get_config() | changes)
     except Exception as error:  # its class may raise whatever it likes
+        # Keras writes the whole configuration around the error of a class.
+        written = "Exception encountered: " in str(error)
+        cause = error.__context__ if written and error.__context__ else error
         raise ValueError(
             f"Every {kind} must be able to be copied by `from_config(get_config())`. "
             f"Received: {original.name!r} ({type(original).__name__}), which fails "
-            f"with {_raised_by_class(error)}"
+            f"with {type(cause).__name__}: {cause}"
         ) from error
-
-
-def _raised_by_class(error: Exception) -> str:
-    """The error of a class itself, around which Keras writes the configuration."""
-    inner = error.__context__
-    if inner is not None and "Exception encountered: " in str(error):
-        return f"{type(inner).__name__}: {inner}"
-    return f"{type(error).__name__}: {error}"
 
 
 def _build_alike(copied: Any, original: Any) -> None:
@@ -280,6 +238,17 @@ def assign_by_path(copied: Any, model: Any) -> None:
     finalize(copied)
 
 
+def check_graph(model: Any) -> None:
+    """Raises unless a model is Sequential or functional."""
+    is_graph = getattr(model, "_is_graph_network", False)
+    if not is_graph and not isinstance(model, keras.Sequential):
+        raise ValueError(
+            "The model, and models inside it, must be Sequential or functional to be "
+            f"copied. Received: {type(model).__name__}, a subclassed model. Use its "
+            "layers in `keras.Model(inputs, outputs)`."
+        )
+
+
 def check_paths(mine: Any, theirs: Any, model: Any) -> None:
     """Raises unless a copy has the weights of a model, by path and shape."""
     wrong = sorted(mine.keys() ^ theirs.keys())
@@ -295,6 +264,42 @@ def check_paths(mine: Any, theirs: Any, model: Any) -> None:
             f"{', '.join(map(repr, wrong[:5]))}. Keras copies a layer by its "
             "`get_config()`: it may lack what decides which weights the layer makes."
         )
+
+
+def _set_flags(copied: Any, original: Any) -> None:
+    """Freezes the parts of a layer that are frozen: its configuration lacks them.
+
+    Raises:
+        ValueError: A part with another setting than its counterpart.
+    """
+    mine = dict(parts(copied))
+    for path, part in parts(original):
+        if path not in mine:
+            continue
+        # Not `trainable`: that would set the flags of the parts inside, too.
+        mine[path]._trainable = part._trainable
+        ours = _settings(mine[path])
+        for name, value in _settings(part).items():
+            if ours.get(name) != value:
+                raise ValueError(
+                    "A copy of the model must have the same settings. Received: "
+                    f"{path.rstrip('/') or original.name!r} ({type(part).__name__}) in "
+                    f"{original.name!r}, whose {name} is {value} and {ours.get(name)} "
+                    f"in a copy. The `get_config()` of {type(original).__name__} lacks "
+                    "it, or it was changed after the layer was made: pass it when the "
+                    "layer is made."
+                )
+
+
+def _settings(part: Any) -> dict[str, Any]:
+    """The numbers and flags of a configuration, as far as they are known."""
+    if isinstance(part, keras.Model) or adapted.adapted_of(part):
+        return {}
+    try:
+        config = part.get_config() | {"trainable": None}
+    except (NotImplementedError, TypeError, ValueError):
+        return {}
+    return {name: v for name, v in config.items() if isinstance(v, int | float)}
 
 
 def _check_constants(model: Any) -> None:

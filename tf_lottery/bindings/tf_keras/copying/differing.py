@@ -1,7 +1,6 @@
 """Why a copy of a model does not compute what the model computes."""
 
 import contextlib
-import functools
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -16,14 +15,25 @@ _CONFIG = (
 
 
 def check_added_losses(copied: Any, model: Any) -> None:
-    """Raises if a function was passed to `add_loss` that no copy would have."""
+    """Raises if a function was passed to `add_loss` that no copy would have.
+
+    Regularizers are such functions, too. A copy has those that its layers make.
+    """
+    models = (p for p in model._flatten_layers() if isinstance(p, keras.Model))
+    losses: list[tuple[Any, list[Any]]] = [(part, []) for part in models]
     mine = named_layers(copied)
-    for part in model._flatten_layers():
-        if isinstance(part, keras.Model) and _added(part):
-            _refuse_added(part)
     for path, layer in named_layers(model).items():
-        if path in mine and len(_added(layer)) > len(_added(mine[path])):
-            _refuse_added(layer)
+        if path in mine:
+            losses.append((layer, mine[path]._callable_losses))
+    for layer, copies in losses:
+        if len(layer._callable_losses) > len(copies):
+            raise ValueError(
+                "A loss that is added must be part of the graph, or be added in the "
+                "`call` of a layer. Received: a function that was passed to `add_loss` "
+                f"of {layer.name!r} ({type(layer).__name__}), or a regularizer of it, "
+                "which a copy would lack. Pass a regularizer when the layer is made, "
+                "or call `self.add_loss` in the `call` of your own layer."
+            )
 
 
 def refuse_failing(model: Any, error: Exception) -> NoReturn:
@@ -38,12 +48,12 @@ def refuse_failing(model: Any, error: Exception) -> NoReturn:
 def refuse_differing(model: Any, layer: Any, *, losses_only: bool) -> NoReturn:
     """Raises for a copy with other outputs, first in a layer, or only other losses."""
     place = f", first in {layer.name!r} ({type(layer).__name__})" if layer else ""
-    cause = _CONFIG
-    if losses_only:
-        cause = (
-            "A loss or a regularizer may have been added after a layer was made: pass "
-            "it when the layer is made, or add it in the layer's `call`."
-        )
+    cause = (
+        "A loss or a regularizer may have been added after a layer was made: pass it "
+        "when the layer is made, or add it in the layer's `call`."
+        if losses_only
+        else _CONFIG
+    )
     raise ValueError(
         "A copy of the model must give the model's outputs and losses. Received: "
         f"{model.name!r} ({type(model).__name__}), whose copy gives other "
@@ -58,7 +68,7 @@ def first_differing(
     with contextlib.suppress(Exception):  # it only serves an error that is raised
         wanted, found = _outputs(model, inputs), _outputs(copied, inputs)
         for layer, one, other in zip(model.layers, wanted, found, strict=True):
-            if not equal(tf.nest.flatten(one), tf.nest.flatten(other)):
+            if not equal(one, other):
                 return layer
     return None
 
@@ -67,15 +77,13 @@ def in_words(error: Exception) -> str:
     """An error on one line, with the layer whose call raised it."""
     where, _, what = str(error).partition("\n\n")
     what = what.split("\n\nCall arguments received")[0].strip()
-    if where.startswith("Exception encountered when calling") and what:
-        traced = what.startswith("in user code")
-        said = what.splitlines()[-1].strip() if traced else _telling(what)
-        return f"{where.rstrip('.')}: {said.rstrip('.')}"
-    return telling_line(error)
-
-
-def _telling(text: str) -> str:
-    return telling_line(Exception(text)).removeprefix("Exception: ")
+    if not where.startswith("Exception encountered when calling") or not what:
+        return telling_line(error)
+    if what.startswith("in user code"):
+        said = what.splitlines()[-1].strip()
+    else:
+        said = telling_line(Exception(what)).removeprefix("Exception: ")
+    return f"{where.rstrip('.')}: {said.rstrip('.')}"
 
 
 def _outputs(model: Any, inputs: Any) -> Any:
@@ -83,28 +91,3 @@ def _outputs(model: Any, inputs: Any) -> Any:
     of_layer = {id(node.layer): node.outputs for node in nodes}
     outputs = [of_layer[id(layer)] for layer in model.layers]
     return keras.Model(model.inputs, outputs)(tf.nest.flatten(inputs), training=False)
-
-
-def _refuse_added(layer: Any) -> None:
-    raise ValueError(
-        "A loss that is added must be part of the graph, or be added in the `call` of "
-        f"a layer. Received: a function that was passed to `add_loss` of {layer.name!r}"
-        f" ({type(layer).__name__}), which a copy would lack. Use a regularizer, or "
-        "call `self.add_loss` in the `call` of your own layer."
-    )
-
-
-def _added(layer: Any) -> list[Any]:
-    """The functions that were passed to `add_loss`, without regularizers."""
-    return [
-        function
-        for function in map(_inner, layer._callable_losses)
-        if "_handle_weight_regularization" not in getattr(function, "__qualname__", "")
-    ]
-
-
-def _inner(function: Any) -> Any:
-    while isinstance(function, functools.partial):
-        tagged = getattr(function.func, "__name__", "") == "_tag_callable"
-        function = function.args[0] if tagged else function.func
-    return function

@@ -1,6 +1,6 @@
-"""Layers that hold adapted ones, in the description of a model.
+"""The description of layers that hold adapted layers.
 
-The configuration of such a layer lacks what the layers inside it were adapted to.
+Their configuration lacks what the layers inside them were adapted to.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 
 @keras.saving.register_keras_serializable("tf_lottery")
 class WithAdapted:
-    """Stands for a layer in a description; what is made of it is the layer itself."""
+    """Describes a layer. Keras makes the layer itself from the description."""
 
     def get_config(self) -> dict[str, Any]:
-        """Empty: no object of this class is ever made, see `from_config`."""
+        """Empty, as no object of this class is made: see `from_config`."""
         return {}
 
     @classmethod
@@ -35,7 +35,7 @@ def with_adapted(model: Any) -> Any:
 
 
 def adapted_in(config: Any, name: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Words and bins in a configuration: the layer's name, what they are, and they."""
+    """Words and bins in a configuration: the layer's name, the argument, its value."""
     if isinstance(config, Mapping):
         name = config["name"] if isinstance(config.get("name"), str) else name
         for key, value in config.items():
@@ -52,17 +52,17 @@ def _with_holders(config: Any, model: Any) -> Any:
     """Keras' configuration of a model, with `WithAdapted` for layers that need it."""
     if not isinstance(config, Mapping) or "layers" not in config:
         return config
-    entries = config["layers"]
     # In the order of the model, after inputs that a Sequential does not list.
-    inputs = [None] * (len(entries) - len(model.layers))
-    pairs = zip(entries, [*inputs, *model.layers], strict=True)
-    return {**config, "layers": [_described(*pair) for pair in pairs]}
+    entries = config["layers"]
+    first = len(entries) - len(model.layers)
+    described = map(_described, entries[first:], model.layers)
+    return {**config, "layers": [*entries[:first], *described]}
 
 
 def _described(entry: Mapping[str, Any], layer: Any) -> Mapping[str, Any]:
     if isinstance(layer, keras.Model):
         return {**entry, "config": _with_holders(entry["config"], layer)}
-    if layer is None or not (adapted := adapted_inside(layer)):
+    if not (adapted := adapted_inside(layer)):
         return entry
     whole = ("module", "class_name", "config", "registered_name")
     return {

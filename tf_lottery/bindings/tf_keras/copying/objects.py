@@ -7,21 +7,15 @@ import collections
 import copy
 import random
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.core.packages import KNOWN
 from tf_lottery.core.words import warn
 
-_LIBRARIES = {
-    "tensorflow",
-    "tf_keras",
-    "keras",
-    "numpy",
-    "tensorflow_model_optimization",
-}
 _RANDOM = (
     random.Random,
     np.random.Generator,
@@ -37,15 +31,13 @@ _CHANGING_TABLES = (
 def copied_state(value: Any, replace: Callable[[Any], Any]) -> Any:
     """The copy of a variable, an array, a generator or a `tf.Module`; else None.
 
-    Args:
-        value: What an attribute holds.
-        replace: From a layer or a variable to its copy.
+    `replace` gives the copies of what a module holds.
 
     Raises:
         ValueError: A table that training may change, which no ticket would hold.
     """
     if isinstance(value, tf.Variable):
-        return _variable(value)
+        return _copied_variable(value)
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, tf.random.Generator):
@@ -57,9 +49,10 @@ def copied_state(value: Any, replace: Callable[[Any], Any]) -> Any:
             "`tf.Variable`, or a `tf.lookup.StaticHashTable` for fixed values."
         )
     if isinstance(value, tf.Module) and not isinstance(value, keras.layers.Layer):
-        return _module(value, replace)
+        memo = {id(part): replace(part) for part in _parts(value)}
+        return _copied_or_shared(value, lambda: copy.deepcopy(value, memo))
     if is_drawn_from(value):
-        return _deep_copy(value)
+        return _copied_or_shared(value, lambda: copy.deepcopy(value))
     return None
 
 
@@ -74,29 +67,26 @@ def is_own_object(value: Any) -> bool:
     if not hasattr(value, "__dict__") or isinstance(value, known):
         return False
     package = type(value).__module__.split(".")[0]
-    return package not in {*_LIBRARIES, *sys.stdlib_module_names}
+    return package not in {*KNOWN, "numpy", *sys.stdlib_module_names}
 
 
 def shell(value: Any) -> Any:
-    """A copy of an object of the user's that holds the same parts; else the object."""
-    try:
-        return copy.copy(value)
-    except Exception as error:  # its class may raise whatever it likes
-        _warn_of_shared(value, error)
-        return value
+    """A copy of a user's object that holds the same parts; else the object itself."""
+    return _copied_or_shared(value, lambda: copy.copy(value))
 
 
-def like_mapping(value: Any, parts: dict[Any, Any]) -> Any:
-    """A mapping of the same class with other values."""
+def like_mapping(value: Any, values: Sequence[Any]) -> Any:
+    """A mapping of the same class with other values, in the order of the keys."""
+    parts = dict(zip(value, values, strict=True))
     plain = getattr(value, "__wrapped__", value)  # Keras tracks dictionaries
     if type(plain) is dict or not isinstance(plain, MutableMapping):
-        return dict(parts)
+        return parts
     copied = copy.copy(plain)
     copied.update(parts)
     return copied
 
 
-def like_sequence(value: Any, items: list[Any]) -> Any:
+def like_sequence(value: Any, items: Sequence[Any]) -> Any:
     """A list, a tuple, a set or a deque of the same class with other items."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*items)
@@ -107,7 +97,7 @@ def like_sequence(value: Any, items: list[Any]) -> Any:
     return type(value)(items)
 
 
-def _variable(variable: Any) -> Any:
+def _copied_variable(variable: Any) -> Any:
     return tf.Variable(
         tf.convert_to_tensor(variable),
         trainable=variable.trainable,
@@ -120,33 +110,22 @@ def _variable(variable: Any) -> Any:
     )
 
 
-def _module(module: Any, replace: Callable[[Any], Any]) -> Any:
-    """A copy of a `tf.Module` that holds the copies of layers and variables."""
-    parts = list(_held(module))
-    memo = {id(part): replace(part) for part in parts}
-    return _deep_copy(module, memo)
-
-
-def _held(module: Any) -> Iterator[Any]:
+def _parts(module: Any) -> list[Any]:
     """The layers of a module, and its variables that are not theirs."""
     kinds = keras.layers.Layer, tf.Variable, tf.random.Generator
     found = list(module._flatten(predicate=lambda part: isinstance(part, kinds)))
     layers = [part for part in found if isinstance(part, keras.layers.Layer)]
     inside = {id(part) for layer in layers for part in layer._flatten()}
-    return (part for part in found if id(part) not in inside)
+    return [part for part in found if id(part) not in inside]
 
 
-def _deep_copy(value: Any, memo: dict[int, Any] | None = None) -> Any:
+def _copied_or_shared(value: Any, copied: Callable[[], Any]) -> Any:
     try:
-        return copy.deepcopy(value, memo)
+        return copied()
     except Exception as error:  # its class may raise whatever it likes
-        _warn_of_shared(value, error)
+        warn(
+            "A search trains a copy of the model, and an attribute of the model cannot "
+            f"be copied: {type(value).__name__} ({error}). The copy uses the same "
+            "object: training may change it."
+        )
         return value
-
-
-def _warn_of_shared(value: Any, error: Exception) -> None:
-    warn(
-        "A search trains a copy of the model, and an attribute of the model cannot be "
-        f"copied: {type(value).__name__} ({error}). The copy uses the same object: "
-        "training may change it."
-    )

@@ -1,25 +1,21 @@
 """The proof that a copy is the user's model, before anything is trained.
 
-A copy has the class of the original, its weights by path, gives its outputs and losses
-bit for bit, and reads none of its variables.
+A copy has the weights of the original by path, gives its outputs and losses bit for
+bit, and reads none of its variables.
 """
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.copying import differing
+from tf_lottery.bindings.tf_keras.copying.attributes import items, own_attributes
 from tf_lottery.bindings.tf_keras.copying.copier import check_paths
-from tf_lottery.bindings.tf_keras.copying.differing import (
-    check_added_losses,
-    first_differing,
-    in_words,
-    refuse_differing,
-    refuse_failing,
-)
+from tf_lottery.bindings.tf_keras.data.arrays import head
 from tf_lottery.bindings.tf_keras.layers import inner_layers, named_weights
 from tf_lottery.bindings.tf_keras.states import kept
 from tf_lottery.core.words import warn
@@ -33,39 +29,24 @@ _ROUNDING = 1e-5
 
 
 def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any = None) -> None:
-    """Raises unless a copy does what the model does.
+    """Raises unless a copy, with all weights kept, does what the model does.
 
-    Args:
-        copied: A copy, wrapped or not, with all weights kept.
-        model: The original; it is not changed.
-        seeded: Makes a context in which equal random operations draw equal numbers.
-        inputs: A batch of what the model will see; default: drawn at random.
-
-    Raises:
-        ValueError: What differs, and what to do.
+    `seeded` makes a context in which equal random operations draw equal numbers.
+    `inputs` is a batch of the data; by default, numbers are drawn at random.
     """
-    if type(copied) is not type(model):
-        raise ValueError(
-            f"The copy that is searched must have the class of the model. Received: "
-            f"{type(copied).__name__} for {type(model).__name__}."
-        )
     mine, theirs = named_weights(copied), named_weights(model)
     check_paths(mine, theirs, model)
-    trained = [
-        {id(weight) for weight in each.trainable_weights} for each in (copied, model)
-    ]
-    for path, weight in theirs.items():
-        if (id(weight) in trained[1]) != (id(mine[path]) in trained[0]):
-            raise ValueError(
-                "A copy of the model must train the same weights. Received: "
-                f"{path!r}, which is frozen in one of them. Set `trainable` on a whole "
-                "layer of the model."
-            )
+    if frozen := sorted(_trained(copied, mine) ^ _trained(model, theirs)):
+        raise ValueError(
+            "A copy of the model must train the same weights. Received: "
+            f"{frozen[0]!r}, which is frozen in one of them. Set `trainable` on a "
+            "whole layer of the model."
+        )
     shared = {id(variable) for variable in model.variables}
     for path, weight in mine.items():
         if id(weight) in shared:
             _refuse(path, "which is the weight of the model itself")
-    check_added_losses(copied, model)
+    differing.check_added_losses(copied, model)
     _check_outputs(copied, model, seeded, inputs)
 
 
@@ -74,11 +55,8 @@ def check_captures(
 ) -> None:
     """Raises if a step of a copy reads a variable that a ticket would lack.
 
-    Args:
-        function: The step, as a concrete function.
-        model: The original: none of its variables may be read.
-        known: The variables that are rewound, or reset.
-        copied: The copy.
+    The step is a concrete function. It may read the variables that are `known`, as they
+    are rewound or reset, and none of the model.
     """
     handles = {
         id(part.handle): path
@@ -90,14 +68,19 @@ def check_captures(
             _refuse(path, "which a function reaches by a closure or a global name")
     rewound = {id(part.handle) for each in known for part in _parts(each)}
     other = [v for v in function.variables if id(v.handle) not in rewound]
-    for name, optimizer in _other_optimizers(copied):
-        if {id(v.handle) for v in other} & {id(v.handle) for v in optimizer.variables}:
-            raise ValueError(
-                "A model must be trained by one optimizer, `self.optimizer`, which is "
-                f"rewound and masks pruned weights. Received: {name!r} "
-                f"({type(optimizer).__name__}), a second optimizer that the training "
-                "step uses. If it is the only one, set `self.optimizer` to it."
-            )
+    read = {id(v.handle) for v in other}
+    for name, value in own_attributes(copied):
+        for each in items(value):
+            new = isinstance(each, keras.optimizers.Optimizer)
+            if not new or each is copied.optimizer:
+                continue
+            if read & {id(v.handle) for v in each.variables}:
+                raise ValueError(
+                    "A model must be trained by one optimizer, `self.optimizer`, which "
+                    f"is rewound and masks pruned weights. Received: {name!r} "
+                    f"({type(each).__name__}), a second optimizer that the training "
+                    "step uses. If it is the only one, set `self.optimizer` to it."
+                )
     if other:
         names = sorted({variable.name.split(":")[0] for variable in other})
         raise ValueError(
@@ -108,13 +91,9 @@ def check_captures(
         )
 
 
-def _other_optimizers(model: Any) -> Iterator[tuple[str, Any]]:
-    """Other optimizers than the model's that attributes hold, by their names."""
-    for name, value in vars(model).items():
-        for each in value if isinstance(value, list | tuple) else [value]:
-            new = isinstance(each, keras.optimizers.Optimizer)
-            if new and each is not model.optimizer:
-                yield name, each
+def _trained(model: Any, weights: Mapping[str, Any]) -> set[str]:
+    trained = {id(weight) for weight in model.trainable_weights}
+    return {path for path, weight in weights.items() if id(weight) in trained}
 
 
 def _parts(variable: Any) -> list[Any]:
@@ -132,49 +111,41 @@ def _refuse(path: str, how: str) -> None:
 
 
 def _check_outputs(copied: Any, model: Any, seeded: Seeded, given: Any) -> None:
-    def compute(each: Any, inputs: Any) -> list[list[Any]]:
+    def compute(each: Any, inputs: Any) -> tuple[list[Any], list[Any]]:
         with _unchanged(each), seeded():
             outputs = tf.nest.flatten(each(inputs, training=False))
-            losses = map(tf.convert_to_tensor, each.losses)
-            return [list(map(_dense, found)) for found in (outputs, losses)]
-
-    def equal(some: list[Any], others: list[Any]) -> bool:
-        return _all_equal(some, others, tolerance)
+            return outputs, list(map(tf.convert_to_tensor, each.losses))
 
     inputs, wanted = _computed(model, compute, given)
     if wanted is None:
         return
     again = compute(model, inputs)
-    pairs = list(zip(again, wanted, strict=True))
-    if not all(_all_equal(*pair, _ROUNDING) for pair in pairs):
+    if not _equal(again, wanted, _ROUNDING):
         _warn_not_compared("it draws at random where it is not trained, too")
         return
-    repeats = all(_all_equal(*pair, 0.0) for pair in pairs)
-    tolerance = 0.0 if repeats else _ROUNDING
+    tolerance = 0.0 if _equal(again, wanted, 0.0) else _ROUNDING
+    equal = functools.partial(_equal, tolerance=tolerance)
     try:
         outputs, losses = compute(copied, inputs)
     except Exception as error:  # layers raise whatever they like
-        refuse_failing(model, error)
+        differing.refuse_failing(model, error)
     if not equal(outputs, wanted[0]):
-        layer = first_differing(copied, model, _dense_equal(equal), inputs)
-        refuse_differing(model, layer, losses_only=False)
+        layer = differing.first_differing(copied, model, equal, inputs)
+        differing.refuse_differing(model, layer, losses_only=False)
     if not equal(losses, wanted[1]):
-        refuse_differing(model, None, losses_only=True)
+        differing.refuse_differing(model, None, losses_only=True)
 
 
 def _computed(model: Any, compute: Any, given: Any) -> tuple[Any, Any]:
     """Inputs that the model takes, and what it computes of them; else None."""
-    error: Exception | None = None
-    drawn = functools.partial(_inputs, model)
-    first = functools.partial(_first, given, model)
-    for make in (drawn,) if given is None else (first, drawn):
+    said, fixed = "", any(tensor.shape[0] is not None for tensor in model.inputs)
+    for batch in (None,) if given is None else (given, None):
         try:
-            inputs = make()
+            inputs = _drawn(model) if batch is None else batch
+            inputs = inputs if fixed else head(inputs, 0, _ROWS)
             return inputs, compute(model, inputs)
-        except (ValueError, TypeError, LookupError, tf.errors.OpError) as raised:
-            error = error or raised
-    assert error is not None
-    said = in_words(error)
+        except (ValueError, TypeError, LookupError, tf.errors.OpError) as error:
+            said = said or differing.in_words(error)
     _warn_not_compared(f"it takes no inputs that are drawn at random ({said})")
     return None, None
 
@@ -187,22 +158,7 @@ def _warn_not_compared(why: str) -> None:
     )
 
 
-def _dense_equal(equal: Any) -> Any:
-    return lambda some, others: equal(
-        list(map(_dense, some)), list(map(_dense, others))
-    )
-
-
-def _first(inputs: Any, model: Any) -> Any:
-    """The first rows of a batch, where a model takes any number."""
-    fixed = any(tensor.shape[0] is not None for tensor in model.inputs)
-    sparse = any(isinstance(t, tf.SparseTensor) for t in tf.nest.flatten(inputs))
-    if fixed or sparse:
-        return inputs
-    return tf.nest.map_structure(lambda tensor: tensor[:_ROWS], inputs)
-
-
-def _inputs(model: Any) -> Any:
+def _drawn(model: Any) -> Any:
     """Random inputs: normal numbers, 0 and 1 as integers, letters as strings."""
     draw = np.random.default_rng(0)
 
@@ -215,16 +171,14 @@ def _inputs(model: Any) -> Any:
             values = tf.cast(draw.normal(size=shape), dtype)
         else:
             values = tf.cast(draw.integers(0, 2, shape), dtype)
-        if isinstance(tensor.type_spec, tf.SparseTensorSpec):
+        spec = tensor.type_spec
+        if isinstance(spec, tf.SparseTensorSpec):
             return tf.sparse.from_dense(values)
-        if isinstance(tensor.type_spec, tf.RaggedTensorSpec):
-            return tf.RaggedTensor.from_tensor(
-                values, ragged_rank=tensor.type_spec.ragged_rank
-            )
+        if isinstance(spec, tf.RaggedTensorSpec):
+            return tf.RaggedTensor.from_tensor(values, ragged_rank=spec.ragged_rank)
         return values
 
-    inputs = [drawn(tensor) for tensor in model.inputs]
-    return tf.nest.pack_sequence_as(model.input, inputs)
+    return tf.nest.pack_sequence_as(model.input, list(map(drawn, model.inputs)))
 
 
 @contextlib.contextmanager
@@ -245,11 +199,14 @@ def _unchanged(model: Any) -> Iterator[None]:
                     object.__delattr__(part, name)
 
 
-def _all_equal(some: list[Any], others: list[Any], tolerance: float) -> bool:
-    return len(some) == len(others) and all(
-        _is_equal(one, other, tolerance)
-        for one, other in zip(some, others, strict=True)
+def _equal(some: Any, others: Any, tolerance: float) -> bool:
+    """Whether two structures of tensors hold equal values."""
+    flat, other = (
+        list(map(np.asarray, tf.nest.flatten(each, expand_composites=True)))
+        for each in (some, others)
     )
+    alike = functools.partial(_is_equal, tolerance=tolerance)
+    return len(flat) == len(other) and all(map(alike, flat, other))
 
 
 def _is_equal(one: Any, other: Any, tolerance: float) -> bool:
@@ -259,11 +216,3 @@ def _is_equal(one: Any, other: Any, tolerance: float) -> bool:
         return bool(one.tobytes() == other.tobytes())
     one, other = one.astype(np.float64), other.astype(np.float64)
     return np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
-
-
-def _dense(tensor: Any) -> Any:
-    if isinstance(tensor, tf.SparseTensor):
-        tensor = tf.sparse.to_dense(tensor)
-    if isinstance(tensor, tf.RaggedTensor):
-        tensor = tensor.flat_values
-    return np.asarray(tensor)

@@ -20,69 +20,57 @@ from tf_lottery.bindings.tf_keras.copying.objects import (
     shell,
 )
 
-# From an object to what stands for it in the copy; None: the object itself.
-Replace = Callable[[Any], Any]
-
-_MISSING = object()
+_EMPTY = object()  # the content of a cell without one
 _READS = ("LOAD_GLOBAL", "LOAD_NAME")
 _CONTAINERS = Mapping, list, tuple, set, frozenset, collections.deque
 
 
-def rebound(value: Any, replace: Replace) -> Any:
-    """The value, with replacements wherever it holds what is replaced.
+class Rebinding:
+    """Replaces objects wherever values hold them.
 
     Looks into containers, bound methods, partials, and the closures and defaults of
-    functions. A value that holds no replaced object is returned itself.
-
-    Raises:
-        ValueError: A function that reaches what is replaced by a global name, or that
-            `tf.function` has wrapped.
-    """
-    return Rebinding(replace).of(value)
-
-
-class Rebinding:
-    """See `rebound`; what is asked for twice is made once.
+    functions. A value that holds no replaced object is returned itself, and each value
+    is replaced by one other, however often it is asked for.
 
     Args:
-        replace: From an object to what stands for it.
+        replace: From an object to what stands for it; None if it stays.
         copies: Whether lists, dictionaries and objects of the user's classes are copied
             even if they hold no replaced object.
     """
 
-    def __init__(self, replace: Replace, *, copies: bool = False) -> None:
+    def __init__(self, replace: Callable[[Any], Any], *, copies: bool = False) -> None:
         self._replace = replace
         self._copies = copies
         self._done: dict[int, Any] = {}
         self._alive: list[Any] = []  # an id must not be used twice
 
     def of(self, value: Any) -> Any:
-        """What stands for a value in the copy."""
+        """What stands for a value in the copy.
+
+        Raises:
+            ValueError: A function that reaches what is replaced by a global name, or
+                that `tf.function` has wrapped.
+        """
         if (found := self._replace(value)) is not None:
             return found
         if id(value) not in self._done:
             self._alive.append(value)
             self._done[id(value)] = value  # of a function that holds itself
-            self._done[id(value)] = self._inside(value)
+            self._done[id(value)] = self._made(value)
         return self._done[id(value)]
 
-    def _inside(self, value: Any) -> Any:
-        if isinstance(value, _CONTAINERS):
-            return self._container(value)
-        if self._copies:
-            return self._object(value) if is_own_object(value) else self._plain(value)
-        return self._callable(value)
-
-    def _container(self, value: Any) -> Any:
+    def _made(self, value: Any) -> Any:
+        if self._copies and not isinstance(value, _CONTAINERS):
+            if is_own_object(value):
+                return self._object(value)
+            # A function in an attribute shares what else it holds.
+            return Rebinding(self._replace).of(value)
+        self._check(value)
+        parts, make = _apart(value)
+        mine = [self.of(part) for part in parts]
         copies = self._copies and not isinstance(value, tuple | frozenset)
-        if isinstance(value, Mapping):
-            parts = {key: self.of(part) for key, part in value.items()}
-            differs = copies or _differs(value.values(), parts.values())
-            return like_mapping(value, parts) if differs else value
-        listed = list(value)
-        items = [self.of(part) for part in listed]
-        differs = copies or _differs(listed, items)
-        return like_sequence(value, items) if differs else value
+        same = all(part is own for part, own in zip(parts, mine, strict=True))
+        return value if same and not copies else make(mine)
 
     def _object(self, value: Any) -> Any:
         copied = shell(value)
@@ -92,72 +80,62 @@ class Rebinding:
                 object.__setattr__(copied, name, self.of(part))
         return copied
 
-    def _plain(self, value: Any) -> Any:
-        """Functions in attributes, which share what else they hold."""
-        return Rebinding(self._replace).of(value)
-
-    def _callable(self, value: Any) -> Any:
-        if isinstance(value, types.MethodType):
-            owner, function = self.of(value.__self__), self.of(value.__func__)
-            changed = _differs((value.__self__, value.__func__), (owner, function))
-            return types.MethodType(function, owner) if changed else value
-        if isinstance(value, functools.partial):
-            function = self.of(value.func)
-            args, keywords = self.of(value.args), self.of(value.keywords)
-            was = (value.func, value.args, value.keywords)
-            if not _differs(was, (function, args, keywords)):
-                return value
-            return functools.partial(function, *args, **keywords)
-        if isinstance(value, types.FunctionType):
-            return self._function(value)
+    def _check(self, value: Any) -> None:
+        """Raises if what a function reaches cannot be replaced."""
         if isinstance(value, tf.types.experimental.PolymorphicFunction):
-            self._check_not_held(value.python_function)
-        return value
-
-    def _check_not_held(self, function: Any) -> None:
-        if self.of(function) is not function:
-            raise ValueError(
-                f"{function.__name__!r} holds the model, and is wrapped by "
-                "`tf.function`, which cannot be copied. Remove `tf.function`: Keras "
-                "compiles the training step itself."
-            )
-
-    def _function(self, function: types.FunctionType) -> Any:
-        self._check_globals(function)
-        cells = function.__closure__ or ()
-        held = [_content(cell) for cell in cells]
-        mine = [part if part is _MISSING else self.of(part) for part in held]
-        defaults = self.of(function.__defaults__)
-        keywords = self.of(function.__kwdefaults__)
-        was = (*held, function.__defaults__, function.__kwdefaults__)
-        if not _differs(was, (*mine, defaults, keywords)):
-            return function
-        closure = tuple(
-            cell if part is old else types.CellType(part)
-            for cell, old, part in zip(cells, held, mine, strict=True)
-        )
-        copied = types.FunctionType(
-            function.__code__,
-            function.__globals__,
-            function.__name__,
-            defaults,
-            closure,
-        )
-        copied.__kwdefaults__ = keywords
-        copied.__dict__.update(function.__dict__)
-        return copied
-
-    def _check_globals(self, function: types.FunctionType) -> None:
-        for name in _names(function.__code__):
-            value = function.__globals__.get(name)
-            if value is not None and self.of(value) is not value:
+            function = value.python_function
+            if self.of(function) is not function:
                 raise ValueError(
-                    f"The function {function.__name__!r} reaches the model by the "
+                    f"{function.__name__!r} holds the model, and is wrapped by "
+                    "`tf.function`, which cannot be copied. Remove `tf.function`: "
+                    "Keras compiles the training step itself."
+                )
+        if not isinstance(value, types.FunctionType):
+            return
+        for name in _names(value.__code__):
+            held = value.__globals__.get(name)
+            if self.of(held) is not held:
+                raise ValueError(
+                    f"The function {value.__name__!r} reaches the model by the "
                     f"global name {name!r}: a copy of the model would train or read "
                     "the original. Make it a method of the model's class, where "
                     "`self` is the model, or define it in a function that holds "
                     f"{name!r} as a local name."
                 )
+
+
+def _apart(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """The parts of a value, and a function that makes such a value of other parts."""
+    if isinstance(value, Mapping):
+        return list(value.values()), functools.partial(like_mapping, value)
+    if isinstance(value, _CONTAINERS):
+        return list(value), functools.partial(like_sequence, value)
+    if isinstance(value, types.MethodType):
+        parts = [value.__self__, value.__func__]
+        return parts, lambda mine: types.MethodType(mine[1], mine[0])
+    if isinstance(value, functools.partial):
+        parts = [value.func, value.args, value.keywords]
+        return parts, lambda mine: functools.partial(mine[0], *mine[1], **mine[2])
+    if isinstance(value, types.FunctionType):
+        held = map(_content, value.__closure__ or ())
+        parts = [*held, value.__defaults__, value.__kwdefaults__]
+        return parts, functools.partial(_like_function, value)
+    return [], lambda mine: value
+
+
+def _like_function(function: types.FunctionType, parts: list[Any]) -> Any:
+    *held, defaults, keywords = parts
+    cells = zip(function.__closure__ or (), held, strict=True)
+    copied = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        defaults,
+        tuple(c if _content(c) is part else types.CellType(part) for c, part in cells),
+    )
+    copied.__kwdefaults__ = keywords
+    copied.__dict__.update(function.__dict__)
+    return copied
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -171,8 +149,4 @@ def _content(cell: Any) -> Any:
     try:
         return cell.cell_contents
     except ValueError:  # an empty cell
-        return _MISSING
-
-
-def _differs(before: Any, after: Any) -> bool:
-    return any(a is not b for a, b in zip(before, after, strict=True))
+        return _EMPTY

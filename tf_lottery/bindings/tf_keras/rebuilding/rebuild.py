@@ -1,22 +1,56 @@
-"""The model of a ticket, made from its configuration."""
+"""The model that takes the weights of a ticket: rebuilt, given, or remembered.
+
+It is made from the ticket's configuration. Where Keras cannot do that, it is the model
+that the user gives, or the one that the ticket of a search remembers.
+"""
 
 import copy
 import functools
+import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
+from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name
+from tf_lottery.bindings.tf_keras.copying.holding import adapted_in, with_adapted
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.models import called
-from tf_lottery.bindings.tf_keras.rebuilding.foreign import check_modules, not_of_keras
+from tf_lottery.bindings.tf_keras.tfmot.wrap import wrappers
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.ticket import Ticket
+from tf_lottery.core.packages import is_known
+from tf_lottery.core.ticket import FoundTicket, Ticket
 
-WITH_MODEL = (
+_WITH_MODEL = (
     "`ticket.apply(model)` in place of `ticket.model()`, and "
     "`ticket.export(path, model=model)`"
 )
+
+
+def basis(
+    ticket: Ticket,
+    model: Any = None,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    safe_mode: bool = True,
+) -> Any:
+    """See `Binding.basis`."""
+    if model is None:
+        try:
+            return rebuild(ticket, custom_objects=custom_objects, safe_mode=safe_mode)
+        except TicketError:
+            if not isinstance(ticket, FoundTicket) or ticket.origin is None:
+                raise
+        is_model = isinstance(ticket.origin, keras.Model)
+        model = ticket.origin if is_model else ticket.origin()
+    check_model(ticket, model)
+    if other := _other_weight(ticket, model):
+        raise TicketError(
+            f"This ticket was found on another model: they differ in {other!r}. Pass a "
+            "model with the same layers, of the same names and sizes."
+        )
+    return model
 
 
 def rebuild(
@@ -25,49 +59,43 @@ def rebuild(
     custom_objects: Mapping[str, Any] | None = None,
     safe_mode: bool = True,
 ) -> Any:
-    """The model of a ticket's search from its configuration, freshly initialised.
-
-    Raises:
-        TicketError: The configuration does not make that model, and what to do.
-    """
+    """The model of a ticket's search from its configuration, freshly initialised."""
     if ticket.architecture is None:
         raise TicketError(
             "A ticket must hold its architecture to become a model. Received: none, "
             "as Keras could not describe a part of the model or of how it is "
-            f"compiled. With the model itself, use {WITH_MODEL}."
+            f"compiled. With the model itself, use {_WITH_MODEL}."
         )
+    given = dict(custom_objects or {})
     if safe_mode:
-        check_modules(ticket.architecture, custom_objects or {})
+        _check_modules(ticket.architecture, given)
     # Some layers take keys out of what they are made from.
-    architecture = copy.deepcopy(dict(ticket.architecture))
+    config = copy.deepcopy(dict(ticket.architecture))
     try:
         with by_name():
-            made = keras.saving.deserialize_keras_object(
-                architecture,
-                custom_objects=dict(custom_objects or {}),
-                safe_mode=safe_mode,
-            )
+            made = keras.saving.deserialize_keras_object(config, given, safe_mode)
     except Exception as error:  # layers raise whatever they like
-        own = ", ".join(not_of_keras(ticket.architecture, custom_objects or {}))
+        found = _foreign(ticket.architecture, given)
+        own = ", ".join(sorted({f"{kind!r} of {name!r}" for name, kind in found}))
         why = f"it does not know {own}." if own else _in_short(error)
         raise TicketError(
             "Keras must be able to make the model from its configuration, and cannot: "
             f"{why} Pass classes and functions of your own as "
             '`custom_objects={"Name": Name}`, and `safe_mode=False` for Lambda layers '
             "of a file that you trust (on the command line, a recipe with them as "
-            f"`--recipe`). Or, with the model itself, use {WITH_MODEL}."
+            f"`--recipe`). Or, with the model itself, use {_WITH_MODEL}."
         ) from error
-    if other := next(other_weights(ticket, made), ""):
+    if other := _other_weight(ticket, made):
         raise TicketError(
             "The model cannot be made from its configuration as it was: it differs in "
             f"{other!r}. Keras splits a layer that is shared between an outer and a "
-            f"nested model. With the model itself, use {WITH_MODEL}."
+            f"nested model. With the model itself, use {_WITH_MODEL}."
         )
     return made
 
 
 def lacks(ticket: Ticket, seed: int) -> str:
-    """Why no model can be made from a ticket's file alone; empty if one can."""
+    """See `Binding.lacks`."""
     try:
         called(functools.partial(rebuild, ticket), seed, None)
     except TicketError as error:
@@ -75,16 +103,93 @@ def lacks(ticket: Ticket, seed: int) -> str:
     return ""
 
 
-def other_weights(ticket: Ticket, model: Any) -> Iterator[str]:
-    """The paths of weights that only one has, or of another shape."""
+def check_model(ticket: Ticket, model: Any) -> None:
+    """Raises unless it is a plain, built tf_keras model with the ticket's words."""
+    if not isinstance(model, keras.Model):
+        call = " Call it, and pass what it returns." if callable(model) else ""
+        raise TypeError(
+            "A ticket must be applied to a tf_keras model. Received: "
+            f"{type(model).__name__}.{call}"
+        )
+    if not model.built:
+        raise ValueError(
+            "A ticket must be applied to a built model. Received: "
+            f"{model.name!r}, which has no weights yet. Give its first layer an "
+            "`input_shape`."
+        )
+    if wrappers(model):
+        raise TicketError(
+            "A ticket must be applied to a model without pruning wrappers. Received: "
+            f"{model.name!r}, which has them, as a model of `ticket.model()` has. Pass "
+            "the model that was searched, another build of it, or "
+            "`tf_lottery.export.strip(model)`."
+        )
+    _check_words(ticket, model)
+
+
+def _check_words(ticket: Ticket, model: Any) -> None:
+    """Raises if lookups have other words, or other bins, than in the search."""
+    if ticket.architecture is None or not adapted_layers(model):
+        return
+    mine, theirs = with_adapted(model), ticket.architecture["config"]
+    pairs = zip(adapted_in(mine), adapted_in(theirs), strict=False)
+    for (name, what, value), (*_, wanted) in pairs:
+        if json.dumps(value) != json.dumps(wanted):
+            raise TicketError(
+                "A model must have the words and bins that the ticket was found with, "
+                f"in their order. Received: {name!r} with another {what}. Adapt it to "
+                "the data of the search, or give it the words that it has in "
+                "`ticket.model()`."
+            )
+
+
+def _other_weight(ticket: Ticket, model: Any) -> str:
+    """The path of a weight that only one has, or of another shape; else empty."""
     mine, theirs = named_weights(model), ticket.state
     for path, weight in mine.items():
         # A layer that was adapted has a variable of unknown size.
-        if path not in theirs or not weight.shape.is_compatible_with(
-            theirs[path].shape
-        ):
-            yield path
-    yield from (path for path in ticket.weights if path not in mine)
+        shape = theirs[path].shape if path in theirs else None
+        if shape is None or not weight.shape.is_compatible_with(shape):
+            return path
+    return next((path for path in ticket.weights if path not in mine), "")
+
+
+def _check_modules(description: Any, custom_objects: Mapping[str, Any]) -> None:
+    """Raises if a description names a module that this program has not imported.
+
+    Keras would import it: a ticket file could import any module on the path, and call
+    its functions. Modules of Python itself are refused, too: they have functions and no
+    layers. What is registered with Keras, or passed, is not looked for in a module.
+    """
+    for name, _ in _foreign(description, custom_objects):
+        if name not in sys.modules or name.split(".")[0] in sys.stdlib_module_names:
+            raise TicketError(
+                "The model of a ticket must be made of layers of Keras, or of modules "
+                f"that your program has imported. Received: the module {name!r}. If "
+                "you trust the file, import that module first, or pass "
+                "`custom_objects` (on the command line, a recipe that has them as "
+                "`--recipe`), or `safe_mode=False`."
+            )
+
+
+def _foreign(part: Any, custom_objects: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The modules that Keras would import, each with the class that it needs."""
+    if isinstance(part, dict):
+        name: Any = part.get("module")
+        kind = part.get("class_name")
+        names = part.get("registered_name"), kind, part.get("config")
+        foreign = isinstance(name, str) and not is_known(name)
+        if foreign and not any(_is_registered(n, custom_objects) for n in names):
+            yield name, kind
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for value in part:
+            yield from _foreign(value, custom_objects)
+
+
+def _is_registered(name: Any, custom_objects: Mapping[str, Any]) -> bool:
+    found = keras.saving.get_registered_object
+    return isinstance(name, str) and found(name, dict(custom_objects)) is not None
 
 
 def _in_short(error: Exception) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.bindings.tf_keras.copying.adapted import is_adapted
+from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
 from tf_lottery.bindings.tf_keras.copying.attributes import plain_attributes
 from tf_lottery.bindings.tf_keras.copying.holding import with_adapted
 from tf_lottery.bindings.tf_keras.layers import finalize
 from tf_lottery.bindings.tf_keras.live import Live
-from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis, check_model
+from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, check_model
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, copied_metrics, wrap
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.ticket import Ticket
@@ -21,17 +21,14 @@ from tf_lottery.core.ticket_weights import chosen
 def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
     """The model and how it is compiled, as plain values that JSON can hold.
 
-    None if Keras cannot serialise a part of it, such as a loss that is a partial.
-
-    Args:
-        model: The model.
-        optimizer: The one that trains it; default: the model's own, as it is now.
+    None if Keras cannot serialise a part of it, such as a loss that is a partial. The
+    optimizer is the one that trains the model; default: the model's own, as it is now.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
-            if is_adapted(model):  # which is in no configuration until copied
+            if adapted_layers(model):  # only a copy's configuration holds the words
                 described["config"] = with_adapted(model)
             if described.get("compile_config"):
                 # What it was compiled with may be a name, and not what was set since.
@@ -57,7 +54,7 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
 
 
 def _without_builds(values: Any) -> Any:
-    """A configuration whose layers are built by the calls of the graph, and once."""
+    """A configuration whose layers are built only by the calls of the graph."""
     if isinstance(values, Mapping):
         return {
             key: _without_builds(value)
@@ -100,12 +97,10 @@ def apply(ticket: Ticket, model: Any, weights: str) -> Any:
 
 
 def _with_frozen(ticket: Ticket, live: Live) -> Masks:
-    """The masks, with all-ones ones for weights that were frozen in the search.
+    """The masks of the ticket, and masks of ones for weights that were frozen.
 
-    Those have values in the ticket and no mask, and may be trained in the model.
+    Those have values in the ticket, and may be trained in the model.
     """
-    shapes = live.shapes
-    missing = shapes.keys() & ticket.state.keys() - ticket.masks.keys()
-    return Masks(
-        {**Masks.full({path: shapes[path] for path in missing}), **ticket.masks}
-    )
+    frozen = live.shapes.keys() & ticket.state.keys() - ticket.masks.keys()
+    ones = Masks.full({path: live.shapes[path] for path in frozen})
+    return Masks({**ones, **ticket.masks})

@@ -18,7 +18,7 @@ from tf_lottery.core.words import warn
 def transfer(
     ticket: Ticket, model: Any, *, weights: bool, skip: Sequence[str]
 ) -> Ticket:
-    """The ticket for another model, see `tf_lottery.transfer`."""
+    """See `tf_lottery.transfer`."""
     _check_arguments(ticket, model, weights)
     wrapped = wrap(model, asked=ticket.masks)
     live = Live(wrapped)
@@ -43,7 +43,9 @@ def transfer(
 
 def _check_arguments(ticket: object, model: Any, weights: object) -> None:
     if not isinstance(ticket, Ticket):
-        raise TypeError(f"A ticket is transferred. Received: {type(ticket).__name__}.")
+        raise TypeError(
+            f"`ticket` must be a Ticket. Received: {type(ticket).__name__}."
+        )
     if not isinstance(model, keras.Model) or not model.built:
         raise TypeError(
             "`model` must be a built tf_keras model, not a function that returns one. "
@@ -79,16 +81,16 @@ def _check_masks(ticket: Ticket, live: Live, taken: Iterable[str]) -> None:
     """Raises unless the model has a prunable weight for each mask."""
     shapes, theirs = ticket.masks.shapes, live.shapes
     wrong = [path for path in taken if theirs.get(path) != shapes[path]]
-    differs = [
-        f"{path!r} has shape {shapes[path]}, the model's {theirs[path]}"
-        if path in theirs
-        else f"{path!r} is not a prunable weight of the model"
-        for path in wrong
-    ]
     if wrong:
+        differs = "; ".join(
+            f"{path!r} has shape {shapes[path]}, the model's {theirs[path]}"
+            if path in theirs
+            else f"{path!r} is not a prunable weight of the model"
+            for path in wrong
+        )
         raise TicketError(
-            f"This ticket was found on another model: {'; '.join(differs)}. Give "
-            f"layers the same names, or leave these out with skip={wrong!r}."
+            f"This ticket was found on another model: {differs}. Give layers the same "
+            f"names, or leave these out with skip={wrong!r}."
         )
 
 

@@ -15,8 +15,8 @@ from tf_lottery.bindings.tf_keras._imports import keras, pruning_wrapper, tf
 from tf_lottery.bindings.tf_keras.copying.attributes import WRAPPERS
 from tf_lottery.bindings.tf_keras.copying.copier import (
     Copier,
-    adapted_copy,
     copied_by_config,
+    copy_layer,
     copy_model,
 )
 from tf_lottery.bindings.tf_keras.layers import (
@@ -75,7 +75,7 @@ def unwrap(model: Any, in_float32: bool = False) -> Any:
     def copy(layer: Any) -> Any:
         inner = without_wrapper(layer)
         changes = _changed(inner.get_config(), _in_float32) if in_float32 else {}
-        return adapted_copy(inner, changes)
+        return copy_layer(inner, changes)
 
     copier = Copier(copy, "float32" if in_float32 else None)
     copied = copier.of(model)
@@ -125,7 +125,7 @@ def redraw(model: Any) -> Any:
     """
 
     def draw_layer(layer: Any) -> Any:
-        return adapted_copy(layer, _changed(layer.get_config(), _without_seed))
+        return copy_layer(layer, _changed(layer.get_config(), _without_seed))
 
     return Copier(draw_layer).of(model)
 
