@@ -4,8 +4,8 @@ A function of a user is imported when it is called, not when a file is read: a p
 come from anyone's file.
 """
 
-import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -15,14 +15,7 @@ def check_function(
 ) -> None:
     """Raises unless the value is a known name, or a callable of two arguments.
 
-    Args:
-        argument: The name of the argument, for the message.
-        value: A name, or a callable.
-        names: The names of the known functions.
-        signature: How a callable is called, for the message.
-
-    Raises:
-        ValueError: An unknown name, or a callable that does not take two arguments.
+    `argument` and `signature`, how a callable is called, are for the message.
     """
     if callable(value):
         if not _takes_two(value):
@@ -67,12 +60,9 @@ class _Named:
         self.name = name
 
     def __call__(self, *arguments: Any) -> Any:
-        module, _, qualname = self.name.partition(":")
         try:
-            found: Any = importlib.import_module(module)
-            for part in qualname.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
+            found = pkgutil.resolve_name(self.name)
+        except (ImportError, AttributeError, ValueError) as error:
             raise ValueError(self._unknown(str(error))) from error
         if isinstance(found, type):
             raise ValueError(

@@ -24,28 +24,17 @@ CONTROLS = ("reinit", "reinit_same_sign", "shuffle", "random_mask", "rewound")
 
 
 def check_criterion(criterion: object) -> None:
-    """Raises unless this is the name of a criterion, or a callable like one.
-
-    Raises:
-        ValueError: An unknown name, or a callable that does not take two arguments.
-    """
+    """Raises unless this is the name of a criterion, or a callable like one."""
     check_function("criterion", criterion, CRITERIA, "(ticket, outcome) -> scores")
 
 
 def check_control(control: object) -> None:
-    """Raises unless this is the name of a control, or a callable like one.
-
-    Raises:
-        ValueError: An unknown name, or a callable that does not take two arguments.
-    """
+    """Raises unless this is the name of a control, or a callable like one."""
     check_function("controls", control, CONTROLS, "(ticket, context) -> ticket")
 
 
 def name_of_control(control: str | Callable[..., Any]) -> str:
-    """The short name of a control, for directories and tables.
-
-    Raises:
-        ValueError: An unknown name; a callable without a name, such as a lambda.
+    """The short name of a control, for directories and tables; a lambda has none.
 
     Example:
         >>> from tf_lottery.core.controls import shuffle

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tf_lottery.core.masks import Mask
-
-Array = NDArray[Any]
+from tf_lottery.core.arrays import Array, Mask, distinct
 
 _CHUNK = 2**20  # values
 _LARGEST_RANK = 32  # of NumPy 1
@@ -84,12 +81,8 @@ class Encoded:
 def size_of(entry: Entry, mask: Mask | None) -> int:
     """How many bytes an array has in a file.
 
-    Args:
-        entry: Its description in the file, which may be wrong in any way.
-        mask: The mask of its survivors.
-
     Raises:
-        ValueError: The description cannot be right.
+        ValueError: The description of the array, from the file, cannot be right.
     """
     encoding, dtype, shape = entry.encoding, dtype_of(entry.dtype), entry.shape
     counts = all(type(length) is int and length >= 0 for length in shape)
@@ -110,11 +103,7 @@ def size_of(entry: Entry, mask: Mask | None) -> int:
 
 
 def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
-    """The array of an entry, from its stored bytes; `size_of` is their number.
-
-    Raises:
-        ValueError: The checksum differs.
-    """
+    """The array of an entry, from its stored bytes; `size_of` is their number."""
     if hashlib.sha256(stored.data).hexdigest() != entry.sha256:
         raise ValueError("its checksum differs, or it was replaced while it was read")
     if entry.encoding == "bits":
@@ -130,34 +119,8 @@ def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
     return array
 
 
-def compact(array: Array) -> Array:
-    """The array or, if all its values are equal, a read-only view of one value."""
-    if array.size < 2 or array.dtype == object:
-        return array
-    rows = bits(array)
-    if (rows[0] != rows[-1]).any() or not (rows == rows[0]).all():
-        return array
-    return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
-
-
-def distinct(array: Array) -> Array:
-    """The array without repetitions of a view: one value for a view of `compact`."""
-    once = (slice(0, 1) if stride == 0 else slice(None) for stride in array.strides)
-    return array[(*once, ...)]
-
-
-def bits(array: Array) -> Array:
-    """The bits of each value as a row of integers, which differ for 0.0 and -0.0."""
-    flat = np.ascontiguousarray(array).reshape(-1)
-    return flat.view(f"u{min(flat.itemsize, 8)}").reshape(array.size, -1)
-
-
 def dtype_of(name: str) -> np.dtype[Any]:
-    """The type with that name, including those of ml_dtypes (bfloat16).
-
-    Raises:
-        ValueError: There is no such type.
-    """
+    """The type with that name, including those of ml_dtypes (bfloat16)."""
     try:
         found: np.dtype[Any] = np.dtype(name)
     except TypeError:

@@ -13,8 +13,7 @@ _sentence = contextvars.ContextVar("_sentence", default="")
 def keeping(run_dir: PathLike | None) -> Iterator[None]:
     """Sets the sentence while a search runs; of nested searches, the outermost does.
 
-    Args:
-        run_dir: Where the search writes; None if the directory is temporary.
+    `run_dir` is None if the directory is temporary.
     """
     if _sentence.get():
         yield

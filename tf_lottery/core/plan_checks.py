@@ -4,9 +4,14 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tf_lottery.core.checks import check_choice, check_count, is_number
+from tf_lottery.core.checks import (
+    check_choice,
+    check_count,
+    check_fraction,
+    is_number,
+    is_rate,
+)
 from tf_lottery.core.choices import MODES, RETRAIN, SCOPES, check_criterion
-from tf_lottery.core.rates import check_rates
 from tf_lottery.core.steps import check_length, to_steps
 
 if TYPE_CHECKING:
@@ -17,9 +22,6 @@ def check_plan(plan: "Plan") -> None:
     """Raises unless the values of a plan can work, alone and together.
 
     Blocks and controls are checked elsewhere, where they are normalized.
-
-    Raises:
-        ValueError, TypeError: A value cannot work.
     """
     _check_lengths(plan)
     _check_pruning(plan)
@@ -46,9 +48,22 @@ def _check_pruning(plan: "Plan") -> None:
             '`layer_rates` must be a dict, like {"logits": 0.1}. '
             f"Received: layer_rates={plan.layer_rates!r}."
         )
-    check_rates(plan.pruning_rate, plan.layer_rates, plan.scope)
+    check_fraction("pruning_rate", plan.pruning_rate)
     check_choice("scope", plan.scope, SCOPES)
     check_criterion(plan.criterion)
+    for key, value in plan.layer_rates.items():
+        if not isinstance(key, str) or not is_rate(value):
+            raise ValueError(
+                "`layer_rates` must map names of layers to fractions in [0, 1); 0 "
+                "leaves a layer alone. "
+                f"Received: {value!r} for {key!r}."
+            )
+        if plan.scope == "global" and value != 0:
+            raise ValueError(
+                'With scope="global" all layers share `pruning_rate`, and '
+                "`layer_rates` may only be 0, to leave a layer alone. "
+                f"Received: {value!r} for {key!r}."
+            )
 
 
 def _check_retraining(plan: "Plan") -> None:

@@ -1,10 +1,11 @@
-"""How much a plan trains: which controls, of which rounds, in how many draws."""
+"""Checks of the controls of a plan, and of the rounds that have them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from tf_lottery.core.checks import is_count
 from tf_lottery.core.choices import (
     CONTROLS,
     check_control,
@@ -12,52 +13,10 @@ from tf_lottery.core.choices import (
     name_of_control,
 )
 
-if TYPE_CHECKING:
-    from tf_lottery.core.plan import Plan
-
 # Names in tables and figures that do not belong to a control.
 RESERVED = ("dense", "ticket")
 
 Controls = tuple[str | Callable[..., Any], ...]
-
-
-def trainings(plan: "Plan") -> list[tuple[int, str | None, int]]:
-    """All trainings of a replicate: (round, control, draw) of each."""
-    rounds = range(plan.rounds + 1)
-    tickets: list[tuple[int, str | None, int]] = [(n, None, 0) for n in rounds]
-    return tickets + [
-        (number, name_of_control(control), draw)
-        for number in rounds
-        for control in plan.controlled(number)
-        for draw in range(plan.control_replicates)
-    ]
-
-
-def count(plan: "Plan") -> int:
-    """The number of these trainings, without the list, which may be very long.
-
-    Example:
-        >>> from tf_lottery.core.plan import Plan
-        >>> count(Plan(rounds=10**9, controls="reinit"))
-        2000000001
-    """
-    chosen: Any = plan.control_rounds
-    if isinstance(chosen, Mapping):
-        controlled = sum(len(set(rounds)) for rounds in chosen.values())
-    else:
-        rounds = plan.rounds if chosen is None else len(set(chosen))
-        controlled = rounds * len(plan.controls)
-    return plan.rounds + 1 + controlled * plan.control_replicates
-
-
-def asks_for(plan: "Plan", round: int, control: str | None, draw: int) -> bool:
-    """Whether a replicate of the plan has this training."""
-    if not 0 <= round <= plan.rounds:
-        return False
-    if control is None:
-        return draw == 0
-    names = map(name_of_control, plan.controlled(round))
-    return 0 <= draw < plan.control_replicates and control in names
 
 
 def checked_controls(controls: Any, retrain: str = "rewind") -> Controls:
@@ -126,8 +85,7 @@ def checked_rounds(chosen: Any, controls: Controls, rounds: int) -> Any:
 def _pruned_rounds(chosen: Any, rounds: int) -> tuple[int, ...]:
     listed = tuple(chosen) if isinstance(chosen, Iterable) else (chosen,)
     numbers = tuple(n.item() if isinstance(n, np.integer) else n for n in listed)
-    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
-    if not whole or not all(1 <= n <= rounds for n in numbers):
+    if not all(is_count(n) and n <= rounds for n in numbers):
         raise ValueError(
             f"`control_rounds` must be pruned rounds, 1 to {rounds}. "
             f"Received: {chosen!r}."

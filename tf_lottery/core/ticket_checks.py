@@ -1,10 +1,10 @@
 """Checks of a ticket, which raise a `TicketError` that says what does not hold."""
 
-from tf_lottery.core.encoding import distinct
+from tf_lottery.core.arrays import distinct
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Weights
-from tf_lottery.core.spoiled import is_finite, unmasked
+from tf_lottery.core.spoiled import is_finite
 
 
 def check_masks(what: object, masks: Masks) -> None:
@@ -29,9 +29,3 @@ def check_weights(kind: str, weights: Weights, masks: Masks) -> None:
     for path in weights:
         if not is_finite(distinct(weights[path])):
             raise TicketError(f"The {kind} of {path!r} are not finite.")
-
-
-def check_pruned(kind: str, weights: Weights, masks: Masks) -> None:
-    """Raises unless weights are zero where the masks remove them."""
-    for path in unmasked(weights, masks):
-        raise TicketError(f"Pruned {kind} of {path!r} are not zero.")

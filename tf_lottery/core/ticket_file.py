@@ -1,10 +1,11 @@
 """The file of a ticket: its content, and the checks when it is read."""
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tf_lottery.core import fields
 from tf_lottery.core.archive import Archive, PathLike, save
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.outcome import Outcome, State
@@ -15,17 +16,29 @@ if TYPE_CHECKING:
     from tf_lottery.core.ticket import Ticket
 
 _KIND = "ticket"
+_NOT_FOUND = {"rows": [], "won": False, "reason": ""}  # by a search
+_HEADER = fields.record(
+    {
+        "step": fields.whole,
+        "round": fields.whole,
+        "plan": fields.optional(fields.mapping),
+        "architecture": fields.optional(fields.mapping),
+        "outcome": fields.optional(fields.mapping),
+        "rows": fields.list_of(fields.mapping),
+        "won": fields.boolean,
+        "reason": fields.text,
+        "masks_digest": fields.text,
+    },
+    others=fields.anything,
+)
 
 
 def write(
     path: PathLike,
     ticket: "Ticket",
-    *,
     overwrite: bool,
     outcome: Outcome | None = None,
-    rows: Sequence[Mapping[str, Any]] = (),
-    won: bool = False,
-    reason: str = "",
+    found: Mapping[str, Any] = _NOT_FOUND,
 ) -> None:
     """Writes a ticket, and what a search found out about it; see `Ticket.save`."""
     check_masks("The ticket", ticket.masks)
@@ -43,9 +56,7 @@ def write(
         "plan": ticket.plan.to_json() if ticket.plan else None,
         "architecture": ticket.architecture,
         "outcome": outcome.record() if outcome else None,
-        "rows": list(rows),
-        "won": won,
-        "reason": reason,
+        **found,
         "masks_digest": ticket.masks.digest(),
     }
     save(path, groups, header, ticket.masks)
@@ -66,32 +77,18 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
     masks = archive.masks
     check_masks(path, masks)
     try:
-        _check_header(archive.header)
         ticket, found = _ticket(archive), _found(archive)
-        digest = archive.header["masks_digest"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TicketError(
             f"{path} is damaged, or of another version of tf_lottery: {error!r}."
         ) from error
-    if masks.digest() != digest:
+    if masks.digest() != archive.header["masks_digest"]:
         raise TicketError(f"{path} is damaged: the digest of its masks differs.")
     return {"masks": masks, **ticket}, found
 
 
-def _check_header(header: Mapping[str, Any]) -> None:
-    for name in ("step", "round"):
-        if type(header[name]) is not int or not 0 <= header[name] < 2**63:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    for name, kind in (("won", bool), ("reason", str), ("rows", list)):
-        if type(header[name]) is not kind:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    if not all(isinstance(row, dict) for row in header["rows"]):
-        raise ValueError("`rows` must hold objects only")
-    if not isinstance(header["architecture"], dict | None):
-        raise ValueError("`architecture` must be an object or null")
-
-
 def _ticket(archive: Archive) -> dict[str, Any]:
+    _HEADER("ticket", archive.header)
     plan = archive.header["plan"]
     return {
         "state": archive.group("state"),
@@ -104,13 +101,10 @@ def _found(archive: Archive) -> dict[str, Any]:
     header = archive.header
     if header["outcome"] is None:
         return {}
-    outcome = Outcome.of_record(
-        header["outcome"],
-        weights=archive.group("final"),
-        best_weights=archive.group("best"),
-    )
+    final, best = archive.group("final"), archive.group("best")
+    record = header["outcome"]
     return {
-        "outcome": outcome,
+        "outcome": Outcome.of_record(record, weights=final, best_weights=best),
         "rows": tuple(header["rows"]),
         "won": header["won"],
         "reason": header["reason"],

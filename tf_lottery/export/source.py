@@ -10,8 +10,7 @@ import numpy as np
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
-from tf_lottery.core.ticket import FoundTicket, Ticket
-from tf_lottery.core.ticket_weights import chosen, outcome_weights
+from tf_lottery.core.ticket import FoundTicket, Ticket, chosen
 from tf_lottery.export._tensorflow import tf
 from tf_lottery.export.binding import binding_of, network
 
@@ -158,7 +157,7 @@ def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
     history = found.history if found else None
     trained = history is not None and weights != "initial"
     if history is not None and trained:
-        dense = plain(like, outcome_weights(history[0].outcome, weights))
+        dense = plain(like, chosen(history[0].trained, weights))
     else:
         dense = _filled(model, ticket.masks)
     return Source(

@@ -9,6 +9,7 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import Round
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.steps import Lengths
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
 from tf_lottery.run_dir.cache import Cache
@@ -17,7 +18,6 @@ from tf_lottery.run_dir.names import CHECKPOINT
 from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.search.progress import Progress
 from tf_lottery.training.checkpoint import Checkpoint
-from tf_lottery.training.lengths import Lengths
 
 if TYPE_CHECKING:
     from tf_lottery.training.trainer import Trainer

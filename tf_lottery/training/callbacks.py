@@ -14,9 +14,6 @@ class Callbacks:
     Args:
         binding: What knows callbacks.
         given: Keras callbacks, or a function `(round, replicate, control)`.
-
-    Raises:
-        TypeError, ValueError: Not Keras callbacks, or one that no search can have.
     """
 
     def __init__(self, binding: Binding, given: Given) -> None:

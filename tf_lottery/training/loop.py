@@ -6,7 +6,6 @@ this loop calls the model's own compiled train function in groups that end
 there. The function, the callbacks and their order are those of Keras.
 """
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,10 +18,7 @@ from tf_lottery.training.pace import Pace
 class Loop:
     """Trains a compiled model from one optimizer step to another.
 
-    Args:
-        engine: What takes the steps.
-        feed: The batches.
-        evaluated: The data of `evaluate`, by name.
+    `evaluated` has the data of `evaluate`, by name.
     """
 
     def __init__(
@@ -36,13 +32,6 @@ class Loop:
         self.due = 0  # steps that are being done
         self._paces: dict[str, Pace] = {}
 
-    def on(self, feed: Feed, evaluated: Mapping[str, Any]) -> "Loop":
-        """The loop of the same compiled model on other data."""
-        other = copy.copy(self)
-        other.feed, other.evaluated = feed, evaluated
-        other.counted, other._paces = {}, {}
-        return other
-
     def run(
         self,
         start: int,
@@ -53,20 +42,16 @@ class Loop:
         epoch_ended: Callable[[], None],
         what: str,
     ) -> None:
-        """Trains from step `start` to `stop`.
+        """Trains from step `start` to `stop`, unless a callback stops it earlier.
 
         Args:
-            start: The step to start from; callbacks see its epoch.
-            stop: The step to end at, unless a callback stops the training.
+            start, stop: Optimizer steps; callbacks see their epochs.
             callbacks: Keras' `CallbackList`.
             next_look: From a step to the next one at which a group has to end.
             look: Called after each group with the step and the training metrics;
                 what it adds to them, callbacks see at an epoch's end.
             epoch_ended: Called at an epoch's end, after all callbacks.
             what: What is trained, for messages.
-
-        Raises:
-            RuntimeError: A pass has other batches than the feed says.
         """
         engine, epoch_length = self.engine, self.feed.steps_per_epoch
         pass_length = self.feed.pass_length
@@ -98,10 +83,7 @@ class Loop:
                 epoch_ended()
 
     def evaluate(self, name: str, callbacks: Any = None) -> Logs:
-        """The metrics `name_*` on data; empty if there are no such data.
-
-        A training is not affected by it.
-        """
+        """The metrics `name_*` on data; empty if there are no such data."""
         if name not in self.evaluated:
             return {}
         stopping.check()
@@ -127,6 +109,5 @@ class Loop:
         return logs
 
     def _pace(self, name: str) -> Pace:
-        """What keeps the groups of a kind short."""
         pace = Pace(self.engine.least, self.engine.group)
         return self._paces.setdefault(name, pace)

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tf_lottery import bindings
 from tf_lottery.bindings.parts import Devices, Searched
@@ -16,6 +16,13 @@ from tf_lottery.training.callbacks import Callbacks
 from tf_lottery.training.data import Given, SeededData
 from tf_lottery.training.reinitialise import Source
 from tf_lottery.training.workers import Workers
+
+
+class Notes(NamedTuple):
+    """Sentences: what is good to know, and what may be a mistake."""
+
+    plain: list[str]
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,8 @@ class Prepared:
 
     def check(self, plan: Plan, data: SeededData) -> None:
         """Raises unless the monitor and the rewind step of a plan can be used."""
-        last_step = plan.last_step(data.feed.steps_per_epoch)
-        if plan.rewind_step(data.feed.steps_per_epoch) >= last_step:
+        _, last_step, rewind_step = plan.lengths(data.feed.steps_per_epoch)
+        if rewind_step >= last_step:
             raise ValueError(
                 f"`rewind_to` must be before the last step of training, {last_step}. "
                 f"Received: rewind_to={plan.rewind_to!r}."
@@ -65,6 +72,27 @@ class Prepared:
                 f"Received: monitor={plan.monitor!r}."
             )
 
+    def notes(self, data: SeededData) -> Notes:
+        """What a user should know before a search on the data of its seed."""
+        plain, warnings = [], []
+        if self.devices.processes.replicas > 1:
+            plain.append(f"{self.devices.in_words()}.")
+        if skipped := self.searched.skipped:
+            plain.append(f"Not pruned, because not a kernel: {', '.join(skipped)}")
+        plain += data.notes
+        if self.file_lacks:
+            warnings.append(
+                "The ticket of this search can be used in this process, but its model "
+                "cannot be made from its file alone: keep the code of the model. "
+                f"{self.file_lacks}"
+            )
+        if "val" not in data.evaluated:
+            warnings.append(
+                "Without `validation_data` the training score decides, and no ticket "
+                "can be called winning."
+            )
+        return Notes(plain, warnings)
+
     @functools.cached_property
     def file_lacks(self) -> str:
         """Why no model can be made from a ticket's file alone; empty if one can."""
@@ -74,8 +102,8 @@ class Prepared:
     @property
     def origin(self) -> Any:
         """A copy of the user's model if a file is not enough to make it; else None."""
-        copied = self.binding.compiled_copy
-        return copied(self.source.model) if self.file_lacks else None
+        model = self.source.model
+        return self.binding.compiled_copy(model) if self.file_lacks else None
 
 
 def prepare(
@@ -91,11 +119,7 @@ def prepare(
     allow_early_stop: bool,
     strategy: Any,
 ) -> Prepared:
-    """Prepares a model for the trainings of a plan; the arguments are `Trainer`'s.
-
-    Raises:
-        TypeError, ValueError: What cannot be trained.
-    """
+    """Prepares a model for the trainings of a plan; the arguments are `Trainer`'s."""
     if not isinstance(plan, Plan):
         raise TypeError(
             f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."

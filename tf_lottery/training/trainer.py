@@ -14,13 +14,12 @@ from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
+from tf_lottery.core.steps import Lengths
 from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.training import callbacks as of_callbacks
-from tf_lottery.training import notes
 from tf_lottery.training.checkpoint import Checkpoint, Run
-from tf_lottery.training.lengths import Lengths
 from tf_lottery.training.one_training import Report
-from tf_lottery.training.prepared import prepare
+from tf_lottery.training.prepared import Notes, prepare
 from tf_lottery.training.session import Session
 
 
@@ -101,7 +100,7 @@ class Trainer:
     @property
     def lengths(self) -> Lengths:
         """The steps of an epoch, of a training, and where later tickets start."""
-        return Lengths.of(self.plan, self._session.data.feed.steps_per_epoch)
+        return self.plan.lengths(self._session.data.feed.steps_per_epoch)
 
     @property
     def monitors(self) -> list[str]:
@@ -132,9 +131,9 @@ class Trainer:
         }
 
     @property
-    def notes(self) -> notes.Notes:
+    def notes(self) -> Notes:
         """What a user should know before the search."""
-        return notes.of(self._prepared, self._session.data)
+        return self._prepared.notes(self._session.data)
 
     def dense(self, start: State | None = None) -> Ticket:
         """The ticket of round 0: every weight kept, at the initialisation, or `start`.
@@ -166,8 +165,8 @@ class Trainer:
         run, state = found or (Run(ticket.step), ticket.state)
         where = {"round": ticket.round, "step": ticket.step, "run": run.record()}
         self._session.order("train", control=control, **where)
+        how = control, checkpoint, report
         with self.workers.training():
-            how = control, checkpoint, report
             outcome = self._session.train(ticket, run, state, *how)
         self.spent.append(outcome.last_step - ticket.step)
         return outcome
@@ -176,14 +175,9 @@ class Trainer:
         """The state after training a ticket to a step before the last."""
         if step == ticket.step:
             return ticket.state
-        plan = dataclasses.replace(
-            self.plan,
-            steps=step,
-            epochs=1,
-            evaluate_every=step,
-            rewind_to=step,
-            retrain="rewind",
-        )
+        until: dict[str, Any] = {"epochs": 1, "retrain": "rewind"}
+        until |= dict.fromkeys(("steps", "evaluate_every", "rewind_to"), step)
+        plan = dataclasses.replace(self.plan, **until)
         session = self._session.following(plan, self._session.replicate)
         start = self._with(session).train(ticket).next_start
         assert start is not None

@@ -35,12 +35,14 @@ from tf_lottery.bindings.tf_keras.models import built, called
 from tf_lottery.bindings.tf_keras.process import seeded, start, under
 from tf_lottery.bindings.tf_keras.rebuilding.fitting import basis
 from tf_lottery.bindings.tf_keras.rebuilding.rebuild import lacks
+from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import apply, model
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
 from tf_lottery.bindings.tf_keras.states import generators
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy, redraw
 
 __all__ = [
+    "apply",
     "basis",
     "built",
     "by_name",
@@ -66,6 +68,7 @@ __all__ = [
     "lacks",
     "loss_gradient",
     "masks_of",
+    "model",
     "network",
     "part",
     "plain",
