@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tf_lottery.core import ticket_file
 from tf_lottery.core.archive import PathLike
+from tf_lottery.core.arrays import distinct
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks, masked_weights
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.plan_survivors import miscount
-from tf_lottery.core.spoiled import unmasked
-from tf_lottery.core.ticket_checks import check_masks, check_weights
+from tf_lottery.core.spoiled import is_finite, unmasked
 from tf_lottery.core.words import printable
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ class Ticket:
         Raises:
             TicketError: Something does not hold; it says what and where.
         """
-        check_masks("The ticket", self.masks)
-        check_weights("starting weights", self.state, self.masks)
+        ticket_file.check_masks("The ticket", self.masks)
+        _check_weights("starting weights", self.state, self.masks)
         if self.plan and (error := miscount(self.plan, self.round, self.masks)):
             raise TicketError(error)
 
@@ -278,7 +278,7 @@ class FoundTicket(Ticket):
         super().verify()
         for kind in ("weights", "best_weights"):
             trained: Weights = getattr(self.outcome, kind)
-            check_weights(kind, trained, self.masks)
+            _check_weights(kind, trained, self.masks)
             for path in unmasked(trained, self.masks):
                 raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
 
@@ -306,6 +306,19 @@ def chosen(ticket: Ticket, weights: str) -> State:
         )
     outcome = ticket.outcome
     return outcome.best_weights if weights == "best" else outcome.weights
+
+
+def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:
+    """Raises unless weights have the shapes of their masks and are finite."""
+    for path, mask in masks.items():
+        if path not in weights or weights[path].shape != mask.shape:
+            raise TicketError(
+                f"The ticket has a mask for {path!r}, but its {kind} have no array of "
+                f"that path and shape, {mask.shape}."
+            )
+    for path in weights:
+        if not is_finite(distinct(weights[path])):
+            raise TicketError(f"The {kind} of {path!r} are not finite.")
 
 
 def _above_core(module: str) -> Any:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tf_lottery.core import fields
 from tf_lottery.core.archive import Archive, PathLike, save
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket_checks import check_masks
 
 if TYPE_CHECKING:
     from tf_lottery.core.ticket import Ticket
@@ -85,6 +85,17 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
     if masks.digest() != archive.header["masks_digest"]:
         raise TicketError(f"{path} is damaged: the digest of its masks differs.")
     return {"masks": masks, **ticket}, found
+
+
+def check_masks(what: object, masks: Masks) -> None:
+    """Raises unless there are masks and none of them is empty."""
+    empty = [path for path, shape in masks.shapes.items() if 0 in shape]
+    if empty or not masks:
+        found = f"an empty one for {empty[0]!r}" if empty else "none"
+        raise TicketError(
+            f"{what} must have a mask for each weight that is pruned. Received: "
+            f"{found}. Use a ticket that a search returned."
+        )
 
 
 def _ticket(archive: Archive) -> dict[str, Any]:

@@ -12,7 +12,28 @@ from typing import Any
 
 from tf_lottery.bindings.parts import Engine, Feed, Logs
 from tf_lottery.core import stopping
-from tf_lottery.training.pace import Pace
+
+_SECONDS = 2.0  # that a call may last: Python sees a signal at its end
+
+
+class Pace:
+    """How many steps one call may take, so that a signal is answered in seconds.
+
+    It begins with few, as the speed of the data is unknown, and at most doubles:
+    batches that were read ahead come faster than later ones.
+
+    Args:
+        least, most: The fewest and the most steps of a call.
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        self._least, self._most = least, most
+        self.size = least
+
+    def measured(self, steps: int, seconds: float) -> None:
+        """Notes how long a call took."""
+        fitting = int(_SECONDS * steps / max(seconds, 1e-9))
+        self.size = max(self._least, min(self._most, 2 * self.size, fitting))
 
 
 class Loop:

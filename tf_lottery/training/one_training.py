@@ -55,7 +55,7 @@ class OneTraining:
         self._what = f"{of}round {ticket.round}"
         if session.replicate or plan.replicates > 1:
             self._what += f" of replicate {session.replicate}"
-        self._monitor = plan.monitor or session.monitors[0]
+        self._monitor = plan.monitor or session.data.monitors(loop.engine)[0]
         self._warned: set[str] = set()
         self._engine = loop.engine
         self._names = loop.engine.names
@@ -128,11 +128,16 @@ class OneTraining:
         run.step, run.logs = step, self._names.recorded(logs)
         run.seconds = self._seconds()
         self._check_number("loss", logs)
-        if self._is_read():
-            self._live.average()
-        if self._is_rewind_step():
+        lengths = self._lengths
+        rewinds = self._keeps_state and self._plan.retrain == "rewind"
+        rewinds = rewinds and self._ticket.step < step == lengths.rewind
+        ends = step == lengths.last or self._engine.stopped
+        validates = ends or step % self._evaluate_every == 0
+        if rewinds or validates or step % lengths.per_epoch == 0:
+            self._live.average()  # since the state is read now
+        if rewinds:
             run.next_start = step, self._kept("next", self._live.view())
-        if self._is_validation_step():
+        if validates:
             self._validate(logs)
         # An epoch may end between two validation passes: callbacks see the last.
         last = {k: v[-1] for k, v in run.curves.items() if k.startswith("val_")}
@@ -203,20 +208,6 @@ class OneTraining:
         """Whether the model has these weights now."""
         live = self._live.view_weights()
         return all(np.array_equal(live[path], weights[path]) for path in weights)
-
-    def _is_read(self) -> bool:
-        """Whether the state of the model is looked at or written at this step."""
-        ends_epoch = self._run.step % self._lengths.per_epoch == 0
-        return ends_epoch or self._is_rewind_step() or self._is_validation_step()
-
-    def _is_rewind_step(self) -> bool:
-        rewinds = self._plan.retrain == "rewind" and self._keeps_state
-        return rewinds and self._ticket.step < self._run.step == self._lengths.rewind
-
-    def _is_validation_step(self) -> bool:
-        step = self._run.step
-        ends = step == self._lengths.last or self._engine.stopped
-        return ends or step % self._evaluate_every == 0
 
     def _check_masked(self) -> None:
         live, step = self._live, self._run.step

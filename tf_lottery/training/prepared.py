@@ -1,7 +1,7 @@
 """A model that is ready to be searched: checked, copied, proved, masked, compiled."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,10 +12,13 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.training.callbacks import Callbacks
 from tf_lottery.training.data import Given, SeededData
 from tf_lottery.training.reinitialise import Source
 from tf_lottery.training.workers import Workers
+
+Callbacks = (
+    Sequence[Any] | Callable[[int, int, str | None], Sequence[Any] | None] | None
+)
 
 
 class Notes(NamedTuple):
@@ -30,21 +33,19 @@ class Prepared:
     """What all trainings of one model share.
 
     Attributes:
-        binding: The binding of the model's Keras.
-        devices: What trains.
-        workers: The processes that train together.
-        callbacks: The callbacks of the search.
+        passed: The model of the user, which callbacks must not use.
+        callbacks: Checked callbacks, or the function that makes them.
         source: Draws initial states.
         searched: The masked copy.
         data: The data of the plan's seed.
         initial: The state that the copy began with.
-        allow_early_stop: Whether a callback may end a training early.
     """
 
     binding: Binding
     devices: Devices
     workers: Workers
-    callbacks: Callbacks
+    passed: Any
+    callbacks: Any
     source: Source
     searched: Searched
     data: SeededData
@@ -71,6 +72,15 @@ class Prepared:
                 f"`monitor` must be one of {', '.join(map(repr, monitors))}. "
                 f"Received: monitor={plan.monitor!r}."
             )
+
+    def callbacks_of(self, number: int, replicate: int, control: str | None) -> Any:
+        """The callbacks of one training, by the number of the round."""
+        if not callable(self.callbacks):
+            return list(self.callbacks)
+        made = self.callbacks(number, replicate, control)
+        made = self.binding.checked_callbacks(made)
+        self.binding.check_use_no_other(made, self.passed)
+        return list(made)
 
     def notes(self, data: SeededData) -> Notes:
         """What a user should know before a search on the data of its seed."""
@@ -125,24 +135,26 @@ def prepare(
             f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
         )
     binding = bindings.of(model)
-    listed = Callbacks(binding, callbacks)
-    passed = None if strategy is None else binding.devices(strategy, model)
-    given, model = model, binding.called(model, plan.seed, passed)
+    callbacks = binding.checked_callbacks(callbacks)
+    devices_passed = None if strategy is None else binding.devices(strategy, model)
+    given, model = model, binding.called(model, plan.seed, devices_passed)
     bindings.of(model)  # a function may return a model of another Keras
     binding.check_model(model)
     binding.warn_if_trained(model, plan)
-    devices = binding.devices(passed, model)
+    devices = binding.devices(devices_passed, model)
     parts = dataset, validation_data, test_data, class_weight, validation_split
     data = SeededData(Given(binding, *parts), plan, devices)
-    listed.keep_off(model)
-    model = binding.built(model, data.feed, plan.seed)
-    searched = binding.searched(model, data, plan, devices, listed.given)
+    if not callable(callbacks):
+        binding.check_use_no_other(callbacks, model)
+    passed, model = model, binding.built(model, data.feed, plan.seed)
+    searched = binding.searched(model, data, plan, devices, callbacks)
     found = Prepared(
         binding,
         devices,
         Workers(devices.processes),
-        listed,
-        Source(binding, given, model, data.feed, passed),
+        passed,
+        callbacks,
+        Source(binding, given, model, data.feed, devices_passed),
         searched,
         data,
         searched.live.read(),

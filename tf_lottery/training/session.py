@@ -50,11 +50,6 @@ class Session:
         data = self.data.reordered(plan)
         return Session(self.prepared, plan, data, self.replicate)
 
-    @property
-    def monitors(self) -> list[str]:
-        """The scores that could decide; the first is the default."""
-        return self.data.monitors(self.loop.engine)
-
     def assign(self, ticket: Ticket, state: State) -> Ticket:
         """Gives all workers the chief's masks and state; returns their ticket."""
         workers, live = self.prepared.workers, self.prepared.searched.live
@@ -88,7 +83,7 @@ class Session:
         training = OneTraining(self, ticket, run, control, checkpoint, report)
         last_step = self.plan.lengths(self.data.feed.steps_per_epoch).last
         with prepared.devices.scope():
-            callbacks = prepared.callbacks.of(ticket.round, self.replicate, control)
+            callbacks = prepared.callbacks_of(ticket.round, self.replicate, control)
             if checkpoint and ticket.step < run.step < last_step:
                 file = checkpoint.path
                 prepared.binding.warn_of_lost_counts(callbacks, run.step, file)

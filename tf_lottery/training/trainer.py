@@ -16,10 +16,9 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.steps import Lengths
 from tf_lottery.core.ticket import FoundTicket, Ticket
-from tf_lottery.training import callbacks as of_callbacks
 from tf_lottery.training.checkpoint import Checkpoint, Run
 from tf_lottery.training.one_training import Report
-from tf_lottery.training.prepared import Notes, prepare
+from tf_lottery.training.prepared import Callbacks, Notes, prepare
 from tf_lottery.training.session import Session
 
 
@@ -70,7 +69,7 @@ class Trainer:
         test_data: Any = None,
         class_weight: Mapping[int, float] | None = None,
         validation_split: float | None = None,
-        callbacks: of_callbacks.Given = (),
+        callbacks: Callbacks = (),
         allow_early_stop: bool = False,
         strategy: Any = None,
     ) -> None:
@@ -105,7 +104,8 @@ class Trainer:
     @property
     def monitors(self) -> list[str]:
         """The scores that could decide; the first is the default."""
-        return self._session.monitors
+        engine = self._prepared.searched.engine
+        return self._session.data.monitors(engine)
 
     @property
     def traces(self) -> int:
@@ -207,8 +207,8 @@ class Trainer:
             replicate: The number of the replicate.
 
         Raises:
-            ValueError: A plan that cannot work with the model and the data; data or a
-                model of another seed that differ in more than their values.
+            ValueError: A plan that cannot work, or data or a model of another seed that
+                differ in more than their values.
         """
         other = self._with(self._session.following(plan, replicate))
         plan.rates(self._prepared.searched.live.shapes)

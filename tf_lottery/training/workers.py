@@ -88,15 +88,11 @@ class Workers:
         for replica, found in enumerate(rows):
             pairs = zip(masks, found, expected, strict=True)
             if differ := [path for path, one, other in pairs if one != other]:
+                worker = replica * self.count // self._processes.replicas
                 raise InvariantError(
                     f"The masks of {', '.join(map(repr, differ))} on replica {replica} "
-                    f"(worker {self.worker_of(replica)}) are not those that were "
-                    "decided."
+                    f"(worker {worker}) are not those that were decided."
                 )
-
-    def worker_of(self, replica: int) -> int:
-        """The number of the worker that has a replica."""
-        return replica * self.count // self._processes.replicas
 
     def end(self, content: bytes = b"") -> None:
         """Ends the other workers' part, and sends them the result."""
