@@ -103,13 +103,7 @@ def save(
 class Archive(Mapping[str, Array]):
     """A file that `save` wrote: its arrays by name, each read when it is accessed.
 
-    Args:
-        path: The file.
-        keep: An object that must live as long as the file, such as its temporary
-            directory.
-
     Attributes:
-        path: The file.
         header: Plain values.
         digest: Of the header and of all arrays.
         entries: How each array is stored, with its checksum, by name.
@@ -120,7 +114,7 @@ class Archive(Mapping[str, Array]):
 
     def __init__(self, path: PathLike, keep: object = None) -> None:
         self.path = Path(path)
-        self._keep = keep
+        self._keep = keep  # it must live as long as the file: a temporary directory
         with self._reading() as file:
             if file.peek(2)[:2] == _ZIP:
                 raise TicketError(
@@ -210,11 +204,7 @@ class Archive(Mapping[str, Array]):
 
 
 class Group(Lazy):
-    """The arrays of an archive under one name, by path.
-
-    Attributes:
-        entries: How each array is stored, with its checksum, by path.
-    """
+    """The arrays of an archive under one name, by path, and their `entries`."""
 
     def __init__(self, archive: Archive, name: str) -> None:
         start = f"{name}/"

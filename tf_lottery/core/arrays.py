@@ -14,10 +14,6 @@ class Lazy(Mapping[str, Array]):
     """A mapping whose arrays are computed each time that they are accessed.
 
     A pickled or copied mapping holds the arrays themselves.
-
-    Args:
-        names: All names, in their order.
-        compute: Called with a name; returns its array.
     """
 
     def __init__(self, names: Iterable[str], compute: Callable[[str], Array]) -> None:

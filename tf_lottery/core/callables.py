@@ -4,30 +4,9 @@ A function of a user is imported when it is called, not when a file is read: a p
 come from anyone's file.
 """
 
-import inspect
 import pkgutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
-
-
-def check_function(
-    argument: str, value: object, names: Collection[str], signature: str
-) -> None:
-    """Raises unless the value is a known name, or a callable of two arguments.
-
-    `argument` and `signature`, how a callable is called, are for the message.
-    """
-    if callable(value):
-        if not _takes_two(value):
-            raise ValueError(
-                f"A callable in `{argument}` must be called as {signature}. "
-                f"Received: {name_of(value)}{inspect.signature(value)}."
-            )
-    elif not isinstance(value, str) or value not in names:
-        raise ValueError(
-            f"`{argument}` must be one of {', '.join(map(repr, names))}, or a callable "
-            f"{signature}. Received: {argument}={value!r}."
-        )
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -41,16 +20,6 @@ def name_of(function: Callable[..., Any]) -> str:
 def function_of(name: str) -> str | Callable[..., Any]:
     """The function that has this name in a file; a known name stays a name."""
     return _Named(name) if ":" in name else name
-
-
-def _takes_two(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(None, None)
-    except TypeError:
-        return False
-    except ValueError:  # a builtin without a signature
-        return True
-    return True
 
 
 class _Named:

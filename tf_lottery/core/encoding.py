@@ -21,13 +21,9 @@ _TYPES = {
 
 
 class Entry(NamedTuple):
-    """The description of an array in a file.
+    """The description of an array in a file, with the digest of its stored bytes.
 
-    Attributes:
-        encoding: "bits", "survivors", "constant" or "dense".
-        dtype: The name of its type, see `dtype_of`.
-        shape: Its shape.
-        sha256: The digest of its stored bytes.
+    `encoding` is "bits", "survivors", "constant" or "dense".
     """
 
     encoding: str
@@ -37,15 +33,10 @@ class Entry(NamedTuple):
 
 
 class Encoded:
-    """An array in the form in which it is stored.
-
-    Args:
-        array: Any array of numbers.
-        mask: True where the array may differ from zero.
+    """An array in the form in which it is stored; True in `mask` may not be zero.
 
     Attributes:
-        dtype: The stored type, by its name in safetensors.
-        shape: The stored shape.
+        dtype, shape: The stored ones; the type by its name in safetensors.
         alignment: The position of the first byte must be a multiple of this.
     """
 

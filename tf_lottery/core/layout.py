@@ -26,11 +26,9 @@ Spans = dict[str, tuple[int, int]]
 
 
 def written(tensors: Mapping[str, Any], content: Mapping[str, Any]) -> bytes:
-    """A header.
+    """A header of `content`, plain values.
 
-    Args:
-        tensors: The type, shape and offsets of each array, in the order of the file.
-        content: The content of the file, as plain values.
+    `tensors` has type, shape and offsets of each array, in the order of the file.
     """
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     # The digest comes first: only its own zeros can be replaced by it.

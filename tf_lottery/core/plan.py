@@ -21,8 +21,7 @@ from tf_lottery.core.choices import (
     name_of_control,
 )
 from tf_lottery.core.naming import matches
-from tf_lottery.core.plan_checks import check_plan
-from tf_lottery.core.plan_controls import checked_controls, checked_rounds
+from tf_lottery.core.plan_checks import check_plan, checked_controls, checked_rounds
 from tf_lottery.core.plan_field import plan_field
 from tf_lottery.core.plan_survivors import groups_at
 from tf_lottery.core.seeds import derive

@@ -202,8 +202,8 @@ class Ticket:
         Raises:
             TicketError: The file is damaged, or does not hold such a ticket.
         """
-        values, found = ticket_file.read(path)
-        ticket = FoundTicket(**values, **found) if found else Ticket(**values)
+        values = ticket_file.read(path)
+        ticket = (FoundTicket if "outcome" in values else Ticket)(**values)
         if not isinstance(ticket, cls):
             raise TicketError(
                 f"{path} must hold a ticket that was trained. Received: a ticket "

@@ -62,12 +62,8 @@ def write(
     save(path, groups, header, ticket.masks)
 
 
-def read(path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of `Ticket` in a file and, if it has an outcome, of `FoundTicket`.
-
-    Raises:
-        TicketError: The file is damaged, or is not the file of a ticket.
-    """
+def read(path: PathLike) -> dict[str, Any]:
+    """The fields of `Ticket` in a file and, if it has an outcome, of `FoundTicket`."""
     archive = Archive(path)
     if archive.header.get("kind") != _KIND:
         raise TicketError(
@@ -77,14 +73,14 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
     masks = archive.masks
     check_masks(path, masks)
     try:
-        ticket, found = _ticket(archive), _found(archive)
+        values = _values(archive)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TicketError(
             f"{path} is damaged, or of another version of tf_lottery: {error!r}."
         ) from error
     if masks.digest() != archive.header["masks_digest"]:
         raise TicketError(f"{path} is damaged: the digest of its masks differs.")
-    return {"masks": masks, **ticket}, found
+    return {"masks": masks, **values}
 
 
 def check_masks(what: object, masks: Masks) -> None:
@@ -98,25 +94,16 @@ def check_masks(what: object, masks: Masks) -> None:
         )
 
 
-def _ticket(archive: Archive) -> dict[str, Any]:
-    _HEADER("ticket", archive.header)
-    plan = archive.header["plan"]
-    return {
-        "state": archive.group("state"),
-        "plan": Plan.from_json(plan) if plan else None,
-        **{name: archive.header[name] for name in ("step", "round", "architecture")},
-    }
-
-
-def _found(archive: Archive) -> dict[str, Any]:
+def _values(archive: Archive) -> dict[str, Any]:
     header = archive.header
-    if header["outcome"] is None:
-        return {}
-    final, best = archive.group("final"), archive.group("best")
-    record = header["outcome"]
-    return {
-        "outcome": Outcome.of_record(record, weights=final, best_weights=best),
-        "rows": tuple(header["rows"]),
-        "won": header["won"],
-        "reason": header["reason"],
-    }
+    _HEADER("ticket", header)
+    values = {name: header[name] for name in ("step", "round", "architecture")}
+    values["state"] = archive.group("state")
+    values["plan"] = Plan.from_json(header["plan"]) if header["plan"] else None
+    if header["outcome"] is not None:
+        final, best = archive.group("final"), archive.group("best")
+        record = header["outcome"]
+        values["outcome"] = Outcome.of_record(record, weights=final, best_weights=best)
+        values["rows"] = tuple(header["rows"])
+        values |= {name: header[name] for name in ("won", "reason")}
+    return values

@@ -20,19 +20,15 @@ _SHARE = 0.05
 
 @dataclass
 class Run:
-    """What a training has seen so far.
+    """What a training has seen until `step`, counted from the initialisation.
 
     Attributes:
-        step: The optimizer step, counted from the initialisation.
         curves: Lists of equal length, one value per validation pass.
-        best_step: The step of minimum validation loss so far.
-        best_loss: The validation loss at that step.
-        best_metrics: All values at that step.
-        best_weights: The weights at that step; the only copy that is kept.
-        next_start: The step and the state where later tickets start, once it is
-            reached.
+        best_step, best_loss, best_metrics: The minimum of validation loss so far.
+        best_weights: The weights there; the only copy that is kept.
+        next_start: The step and the state where later tickets start, once reached.
         logs: The last training metrics.
-        seconds: The time that training took until this step.
+        seconds: The time that training took.
     """
 
     step: int

@@ -23,15 +23,7 @@ _PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Given:
-    """Data as they were passed.
-
-    Attributes:
-        binding: What knows the forms of data.
-        train: Training data, or a function of the seed.
-        validation, test: Data to evaluate on.
-        class_weight: The weight of each class in the training loss.
-        validation_split: The fraction of arrays, at their end, to validate on.
-    """
+    """Data as they were passed; `train` may be a function of the seed."""
 
     binding: Binding
     train: Any

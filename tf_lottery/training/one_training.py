@@ -23,13 +23,8 @@ Report = Callable[[int, Logs], None]
 class OneTraining:
     """Trains the ticket that the live model of a session holds.
 
-    Args:
-        session: The model, the plan, the data and the number of the replicate.
-        ticket: What is trained.
-        run: Where it stands: at the ticket's step, or where a checkpoint was.
-        control: What was changed about the ticket, for messages.
-        checkpoint: Where the run is written at epochs' ends.
-        report: Called with the step and the training metrics.
+    Its `run` begins at the ticket's step, or where a checkpoint was; for the other
+    arguments see `Trainer.train`.
     """
 
     def __init__(
@@ -42,7 +37,7 @@ class OneTraining:
         report: Report | None,
     ) -> None:
         self._ticket = ticket
-        self._run = run
+        self.run = run
         self._checkpoint = checkpoint
         self._report = report
         self._keeps_state = control is None  # later tickets start from a ticket's
@@ -52,15 +47,15 @@ class OneTraining:
         self._workers = session.prepared.workers
         self._allow_early_stop = session.prepared.allow_early_stop
         of = f"control {control} of " if control else ""
-        self._what = f"{of}round {ticket.round}"
+        self.what = f"{of}round {ticket.round}"
         if session.replicate or plan.replicates > 1:
-            self._what += f" of replicate {session.replicate}"
+            self.what += f" of replicate {session.replicate}"
         self._monitor = plan.monitor or session.data.monitors(loop.engine)[0]
         self._warned: set[str] = set()
         self._engine = loop.engine
         self._names = loop.engine.names
-        self._lengths = plan.lengths(loop.feed.steps_per_epoch)
-        self._evaluate_every = plan.evaluate_every or self._lengths.per_epoch
+        self.lengths = plan.lengths(loop.feed.steps_per_epoch)
+        self._evaluate_every = plan.evaluate_every or self.lengths.per_epoch
 
     def train(self, callbacks: list[Any]) -> Outcome:
         """Trains to the plan's last step; to Keras callbacks this is one `fit`.
@@ -77,37 +72,29 @@ class OneTraining:
             if self._workers.count > 1 and isinstance(error, self._workers.lost):
                 raise  # another worker ended
             due = self._loop.due
-            raise trouble.failure(error, self._what, self._run.step, due) from error
+            raise trouble.failure(error, self.what, self.run.step, due) from error
 
     def _trained(self, callbacks: list[Any]) -> Outcome:
-        run, last_step = self._run, self._lengths.last
+        run, last_step = self.run, self.lengths.last
         self._started = time.monotonic() - run.seconds
-        per_epoch = self._lengths.per_epoch
+        per_epoch = self.lengths.per_epoch
         epochs = -(-last_step // per_epoch)
-        self._callbacks = self._engine.callback_list(callbacks, epochs, per_epoch)
-        self._callbacks.on_train_begin()
-        self._loop.run(
-            run.step,
-            last_step,
-            self._callbacks,
-            self._next_look,
-            self._look,
-            self._write_checkpoint,
-            self._what,
-        )
+        self.callbacks = self._engine.callback_list(callbacks, epochs, per_epoch)
+        self.callbacks.on_train_begin()
+        self._loop.run(self)
         if (counted := self._engine.steps) != run.step:
             raise RuntimeError(
-                f"The training of {self._what} must end at step {run.step}. Received: "
+                f"The training of {self.what} must end at step {run.step}. Received: "
                 f"{counted}, as the model counted. Does a callback train the model, "
                 "for example by `train_on_batch`? Only the search may take steps."
             )
         averaged = self._engine.finalize()
         before = self._live.read_weights()
-        self._callbacks.on_train_end()  # which may give the best weights back
+        self.callbacks.on_train_end()  # which may give the best weights back
         changed = self._workers.broadcast_json(not self._holds(before))
         if run.step < last_step and not self._allow_early_stop:
             raise RuntimeError(
-                f"A callback stopped the training of {self._what} at "
+                f"A callback stopped the training of {self.what} at "
                 f"step {run.step} of {last_step}. A search trains every ticket "
                 "for the same time and finds the best step afterwards. Pass "
                 "`allow_early_stop=True` to stop all the same."
@@ -117,18 +104,19 @@ class OneTraining:
             self._validate(self._names.shown(run.logs))
         return self._outcome()
 
-    def _next_look(self, step: int) -> int:
+    def next_look(self, step: int) -> int:
+        """The next step after which the model is looked at."""
         following = (step // self._evaluate_every + 1) * self._evaluate_every
-        rewind = self._lengths.rewind
+        rewind = self.lengths.rewind
         return min(following, rewind) if step < rewind else following
 
-    def _look(self, step: int, logs: Logs) -> None:
+    def look(self, step: int, logs: Logs) -> None:
         """What happens between two groups of steps."""
-        run = self._run
+        run = self.run
         run.step, run.logs = step, self._names.recorded(logs)
         run.seconds = self._seconds()
         self._check_number("loss", logs)
-        lengths = self._lengths
+        lengths = self.lengths
         rewinds = self._keeps_state and self._plan.retrain == "rewind"
         rewinds = rewinds and self._ticket.step < step == lengths.rewind
         ends = step == lengths.last or self._engine.stopped
@@ -147,8 +135,8 @@ class OneTraining:
             self._report(step, logs)
 
     def _validate(self, logs: Logs) -> None:
-        run = self._run
-        found = self._evaluate("val", self._callbacks)
+        run = self.run
+        found = self._evaluate("val", self.callbacks)
         loss = "val_loss" if found else "loss"
         logs.update(found)  # callbacks see the names of the model
         values = self._names.recorded(logs)
@@ -165,7 +153,7 @@ class OneTraining:
 
     def _outcome(self) -> Outcome:
         self._check_masked()
-        run, best_weights = self._run, self._run.best_weights
+        run, best_weights = self.run, self.run.best_weights
         if self._plan.retrain == "fine_tune" and self._keeps_state:
             run.next_start = 0, self._kept("next", self._live.view())
         # Not by the step: a callback may have changed weights since.
@@ -210,18 +198,18 @@ class OneTraining:
         return all(np.array_equal(live[path], weights[path]) for path in weights)
 
     def _check_masked(self) -> None:
-        live, step = self._live, self._run.step
-        trouble.check_masks(live.changed_masks(), live.leaking(), self._what, step)
+        live, step = self._live, self.run.step
+        trouble.check_masks(live.changed_masks(), live.leaking(), self.what, step)
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
         found = self._loop.evaluate(name, callbacks)
         if name in self._loop.evaluated:
             first, batches = self._loop.counted[name]
-            trouble.check_pass(name, batches, first, self._what, self._run.step)
+            trouble.check_pass(name, batches, first, self.what, self.run.step)
         return found
 
     def _check_number(self, name: str, logs: Logs) -> None:
-        trouble.check_number(name, logs, self._what, self._run.step)
+        trouble.check_number(name, logs, self.what, self.run.step)
 
     def _warn_of(self, logs: Logs) -> None:
         """Warns once of each figure that is NaN or infinite but decides nothing."""
@@ -230,15 +218,16 @@ class OneTraining:
         if names and self._workers.is_chief:
             warn(
                 f"{', '.join(f'`{name}`' for name in names)} became NaN or infinite in "
-                f"{self._what} by step {self._run.step:,}. Look at the data of that "
+                f"{self.what} by step {self.run.step:,}. Look at the data of that "
                 "figure, and at the metric."
             )
 
-    def _write_checkpoint(self) -> None:
+    def write_checkpoint(self) -> None:
+        """Writes the checkpoint, if there is one and it is time."""
         if self._checkpoint is None or not self._checkpoint.is_due():
             return
         # A training that continues from a spoiled checkpoint would not notice it.
         state, start = self._live.view(), self._ticket.state
-        trouble.check_state(state, start, self._what, self._run.step)
+        trouble.check_state(state, start, self.what, self.run.step)
         self._check_masked()
-        self._checkpoint.save(self._run, self._live)
+        self._checkpoint.save(self.run, self._live)

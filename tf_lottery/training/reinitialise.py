@@ -30,8 +30,7 @@ class Source:
     Args:
         given: What the user passed: a model, or a function that returns one.
         model: The built model that came of it.
-        feed: The batches that it is built for.
-        devices: What it is made on; None: where the user's model is.
+        devices: What models are made on; None: where the user's model is.
     """
 
     def __init__(
