@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,12 +164,8 @@ class Plan:
 
     def controlled(self, number: int) -> list[str | Callable[..., Any]]:
         """The controls of the ticket of a round."""
-        chosen: Any = self.control_rounds
-        if isinstance(chosen, Mapping):
-            names = {name_of_control(control): control for control in self.controls}
-            return [names[n] for n, rounds in chosen.items() if number in rounds]
-        is_chosen = number > 0 if chosen is None else number in chosen
-        return list(self.controls) if is_chosen else []
+        rounds = self._controlled_rounds()
+        return [c for c in self.controls if number in rounds[name_of_control(c)]]
 
     def trainings(self) -> list[tuple[int, str | None, int]]:
         """All trainings of a replicate: (round, control, draw) of each."""
@@ -184,28 +180,21 @@ class Plan:
 
     def asks_for(self, round: int, control: str | None = None, draw: int = 0) -> bool:
         """Whether a replicate has this training."""
-        if not 0 <= round <= self.rounds:
-            return False
         if control is None:
-            return draw == 0
-        names = map(name_of_control, self.controlled(round))
-        return 0 <= draw < self.control_replicates and control in names
+            return 0 <= round <= self.rounds and draw == 0
+        rounds = self._controlled_rounds().get(control, ())
+        return round in rounds and 0 <= draw < self.control_replicates
 
     def count(self) -> int:
-        """The number of trainings of all replicates.
+        """The number of trainings of all replicates, whose list may be very long.
 
         Example:
             >>> Plan(rounds=10**9, controls="reinit").count()
             2000000001
         """
-        chosen: Any = self.control_rounds  # without the list, which may be very long
-        if isinstance(chosen, Mapping):
-            controlled = sum(len(set(rounds)) for rounds in chosen.values())
-        else:
-            rounds = self.rounds if chosen is None else len(set(chosen))
-            controlled = rounds * len(self.controls)
-        tickets = self.rounds + 1
-        return self.replicates * (tickets + controlled * self.control_replicates)
+        controlled = sum(map(len, self._controlled_rounds().values()))
+        controls = controlled * self.control_replicates
+        return self.replicates * (self.rounds + 1 + controls)
 
     def lengths(self, steps_per_epoch: int) -> Lengths:
         """The lengths of its trainings on data with so many steps per epoch."""
@@ -282,6 +271,14 @@ class Plan:
         values["criterion"] = function_of(values["criterion"])
         values["controls"] = tuple(map(function_of, values.get("controls", ())))
         return cls(**values)
+
+    def _controlled_rounds(self) -> dict[str, Collection[int]]:
+        """The rounds that have each control."""
+        chosen = self.control_rounds
+        if isinstance(chosen, Mapping):
+            return {name: set(rounds) for name, rounds in chosen.items()}
+        every = range(1, self.rounds + 1) if chosen is None else set(chosen)
+        return {name_of_control(control): every for control in self.controls}
 
     def _training(self) -> dict[str, Any]:
         """The values that training depends on; equal choices have equal values."""

@@ -64,10 +64,11 @@ class Source:
         All workers must call it, as variables are made in the scope of the devices.
         """
         model = self._model_of(seed)
-        random = self._generators(seed, like)
-        if random and self._is_function:  # as they are in a search of that seed
-            derived = derive(seed, "generators")
+        if self._is_function and any(name.startswith("random:") for name in like):
+            derived = derive(seed, "generators")  # as in a search of that seed
             random = self._binding.generators_of(model, derived, self._devices)
+        else:
+            random = self._generators(seed, like)
         return self._weights_of(model) | random
 
     def with_generators(self, state: State, seed: int) -> State:

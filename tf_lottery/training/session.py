@@ -45,11 +45,6 @@ class Session:
         other.plan, other.replicate = plan, replicate
         return other
 
-    def reordered(self, plan: Plan) -> "Session":
-        """The session of the same data in the order of another plan's seed."""
-        data = self.data.reordered(plan)
-        return Session(self.prepared, plan, data, self.replicate)
-
     def assign(self, ticket: Ticket, state: State) -> Ticket:
         """Gives all workers the chief's masks and state; returns their ticket."""
         workers, live = self.prepared.workers, self.prepared.searched.live

@@ -224,7 +224,8 @@ class Trainer:
         """
         seed = derive(self.plan.seed, "copy", number)
         plan = dataclasses.replace(self.plan, seed=seed, rewind_to=0)
-        other = self._with(self._session.reordered(plan))
+        data, replicate = self._session.data.reordered(plan), self._session.replicate
+        other = self._with(Session(self._prepared, plan, data, replicate))
         state = self._prepared.source.with_generators(ticket.state, seed)
         return other, dataclasses.replace(ticket, state=state)
 
