@@ -8,6 +8,7 @@ allocate more memory than the file's own size justifies.
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -21,7 +22,7 @@ import numpy as np
 
 from tf_lottery.core import layout
 from tf_lottery.core.arrays import Array, Lazy, Mask
-from tf_lottery.core.encoding import Encoded, Entry, decoded, size_of
+from tf_lottery.core.encoding import Entry, decoded, size_of, stored
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 
@@ -149,13 +150,13 @@ class Archive(Mapping[str, Array]):
             mask = self._mask(path) if entry.encoding == "survivors" else None
             if stop - start != size_of(entry, mask):
                 raise ValueError(f"it cannot be stored in {stop - start} bytes")
-            stored = np.empty(stop - start, np.uint8)
+            found = np.empty(stop - start, np.uint8)
             file.seek(start)
-            if file.readinto(stored.data) != len(stored):
+            if file.readinto(found.data) != len(found):
                 raise ValueError(
                     "it ends too early, or was replaced after it was opened"
                 )
-            return decoded(stored, entry, mask)
+            return decoded(found, entry, mask)
 
     def _mask(self, path: str) -> Mask:
         name = f"masks/{path}"
@@ -230,24 +231,26 @@ def _write_arrays(
     entries: dict[str, Entry] = {}
     tensors: dict[str, Any] = {}
 
-    def write(
-        name: str, dtype: str, shape: list[int], chunks: Iterable[memoryview | bytes]
-    ) -> None:
-        start = file.tell() - begin
+    def write(name: str, dtype: str, shape: list[int], chunks: Iterable[Array]) -> str:
+        start, sha = file.tell() - begin, hashlib.sha256()
         for chunk in chunks:
-            file.write(chunk)
+            stored_bytes = np.ascontiguousarray(chunk).view(np.uint8).data
+            sha.update(stored_bytes)
+            file.write(stored_bytes)
         offsets = [start, file.tell() - begin]
         tensors[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        return sha.hexdigest()
 
     for group, arrays in groups.items():
         for path in arrays:  # not `items()`: a lazy mapping then reads one by one
-            name = f"{group}/{path}"
-            array = Encoded(np.asarray(arrays[path]), masks.get(path))
-            if gap := -file.tell() % array.alignment:
-                write(f"gap/{len(tensors)}", "U8", [gap], [bytes(gap)])
-            write(name, array.dtype, array.shape, array)
-            entries[name] = array.entry()
-            del array  # before the next one is asked for
+            name, array = f"{group}/{path}", np.asarray(arrays[path])
+            form = stored(array, masks.get(path))
+            if gap := -file.tell() % form.alignment:
+                write(f"gap/{len(tensors)}", "U8", [gap], [np.zeros(gap, np.uint8)])
+            digest = write(name, form.dtype, form.shape, form.chunks)
+            shape = list(array.shape)
+            entries[name] = Entry(form.encoding, array.dtype.name, shape, digest)
+            del array, form  # before the next one is asked for
     return layout.written(tensors, {**header, "arrays": entries})
 
 

@@ -31,19 +31,14 @@ class _Named:
     def __call__(self, *arguments: Any) -> Any:
         try:
             found = pkgutil.resolve_name(self.name)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ValueError(self._unknown(str(error))) from error
-        if isinstance(found, type):
+            if isinstance(found, type):
+                raise TypeError("the settings of its instance are not known")
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
             raise ValueError(
-                self._unknown("the settings of its instance are not known")
-            )
+                f"{self.name!r} cannot be imported here: {error}. Its decisions cannot "
+                "be derived again without it."
+            ) from error
         return found(*arguments)
-
-    def _unknown(self, why: str) -> str:
-        return (
-            f"{self.name!r} cannot be imported here: {why}. Its decisions cannot be "
-            "derived again without it."
-        )
 
     def __eq__(self, other: object) -> bool:
         return callable(other) and name_of(other) == self.name

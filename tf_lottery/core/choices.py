@@ -35,13 +35,7 @@ def check_control(control: object) -> None:
 
 
 def name_of_control(control: str | Callable[..., Any]) -> str:
-    """The short name of a control, for directories and tables; a lambda has none.
-
-    Example:
-        >>> from tf_lottery.core.controls import shuffle
-        >>> name_of_control("reinit"), name_of_control(shuffle)
-        ('reinit', 'shuffle')
-    """
+    """The short name of a control, for directories and tables; a lambda has none."""
     if isinstance(control, str):
         check_control(control)
         return control

@@ -32,41 +32,33 @@ class Entry(NamedTuple):
     sha256: str
 
 
-class Encoded:
-    """An array in the form in which it is stored; True in `mask` may not be zero.
+class Stored(NamedTuple):
+    """An array in the form in which it is stored, and the type's name in safetensors.
 
-    Attributes:
-        dtype, shape: The stored ones; the type by its name in safetensors.
-        alignment: The position of the first byte must be a multiple of this.
+    The position of its first byte must be a multiple of `alignment`.
     """
 
-    def __init__(self, array: Array, mask: Mask | None = None) -> None:
-        is_of_ml_dtypes = array.dtype.isbuiltin == 2
-        if array.dtype.kind not in "biufc" and not is_of_ml_dtypes:
-            raise TypeError(
-                f"A file can only hold arrays of numbers. Received: {array.dtype}."
-            )
-        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        encoding, shape, self._chunks = _encode(array, mask)
-        stored = np.dtype("u1") if encoding == "bits" else array.dtype
-        self.dtype, self.shape, self.alignment = "U8", shape, 1
-        if stored.name in _TYPES:
-            self.dtype, self.alignment = _TYPES[stored.name], stored.itemsize
-        else:  # as bytes, which every reader knows
-            self.shape = [math.prod(shape) * stored.itemsize]
-        self._entry = Entry(encoding, array.dtype.name, list(array.shape), "")
-        self._sha = hashlib.sha256()
+    encoding: str
+    dtype: str
+    shape: list[int]
+    alignment: int
+    chunks: Iterator[Array]
 
-    def __iter__(self) -> Iterator[memoryview]:
-        """The bytes, a few at a time."""
-        for chunk in self._chunks:
-            stored = np.ascontiguousarray(chunk).view(np.uint8).data
-            self._sha.update(stored)
-            yield stored
 
-    def entry(self) -> Entry:
-        """The description of the array, after its bytes were iterated."""
-        return self._entry._replace(sha256=self._sha.hexdigest())
+def stored(array: Array, mask: Mask | None = None) -> Stored:
+    """The stored form of an array of numbers, which may differ from 0 in the mask."""
+    is_of_ml_dtypes = array.dtype.isbuiltin == 2
+    if array.dtype.kind not in "biufc" and not is_of_ml_dtypes:
+        raise TypeError(
+            f"A file can only hold arrays of numbers. Received: {array.dtype}."
+        )
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    encoding, shape, chunks = _encode(array, mask)
+    kind = np.dtype("u1") if encoding == "bits" else array.dtype
+    if kind.name in _TYPES:
+        return Stored(encoding, _TYPES[kind.name], shape, kind.itemsize, chunks)
+    # As bytes, which every reader knows.
+    return Stored(encoding, "U8", [math.prod(shape) * kind.itemsize], 1, chunks)
 
 
 def size_of(entry: Entry, mask: Mask | None) -> int:

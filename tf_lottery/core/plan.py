@@ -203,11 +203,7 @@ class Plan:
         return Lengths(steps_per_epoch, last, rewind)
 
     def rates(self, paths: Mapping[str, Any]) -> dict[str, float]:
-        """The pruning rate of each weight path.
-
-        Raises:
-            ValueError: A key of `layer_rates` matches no path.
-        """
+        """The pruning rate of each weight path; all `layer_rates` must match one."""
         unmatched = [
             k for k in self.layer_rates if not any(matches(k, p) for p in paths)
         ]
@@ -258,13 +254,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Plan":
-        """The plan that `to_json` wrote.
+        """The plan that `to_json` wrote; the types of its fields are checked.
 
         A callable of the user's is imported only when it is called: a plan may come
         from anyone's file.
-
-        Raises:
-            ValueError: A field is missing, unknown or of the wrong type.
         """
         _RECORD("plan", values)
         values = dict(values)

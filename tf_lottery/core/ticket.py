@@ -269,11 +269,7 @@ class FoundTicket(Ticket):
     def verify(self) -> None:
         """Checks the ticket as `Ticket.verify` does, and its trained weights.
 
-        These have the shapes of the masks, are finite, and are zero where they are
-        removed.
-
-        Raises:
-            TicketError: Something does not hold; it says what and where.
+        These have the shapes of the masks, are finite, and zero where they are removed.
         """
         super().verify()
         for kind in ("weights", "best_weights"):

@@ -24,9 +24,6 @@ class Pace:
 
     It begins with few, as the speed of the data is unknown, and at most doubles:
     batches that were read ahead come faster than later ones.
-
-    Args:
-        least, most: The fewest and the most steps of a call.
     """
 
     def __init__(self, least: int, most: int) -> None:

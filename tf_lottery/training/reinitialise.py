@@ -25,12 +25,9 @@ _SAMPLE = 2_000
 
 
 class Source:
-    """Draws initial states of one model.
+    """Draws initial states of a built model; `given` is what the user passed.
 
-    Args:
-        given: What the user passed: a model, or a function that returns one.
-        model: The built model that came of it.
-        devices: What models are made on; None: where the user's model is.
+    Without `devices`, models are made where the user's model is.
     """
 
     def __init__(

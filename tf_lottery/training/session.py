@@ -25,11 +25,7 @@ class Session:
     """
 
     def __init__(
-        self,
-        prepared: Prepared,
-        plan: Plan,
-        data: SeededData,
-        replicate: int = 0,
+        self, prepared: Prepared, plan: Plan, data: SeededData, replicate: int = 0
     ) -> None:
         self.prepared = prepared
         self.plan = plan

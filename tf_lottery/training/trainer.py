@@ -104,8 +104,7 @@ class Trainer:
     @property
     def monitors(self) -> list[str]:
         """The scores that could decide; the first is the default."""
-        engine = self._prepared.searched.engine
-        return self._session.data.monitors(engine)
+        return self._session.data.monitors(self._prepared.searched.engine)
 
     @property
     def traces(self) -> int:
