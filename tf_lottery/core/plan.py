@@ -196,11 +196,14 @@ class Plan:
         controls = controlled * self.control_replicates
         return self.replicates * (self.rounds + 1 + controls)
 
+    def last_step(self, steps_per_epoch: int) -> int:
+        """The optimizer step at which a training ends."""
+        return self.steps or self.epochs * steps_per_epoch
+
     def lengths(self, steps_per_epoch: int) -> Lengths:
         """The lengths of its trainings on data with so many steps per epoch."""
-        last = self.steps or self.epochs * steps_per_epoch
         rewind = to_steps(self.rewind_to, steps_per_epoch)
-        return Lengths(steps_per_epoch, last, rewind)
+        return Lengths(steps_per_epoch, self.last_step(steps_per_epoch), rewind)
 
     def rates(self, paths: Mapping[str, Any]) -> dict[str, float]:
         """The pruning rate of each weight path; all `layer_rates` must match one."""

@@ -72,7 +72,7 @@ class Session:
         prepared = self.prepared
         ticket = self.assign(ticket, state)
         training = OneTraining(self, ticket, run, control, checkpoint, report)
-        last_step = self.plan.lengths(self.data.feed.steps_per_epoch).last
+        last_step = self.plan.last_step(self.data.feed.steps_per_epoch)
         with prepared.devices.scope():
             callbacks = prepared.callbacks_of(ticket.round, self.replicate, control)
             if checkpoint and ticket.step < run.step < last_step:

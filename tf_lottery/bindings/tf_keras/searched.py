@@ -36,7 +36,7 @@ def searched(
     checks.check_adapted(model)
     copied = _masked(model, examples, plan, devices)
     with devices.scope():
-        last_step = plan.lengths(examples.feed.steps_per_epoch).last
+        last_step = plan.last_step(examples.feed.steps_per_epoch)
         optimizer = models.optimizer(model, plan, last_step)
     architecture = describe(model, optimizer)
     engine = _compiled(copied, model, optimizer, callbacks)
