@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as npst
 from tests.core.files import GROUPS, MASKS, forge, parts, span
 from tf_lottery.core import layout
 from tf_lottery.core.archive import FORMAT, Archive, save
-from tf_lottery.core.encoding import compact
+from tf_lottery.core.arrays import compact
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 

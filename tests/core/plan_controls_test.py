@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.strategies import extents
 from tf_lottery.core import controls
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.plan_controls import checked_controls, checked_rounds
+from tf_lottery.core.plan_checks import checked_controls, checked_rounds
 
 
 def ours(ticket, context):

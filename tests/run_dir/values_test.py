@@ -14,7 +14,7 @@ from tests.fakes import SHAPES, FakeTrainer, outcome, written
 from tests.run_dir.contents import content, which
 from tests.search.searching import PLAN, search
 from tf_lottery.core import archive
-from tf_lottery.core.encoding import compact
+from tf_lottery.core.arrays import compact
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from tf_lottery.core.errors import TicketError
+
 if TYPE_CHECKING:
     from tf_lottery.bindings.protocol import Binding
 
@@ -37,8 +39,19 @@ def of(model: Any) -> "Binding":
 
 
 def of_architecture(architecture: Mapping[str, Any] | None) -> "Binding":
-    """The binding that can make the model of a ticket."""
-    return load((architecture or {}).get("binding", _DEFAULT))
+    """The binding that can make the model of a ticket; without a name, tf_keras.
+
+    Raises:
+        TicketError: An unknown name. A file cannot choose other code.
+    """
+    name = (architecture or {}).get("binding", _DEFAULT)
+    known = _BINDINGS.values()
+    if name not in known:
+        raise TicketError(
+            f"The binding of a ticket must be one of {', '.join(map(repr, known))}. "
+            f"Received: {name!r:.80}. A later version of tf_lottery may know it."
+        )
+    return load(name)
 
 
 def default() -> "Binding":
@@ -47,13 +60,5 @@ def default() -> "Binding":
 
 
 def load(name: str) -> "Binding":
-    """A binding by its name.
-
-    Raises:
-        ValueError: An unknown name.
-    """
-    if name not in _BINDINGS.values():
-        raise ValueError(
-            f"The model must be of {' or '.join(_BINDINGS)}. Received: {name!r}."
-        )
+    """A binding by its name."""
     return cast("Binding", importlib.import_module(f"tf_lottery.bindings.{name}"))

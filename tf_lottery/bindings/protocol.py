@@ -215,6 +215,14 @@ class Binding(Protocol):
     def loss_gradient(self, model: Any, batch: Any) -> Criterion:
         """A criterion that scores |w * dL/dw| of the trained weights on a batch."""
 
+    def model(self, ticket: Ticket, weights: str, **options: Any) -> Any:
+        """See `Ticket.model`, also for its options."""
+        ...
+
+    def apply(self, ticket: Ticket, model: Any, weights: str) -> Any:
+        """See `Ticket.apply`."""
+        ...
+
     def transfer(
         self, ticket: Ticket, model: Any, *, weights: bool, skip: Sequence[str]
     ) -> Ticket:

@@ -25,12 +25,9 @@ def overlap(one: Ticket | Masks, other: Ticket | Masks) -> dict[str, float]:
         >>> overlap(one, Masks({"k": [True, False, True, False]}))
         {'k': 0.3333333333333333}
     """
-    first, second = _both(one, other)
-    kept, union_kept = (
-        masks.kept_by_layer()
-        for masks in (intersection(first, second), union(first, second))
-    )
-    return {path: kept[path] / n if n else 1.0 for path, n in union_kept.items()}
+    both = intersection(one, other).kept_by_layer()
+    either = union(one, other).kept_by_layer()
+    return {path: both[path] / n if n else 1.0 for path, n in either.items()}
 
 
 def expected_overlap(one: Ticket | Masks, other: Ticket | Masks) -> dict[str, float]:

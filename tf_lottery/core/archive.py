@@ -8,6 +8,7 @@ allocate more memory than the file's own size justifies.
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -18,45 +19,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tf_lottery.core import layout
-from tf_lottery.core.encoding import (
-    Encoded,
-    Entry,
-    decoded,
-    distinct,
-    size_of,
-)
+from tf_lottery.core.arrays import Array, Lazy, Mask
+from tf_lottery.core.encoding import Entry, decoded, size_of, stored
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.masks import Mask, Masks
+from tf_lottery.core.masks import Masks
 
-Array = NDArray[Any]
 PathLike = str | os.PathLike[str]
 
 FORMAT = 2
 TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
 _ZIP = b"PK"  # how files of format 1 begin
 _ROOM = 240  # bytes in the header for each array, except for its name
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What JSON, NumPy and our own decoding raise on damaged files.
 _DAMAGE = (
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,  # a RecursionError
+    *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError),
+    RecursionError,
 )
 
 
 @contextlib.contextmanager
 def atomic(path: PathLike) -> Iterator[Path]:
-    """A temporary path in the same directory, renamed to `path` if all went well.
-
-    Raises:
-        OSError: It cannot be written, and what to do.
-    """
+    """A temporary path in the same directory, renamed to `path` if all went well."""
     path = Path(path)
     temporary = path.with_name(TEMPORARY + secrets.token_hex(8))
     try:
@@ -99,9 +84,6 @@ def save(
             stored. Arrays are read one at a time, when they are written.
         header: Plain values.
         masks: Stored as the group "masks".
-
-    Raises:
-        OSError: The file cannot be written, and what to do.
     """
     masks = masks or Masks({})
     groups = {"masks": masks, **groups}
@@ -122,13 +104,7 @@ def save(
 class Archive(Mapping[str, Array]):
     """A file that `save` wrote: its arrays by name, each read when it is accessed.
 
-    Args:
-        path: The file.
-        keep: An object that must live as long as the file, such as its temporary
-            directory.
-
     Attributes:
-        path: The file.
         header: Plain values.
         digest: Of the header and of all arrays.
         entries: How each array is stored, with its checksum, by name.
@@ -139,7 +115,7 @@ class Archive(Mapping[str, Array]):
 
     def __init__(self, path: PathLike, keep: object = None) -> None:
         self.path = Path(path)
-        self._keep = keep
+        self._keep = keep  # it must live as long as the file: a temporary directory
         with self._reading() as file:
             if file.peek(2)[:2] == _ZIP:
                 raise TicketError(
@@ -164,34 +140,29 @@ class Archive(Mapping[str, Array]):
     @property
     def masks(self) -> Masks:
         """The masks of the file."""
-        group = self.group("masks")
-        for path in group:
-            self._check_is_mask(f"masks/{path}")
-        return Masks(group)
+        return Masks(Lazy(self.group("masks"), self._mask))
 
     def __getitem__(self, name: str) -> Array:
         entry = self.entries[name]
         with self._reading(name) as file:
             start, stop = self._spans[name]
-            mask = self._mask(name) if entry.encoding == "survivors" else None
+            path = name.partition("/")[2]
+            mask = self._mask(path) if entry.encoding == "survivors" else None
             if stop - start != size_of(entry, mask):
                 raise ValueError(f"it cannot be stored in {stop - start} bytes")
-            stored = np.empty(stop - start, np.uint8)
+            found = np.empty(stop - start, np.uint8)
             file.seek(start)
-            if file.readinto(stored.data) != len(stored):
+            if file.readinto(found.data) != len(found):
                 raise ValueError(
                     "it ends too early, or was replaced after it was opened"
                 )
-            return decoded(stored, entry, mask)
+            return decoded(found, entry, mask)
 
-    def _mask(self, name: str) -> Mask:
-        of = f"masks/{name.partition('/')[2]}"
-        self._check_is_mask(of)
-        return self[of]
-
-    def _check_is_mask(self, name: str) -> None:
+    def _mask(self, path: str) -> Mask:
+        name = f"masks/{path}"
         if self.entries[name].encoding != "bits":
             raise TicketError(f"{self.path} is damaged: {name!r} is not a mask.")
+        return self[name]
 
     @contextlib.contextmanager
     def _reading(self, name: str = "") -> Iterator[BufferedReader]:
@@ -233,46 +204,17 @@ class Archive(Mapping[str, Array]):
         return len(self.entries)
 
 
-class Group(Mapping[str, Array]):
-    """The arrays of an archive under one name, by path.
-
-    A pickled or copied group holds the arrays themselves.
-    """
+class Group(Lazy):
+    """The arrays of an archive under one name, by path, and their `entries`."""
 
     def __init__(self, archive: Archive, name: str) -> None:
-        self._archive = archive
-        self._names = {
-            n[len(name) + 1 :]: n for n in archive if n.startswith(f"{name}/")
+        start = f"{name}/"
+        self.entries = {
+            each.removeprefix(start): entry
+            for each, entry in archive.entries.items()
+            if each.startswith(start)
         }
-
-    @property
-    def entries(self) -> dict[str, Entry]:
-        """How each array is stored, with its checksum, by path."""
-        return {path: self._archive.entries[n] for path, n in self._names.items()}
-
-    def __getitem__(self, path: str) -> Array:
-        return self._archive[self._names[path]]
-
-    def __contains__(self, path: object) -> bool:
-        return path in self._names
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Without this, pickle would write each repeated value of a constant.
-        arrays = ((path, array.shape, distinct(array)) for path, array in self.items())
-        return _in_memory, (list(arrays),)
-
-
-def _in_memory(arrays: list[tuple[str, tuple[int, ...], Array]]) -> dict[str, Array]:
-    return {
-        path: values if values.shape == shape else np.broadcast_to(values, shape)
-        for path, shape, values in arrays
-    }
+        super().__init__(self.entries, lambda path: archive[start + path])
 
 
 def _write_arrays(
@@ -283,30 +225,32 @@ def _write_arrays(
     room: int,
 ) -> bytes:
     """Writes arrays after the space for a header; returns that header."""
-    begin = layout.start_of_arrays(room)
+    begin = layout.LENGTH + room
     file.seek(begin)
     file.truncate()
     entries: dict[str, Entry] = {}
     tensors: dict[str, Any] = {}
 
-    def write(
-        name: str, dtype: str, shape: list[int], chunks: Iterable[memoryview | bytes]
-    ) -> None:
-        start = file.tell() - begin
+    def write(name: str, dtype: str, shape: list[int], chunks: Iterable[Array]) -> str:
+        start, sha = file.tell() - begin, hashlib.sha256()
         for chunk in chunks:
-            file.write(chunk)
+            stored_bytes = np.ascontiguousarray(chunk).view(np.uint8).data
+            sha.update(stored_bytes)
+            file.write(stored_bytes)
         offsets = [start, file.tell() - begin]
         tensors[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        return sha.hexdigest()
 
     for group, arrays in groups.items():
         for path in arrays:  # not `items()`: a lazy mapping then reads one by one
-            name = f"{group}/{path}"
-            array = Encoded(np.asarray(arrays[path]), masks.get(path))
-            if gap := -file.tell() % array.alignment:
-                write(f"gap/{len(tensors)}", "U8", [gap], [bytes(gap)])
-            write(name, array.dtype, array.shape, array)
-            entries[name] = array.entry()
-            del array  # before the next one is asked for
+            name, array = f"{group}/{path}", np.asarray(arrays[path])
+            form = stored(array, masks.get(path))
+            if gap := -file.tell() % form.alignment:
+                write(f"gap/{len(tensors)}", "U8", [gap], [np.zeros(gap, np.uint8)])
+            digest = write(name, form.dtype, form.shape, form.chunks)
+            shape = list(array.shape)
+            entries[name] = Entry(form.encoding, array.dtype.name, shape, digest)
+            del array, form  # before the next one is asked for
     return layout.written(tensors, {**header, "arrays": entries})
 
 
@@ -321,10 +265,13 @@ def _sync_directory(path: Path) -> None:
 
 
 def _unwritten(path: Path, error: OSError) -> str:
-    full = "Free some space and call again: finished trainings are kept."
-    other = "Make it writable, or choose another place: finished trainings are kept."
-    advice = full if error.errno in _FULL else other
-    return f"{path} cannot be written: {error.strerror}. {advice}"
+    advice = "Make it writable, or choose another place"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = "Free some space and call again"
+    return (
+        f"{path} cannot be written: {error.strerror}. {advice}: finished trainings are "
+        "kept."
+    )
 
 
 def _finite(values: Any) -> Any:

@@ -11,19 +11,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.core.arrays import Mask
 from tf_lottery.core.checks import is_count
-from tf_lottery.core.masks import Mask
 
 # The rows and columns of a block in a Keras array.
 Block = tuple[int, int]
 
 
 def checked_block_size(block_size: object, scope: str) -> tuple[int, int]:
-    """The block size as a tuple of two integers.
-
-    Raises:
-        ValueError: Anything but two integers >= 1; blocks in global scope.
-    """
+    """The block size as a tuple of two integers; global scope has no blocks."""
     sizes = tuple(block_size) if isinstance(block_size, list | tuple) else ()
     if len(sizes) != 2 or not all(map(is_count, sizes)):
         raise ValueError(
@@ -63,11 +59,7 @@ def blocks_by_path(
 
 
 def mask_of_blocks(path: str, mask: Mask, block: Block) -> Mask:
-    """A mask with one value for each block.
-
-    Raises:
-        ValueError: A block of which only a part is kept.
-    """
+    """A mask with one value for each block, which must be kept or removed whole."""
     rows, columns = block
     blocks = mask[::rows, ::columns]
     if not np.array_equal(mask_of_weights(blocks, block), mask):

@@ -4,37 +4,9 @@ A function of a user is imported when it is called, not when a file is read: a p
 come from anyone's file.
 """
 
-import importlib
-import inspect
-from collections.abc import Callable, Collection
+import pkgutil
+from collections.abc import Callable
 from typing import Any
-
-
-def check_function(
-    argument: str, value: object, names: Collection[str], signature: str
-) -> None:
-    """Raises unless the value is a known name, or a callable of two arguments.
-
-    Args:
-        argument: The name of the argument, for the message.
-        value: A name, or a callable.
-        names: The names of the known functions.
-        signature: How a callable is called, for the message.
-
-    Raises:
-        ValueError: An unknown name, or a callable that does not take two arguments.
-    """
-    if callable(value):
-        if not _takes_two(value):
-            raise ValueError(
-                f"A callable in `{argument}` must be called as {signature}. "
-                f"Received: {name_of(value)}{inspect.signature(value)}."
-            )
-    elif not isinstance(value, str) or value not in names:
-        raise ValueError(
-            f"`{argument}` must be one of {', '.join(map(repr, names))}, or a callable "
-            f"{signature}. Received: {argument}={value!r}."
-        )
 
 
 def name_of(function: Callable[..., Any]) -> str:
@@ -50,16 +22,6 @@ def function_of(name: str) -> str | Callable[..., Any]:
     return _Named(name) if ":" in name else name
 
 
-def _takes_two(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(None, None)
-    except TypeError:
-        return False
-    except ValueError:  # a builtin without a signature
-        return True
-    return True
-
-
 class _Named:
     """A function known by its name, "module:function"."""
 
@@ -67,24 +29,16 @@ class _Named:
         self.name = name
 
     def __call__(self, *arguments: Any) -> Any:
-        module, _, qualname = self.name.partition(":")
         try:
-            found: Any = importlib.import_module(module)
-            for part in qualname.split("."):
-                found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(self._unknown(str(error))) from error
-        if isinstance(found, type):
+            found = pkgutil.resolve_name(self.name)
+            if isinstance(found, type):
+                raise TypeError("the settings of its instance are not known")
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
             raise ValueError(
-                self._unknown("the settings of its instance are not known")
-            )
+                f"{self.name!r} cannot be imported here: {error}. Its decisions cannot "
+                "be derived again without it."
+            ) from error
         return found(*arguments)
-
-    def _unknown(self, why: str) -> str:
-        return (
-            f"{self.name!r} cannot be imported here: {why}. Its decisions cannot be "
-            "derived again without it."
-        )
 
     def __eq__(self, other: object) -> bool:
         return callable(other) and name_of(other) == self.name

@@ -25,9 +25,9 @@ def check_choice(name: str, value: object, choices: tuple[str | None, ...]) -> N
 def check_fraction(name: str, value: object) -> None:
     """Raises unless the value is above 0 and below 1."""
     if not is_rate(value) or value == 0:
-        hint = (
-            f" For {value} percent, write {value / 100}." if _is_percent(value) else ""
-        )
+        hint = ""
+        if is_number(value) and 1 < value < 100:
+            hint = f" For {value} percent, write {value / 100}."
         raise ValueError(
             f"`{name}` must be a fraction in (0, 1). Received: {name}={value!r}.{hint}"
         )
@@ -35,9 +35,8 @@ def check_fraction(name: str, value: object) -> None:
 
 def is_count(value: object) -> bool:
     """Whether a value is an integer of at least 1, of Python or NumPy."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        return False
-    return int(value) >= 1
+    is_bool = isinstance(value, bool)
+    return isinstance(value, int | np.integer) and not is_bool and int(value) >= 1
 
 
 def is_rate(value: object) -> bool:
@@ -48,7 +47,3 @@ def is_rate(value: object) -> bool:
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a number, and not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_percent(rate: object) -> TypeGuard[float]:
-    return is_number(rate) and 1 < rate < 100

@@ -11,14 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tf_lottery.core.blocks import (
-    Block,
-    blocks_by_path,
-    mask_of_blocks,
-    mask_of_weights,
-)
+from tf_lottery.core.arrays import Mask
+from tf_lottery.core.blocks import blocks_by_path, mask_of_blocks, mask_of_weights
 from tf_lottery.core.choices import check_control
-from tf_lottery.core.masks import Mask, Masks
+from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.ticket import Ticket
 
@@ -152,11 +148,7 @@ NAMES: dict[str, Control] = {
 
 
 def get(control: str | Control) -> Control:
-    """The control of that name; a callable is returned as it is.
-
-    Raises:
-        ValueError: An unknown name.
-    """
+    """The control of that name; a callable is returned as it is."""
     check_control(control)
     return NAMES[control] if isinstance(control, str) else control
 
@@ -167,23 +159,17 @@ def unchanged(ticket: Ticket, control: Ticket) -> list[str]:
     The mask is the same, and so are the starting values of the weights that it keeps.
     `reinit` does not change a layer with a constant initialiser, and `shuffle` does
     not change a dense layer.
-
-    Args:
-        ticket: The ticket.
-        control: The ticket that the control returned.
     """
-    return [path for path in ticket.masks if _is_equal(path, ticket, control)]
+    return [
+        path
+        for path, mask in ticket.masks.items()
+        if np.array_equal(mask, control.masks[path])
+        and np.array_equal(ticket.state[path][mask], control.state[path][mask])
+    ]
 
 
 def _control(ticket: Ticket, masks: Masks, state: State, step: int = 0) -> Ticket:
-    return Ticket(
-        masks,
-        state,
-        step,
-        ticket.round,
-        plan=ticket.plan,
-        architecture=ticket.architecture,
-    )
+    return Ticket(masks, state, step, ticket.round, ticket.plan, ticket.architecture)
 
 
 def _drawn(name: str, context: Context) -> State:
@@ -196,23 +182,17 @@ def _drawn(name: str, context: Context) -> State:
 
 
 def _shuffled(ticket: Ticket, seed: int) -> Masks:
-    shapes, plan = ticket.masks.shapes, ticket.plan
-    blocks = blocks_by_path(shapes, plan.block_size) if plan else {}
-    return Masks(
-        {
-            path: _permuted(path, mask, blocks.get(path), seed)
-            for path, mask in ticket.masks.items()
-        }
-    )
-
-
-def _permuted(path: str, mask: Mask, block: Block | None, seed: int) -> Mask:
-    if block:
-        mask = mask_of_blocks(path, mask, block)
-    generator = np.random.default_rng([seed, zlib.crc32(path.encode())])
-    # Flat: `permutation` moves whole rows, and a scalar would become a range.
-    permuted = generator.permutation(mask.flatten()).reshape(mask.shape)
-    return mask_of_weights(permuted, block) if block else permuted
+    plan, shuffled = ticket.plan, dict(ticket.masks)
+    blocks = blocks_by_path(ticket.masks.shapes, plan.block_size) if plan else {}
+    for path, block in blocks.items():
+        shuffled[path] = mask_of_blocks(path, shuffled[path], block)
+    for path, mask in shuffled.items():
+        generator = np.random.default_rng([seed, zlib.crc32(path.encode())])
+        # Flat: `permutation` moves whole rows, and a scalar would become a range.
+        shuffled[path] = generator.permutation(mask.flatten()).reshape(mask.shape)
+    for path, block in blocks.items():
+        shuffled[path] = mask_of_weights(shuffled[path], block)
+    return Masks(shuffled)
 
 
 def _check_known(ticket: Ticket, masks: Masks) -> None:
@@ -234,10 +214,3 @@ def _zeros(state: State, masks: Mapping[str, Mask]) -> float:
     kept = sum(int(np.count_nonzero(mask)) for mask in masks.values())
     nonzero = sum(int(np.count_nonzero(state[p][masks[p]])) for p in masks)
     return 1 - nonzero / kept if kept else 0.0
-
-
-def _is_equal(path: str, ticket: Ticket, control: Ticket) -> bool:
-    mask = ticket.masks[path]
-    return np.array_equal(mask, control.masks[path]) and bool(
-        np.array_equal(ticket.state[path][mask], control.state[path][mask])
-    )

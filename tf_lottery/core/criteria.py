@@ -30,8 +30,8 @@ def initial_magnitude(ticket: Ticket, outcome: Outcome) -> Scores:
 
 def magnitude_increase(ticket: Ticket, outcome: Outcome) -> Scores:
     """Scores |w at the end| - |w at the start|."""
-    start = ticket.state
-    return {p: np.abs(outcome.weights[p]) - np.abs(start[p]) for p in ticket.masks}
+    start, end = ticket.state, outcome.weights
+    return {path: np.abs(end[path]) - np.abs(start[path]) for path in ticket.masks}
 
 
 def movement(ticket: Ticket, outcome: Outcome) -> Scores:
@@ -57,10 +57,6 @@ NAMES: dict[str, Criterion] = {
 
 
 def get(criterion: str | Criterion) -> Criterion:
-    """The criterion of that name; a callable is returned as it is.
-
-    Raises:
-        ValueError: An unknown name.
-    """
+    """The criterion of that name; a callable is returned as it is."""
     check_criterion(criterion)
     return NAMES[criterion] if isinstance(criterion, str) else criterion

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tf_lottery.core.masks import Mask
-
-Array = NDArray[Any]
+from tf_lottery.core.arrays import Array, Mask, distinct
 
 _CHUNK = 2**20  # values
 _LARGEST_RANK = 32  # of NumPy 1
@@ -24,13 +21,9 @@ _TYPES = {
 
 
 class Entry(NamedTuple):
-    """The description of an array in a file.
+    """The description of an array in a file, with the digest of its stored bytes.
 
-    Attributes:
-        encoding: "bits", "survivors", "constant" or "dense".
-        dtype: The name of its type, see `dtype_of`.
-        shape: Its shape.
-        sha256: The digest of its stored bytes.
+    `encoding` is "bits", "survivors", "constant" or "dense".
     """
 
     encoding: str
@@ -39,57 +32,40 @@ class Entry(NamedTuple):
     sha256: str
 
 
-class Encoded:
-    """An array in the form in which it is stored.
+class Stored(NamedTuple):
+    """An array in the form in which it is stored, and the type's name in safetensors.
 
-    Args:
-        array: Any array of numbers.
-        mask: True where the array may differ from zero.
-
-    Attributes:
-        dtype: The stored type, by its name in safetensors.
-        shape: The stored shape.
-        alignment: The position of the first byte must be a multiple of this.
+    The position of its first byte must be a multiple of `alignment`.
     """
 
-    def __init__(self, array: Array, mask: Mask | None = None) -> None:
-        is_of_ml_dtypes = array.dtype.isbuiltin == 2
-        if array.dtype.kind not in "biufc" and not is_of_ml_dtypes:
-            raise TypeError(
-                f"A file can only hold arrays of numbers. Received: {array.dtype}."
-            )
-        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        encoding, shape, self._chunks = _encode(array, mask)
-        stored = np.dtype("u1") if encoding == "bits" else array.dtype
-        self.dtype, self.shape, self.alignment = "U8", shape, 1
-        if stored.name in _TYPES:
-            self.dtype, self.alignment = _TYPES[stored.name], stored.itemsize
-        else:  # as bytes, which every reader knows
-            self.shape = [math.prod(shape) * stored.itemsize]
-        self._entry = Entry(encoding, array.dtype.name, list(array.shape), "")
-        self._sha = hashlib.sha256()
+    encoding: str
+    dtype: str
+    shape: list[int]
+    alignment: int
+    chunks: Iterator[Array]
 
-    def __iter__(self) -> Iterator[memoryview]:
-        """The bytes, a few at a time."""
-        for chunk in self._chunks:
-            stored = np.ascontiguousarray(chunk).view(np.uint8).data
-            self._sha.update(stored)
-            yield stored
 
-    def entry(self) -> Entry:
-        """The description of the array, after its bytes were iterated."""
-        return self._entry._replace(sha256=self._sha.hexdigest())
+def stored(array: Array, mask: Mask | None = None) -> Stored:
+    """The stored form of an array of numbers, which may differ from 0 in the mask."""
+    is_of_ml_dtypes = array.dtype.isbuiltin == 2
+    if array.dtype.kind not in "biufc" and not is_of_ml_dtypes:
+        raise TypeError(
+            f"A file can only hold arrays of numbers. Received: {array.dtype}."
+        )
+    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    encoding, shape, chunks = _encode(array, mask)
+    kind = np.dtype("u1") if encoding == "bits" else array.dtype
+    if kind.name in _TYPES:
+        return Stored(encoding, _TYPES[kind.name], shape, kind.itemsize, chunks)
+    # As bytes, which every reader knows.
+    return Stored(encoding, "U8", [math.prod(shape) * kind.itemsize], 1, chunks)
 
 
 def size_of(entry: Entry, mask: Mask | None) -> int:
     """How many bytes an array has in a file.
 
-    Args:
-        entry: Its description in the file, which may be wrong in any way.
-        mask: The mask of its survivors.
-
     Raises:
-        ValueError: The description cannot be right.
+        ValueError: The description of the array, from the file, cannot be right.
     """
     encoding, dtype, shape = entry.encoding, dtype_of(entry.dtype), entry.shape
     counts = all(type(length) is int and length >= 0 for length in shape)
@@ -110,11 +86,7 @@ def size_of(entry: Entry, mask: Mask | None) -> int:
 
 
 def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
-    """The array of an entry, from its stored bytes; `size_of` is their number.
-
-    Raises:
-        ValueError: The checksum differs.
-    """
+    """The array of an entry, from its stored bytes; `size_of` is their number."""
     if hashlib.sha256(stored.data).hexdigest() != entry.sha256:
         raise ValueError("its checksum differs, or it was replaced while it was read")
     if entry.encoding == "bits":
@@ -130,34 +102,8 @@ def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
     return array
 
 
-def compact(array: Array) -> Array:
-    """The array or, if all its values are equal, a read-only view of one value."""
-    if array.size < 2 or array.dtype == object:
-        return array
-    rows = bits(array)
-    if (rows[0] != rows[-1]).any() or not (rows == rows[0]).all():
-        return array
-    return np.broadcast_to(array.reshape(-1)[0].copy(), array.shape)
-
-
-def distinct(array: Array) -> Array:
-    """The array without repetitions of a view: one value for a view of `compact`."""
-    once = (slice(0, 1) if stride == 0 else slice(None) for stride in array.strides)
-    return array[(*once, ...)]
-
-
-def bits(array: Array) -> Array:
-    """The bits of each value as a row of integers, which differ for 0.0 and -0.0."""
-    flat = np.ascontiguousarray(array).reshape(-1)
-    return flat.view(f"u{min(flat.itemsize, 8)}").reshape(array.size, -1)
-
-
 def dtype_of(name: str) -> np.dtype[Any]:
-    """The type with that name, including those of ml_dtypes (bfloat16).
-
-    Raises:
-        ValueError: There is no such type.
-    """
+    """The type with that name, including those of ml_dtypes (bfloat16)."""
     try:
         found: np.dtype[Any] = np.dtype(name)
     except TypeError:

@@ -7,74 +7,55 @@ which field it is, what it must be and what was received; the caller adds the fi
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tf_lottery.core.checks import is_number
+
 Kind = Callable[[str, Any], None]
 
-_LARGEST = 2**63  # no count, step or seed is larger
+_LARGEST = 2**63  # every count, step and seed is smaller
 
 
-def whole(where: str, value: Any) -> None:
-    """An integer >= 0; a bool is not one."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or not 0 <= value <= _LARGEST:
-        _fail(where, "must be an integer >= 0", value)
+def _kind(must: str, holds: Callable[[Any], bool]) -> Kind:
+    def check(where: str, value: Any) -> None:
+        if not holds(value):
+            raise ValueError(f"`{where}` {must}. Received: {_short(value)}")
+
+    return check
 
 
-def number(where: str, value: Any) -> None:
-    """A finite number."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not -_LARGEST <= value <= _LARGEST:
-        _fail(where, "must be a finite number", value)
-
-
-def boolean(where: str, value: Any) -> None:
-    """True or false."""
-    if not isinstance(value, bool):
-        _fail(where, "must be true or false", value)
-
-
-def text(where: str, value: Any) -> None:
-    """Text of any length."""
-    if not isinstance(value, str):
-        _fail(where, "must be text", value)
-
-
-def name(where: str, value: Any) -> None:
-    """Text that is not empty and has no control characters."""
-    if not isinstance(value, str) or not value or not value.isprintable():
-        _fail(where, "must be a name without control characters", value)
+whole = _kind(
+    "must be an integer >= 0",
+    lambda v: is_number(v) and isinstance(v, int) and 0 <= v < _LARGEST,
+)
+number = _kind(
+    "must be a finite number", lambda v: is_number(v) and -_LARGEST <= v <= _LARGEST
+)
+boolean = _kind("must be true or false", lambda v: isinstance(v, bool))
+text = _kind("must be text", lambda v: isinstance(v, str))
+name = _kind(
+    "must be a name without control characters",
+    lambda v: isinstance(v, str) and v != "" and v.isprintable(),
+)
+mapping = _kind("must be an object", lambda v: isinstance(v, Mapping))
+_list = _kind("must be a list", lambda v: isinstance(v, list | tuple))
 
 
 def anything(where: str, value: Any) -> None:
     """Any value."""
 
 
-def mapping(where: str, value: Any) -> None:
-    """An object with any values."""
-    if not isinstance(value, Mapping):
-        _fail(where, "must be an object", value)
-
-
 def optional(kind: Kind) -> Kind:
     """The kind, or null."""
-
-    def check_optional(where: str, value: Any) -> None:
-        if value is not None:
-            kind(where, value)
-
-    return check_optional
+    return lambda where, value: None if value is None else kind(where, value)
 
 
-def either(*kinds: Kind) -> Kind:
-    """One of several kinds."""
+def either(first: Kind, second: Kind) -> Kind:
+    """One of two kinds; the error is that of the second one."""
 
     def check_either(where: str, value: Any) -> None:
-        errors = []
-        for kind in kinds:
-            try:
-                return kind(where, value)
-            except ValueError as error:
-                errors.append(error)
-        raise errors[-1]
+        try:
+            first(where, value)
+        except ValueError:
+            second(where, value)
 
     return check_either
 
@@ -83,11 +64,11 @@ def list_of(kind: Kind, length: int | None = None) -> Kind:
     """A list whose items are of a kind."""
 
     def check_list(where: str, value: Any) -> None:
-        if not isinstance(value, list | tuple) or (
-            length is not None and len(value) != length
-        ):
-            of = "" if length is None else f" of {length}"
-            _fail(where, f"must be a list{of}", value)
+        _list(where, value)
+        if length is not None and len(value) != length:
+            raise ValueError(
+                f"`{where}` must be a list of {length}. Received: {_short(value)}"
+            )
         for index, each in enumerate(value):
             kind(f"{where}[{index}]", each)
 
@@ -105,12 +86,17 @@ def each(kind: Kind) -> Kind:
     return check_each
 
 
-def record(kinds: Mapping[str, Kind], more: Mapping[str, Kind] | None = None) -> Kind:
-    """An object with these fields, and no others.
+def record(
+    kinds: Mapping[str, Kind],
+    more: Mapping[str, Kind] | None = None,
+    others: Kind | None = None,
+) -> Kind:
+    """An object with these fields.
 
     Args:
         kinds: The fields that it must have.
         more: The fields that it may have.
+        others: The kind of all other fields; None: it may not have others.
     """
     known = {**kinds, **(more or {})}
 
@@ -118,30 +104,16 @@ def record(kinds: Mapping[str, Kind], more: Mapping[str, Kind] | None = None) ->
         mapping(where, value)
         if missing := [key for key in kinds if key not in value]:
             raise ValueError(f"`{where}` lacks {', '.join(map(repr, missing))}")
-        if unknown := [key for key in value if key not in known]:
+        unknown = [key for key in value if key not in known]
+        if unknown and not others:
             raise ValueError(
                 f"`{where}` has {', '.join(map(_short, unknown))}, which this version "
                 "of tf_lottery does not know"
             )
         for key, one in value.items():
-            known[key](f"{where}.{key}", one)
+            known.get(key, others or anything)(f"{where}.{key}", one)
 
     return check_record
-
-
-def at_least(kinds: Mapping[str, Kind], more: Mapping[str, Kind]) -> Kind:
-    """An object like `record`, which may have any other fields, too."""
-
-    def check_at_least(where: str, value: Any) -> None:
-        mapping(where, value)
-        others = {key: anything for key in value if key not in kinds}
-        record(kinds, {**others, **more})(where, value)
-
-    return check_at_least
-
-
-def _fail(where: str, must: str, value: Any) -> None:
-    raise ValueError(f"`{where}` {must}. Received: {_short(value)}")
 
 
 def _short(value: Any) -> str:

@@ -13,16 +13,12 @@ _sentence = contextvars.ContextVar("_sentence", default="")
 def keeping(run_dir: PathLike | None) -> Iterator[None]:
     """Sets the sentence while a search runs; of nested searches, the outermost does.
 
-    Args:
-        run_dir: Where the search writes; None if the directory is temporary.
+    `run_dir` is None if the directory is temporary.
     """
-    if _sentence.get():
-        yield
-        return
     found = " Nothing is kept: pass `run_dir` to be able to continue."
     if run_dir is not None:
         found = f" What is finished is kept in {str(run_dir)!r}."
-    token = _sentence.set(found)
+    token = _sentence.set(_sentence.get() or found)
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 # Reading JSON takes up to thirty times its length in memory.
 LONGEST = 2**24
 ALIGNMENT = 8  # of the first array, and so of all
-_LENGTH = 8  # bytes, before the header
+LENGTH = 8  # bytes, before the header
 _METADATA = "__metadata__"
 _CONTENT, _DIGEST = "tf_lottery", "sha256"
 _NO_DIGEST = "0" * 64
@@ -25,20 +25,10 @@ _NO_DIGEST = "0" * 64
 Spans = dict[str, tuple[int, int]]
 
 
-def start_of_arrays(length: int) -> int:
-    """Where the first array begins, after a header of that length."""
-    return _LENGTH + length
-
-
 def written(tensors: Mapping[str, Any], content: Mapping[str, Any]) -> bytes:
-    """A header.
+    """A header of `content`, plain values.
 
-    Args:
-        tensors: The type, shape and offsets of each array, in the order of the file.
-        content: The content of the file, as plain values.
-
-    Raises:
-        ValueError: The header would be too long to be read again.
+    `tensors` has type, shape and offsets of each array, in the order of the file.
     """
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
     # The digest comes first: only its own zeros can be replaced by it.
@@ -57,7 +47,7 @@ def written(tensors: Mapping[str, Any], content: Mapping[str, Any]) -> bytes:
 def write(file: BinaryIO, header: bytes, length: int) -> None:
     """Writes a header into the first `length` bytes, which were left for it."""
     file.seek(0)
-    file.write(length.to_bytes(_LENGTH, "little"))
+    file.write(length.to_bytes(LENGTH, "little"))
     file.write(header.ljust(length))
 
 
@@ -69,9 +59,9 @@ def read(file: BinaryIO) -> tuple[dict[str, Any], Spans, str]:
             not of tf_lottery. Nothing larger than the file was allocated.
     """
     size = os.fstat(file.fileno()).st_size
-    start = file.read(_LENGTH)
+    start = file.read(LENGTH)
     length = int.from_bytes(start, "little")
-    if len(start) < _LENGTH or length > min(size - _LENGTH, LONGEST):
+    if len(start) < LENGTH or length > min(size - LENGTH, LONGEST):
         raise ValueError("it does not begin with the length of its header")
     text = file.read(length)
     header = json.loads(text)
@@ -80,7 +70,7 @@ def read(file: BinaryIO) -> tuple[dict[str, Any], Spans, str]:
     if _digest(text.replace(digest, _NO_DIGEST.encode(), 1).rstrip()) != digest:
         raise ValueError("the checksum of its header differs")
     content = json.loads(metadata[_CONTENT])
-    spans = _spans(header, start_of_arrays(length), size)
+    spans = _spans(header, LENGTH + length, size)
     return dict(content.items()), spans, digest.decode()
 
 

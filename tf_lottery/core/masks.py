@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Mask = NDArray[np.bool_]
+from tf_lottery.core.arrays import Lazy, Mask
 
 
 class Masks(Mapping[str, Mask]):
@@ -122,35 +122,19 @@ class Masks(Mapping[str, Mask]):
         return f"Masks({len(self)} weights, density {self.density:.4f})"
 
 
-class MaskedWeights(Mapping[str, NDArray[Any]]):
-    """The weights of a state under masks, each computed when it is accessed.
-
-    Args:
-        state: Weights by path; names with a colon are not weights, and are left out.
-        masks: Removed weights become 0. An array without a mask stays as it is.
-    """
-
-    def __init__(self, state: Mapping[str, NDArray[Any]], masks: Masks) -> None:
-        self._state = state
-        self._masks = masks
-        self._names = dict.fromkeys(name for name in state if ":" not in name)
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        if name not in self._names:
-            raise KeyError(name)
-        return masked(self._state[name], self._masks.get(name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
 def masked(array: NDArray[Any], mask: Any) -> NDArray[Any]:
     """The array with +0.0 where the mask is False; without a mask, the array."""
     # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
     return array if mask is None else np.where(mask, array, array.dtype.type(0))
+
+
+def masked_weights(state: Mapping[str, NDArray[Any]], masks: Masks) -> Lazy:
+    """The weights of a state, each masked when it is accessed.
+
+    Names with a colon are not weights, and are left out.
+    """
+    names = (name for name in state if ":" not in name)
+    return Lazy(names, lambda name: masked(state[name], masks.get(name)))
 
 
 def _fraction(kept: int, size: int) -> float:

@@ -6,15 +6,12 @@ replaced by a position: the first layer of a class among its neighbours is `dens
 second one `dense_1`, in the order of the model. Names that a user gave stay.
 """
 
+import fnmatch
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-_HEADS = (
-    "",
-    "forward_",
-    "backward_",
-    "quant_",
-)  # of wrappers that are named after their layer
+# Of wrappers that are named after their layer.
+_HEADS = ("", "forward_", "backward_", "quant_")
 _MODELS = ("Functional", "Sequential", "Model")
 
 
@@ -70,11 +67,11 @@ def _say_sizes(
     bases: Sequence[tuple[str, str | None]], sizes: Iterable[Collection[int]]
 ) -> set[str]:
     """The numbered names that all end in a size of their thing."""
-    pairs = list(zip(bases, sizes, strict=True))
+    pairs = zip(bases, sizes, strict=True)
     others = {
         base for (name, base), of in pairs if base and _number(name, base) not in of
     }
-    return {base for (_, base), _ in pairs if base} - others
+    return {base for _, base in bases if base} - others
 
 
 def _number(name: str, base: str) -> int:
@@ -100,6 +97,14 @@ def unique(name: str, taken: Collection[str]) -> str:
         number += 1
         candidate = f"{name}_{number}"
     return candidate
+
+
+def matches(key: str, path: str) -> bool:
+    """Whether a key is the path of a weight, a path above it, or a pattern of one."""
+    parts = path.split("/")
+    above = ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+    # The name itself first: a layer may be called `a[0]`, which is also a pattern.
+    return key in above or any(fnmatch.fnmatchcase(name, key) for name in above)
 
 
 def _bases(kind: str) -> list[str]:

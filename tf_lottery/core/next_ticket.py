@@ -32,9 +32,7 @@ def prune_ticket(ticket: Ticket, outcome: Outcome, plan: Plan) -> Ticket:
     number = ticket.round + 1
     check_masks(masks, ticket.masks, number, plan)
     step, state = starting_point(ticket, outcome, plan)
-    return Ticket(
-        masks, state, step, number, plan=plan, architecture=ticket.architecture
-    )
+    return Ticket(masks, state, step, number, plan, ticket.architecture)
 
 
 def _pruned(ticket: Ticket, outcome: Outcome, plan: Plan) -> Masks:

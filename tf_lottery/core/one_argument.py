@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -14,17 +14,18 @@ _OF_FIT = ("x", "y", "sample_weight")
 def data_are_one_argument(
     function: Callable[Parameters, Result],
 ) -> Callable[Parameters, Result]:
-    """Decorates a function that takes all data in one argument, `dataset`.
-
-    Raises:
-        TypeError: The function was called with data in several arguments.
-    """
+    """Decorates a function whose argument `dataset` must have all data."""
     after = list(inspect.signature(function).parameters).index("dataset") + 1
 
     @functools.wraps(function)
     def called(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         apart = [f"`{name}`" for name in _OF_FIT if name in kwargs]
-        apart += [type(each).__name__ for each in args[after:] if _may_be_labels(each)]
+        # What has a length, and is not text, may be labels.
+        apart += [
+            type(each).__name__
+            for each in args[after:]
+            if not isinstance(each, str) and hasattr(each, "__len__")
+        ]
         if apart:
             raise TypeError(
                 "Data must be one argument, `dataset`. Received: in addition "
@@ -33,7 +34,3 @@ def data_are_one_argument(
         return function(*args, **kwargs)
 
     return called
-
-
-def _may_be_labels(value: Any) -> bool:
-    return not isinstance(value, str) and hasattr(value, "__len__")

@@ -23,15 +23,14 @@ def _curves(where: str, value: Any) -> None:
 
 
 # The fields of an outcome in a file; null stands for NaN.
-RECORD = fields.record(
-    {
-        "best_step": fields.whole,
-        "last_step": fields.whole,
-        "metrics": fields.each(fields.optional(fields.number)),
-        "curves": _curves,
-        "seconds": fields.number,
-    }
-)
+_KINDS = {
+    "best_step": fields.whole,
+    "last_step": fields.whole,
+    "metrics": fields.each(fields.optional(fields.number)),
+    "curves": _curves,
+    "seconds": fields.number,
+}
+RECORD = fields.record(_KINDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +63,7 @@ class Outcome:
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], **arrays: Any) -> "Outcome":
-        """The outcome of such a record, with its arrays.
-
-        Raises:
-            ValueError: A field that is missing, unknown or of the wrong type.
-        """
+        """The outcome of such a record, which is checked, with its arrays."""
         RECORD("outcome", record)
         values = dict(record)
         values["metrics"] = {k: _number(v) for k, v in record["metrics"].items()}
@@ -80,13 +75,9 @@ class Outcome:
 
     def record(self) -> dict[str, Any]:
         """Everything except the arrays, as plain values."""
-        return {
-            "best_step": self.best_step,
-            "last_step": self.last_step,
-            "metrics": dict(self.metrics),
-            "curves": {name: list(values) for name, values in self.curves.items()},
-            "seconds": self.seconds,
-        }
+        curves = {name: list(values) for name, values in self.curves.items()}
+        plain = {"metrics": dict(self.metrics), "curves": curves}
+        return {name: getattr(self, name) for name in _KINDS} | plain
 
 
 def _number(value: Any) -> Any:

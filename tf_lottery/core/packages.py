@@ -7,10 +7,5 @@ KNOWN = (
 
 
 def is_known(module: str) -> bool:
-    """Whether the module with this full name belongs to one of these packages.
-
-    Example:
-        >>> is_known("tf_keras.src.layers"), is_known("keras_of_mine")
-        (True, False)
-    """
+    """Whether a module belongs to one of these packages: `keras_of_mine` does not."""
     return module.partition(".")[0] in KNOWN

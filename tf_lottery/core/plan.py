@@ -3,8 +3,8 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,24 +20,18 @@ from tf_lottery.core.choices import (
     SCOPES,
     name_of_control,
 )
-from tf_lottery.core.plan_checks import check_plan
-from tf_lottery.core.plan_controls import (
-    asks_for,
-    checked_controls,
-    checked_rounds,
-    count,
-    trainings,
-)
-from tf_lottery.core.plan_field import about
+from tf_lottery.core.naming import matches
+from tf_lottery.core.plan_checks import check_plan, checked_controls, checked_rounds
+from tf_lottery.core.plan_field import plan_field
 from tf_lottery.core.plan_survivors import groups_at
-from tf_lottery.core.rates import matches
 from tf_lottery.core.seeds import derive
-from tf_lottery.core.steps import Length, normalized, to_steps
+from tf_lottery.core.steps import Length, Lengths, normalized, to_steps
 
 BATCH_SIZE = 32  # of arrays, as in Keras
-# How much is trained, and how it is judged: no training depends on these.
-_EXTENT = ("rounds", "controls", "control_rounds", "control_replicates", "replicates")
-_JUDGEMENT = ("monitor", "mode", "tolerance")
+_OF_NO_TRAINING = (  # but of how much is trained, and how it is judged
+    *("rounds", "controls", "control_rounds", "control_replicates", "replicates"),
+    *("monitor", "mode", "tolerance"),
+)
 
 
 @dataclass(frozen=True)
@@ -96,68 +90,45 @@ class Plan:
         '0.036'
     """
 
-    rounds: int = field(
-        default=15, metadata=about("whole", "times that weights are pruned")
+    rounds: int = plan_field(15, "whole", "times that weights are pruned")
+    epochs: int = plan_field(1, "whole", "length of a training in epochs")
+    steps: int | None = plan_field(
+        None, "count", "length of a training in steps, instead"
     )
-    epochs: int = field(
-        default=1, metadata=about("whole", "length of a training in epochs")
+    steps_per_epoch: int | None = plan_field(None, "count", "as in Keras fit")
+    batch_size: int | None = plan_field(None, "count", "for recipes that give arrays")
+    evaluate_every: int | None = plan_field(
+        None, "count", "steps between validation passes"
     )
-    steps: int | None = field(
-        default=None, metadata=about("count", "length of a training in steps, instead")
+    pruning_rate: float = plan_field(0.2, "number", "fraction of the survivors, 0 to 1")
+    layer_rates: Mapping[str, float] = plan_field(
+        dict, "rates", "like logits=0.1,block1/*=0"
     )
-    steps_per_epoch: int | None = field(
-        default=None, metadata=about("count", "as in Keras fit")
+    scope: str = plan_field("layerwise", "name", "what is ranked together", SCOPES)
+    criterion: str | Callable[..., Any] = plan_field(
+        "magnitude", "name", "what scores weights", CRITERIA
     )
-    batch_size: int | None = field(
-        default=None, metadata=about("count", "for recipes that give arrays")
+    block_size: tuple[int, int] = plan_field(
+        (1, 1), "pair", "units,inputs of a block, like 1,4"
     )
-    evaluate_every: int | None = field(
-        default=None, metadata=about("count", "steps between validation passes")
+    rewind_to: Length = plan_field(0, "length", "a step, or like 500it or 2ep")
+    retrain: str = plan_field("rewind", "name", "from where to train again", RETRAIN)
+    monitor: str | None = plan_field(
+        None, "score", "the score that decides: val_accuracy"
     )
-    pruning_rate: float = field(
-        default=0.2, metadata=about("number", "fraction of the survivors, 0 to 1")
+    mode: str = plan_field("auto", "name", "which score is better", MODES)
+    tolerance: float = plan_field(
+        0.0, "number", "how much worse than dense still matches"
     )
-    layer_rates: Mapping[str, float] = field(
-        default_factory=dict, metadata=about("rates", "like logits=0.1,block1/*=0")
+    controls: tuple[str | Callable[..., Any], ...] = plan_field(
+        (), "names", f"of {', '.join(CONTROLS)}, like reinit,shuffle"
     )
-    scope: str = field(
-        default="layerwise", metadata=about("name", "what is ranked together", SCOPES)
+    control_rounds: Sequence[int] | Mapping[str, Sequence[int]] | None = plan_field(
+        None, "rounds", "like 3,7 or reinit=3,7,shuffle=7"
     )
-    criterion: str | Callable[..., Any] = field(
-        default="magnitude", metadata=about("name", "what scores weights", CRITERIA)
-    )
-    block_size: tuple[int, int] = field(
-        default=(1, 1), metadata=about("pair", "units,inputs of a block, like 1,4")
-    )
-    rewind_to: Length = field(
-        default=0, metadata=about("length", "a step, or like 500it or 2ep")
-    )
-    retrain: str = field(
-        default="rewind", metadata=about("name", "from where to train again", RETRAIN)
-    )
-    monitor: str | None = field(
-        default=None, metadata=about("score", "the score that decides: val_accuracy")
-    )
-    mode: str = field(
-        default="auto", metadata=about("name", "which score is better", MODES)
-    )
-    tolerance: float = field(
-        default=0.0, metadata=about("number", "how much worse than dense still matches")
-    )
-    controls: tuple[str | Callable[..., Any], ...] = field(
-        default=(),
-        metadata=about("names", f"of {', '.join(CONTROLS)}, like reinit,shuffle"),
-    )
-    control_rounds: Sequence[int] | Mapping[str, Sequence[int]] | None = field(
-        default=None, metadata=about("rounds", "like 3,7 or reinit=3,7,shuffle=7")
-    )
-    control_replicates: int = field(
-        default=1, metadata=about("whole", "how often each control is drawn")
-    )
-    replicates: int = field(
-        default=1, metadata=about("whole", "how often the search is repeated")
-    )
-    seed: int = field(default=0, metadata=about("whole", "an integer"))
+    control_replicates: int = plan_field(1, "whole", "how often each control is drawn")
+    replicates: int = plan_field(1, "whole", "how often the search is repeated")
+    seed: int = plan_field(0, "whole", "an integer")
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -175,24 +146,17 @@ class Plan:
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> "Plan":
-        """The plan of a call whose arguments include fields of a plan.
-
-        Args:
-            arguments: Values by name, such as `locals()`. Other names are ignored.
-        """
+        """The plan of a call's arguments, such as `locals()`; others are ignored."""
         names = (each.name for each in dataclasses.fields(cls))
         return cls(**{name: arguments[name] for name in names if name in arguments})
 
     def __hash__(self) -> int:
         return hash(
-            tuple(_hashable(getattr(self, f.name)) for f in dataclasses.fields(self))
+            (self.rounds, self.epochs, self.steps, self.pruning_rate, self.seed)
         )
 
     def of_replicate(self, number: int) -> "Plan":
-        """The plan of a replicate: this plan with another seed.
-
-        A search with that plan gives the same tickets.
-        """
+        """The plan of a search that gives the tickets of a replicate alone."""
         if number == 0:
             return self
         seed = derive(self.seed, "replicate", number)
@@ -200,39 +164,49 @@ class Plan:
 
     def controlled(self, number: int) -> list[str | Callable[..., Any]]:
         """The controls of the ticket of a round."""
-        chosen: Any = self.control_rounds
-        if isinstance(chosen, Mapping):
-            names = {name_of_control(control): control for control in self.controls}
-            return [names[n] for n, rounds in chosen.items() if number in rounds]
-        is_chosen = number > 0 if chosen is None else number in chosen
-        return list(self.controls) if is_chosen else []
+        rounds = self._controlled_rounds()
+        return [c for c in self.controls if number in rounds[name_of_control(c)]]
 
     def trainings(self) -> list[tuple[int, str | None, int]]:
         """All trainings of a replicate: (round, control, draw) of each."""
-        return trainings(self)
+        rounds = range(self.rounds + 1)
+        tickets: list[tuple[int, str | None, int]] = [(n, None, 0) for n in rounds]
+        return tickets + [
+            (number, name_of_control(control), draw)
+            for number in rounds
+            for control in self.controlled(number)
+            for draw in range(self.control_replicates)
+        ]
 
     def asks_for(self, round: int, control: str | None = None, draw: int = 0) -> bool:
         """Whether a replicate has this training."""
-        return asks_for(self, round, control, draw)
+        if control is None:
+            return 0 <= round <= self.rounds and draw == 0
+        rounds = self._controlled_rounds().get(control, ())
+        return round in rounds and 0 <= draw < self.control_replicates
 
     def count(self) -> int:
-        """The number of trainings of all replicates."""
-        return self.replicates * count(self)
+        """The number of trainings of all replicates, whose list may be very long.
+
+        Example:
+            >>> Plan(rounds=10**9, controls="reinit").count()
+            2000000001
+        """
+        controlled = sum(map(len, self._controlled_rounds().values()))
+        controls = controlled * self.control_replicates
+        return self.replicates * (self.rounds + 1 + controls)
 
     def last_step(self, steps_per_epoch: int) -> int:
         """The optimizer step at which a training ends."""
         return self.steps or self.epochs * steps_per_epoch
 
-    def rewind_step(self, steps_per_epoch: int) -> int:
-        """The optimizer step to which weights are rewound after pruning."""
-        return to_steps(self.rewind_to, steps_per_epoch)
+    def lengths(self, steps_per_epoch: int) -> Lengths:
+        """The lengths of its trainings on data with so many steps per epoch."""
+        rewind = to_steps(self.rewind_to, steps_per_epoch)
+        return Lengths(steps_per_epoch, self.last_step(steps_per_epoch), rewind)
 
     def rates(self, paths: Mapping[str, Any]) -> dict[str, float]:
-        """The pruning rate of each weight path.
-
-        Raises:
-            ValueError: A key of `layer_rates` matches no path.
-        """
+        """The pruning rate of each weight path; all `layer_rates` must match one."""
         unmatched = [
             k for k in self.layer_rates if not any(matches(k, p) for p in paths)
         ]
@@ -283,13 +257,10 @@ class Plan:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Plan":
-        """The plan that `to_json` wrote.
+        """The plan that `to_json` wrote; the types of its fields are checked.
 
         A callable of the user's is imported only when it is called: a plan may come
         from anyone's file.
-
-        Raises:
-            ValueError: A field is missing, unknown or of the wrong type.
         """
         _RECORD("plan", values)
         values = dict(values)
@@ -297,14 +268,18 @@ class Plan:
         values["controls"] = tuple(map(function_of, values.get("controls", ())))
         return cls(**values)
 
+    def _controlled_rounds(self) -> dict[str, Collection[int]]:
+        """The rounds that have each control."""
+        chosen = self.control_rounds
+        if isinstance(chosen, Mapping):
+            return {name: set(rounds) for name, rounds in chosen.items()}
+        every = range(1, self.rounds + 1) if chosen is None else set(chosen)
+        return {name_of_control(control): every for control in self.controls}
+
     def _training(self) -> dict[str, Any]:
         """The values that training depends on; equal choices have equal values."""
         values = self.to_json() | {"batch_size": self.batch_size or BATCH_SIZE}
-        return {
-            name: value
-            for name, value in values.items()
-            if name not in (*_EXTENT, *_JUDGEMENT)
-        }
+        return {name: values[name] for name in values if name not in _OF_NO_TRAINING}
 
     def _rate(self, path: str) -> float:
         keys = (key for key in self.layer_rates if matches(key, path))
@@ -316,12 +291,3 @@ class Plan:
 
 _KINDS = {each.name: each.metadata["kind"] for each in dataclasses.fields(Plan)}
 _RECORD = fields.record({"criterion": _KINDS["criterion"]}, _KINDS)
-
-
-def _hashable(value: Any) -> Any:
-    """A value with a hash, equal for equal values."""
-    if isinstance(value, Mapping):
-        return frozenset((key, _hashable(each)) for key, each in value.items())
-    if isinstance(value, tuple):
-        return tuple(map(_hashable, value))
-    return name_of(value) if callable(value) else value

@@ -1,5 +1,6 @@
-"""Metadata of the fields of a plan: help text, choices, and type in files."""
+"""The fields of a plan: default, type in files, help text and choices of each."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,7 +8,7 @@ from tf_lottery.core import fields
 
 _ROUNDS = fields.list_of(fields.whole)
 # Types in a file; `Plan` itself checks the values.
-KINDS = {
+_KINDS = {
     "whole": fields.whole,
     "count": fields.optional(fields.whole),
     "number": fields.number,
@@ -21,12 +22,16 @@ KINDS = {
 }
 
 
-def about(kind: str, text: str, choices: Iterable[str] = ()) -> dict[str, Any]:
-    """The metadata of a field of `Plan`.
+def plan_field(default: Any, kind: str, text: str, choices: Iterable[str] = ()) -> Any:
+    """A field of `Plan`.
 
     Args:
-        kind: Its type in a file, a key of `KINDS`.
+        default: Its default value, or a function that makes it.
+        kind: Its type in a file, a key of `_KINDS`.
         text: The help text of its flag.
         choices: All values that it can have; empty if there are others.
     """
-    return {"kind": KINDS[kind], "help": text, "choices": tuple(choices)}
+    about = {"kind": _KINDS[kind], "help": text, "choices": tuple(choices)}
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata=about)
+    return dataclasses.field(default=default, metadata=about)

@@ -20,11 +20,6 @@ def groups_at(
     The recurrence is `kept -= round(rate * kept)`, for each weight array or, with
     global scope, for all arrays together. Where weights are pruned in blocks, it
     counts blocks.
-
-    Args:
-        plan: The plan.
-        number: The number of the round.
-        shapes: The shapes of the weights by path.
     """
     blocks = blocks_by_path(shapes, plan.block_size)
     survivors = []
@@ -41,9 +36,9 @@ def miscount(plan: "Plan", number: int, masks: Masks) -> str:
     kept = masks.kept_by_layer()
     planned = groups_at(plan, number, masks.shapes)
     wrong = [
-        f"{sum(kept[path] for path in paths)} of {', '.join(paths)}, planned {count}"
+        f"{found} of {', '.join(paths)}, planned {count}"
         for paths, count in planned
-        if sum(kept[path] for path in paths) != count
+        if (found := sum(kept[path] for path in paths)) != count
     ]
     if not wrong:
         return ""

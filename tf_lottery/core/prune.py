@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.core.arrays import Mask
 from tf_lottery.core.blocks import (
     blocks_by_path,
     checked_block_size,
@@ -17,7 +18,9 @@ from tf_lottery.core.blocks import (
     mask_of_weights,
     scores_of_blocks,
 )
-from tf_lottery.core.masks import Mask, Masks
+from tf_lottery.core.checks import check_choice
+from tf_lottery.core.choices import SCOPES
+from tf_lottery.core.masks import Masks
 
 Scores = Mapping[str, NDArray[np.floating]]
 Rate = float | Mapping[str, float]
@@ -67,7 +70,11 @@ def prune(
     for path, block in blocks.items():
         pruned[path] = mask_of_blocks(path, pruned[path], block)
         arrays[path] = scores_of_blocks(arrays[path], block)
-    _check_numbers(pruned, arrays)
+    for path, mask in pruned.items():
+        if np.isnan(arrays[path][mask]).any():
+            raise ValueError(
+                f"The scores of {path!r} hold NaN, so its weights cannot be ranked."
+            )
     for group, group_rate in groups(rates, scope):
         pruned |= _drop({path: pruned[path] for path in group}, arrays, group_rate)
     for path, block in blocks.items():
@@ -93,12 +100,9 @@ def rates_by_path(masks: Mapping[str, object], rate: Rate) -> dict[str, float]:
 
 def groups(rates: Mapping[str, float], scope: str) -> list[tuple[list[str], float]]:
     """The paths that are ranked together, and the rate at which they lose weights."""
+    check_choice("scope", scope, SCOPES)
     if scope == "layerwise":
         return [([path], rate) for path, rate in rates.items()]
-    if scope != "global":
-        raise ValueError(
-            f'`scope` must be "layerwise" or "global". Received: scope={scope!r}.'
-        )
     by_rate: dict[float, list[str]] = {}
     for path, rate in rates.items():
         by_rate.setdefault(rate, []).append(path)
@@ -130,14 +134,6 @@ def _arrays(
                 f"Received: {arrays[path].shape}."
             )
     return arrays
-
-
-def _check_numbers(masks: Mapping[str, Mask], scores: Scores) -> None:
-    for path, mask in masks.items():
-        if np.isnan(scores[path][mask]).any():
-            raise ValueError(
-                f"The scores of {path!r} hold NaN, so its weights cannot be ranked."
-            )
 
 
 def _drop(masks: Mapping[str, Mask], scores: Scores, rate: float) -> dict[str, Mask]:

@@ -13,8 +13,7 @@ def not_finite(state: State, start: State) -> list[str]:
     return [
         name
         for name in state
-        if not is_finite(state[name])
-        and not (name in start and not is_finite(start[name]))
+        if not is_finite(state[name]) and (name not in start or is_finite(start[name]))
     ]
 
 

@@ -1,9 +1,24 @@
 """Lengths of training: optimizer steps, or epochs of a known number of steps."""
 
 import re
+from typing import NamedTuple
 
 Length = int | str
 _PATTERN = re.compile(r"(\d{1,18})(it|ep)")
+
+
+class Lengths(NamedTuple):
+    """Lengths of the trainings of a plan, in optimizer steps.
+
+    Attributes:
+        per_epoch: Of an epoch.
+        last: Of a training from the initialisation: its last step.
+        rewind: The step whose state returns after pruning.
+    """
+
+    per_epoch: int
+    last: int
+    rewind: int
 
 
 def check_length(name: str, length: Length) -> None:

@@ -8,19 +8,22 @@ Both are in one module because `Ticket.load` returns either.
 """
 
 import dataclasses
+import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tf_lottery.core import facade, ticket_file
+from tf_lottery.core import ticket_file
 from tf_lottery.core.archive import PathLike
+from tf_lottery.core.arrays import distinct
+from tf_lottery.core.checks import check_choice
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.masks import MaskedWeights, Masks
+from tf_lottery.core.masks import Masks, masked_weights
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.plan_survivors import miscount
-from tf_lottery.core.ticket_checks import check_masks, check_pruned, check_weights
+from tf_lottery.core.spoiled import is_finite, unmasked
 from tf_lottery.core.words import printable
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ class Ticket:
     @property
     def weights(self) -> Weights:
         """The starting weights and non-trainable variables; removed ones are 0."""
-        return MaskedWeights(self.state, self.masks)
+        return masked_weights(self.state, self.masks)
 
     def summary(self) -> str:
         """The ticket in a few lines of text: its round, then density by layer."""
@@ -112,7 +115,7 @@ class Ticket:
         Raises:
             TicketError: The ticket has no such weights or no architecture.
         """
-        return facade.models(self.architecture).model(
+        return self._binding().model(
             self, weights, custom_objects=custom_objects, safe_mode=safe_mode
         )
 
@@ -125,7 +128,7 @@ class Ticket:
         Raises:
             TicketError: The ticket was found on another model.
         """
-        return facade.models(self.architecture).apply(self, model, weights)
+        return self._binding().apply(self, model, weights)
 
     def export(
         self,
@@ -158,7 +161,8 @@ class Ticket:
             print(card.sizes["exported"].raw)
             ```
         """
-        card: Card = facade.export(self, path, format, weights, **options)
+        module = _above_core("export.formats")
+        card: Card = module.export(self, path, format, weights, **options)
         return card
 
     def verify(self) -> None:
@@ -170,8 +174,8 @@ class Ticket:
         Raises:
             TicketError: Something does not hold; it says what and where.
         """
-        check_masks("The ticket", self.masks)
-        check_weights("starting weights", self.state, self.masks)
+        ticket_file.check_masks("The ticket", self.masks)
+        _check_weights("starting weights", self.state, self.masks)
         if self.plan and (error := miscount(self.plan, self.round, self.masks)):
             raise TicketError(error)
 
@@ -187,7 +191,7 @@ class Ticket:
             OSError: It cannot be written, and what to do.
             TicketError: The ticket has no masks.
         """
-        ticket_file.write(path, self, overwrite=overwrite)
+        ticket_file.write(path, self, overwrite)
 
     @classmethod
     def load(cls: type[Kind], path: PathLike) -> Kind:
@@ -198,14 +202,17 @@ class Ticket:
         Raises:
             TicketError: The file is damaged, or does not hold such a ticket.
         """
-        values, found = ticket_file.read(path)
-        ticket = FoundTicket(**values, **found) if found else Ticket(**values)
+        values = ticket_file.read(path)
+        ticket = (FoundTicket if "outcome" in values else Ticket)(**values)
         if not isinstance(ticket, cls):
             raise TicketError(
                 f"{path} must hold a ticket that was trained. Received: a ticket "
                 "without an outcome. Pass a file that a search wrote."
             )
         return ticket
+
+    def _binding(self) -> Any:
+        return _above_core("bindings").of_architecture(self.architecture)
 
     def _in_words(self) -> str:
         return f"round {self.round}, density {self.density:.1%}"
@@ -262,29 +269,54 @@ class FoundTicket(Ticket):
     def verify(self) -> None:
         """Checks the ticket as `Ticket.verify` does, and its trained weights.
 
-        These have the shapes of the masks, are finite, and are zero where they are
-        removed.
-
-        Raises:
-            TicketError: Something does not hold; it says what and where.
+        These have the shapes of the masks, are finite, and zero where they are removed.
         """
         super().verify()
         for kind in ("weights", "best_weights"):
             trained: Weights = getattr(self.outcome, kind)
-            check_weights(kind, trained, self.masks)
-            check_pruned(kind, trained, self.masks)
+            _check_weights(kind, trained, self.masks)
+            for path in unmasked(trained, self.masks):
+                raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
 
     def save(self, path: PathLike, *, overwrite: bool = False) -> None:
         """Writes the ticket with its outcome, rows and verdict; see `Ticket.save`."""
-        ticket_file.write(
-            path,
-            self,
-            overwrite=overwrite,
-            outcome=self.outcome,
-            rows=self.rows,
-            won=self.won,
-            reason=self.reason,
-        )
+        found = {"rows": list(self.rows), "won": self.won, "reason": self.reason}
+        ticket_file.write(path, self, overwrite, self.outcome, found)
 
     def _headlines(self) -> list[str]:
         return super()._headlines() + ([self.reason] if self.reason else [])
+
+
+WEIGHTS = ("initial", "best", "final")
+
+
+def chosen(ticket: Ticket, weights: str) -> State:
+    """The initial, best or final weights of a ticket, by their name."""
+    check_choice("weights", weights, WEIGHTS)
+    if weights == "initial":
+        return ticket.weights
+    if not isinstance(ticket, FoundTicket):
+        raise TicketError(
+            f"This ticket was not trained; it has no {weights!r} weights. That of a "
+            "round has them in `round.trained`."
+        )
+    outcome = ticket.outcome
+    return outcome.best_weights if weights == "best" else outcome.weights
+
+
+def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:
+    """Raises unless weights have the shapes of their masks and are finite."""
+    for path, mask in masks.items():
+        if path not in weights or weights[path].shape != mask.shape:
+            raise TicketError(
+                f"The ticket has a mask for {path!r}, but its {kind} have no array of "
+                f"that path and shape, {mask.shape}."
+            )
+    for path in weights:
+        if not is_finite(distinct(weights[path])):
+            raise TicketError(f"The {kind} of {path!r} are not finite.")
+
+
+def _above_core(module: str) -> Any:
+    """A module above `core`, which imports none of them, loaded when it is needed."""
+    return importlib.import_module(f"tf_lottery.{module}")

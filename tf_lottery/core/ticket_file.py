@@ -1,31 +1,44 @@
 """The file of a ticket: its content, and the checks when it is read."""
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tf_lottery.core import fields
 from tf_lottery.core.archive import Archive, PathLike, save
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import Outcome, State
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket_checks import check_masks
 
 if TYPE_CHECKING:
     from tf_lottery.core.ticket import Ticket
 
 _KIND = "ticket"
+_NOT_FOUND = {"rows": [], "won": False, "reason": ""}  # by a search
+_HEADER = fields.record(
+    {
+        "step": fields.whole,
+        "round": fields.whole,
+        "plan": fields.optional(fields.mapping),
+        "architecture": fields.optional(fields.mapping),
+        "outcome": fields.optional(fields.mapping),
+        "rows": fields.list_of(fields.mapping),
+        "won": fields.boolean,
+        "reason": fields.text,
+        "masks_digest": fields.text,
+    },
+    others=fields.anything,
+)
 
 
 def write(
     path: PathLike,
     ticket: "Ticket",
-    *,
     overwrite: bool,
     outcome: Outcome | None = None,
-    rows: Sequence[Mapping[str, Any]] = (),
-    won: bool = False,
-    reason: str = "",
+    found: Mapping[str, Any] = _NOT_FOUND,
 ) -> None:
     """Writes a ticket, and what a search found out about it; see `Ticket.save`."""
     check_masks("The ticket", ticket.masks)
@@ -43,20 +56,14 @@ def write(
         "plan": ticket.plan.to_json() if ticket.plan else None,
         "architecture": ticket.architecture,
         "outcome": outcome.record() if outcome else None,
-        "rows": list(rows),
-        "won": won,
-        "reason": reason,
+        **found,
         "masks_digest": ticket.masks.digest(),
     }
     save(path, groups, header, ticket.masks)
 
 
-def read(path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of `Ticket` in a file and, if it has an outcome, of `FoundTicket`.
-
-    Raises:
-        TicketError: The file is damaged, or is not the file of a ticket.
-    """
+def read(path: PathLike) -> dict[str, Any]:
+    """The fields of `Ticket` in a file and, if it has an outcome, of `FoundTicket`."""
     archive = Archive(path)
     if archive.header.get("kind") != _KIND:
         raise TicketError(
@@ -66,52 +73,37 @@ def read(path: PathLike) -> tuple[dict[str, Any], dict[str, Any]]:
     masks = archive.masks
     check_masks(path, masks)
     try:
-        _check_header(archive.header)
-        ticket, found = _ticket(archive), _found(archive)
-        digest = archive.header["masks_digest"]
+        values = _values(archive)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TicketError(
             f"{path} is damaged, or of another version of tf_lottery: {error!r}."
         ) from error
-    if masks.digest() != digest:
+    if masks.digest() != archive.header["masks_digest"]:
         raise TicketError(f"{path} is damaged: the digest of its masks differs.")
-    return {"masks": masks, **ticket}, found
+    return {"masks": masks, **values}
 
 
-def _check_header(header: Mapping[str, Any]) -> None:
-    for name in ("step", "round"):
-        if type(header[name]) is not int or not 0 <= header[name] < 2**63:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    for name, kind in (("won", bool), ("reason", str), ("rows", list)):
-        if type(header[name]) is not kind:
-            raise ValueError(f"`{name}` is {header[name]!r:.80}")
-    if not all(isinstance(row, dict) for row in header["rows"]):
-        raise ValueError("`rows` must hold objects only")
-    if not isinstance(header["architecture"], dict | None):
-        raise ValueError("`architecture` must be an object or null")
+def check_masks(what: object, masks: Masks) -> None:
+    """Raises unless there are masks and none of them is empty."""
+    empty = [path for path, shape in masks.shapes.items() if 0 in shape]
+    if empty or not masks:
+        found = f"an empty one for {empty[0]!r}" if empty else "none"
+        raise TicketError(
+            f"{what} must have a mask for each weight that is pruned. Received: "
+            f"{found}. Use a ticket that a search returned."
+        )
 
 
-def _ticket(archive: Archive) -> dict[str, Any]:
-    plan = archive.header["plan"]
-    return {
-        "state": archive.group("state"),
-        "plan": Plan.from_json(plan) if plan else None,
-        **{name: archive.header[name] for name in ("step", "round", "architecture")},
-    }
-
-
-def _found(archive: Archive) -> dict[str, Any]:
+def _values(archive: Archive) -> dict[str, Any]:
     header = archive.header
-    if header["outcome"] is None:
-        return {}
-    outcome = Outcome.of_record(
-        header["outcome"],
-        weights=archive.group("final"),
-        best_weights=archive.group("best"),
-    )
-    return {
-        "outcome": outcome,
-        "rows": tuple(header["rows"]),
-        "won": header["won"],
-        "reason": header["reason"],
-    }
+    _HEADER("ticket", header)
+    values = {name: header[name] for name in ("step", "round", "architecture")}
+    values["state"] = archive.group("state")
+    values["plan"] = Plan.from_json(header["plan"]) if header["plan"] else None
+    if header["outcome"] is not None:
+        final, best = archive.group("final"), archive.group("best")
+        record = header["outcome"]
+        values["outcome"] = Outcome.of_record(record, weights=final, best_weights=best)
+        values["rows"] = tuple(header["rows"])
+        values |= {name: header[name] for name in ("won", "reason")}
+    return values

@@ -44,7 +44,10 @@ def printable(text: str) -> str:
         'won\\x1b[2J'
     """
     return "".join(
-        each if each.isprintable() or each == "\n" else _escaped(each) for each in text
+        each
+        if each.isprintable() or each == "\n"
+        else each.encode("unicode_escape").decode()
+        for each in text
     )
 
 
@@ -86,7 +89,3 @@ def quiet() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()

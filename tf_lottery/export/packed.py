@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.core.archive import PathLike
-from tf_lottery.core.encoding import bits
+from tf_lottery.core.arrays import bits
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export._frameworks import network, tf
 from tf_lottery.export.runtime import SIGNATURE, serving

@@ -11,8 +11,7 @@ from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
-from tf_lottery.core.ticket import FoundTicket, Ticket
-from tf_lottery.core.ticket_weights import chosen, outcome_weights
+from tf_lottery.core.ticket import FoundTicket, Ticket, chosen
 from tf_lottery.export._frameworks import binding_of, network, tf
 from tf_lottery.export.options import Options
 
@@ -164,7 +163,7 @@ def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
     if isinstance(ticket, FoundTicket):
         data = ticket.data
         if ticket.history is not None and weights != "initial":
-            dense = plain(like, outcome_weights(ticket.history[0].outcome, weights))
+            dense = plain(like, chosen(ticket.history[0].trained, weights))
         if weights == "best":
             validated = any(name.startswith("val_") for name in ticket.outcome.metrics)
             what = "validation" if validated else "training"

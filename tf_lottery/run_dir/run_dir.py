@@ -26,7 +26,7 @@ from tf_lottery.run_dir.writable import locked, make_directory
 _Read = TypeVar("_Read")
 _TRIES = 5
 _WHERE = ("versions", "devices", "machine")
-_FIELDS = fields.at_least(
+_FIELDS = fields.record(
     {
         "plan": fields.mapping,
         "architecture": fields.text,
@@ -40,6 +40,7 @@ _FIELDS = fields.at_least(
         **dict.fromkeys(("layers", "versions", "machine"), fields.mapping),
         **dict.fromkeys(("values", "modules"), fields.each(fields.text)),
     },
+    others=fields.anything,
 )
 
 

@@ -25,7 +25,7 @@ from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.recorded import Recorded
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training import callbacks as of_callbacks
+from tf_lottery.training.prepared import Callbacks
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.judge import judge
 from tf_lottery.verdict.monitor import maximizes
@@ -68,7 +68,7 @@ def find_ticket(
     run_dir: PathLike | None = None,
     share_with: PathLike | None = None,
     overwrite: bool = False,
-    callbacks: of_callbacks.Given = (),
+    callbacks: Callbacks = (),
     allow_early_stop: bool = False,
     strategy: Any = None,
     verbose: int = 1,

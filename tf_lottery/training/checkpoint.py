@@ -20,19 +20,15 @@ _SHARE = 0.05
 
 @dataclass
 class Run:
-    """What a training has seen so far.
+    """What a training has seen until `step`, counted from the initialisation.
 
     Attributes:
-        step: The optimizer step, counted from the initialisation.
         curves: Lists of equal length, one value per validation pass.
-        best_step: The step of minimum validation loss so far.
-        best_loss: The validation loss at that step.
-        best_metrics: All values at that step.
-        best_weights: The weights at that step; the only copy that is kept.
-        next_start: The step and the state where later tickets start, once it is
-            reached.
+        best_step, best_loss, best_metrics: The minimum of validation loss so far.
+        best_weights: The weights there; the only copy that is kept.
+        next_start: The step and the state where later tickets start, once reached.
         logs: The last training metrics.
-        seconds: The time that training took until this step.
+        seconds: The time that training took.
     """
 
     step: int
@@ -55,9 +51,8 @@ class Run:
 
     def record(self) -> dict[str, Any]:
         """Everything except the arrays, as plain values."""
-        fields: tuple[str, ...] = ("step", "curves", "logs", "seconds")
-        fields += ("best_step", "best_loss", "best_metrics")
-        return {name: getattr(self, name) for name in fields}
+        arrays = ("best_weights", "next_start")
+        return {name: vars(self)[name] for name in vars(self) if name not in arrays}
 
     def note(self, values: dict[str, float]) -> None:
         """Appends the values of a validation pass to the curves.
@@ -73,9 +68,6 @@ class Run:
 
 class Checkpoint:
     """The file from which a training continues after it was stopped.
-
-    Writing is skipped if it would take more than a twentieth of the time since the
-    last checkpoint.
 
     Args:
         path: The file; it exists only during the training.
@@ -99,7 +91,7 @@ class Checkpoint:
     def forget_unusable(self, start: State) -> None:
         """Removes a damaged or spoiled checkpoint, with a warning.
 
-        Infinities in the state at the start of the training are not spoiled.
+        Infinities that the training started with are not spoiled.
         """
         try:
             if (archive := self._archive()) is not None:
@@ -134,15 +126,11 @@ class Checkpoint:
             return
         started = time.monotonic()
         groups = {"state": live.view(), "best": run.best_weights}
-        step, digest = None, None
+        header: dict[str, Any] = {"run": run.record(), "key": self._key}
+        header |= {"next_step": None, "next_digest": None}
         if run.next_start:
-            step, digest = run.next_start[0], Archive(self._kept_path("next")).digest
-        header = {
-            "run": run.record(),
-            "next_step": step,
-            "next_digest": digest,
-            "key": self._key,
-        }
+            header["next_step"] = run.next_start[0]
+            header["next_digest"] = Archive(self._kept_path("next")).digest
         save(self.path, groups, header, self._masks)
         self._written = time.monotonic()
         self._cost = self._written - started

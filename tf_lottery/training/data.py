@@ -23,15 +23,7 @@ _PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Given:
-    """Data as they were passed.
-
-    Attributes:
-        binding: What knows the forms of data.
-        train: Training data, or a function of the seed.
-        validation, test: Data to evaluate on.
-        class_weight: The weight of each class in the training loss.
-        validation_split: The fraction of arrays, at their end, to validate on.
-    """
+    """Data as they were passed; `train` may be a function of the seed."""
 
     binding: Binding
     train: Any
@@ -46,12 +38,7 @@ class Given:
         return callable(self.train) and not self.binding.is_batches(self.train)
 
     def resolved(self, plan: Plan) -> Data:
-        """The data of a plan's seed, split; a function of the seed is called here.
-
-        Raises:
-            TypeError: A function that cannot take the seed.
-            ValueError: Data that cannot be split, or that were passed twice.
-        """
+        """The data of a plan's seed, split; a function of the seed is called here."""
         data = self.called(plan)
         if self.validation is not None and data.validation is not None:
             raise ValueError(
@@ -80,31 +67,14 @@ class Given:
         """Calls the function for one part of its data; None without a function."""
         return (lambda: getattr(self.called(plan), name)) if self.is_function else None
 
-    def facts(self) -> dict[str, Any]:
-        """Class weights and split, for `plan.json`."""
-        facts: dict[str, Any] = {}
-        if self.class_weight is not None:
-            weights = {str(k): float(v) for k, v in self.class_weight.items()}
-            facts["class_weight"] = weights
-        if self.validation_split is not None:
-            facts["validation_split"] = self.validation_split
-        return facts
-
-    def of(self, data: Data) -> "Given":
-        """What was passed, for other seeds: data of no function stay the same."""
-        if self.is_function:
-            return self
+    def fixed(self, data: Data) -> "Given":
+        """The same data for every seed."""
         parts = data.train, data.validation, data.test
         return Given(self.binding, *parts, self.class_weight)
 
 
 class SeededData:
     """Training and evaluation data of a plan's seed.
-
-    Args:
-        given: What the user passed.
-        plan: The seed, the batch size and the steps of an epoch.
-        devices: What trains.
 
     Attributes:
         data: The data in one form.
@@ -123,12 +93,11 @@ class SeededData:
         self.evaluated = binding.evaluated(self.data, plan, devices)
 
     def of(self, plan: Plan) -> "SeededData":
-        """The data of another plan.
-
-        Raises:
-            ValueError: They differ in more than their values.
-        """
-        other = SeededData(self._given.of(self.data), plan, self._devices)
+        """The data of another plan, which may differ in their values alone."""
+        given = self._given
+        if not given.is_function:
+            given = given.fixed(self.data)
+        other = SeededData(given, plan, self._devices)
         mine, theirs = self.feed, other.feed
         if (theirs.spec, theirs.steps_per_epoch) != (mine.spec, mine.steps_per_epoch):
             raise ValueError(
@@ -139,18 +108,12 @@ class SeededData:
         return other
 
     def reordered(self, plan: Plan) -> "SeededData":
-        """The same examples in the order of another plan's seed.
-
-        Raises:
-            ValueError: A function of the seed that splits the data by it.
-        """
+        """The same examples in the order of another plan's seed."""
         given, binding = self._given, self._given.binding
         if not given.is_function:
             return self.of(plan)
         if binding.is_ordered_by_seed(self.data.train):
-            parts = self.data.train, self.data.validation, self.data.test
-            same = Given(binding, *parts, given.class_weight)
-            return SeededData(same, plan, self._devices)
+            return SeededData(given.fixed(self.data), plan, self._devices)
         other = self.of(plan)
         contents = [binding.contents(each.evaluated["val"]) for each in (self, other)]
         if contents[0] != contents[1]:
@@ -164,8 +127,13 @@ class SeededData:
     @functools.cached_property
     def facts(self) -> dict[str, dict[str, Any]]:
         """What is known about the data, for `plan.json`."""
-        facts = self._given.binding.data_facts(self)
-        facts["dataset"] |= self._given.facts()
+        given = self._given
+        facts = given.binding.data_facts(self)
+        if given.class_weight is not None:
+            weights = {str(k): float(v) for k, v in given.class_weight.items()}
+            facts["dataset"]["class_weight"] = weights
+        if given.validation_split is not None:
+            facts["dataset"]["validation_split"] = given.validation_split
         return facts
 
     def monitors(self, engine: Engine) -> list[str]:
@@ -183,7 +151,10 @@ def _called(function: Any, seed: int) -> Any:
     try:
         signature = inspect.signature(function)
         signature.bind(seed)
-        _check_seed(next(iter(signature.parameters.values())))
+        first = next(iter(signature.parameters.values()))
+        # With a default it may mean something else: a size.
+        if first.default is not inspect.Parameter.empty and first.name != "seed":
+            raise TypeError(f"its first parameter is {str(first)!r}")
     except TypeError as error:
         name = getattr(function, "__name__", type(function).__name__)
         if isinstance(function, type):
@@ -201,9 +172,3 @@ def _called(function: Any, seed: int) -> Any:
     except ValueError:  # some built-in functions have no signature
         pass
     return function(seed)
-
-
-def _check_seed(first: inspect.Parameter) -> None:
-    """Raises if the parameter has a default, so it may mean something else: a size."""
-    if first.default is not inspect.Parameter.empty and first.name != "seed":
-        raise TypeError(f"its first parameter is {str(first)!r}")

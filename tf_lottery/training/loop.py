@@ -6,23 +6,40 @@ this loop calls the model's own compiled train function in groups that end
 there. The function, the callbacks and their order are those of Keras.
 """
 
-import copy
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from tf_lottery.bindings.parts import Engine, Feed, Logs
 from tf_lottery.core import stopping
-from tf_lottery.training.pace import Pace
+
+if TYPE_CHECKING:
+    from tf_lottery.training.one_training import OneTraining
+
+_SECONDS = 2.0  # that a call may last: Python sees a signal at its end
+
+
+class Pace:
+    """How many steps one call may take, so that a signal is answered in seconds.
+
+    It begins with few, as the speed of the data is unknown, and at most doubles:
+    batches that were read ahead come faster than later ones.
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        self._least, self._most = least, most
+        self.size = least
+
+    def measured(self, steps: int, seconds: float) -> None:
+        """Notes how long a call took."""
+        fitting = int(_SECONDS * steps / max(seconds, 1e-9))
+        self.size = max(self._least, min(self._most, 2 * self.size, fitting))
 
 
 class Loop:
     """Trains a compiled model from one optimizer step to another.
 
-    Args:
-        engine: What takes the steps.
-        feed: The batches.
-        evaluated: The data of `evaluate`, by name.
+    `evaluated` has the data of `evaluate`, by name.
     """
 
     def __init__(
@@ -36,43 +53,18 @@ class Loop:
         self.due = 0  # steps that are being done
         self._paces: dict[str, Pace] = {}
 
-    def on(self, feed: Feed, evaluated: Mapping[str, Any]) -> "Loop":
-        """The loop of the same compiled model on other data."""
-        other = copy.copy(self)
-        other.feed, other.evaluated = feed, evaluated
-        other.counted, other._paces = {}, {}
-        return other
+    def run(self, training: "OneTraining") -> None:
+        """Trains to the last step, unless a callback stops the training earlier.
 
-    def run(
-        self,
-        start: int,
-        stop: int,
-        callbacks: Any,
-        next_look: Callable[[int], int],
-        look: Callable[[int, Logs], None],
-        epoch_ended: Callable[[], None],
-        what: str,
-    ) -> None:
-        """Trains from step `start` to `stop`.
-
-        Args:
-            start: The step to start from; callbacks see its epoch.
-            stop: The step to end at, unless a callback stops the training.
-            callbacks: Keras' `CallbackList`.
-            next_look: From a step to the next one at which a group has to end.
-            look: Called after each group with the step and the training metrics;
-                what it adds to them, callbacks see at an epoch's end.
-            epoch_ended: Called at an epoch's end, after all callbacks.
-            what: What is trained, for messages.
-
-        Raises:
-            RuntimeError: A pass has other batches than the feed says.
+        The training looks at the model after each group of steps, and writes its
+        checkpoint at an epoch's end, after all callbacks.
         """
         engine, epoch_length = self.engine, self.feed.steps_per_epoch
-        pass_length = self.feed.pass_length
+        pass_length, callbacks = self.feed.pass_length, training.callbacks
         data, batches = self.feed.begin(), None
-        step, new_epoch = start, True
-        engine.begin(start)
+        step, stop = training.run.step, training.lengths.last
+        new_epoch = True
+        engine.begin(step)
         while step < stop and not engine.stopped:
             stopping.check()
             epoch, offset = divmod(step, epoch_length)
@@ -81,27 +73,24 @@ class Loop:
                 callbacks.on_epoch_begin(epoch)
             if batches is None or (pass_length and step % pass_length == 0):
                 batches = data.open(step)
-            ends = [stop, (epoch + 1) * epoch_length, next_look(step)]
+            ends = [stop, (epoch + 1) * epoch_length, training.next_look(step)]
             if pass_length:
                 ends.append((step // pass_length + 1) * pass_length)
             size = min(*ends, step + self._pace("train").size) - step
             callbacks.on_train_batch_begin(offset)
-            logs = self._train(batches, size, what)
+            logs = self._train(batches, size, training.what)
             step += size
             if pass_length and step % pass_length == 0:
-                self.feed.check_end(batches, step, what)
+                self.feed.check_end(batches, step, training.what)
             callbacks.on_train_batch_end(offset + size - 1, logs)
-            look(step, logs)
+            training.look(step, logs)
             new_epoch = step % epoch_length == 0
             if new_epoch or step == stop or engine.stopped:
                 callbacks.on_epoch_end(epoch, logs)
-                epoch_ended()
+                training.write_checkpoint()
 
     def evaluate(self, name: str, callbacks: Any = None) -> Logs:
-        """The metrics `name_*` on data; empty if there are no such data.
-
-        A training is not affected by it.
-        """
+        """The metrics `name_*` on data; empty if there are no such data."""
         if name not in self.evaluated:
             return {}
         stopping.check()
@@ -127,6 +116,5 @@ class Loop:
         return logs
 
     def _pace(self, name: str) -> Pace:
-        """What keeps the groups of a kind short."""
         pace = Pace(self.engine.least, self.engine.group)
         return self._paces.setdefault(name, pace)

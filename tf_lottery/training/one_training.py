@@ -2,86 +2,63 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tf_lottery.bindings.parts import Live, Logs
+from tf_lottery.bindings.parts import Logs
 from tf_lottery.core.outcome import Outcome, State, Weights
-from tf_lottery.core.plan import Plan
 from tf_lottery.core.spoiled import is_finite
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
 from tf_lottery.training import trouble
 from tf_lottery.training.checkpoint import Checkpoint, Run
-from tf_lottery.training.loop import Loop
-from tf_lottery.training.workers import Workers
+
+if TYPE_CHECKING:
+    from tf_lottery.training.session import Session
 
 Report = Callable[[int, Logs], None]
 
 
 class OneTraining:
-    """Trains the ticket that the live model holds.
+    """Trains the ticket that the live model of a session holds.
 
-    Args:
-        ticket: What is trained.
-        run: Where it stands: at the ticket's step, or where a checkpoint was.
-        plan: How to train.
-        loop: The model and its data.
-        live: The model's variables.
-        workers: The processes that train together.
-        checkpoint: Where the run is written at epochs' ends.
-        monitor: The score that decides.
-        control: What was changed about the ticket, for messages.
-        replicate: The number of the replicate, for messages; None if there is one.
+    Its `run` begins at the ticket's step, or where a checkpoint was; for the other
+    arguments see `Trainer.train`.
     """
 
     def __init__(
         self,
+        session: "Session",
         ticket: Ticket,
         run: Run,
-        plan: Plan,
-        loop: Loop,
-        live: Live,
-        workers: Workers,
+        control: str | None,
         checkpoint: Checkpoint | None,
-        monitor: str,
-        control: str | None = None,
-        replicate: int | None = None,
+        report: Report | None,
     ) -> None:
         self._ticket = ticket
-        self._run = run
-        self._plan = plan
-        self._loop = loop
-        self._live = live
-        self._workers = workers
+        self.run = run
         self._checkpoint = checkpoint
+        self._report = report
         self._keeps_state = control is None  # later tickets start from a ticket's
+        self._plan = plan = session.plan
+        self._loop = loop = session.loop
+        self._live = session.prepared.searched.live
+        self._workers = session.prepared.workers
+        self._allow_early_stop = session.prepared.allow_early_stop
         of = f"control {control} of " if control else ""
-        self._what = f"{of}round {ticket.round}"
-        if replicate is not None:
-            self._what += f" of replicate {replicate}"
-        self._monitor = monitor
+        self.what = f"{of}round {ticket.round}"
+        if session.replicate or plan.replicates > 1:
+            self.what += f" of replicate {session.replicate}"
+        self._monitor = plan.monitor or session.data.monitors(loop.engine)[0]
         self._warned: set[str] = set()
         self._engine = loop.engine
         self._names = loop.engine.names
-        self._steps_per_epoch = loop.feed.steps_per_epoch
-        self._evaluate_every = plan.evaluate_every or self._steps_per_epoch
-        self._last_step = plan.last_step(self._steps_per_epoch)
-        self._rewind_step = plan.rewind_step(self._steps_per_epoch)
+        self.lengths = plan.lengths(loop.feed.steps_per_epoch)
+        self._evaluate_every = plan.evaluate_every or self.lengths.per_epoch
 
-    def train(
-        self,
-        callbacks: list[Any],
-        report: Report | None = None,
-        allow_early_stop: bool = False,
-    ) -> Outcome:
-        """Trains to the last step.
-
-        Args:
-            callbacks: Keras callbacks; to them this is one `fit`.
-            report: Called with the step and the training metrics.
-            allow_early_stop: Whether a callback may end it early.
+    def train(self, callbacks: list[Any]) -> Outcome:
+        """Trains to the plan's last step; to Keras callbacks this is one `fit`.
 
         Raises:
             FloatingPointError: A loss, the monitored score or a weight became NaN or
@@ -90,84 +67,76 @@ class OneTraining:
                 nonzero, or the data failed.
         """
         try:
-            return self._trained(callbacks, report, allow_early_stop)
+            return self._trained(callbacks)
         except self._engine.errors as error:
             if self._workers.count > 1 and isinstance(error, self._workers.lost):
                 raise  # another worker ended
             due = self._loop.due
-            raise trouble.failure(error, self._what, self._run.step, due) from error
+            raise trouble.failure(error, self.what, self.run.step, due) from error
 
-    def _trained(
-        self, callbacks: list[Any], report: Report | None, allow_early_stop: bool
-    ) -> Outcome:
-        run = self._run
+    def _trained(self, callbacks: list[Any]) -> Outcome:
+        run, last_step = self.run, self.lengths.last
         self._started = time.monotonic() - run.seconds
-        epochs = -(-self._last_step // self._steps_per_epoch)
-        listed = self._engine.callback_list(callbacks, epochs, self._steps_per_epoch)
-
-        def look(step: int, logs: Logs) -> None:
-            run.step, run.logs = step, self._names.recorded(logs)
-            run.seconds = self._seconds()
-            self._look(logs, listed)
-            if report:
-                report(step, logs)
-
-        listed.on_train_begin()
-        self._loop.run(
-            run.step,
-            self._last_step,
-            listed,
-            self._next_look,
-            look,
-            self._write_checkpoint,
-            self._what,
-        )
+        per_epoch = self.lengths.per_epoch
+        epochs = -(-last_step // per_epoch)
+        self.callbacks = self._engine.callback_list(callbacks, epochs, per_epoch)
+        self.callbacks.on_train_begin()
+        self._loop.run(self)
         if (counted := self._engine.steps) != run.step:
             raise RuntimeError(
-                f"The training of {self._what} must end at step {run.step}. Received: "
+                f"The training of {self.what} must end at step {run.step}. Received: "
                 f"{counted}, as the model counted. Does a callback train the model, "
                 "for example by `train_on_batch`? Only the search may take steps."
             )
         averaged = self._engine.finalize()
         before = self._live.read_weights()
-        listed.on_train_end()  # which may give the best weights back
+        self.callbacks.on_train_end()  # which may give the best weights back
         changed = self._workers.broadcast_json(not self._holds(before))
-        if run.step < self._last_step and not allow_early_stop:
+        if run.step < last_step and not self._allow_early_stop:
             raise RuntimeError(
-                f"A callback stopped the training of {self._what} at "
-                f"step {run.step} of {self._last_step}. A search trains every ticket "
+                f"A callback stopped the training of {self.what} at "
+                f"step {run.step} of {last_step}. A search trains every ticket "
                 "for the same time and finds the best step afterwards. Pass "
                 "`allow_early_stop=True` to stop all the same."
             )
         self._live.average()
         if averaged or changed or run.curves.get("step", [])[-1:] != [run.step]:
-            self._validate(self._names.shown(run.logs), listed)
+            self._validate(self._names.shown(run.logs))
         return self._outcome()
 
-    def _next_look(self, step: int) -> int:
+    def next_look(self, step: int) -> int:
+        """The next step after which the model is looked at."""
         following = (step // self._evaluate_every + 1) * self._evaluate_every
-        if step < self._rewind_step:
-            return min(following, self._rewind_step)
-        return following
+        rewind = self.lengths.rewind
+        return min(following, rewind) if step < rewind else following
 
-    def _look(self, logs: Logs, callbacks: Any) -> None:
+    def look(self, step: int, logs: Logs) -> None:
         """What happens between two groups of steps."""
+        run = self.run
+        run.step, run.logs = step, self._names.recorded(logs)
+        run.seconds = self._seconds()
         self._check_number("loss", logs)
-        if self._is_read():
-            self._live.average()
-        if self._is_rewind_step():
-            self._run.next_start = self._run.step, self._kept("next", self._live.view())
-        if self._is_validation_step():
-            self._validate(logs, callbacks)
+        lengths = self.lengths
+        rewinds = self._keeps_state and self._plan.retrain == "rewind"
+        rewinds = rewinds and self._ticket.step < step == lengths.rewind
+        ends = step == lengths.last or self._engine.stopped
+        validates = ends or step % self._evaluate_every == 0
+        if rewinds or validates or step % lengths.per_epoch == 0:
+            self._live.average()  # since the state is read now
+        if rewinds:
+            run.next_start = step, self._kept("next", self._live.view())
+        if validates:
+            self._validate(logs)
         # An epoch may end between two validation passes: callbacks see the last.
-        curves = self._run.curves
-        last = {k: v[-1] for k, v in curves.items() if k.startswith("val_")}
+        last = {k: v[-1] for k, v in run.curves.items() if k.startswith("val_")}
         logs.update(self._names.shown(last))
         logs["round"] = self._ticket.round
+        if self._report:
+            self._report(step, logs)
 
-    def _validate(self, logs: Logs, callbacks: Any) -> None:
-        run = self._run
-        found = self._evaluate("val", callbacks)
+    def _validate(self, logs: Logs) -> None:
+        run = self.run
+        found = self._evaluate("val", self.callbacks)
         loss = "val_loss" if found else "loss"
         logs.update(found)  # callbacks see the names of the model
         values = self._names.recorded(logs)
@@ -184,7 +153,7 @@ class OneTraining:
 
     def _outcome(self) -> Outcome:
         self._check_masked()
-        run, best_weights = self._run, self._run.best_weights
+        run, best_weights = self.run, self.run.best_weights
         if self._plan.retrain == "fine_tune" and self._keeps_state:
             run.next_start = 0, self._kept("next", self._live.view())
         # Not by the step: a callback may have changed weights since.
@@ -228,34 +197,19 @@ class OneTraining:
         live = self._live.view_weights()
         return all(np.array_equal(live[path], weights[path]) for path in weights)
 
-    def _is_read(self) -> bool:
-        """Whether the state of the model is looked at or written at this step."""
-        ends_epoch = self._run.step % self._steps_per_epoch == 0
-        return ends_epoch or self._is_rewind_step() or self._is_validation_step()
-
-    def _is_rewind_step(self) -> bool:
-        rewinds = self._plan.retrain == "rewind" and self._keeps_state
-        first = self._ticket.step < self._rewind_step
-        return rewinds and first and self._run.step == self._rewind_step
-
-    def _is_validation_step(self) -> bool:
-        step = self._run.step
-        ends = step == self._last_step or self._engine.stopped
-        return ends or step % self._evaluate_every == 0
-
     def _check_masked(self) -> None:
-        live, step = self._live, self._run.step
-        trouble.check_masks(live.changed_masks(), live.leaking(), self._what, step)
+        live, step = self._live, self.run.step
+        trouble.check_masks(live.changed_masks(), live.leaking(), self.what, step)
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
         found = self._loop.evaluate(name, callbacks)
         if name in self._loop.evaluated:
             first, batches = self._loop.counted[name]
-            trouble.check_pass(name, batches, first, self._what, self._run.step)
+            trouble.check_pass(name, batches, first, self.what, self.run.step)
         return found
 
     def _check_number(self, name: str, logs: Logs) -> None:
-        trouble.check_number(name, logs, self._what, self._run.step)
+        trouble.check_number(name, logs, self.what, self.run.step)
 
     def _warn_of(self, logs: Logs) -> None:
         """Warns once of each figure that is NaN or infinite but decides nothing."""
@@ -264,15 +218,16 @@ class OneTraining:
         if names and self._workers.is_chief:
             warn(
                 f"{', '.join(f'`{name}`' for name in names)} became NaN or infinite in "
-                f"{self._what} by step {self._run.step:,}. Look at the data of that "
+                f"{self.what} by step {self.run.step:,}. Look at the data of that "
                 "figure, and at the metric."
             )
 
-    def _write_checkpoint(self) -> None:
+    def write_checkpoint(self) -> None:
+        """Writes the checkpoint, if there is one and it is time."""
         if self._checkpoint is None or not self._checkpoint.is_due():
             return
         # A training that continues from a spoiled checkpoint would not notice it.
         state, start = self._live.view(), self._ticket.state
-        trouble.check_state(state, start, self._what, self._run.step)
+        trouble.check_state(state, start, self.what, self.run.step)
         self._check_masked()
-        self._checkpoint.save(self._run, self._live)
+        self._checkpoint.save(self.run, self._live)

@@ -1,9 +1,9 @@
 """A model that is ready to be searched: checked, copied, proved, masked, compiled."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tf_lottery import bindings
 from tf_lottery.bindings.parts import Devices, Searched
@@ -12,10 +12,20 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.training.callbacks import Callbacks
 from tf_lottery.training.data import Given, SeededData
 from tf_lottery.training.reinitialise import Source
 from tf_lottery.training.workers import Workers
+
+Callbacks = (
+    Sequence[Any] | Callable[[int, int, str | None], Sequence[Any] | None] | None
+)
+
+
+class Notes(NamedTuple):
+    """Sentences: what is good to know, and what may be a mistake."""
+
+    plain: list[str]
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -23,21 +33,19 @@ class Prepared:
     """What all trainings of one model share.
 
     Attributes:
-        binding: The binding of the model's Keras.
-        devices: What trains.
-        workers: The processes that train together.
-        callbacks: The callbacks of the search.
+        passed: The model of the user, which callbacks must not use.
+        callbacks: Checked callbacks, or the function that makes them.
         source: Draws initial states.
         searched: The masked copy.
         data: The data of the plan's seed.
         initial: The state that the copy began with.
-        allow_early_stop: Whether a callback may end a training early.
     """
 
     binding: Binding
     devices: Devices
     workers: Workers
-    callbacks: Callbacks
+    passed: Any
+    callbacks: Any
     source: Source
     searched: Searched
     data: SeededData
@@ -52,8 +60,8 @@ class Prepared:
 
     def check(self, plan: Plan, data: SeededData) -> None:
         """Raises unless the monitor and the rewind step of a plan can be used."""
-        last_step = plan.last_step(data.feed.steps_per_epoch)
-        if plan.rewind_step(data.feed.steps_per_epoch) >= last_step:
+        _, last_step, rewind_step = plan.lengths(data.feed.steps_per_epoch)
+        if rewind_step >= last_step:
             raise ValueError(
                 f"`rewind_to` must be before the last step of training, {last_step}. "
                 f"Received: rewind_to={plan.rewind_to!r}."
@@ -65,6 +73,36 @@ class Prepared:
                 f"Received: monitor={plan.monitor!r}."
             )
 
+    def callbacks_of(self, number: int, replicate: int, control: str | None) -> Any:
+        """The callbacks of one training, by the number of the round."""
+        if not callable(self.callbacks):
+            return list(self.callbacks)
+        made = self.callbacks(number, replicate, control)
+        made = self.binding.checked_callbacks(made)
+        self.binding.check_use_no_other(made, self.passed)
+        return list(made)
+
+    def notes(self, data: SeededData) -> Notes:
+        """What a user should know before a search on the data of its seed."""
+        plain, warnings = [], []
+        if self.devices.processes.replicas > 1:
+            plain.append(f"{self.devices.in_words()}.")
+        if skipped := self.searched.skipped:
+            plain.append(f"Not pruned, because not a kernel: {', '.join(skipped)}")
+        plain += data.notes
+        if self.file_lacks:
+            warnings.append(
+                "The ticket of this search can be used in this process, but its model "
+                "cannot be made from its file alone: keep the code of the model. "
+                f"{self.file_lacks}"
+            )
+        if "val" not in data.evaluated:
+            warnings.append(
+                "Without `validation_data` the training score decides, and no ticket "
+                "can be called winning."
+            )
+        return Notes(plain, warnings)
+
     @functools.cached_property
     def file_lacks(self) -> str:
         """Why no model can be made from a ticket's file alone; empty if one can."""
@@ -74,8 +112,8 @@ class Prepared:
     @property
     def origin(self) -> Any:
         """A copy of the user's model if a file is not enough to make it; else None."""
-        copied = self.binding.compiled_copy
-        return copied(self.source.model) if self.file_lacks else None
+        model = self.source.model
+        return self.binding.compiled_copy(model) if self.file_lacks else None
 
 
 def prepare(
@@ -91,33 +129,31 @@ def prepare(
     allow_early_stop: bool,
     strategy: Any,
 ) -> Prepared:
-    """Prepares a model for the trainings of a plan; the arguments are `Trainer`'s.
-
-    Raises:
-        TypeError, ValueError: What cannot be trained.
-    """
+    """Prepares a model for the trainings of a plan; the arguments are `Trainer`'s."""
     if not isinstance(plan, Plan):
         raise TypeError(
             f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
         )
     binding = bindings.of(model)
-    listed = Callbacks(binding, callbacks)
-    passed = None if strategy is None else binding.devices(strategy, model)
-    given, model = model, binding.called(model, plan.seed, passed)
+    callbacks = binding.checked_callbacks(callbacks)
+    devices_passed = None if strategy is None else binding.devices(strategy, model)
+    given, model = model, binding.called(model, plan.seed, devices_passed)
     bindings.of(model)  # a function may return a model of another Keras
     binding.check_model(model)
-    devices = binding.devices(passed, model)
+    devices = binding.devices(devices_passed, model)
     parts = dataset, validation_data, test_data, class_weight, validation_split
     data = SeededData(Given(binding, *parts), plan, devices)
-    listed.keep_off(model)
-    model = binding.built(model, data.feed, plan.seed)
-    searched = binding.searched(model, data, plan, devices, listed.given)
+    if not callable(callbacks):
+        binding.check_use_no_other(callbacks, model)
+    passed, model = model, binding.built(model, data.feed, plan.seed)
+    searched = binding.searched(model, data, plan, devices, callbacks)
     found = Prepared(
         binding,
         devices,
         Workers(devices.processes),
-        listed,
-        Source(binding, given, model, data.feed, passed),
+        passed,
+        callbacks,
+        Source(binding, given, model, data.feed, devices_passed),
         searched,
         data,
         searched.live.read(),

@@ -14,7 +14,7 @@ import numpy as np
 
 from tf_lottery.bindings.parts import Devices, Feed
 from tf_lottery.bindings.protocol import Binding
-from tf_lottery.core.encoding import bits
+from tf_lottery.core.arrays import bits
 from tf_lottery.core.outcome import State
 from tf_lottery.core.seeds import derive
 from tf_lottery.core.words import warn
@@ -25,14 +25,9 @@ _SAMPLE = 2_000
 
 
 class Source:
-    """Draws initial states of one model.
+    """Draws initial states of a built model; `given` is what the user passed.
 
-    Args:
-        binding: That of the model.
-        given: What the user passed: a model, or a function that returns one.
-        model: The built model that came of it.
-        feed: The batches that it is built for.
-        devices: What it is made on; None: where the user's model is.
+    Without `devices`, models are made where the user's model is.
     """
 
     def __init__(
@@ -66,18 +61,16 @@ class Source:
         All workers must call it, as variables are made in the scope of the devices.
         """
         model = self._model_of(seed)
-        names = _generators_in(like)
-        if names and self._is_function:  # as they are in a search of that seed
-            derived = derive(seed, "generators")
+        if self._is_function and any(name.startswith("random:") for name in like):
+            derived = derive(seed, "generators")  # as in a search of that seed
             random = self._binding.generators_of(model, derived, self._devices)
         else:
-            random = {n: self._binding.generator(derive(seed, n)) for n in names}
+            random = self._generators(seed, like)
         return self._weights_of(model) | random
 
     def with_generators(self, state: State, seed: int) -> State:
         """The state with its random generators set by a seed."""
-        names = _generators_in(state)
-        drawn = {name: self._binding.generator(derive(seed, name)) for name in names}
+        drawn = self._generators(seed, state)
         return ChainMap(drawn, state) if drawn else state  # type: ignore[arg-type]
 
     def check(self, weights: Mapping[str, Any]) -> None:
@@ -85,9 +78,6 @@ class Source:
 
         Replicates of trained or loaded weights would not be comparable. Warns if a
         function gives all replicates the same weights.
-
-        Raises:
-            ValueError: Weights that no initialiser draws.
         """
         first, second = (self._weights_of(self._model_of(seed)) for seed in (0, 1))
         if self._is_function:
@@ -110,20 +100,19 @@ class Source:
                 "model with the weights of each replicate, or `replicates=1`."
             )
 
+    def _generators(self, seed: int, like: State) -> dict[str, Any]:
+        names = (name for name in like if name.startswith("random:"))
+        return {name: self._binding.generator(derive(seed, name)) for name in names}
+
     def _weights_of(self, model: Any) -> dict[str, Any]:
         drawn = self._binding.weights_of(model)
-        return drawn | self._fixed(drawn)
-
-    def _fixed(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
-        """What no initialiser draws: frozen weights, models that are attributes.
-
-        They stay as they were passed, such as adapted statistics.
-        """
         if self._is_function:
-            return {}
+            return drawn
+        # No initialiser draws frozen weights, and models that are attributes: these
+        # stay as they were passed, such as adapted statistics.
         trainable = self._binding.trainable(self.model)
         held = self._binding.weights_of(self.model)
-        return {
+        return drawn | {
             path: weight
             for path, weight in held.items()
             if path not in trainable or path not in drawn
@@ -137,10 +126,6 @@ class Source:
         scope = devices.scope() if devices else contextlib.nullcontext()
         with binding.seeded(derive(seed, "model")), scope:
             return binding.redraw(self.model)
-
-
-def _generators_in(state: State) -> list[str]:
-    return [name for name in state if name.startswith("random:")]
 
 
 def _unlike(drawn: Mapping[str, Any], like: State) -> list[str]:
@@ -160,16 +145,12 @@ def _copies(state: State) -> dict[str, str]:
     copies: dict[str, str] = {}
     for name in state:
         if name.startswith("optimizer:") and any(state[name].strides):
-            shape, held = state[name].shape, bits(state[name])
-            paths = [p for p in by_shape.get(shape, ()) if _is(held, state[p])]
+            held, like = bits(state[name]), by_shape.get(state[name].shape, ())
+            paths = [p for p in like if np.array_equal(held, bits(state[p]))]
             # Of weights that begin equal, in their order.
             if paths := [p for p in paths if p not in copies.values()] or paths:
                 copies[name] = paths[0]
     return copies
-
-
-def _is(held: Any, array: Any) -> bool:
-    return bool(np.array_equal(held, bits(array)))
 
 
 def _is_drawn(found: Any, first: Any, second: Any) -> bool:

@@ -18,52 +18,28 @@ from tf_lottery.training.prepared import Prepared
 
 
 class Session:
-    """A prepared model with a plan and the data of its seed.
+    """A prepared model with the plan of a replicate and the data of its seed.
 
     The chief decides and sends masks and weights; all workers take part in what each
     method does.
-
-    Args:
-        prepared: The model.
-        plan: How to train.
-        data: The data of the plan's seed.
-        replicate: The number of the replicate that the plan is of.
     """
 
     def __init__(
-        self,
-        prepared: Prepared,
-        plan: Plan,
-        data: SeededData,
-        replicate: int = 0,
+        self, prepared: Prepared, plan: Plan, data: SeededData, replicate: int = 0
     ) -> None:
         self.prepared = prepared
         self.plan = plan
         self.data = data
         self.replicate = replicate
-        self._loop = Loop(prepared.searched.engine, data.feed, data.evaluated)
-
-    def on(self, plan: Plan, data: SeededData, replicate: int = 0) -> "Session":
-        """The session of the same model with another plan and its data."""
-        other = copy.copy(self)
-        other.plan, other.data, other.replicate = plan, data, replicate
-        if data is not self.data:
-            other._loop = self._loop.on(data.feed, data.evaluated)
-        return other
+        self.loop = Loop(prepared.searched.engine, data.feed, data.evaluated)
 
     def following(self, plan: Plan, replicate: int = 0) -> "Session":
         """The session of another plan; its length, seed and `rewind_to` may differ."""
-        same = plan.seed == self.plan.seed
-        return self.on(plan, self.data if same else self.data.of(plan), replicate)
-
-    def reordered(self, plan: Plan) -> "Session":
-        """The session of the same data in the order of another plan's seed."""
-        return self.on(plan, self.data.reordered(plan), self.replicate)
-
-    @property
-    def monitors(self) -> list[str]:
-        """The scores that could decide; the first is the default."""
-        return self.data.monitors(self._loop.engine)
+        if plan.seed != self.plan.seed:
+            return Session(self.prepared, plan, self.data.of(plan), replicate)
+        other = copy.copy(self)
+        other.plan, other.replicate = plan, replicate
+        return other
 
     def assign(self, ticket: Ticket, state: State) -> Ticket:
         """Gives all workers the chief's masks and state; returns their ticket."""
@@ -80,8 +56,8 @@ class Session:
         """The `val_*` and `test_*` metrics of a ticket with some weights."""
         self.assign(ticket, weights)
         with self.prepared.devices.scope():
-            found = self._loop.evaluate("val") | self._loop.evaluate("test")
-        return self._loop.engine.names.recorded(found)
+            found = self.loop.evaluate("val") | self.loop.evaluate("test")
+        return self.loop.engine.names.recorded(found)
 
     def train(
         self,
@@ -93,26 +69,16 @@ class Session:
         report: Report | None = None,
     ) -> Outcome:
         """Trains a ticket from where a run stands; see `Trainer.train`."""
-        prepared, plan = self.prepared, self.plan
-        training = OneTraining(
-            self.assign(ticket, state),
-            run,
-            plan,
-            self._loop,
-            prepared.searched.live,
-            prepared.workers,
-            checkpoint,
-            plan.monitor or self.monitors[0],
-            control,
-            self.replicate if self.replicate or plan.replicates > 1 else None,
-        )
-        last_step = plan.last_step(self.data.feed.steps_per_epoch)
+        prepared = self.prepared
+        ticket = self.assign(ticket, state)
+        training = OneTraining(self, ticket, run, control, checkpoint, report)
+        last_step = self.plan.last_step(self.data.feed.steps_per_epoch)
         with prepared.devices.scope():
-            callbacks = prepared.callbacks.of(ticket.round, self.replicate, control)
+            callbacks = prepared.callbacks_of(ticket.round, self.replicate, control)
             if checkpoint and ticket.step < run.step < last_step:
                 file = checkpoint.path
                 prepared.binding.warn_of_lost_counts(callbacks, run.step, file)
-            return training.train(callbacks, report, prepared.allow_early_stop)
+            return training.train(callbacks)
 
     def order(self, task: str, **more: Any) -> None:
         """Orders the other workers to do a task next."""
@@ -120,14 +86,7 @@ class Session:
         self.prepared.workers.broadcast_json({"task": task, **which, **more})
 
     def follow(self) -> bytes:
-        """Does what the chief says, until the chief ends.
-
-        Returns:
-            What the chief sends at the end: the file of its ticket.
-
-        Raises:
-            RuntimeError: The chief ended with an error.
-        """
+        """Does what the chief says until the chief ends; returns its ticket's file."""
         workers, session = self.prepared.workers, self
         while (order := workers.broadcast_json())["task"] != "end":
             if order["task"] == "stop":

@@ -14,13 +14,11 @@ from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
+from tf_lottery.core.steps import Lengths
 from tf_lottery.core.ticket import FoundTicket, Ticket
-from tf_lottery.training import callbacks as of_callbacks
-from tf_lottery.training import notes
 from tf_lottery.training.checkpoint import Checkpoint, Run
-from tf_lottery.training.lengths import Lengths
 from tf_lottery.training.one_training import Report
-from tf_lottery.training.prepared import prepare
+from tf_lottery.training.prepared import Callbacks, Notes, prepare
 from tf_lottery.training.session import Session
 
 
@@ -71,7 +69,7 @@ class Trainer:
         test_data: Any = None,
         class_weight: Mapping[int, float] | None = None,
         validation_split: float | None = None,
-        callbacks: of_callbacks.Given = (),
+        callbacks: Callbacks = (),
         allow_early_stop: bool = False,
         strategy: Any = None,
     ) -> None:
@@ -101,12 +99,12 @@ class Trainer:
     @property
     def lengths(self) -> Lengths:
         """The steps of an epoch, of a training, and where later tickets start."""
-        return Lengths.of(self.plan, self._session.data.feed.steps_per_epoch)
+        return self.plan.lengths(self._session.data.feed.steps_per_epoch)
 
     @property
     def monitors(self) -> list[str]:
         """The scores that could decide; the first is the default."""
-        return self._session.monitors
+        return self._session.data.monitors(self._prepared.searched.engine)
 
     @property
     def traces(self) -> int:
@@ -132,9 +130,9 @@ class Trainer:
         }
 
     @property
-    def notes(self) -> notes.Notes:
+    def notes(self) -> Notes:
         """What a user should know before the search."""
-        return notes.of(self._prepared, self._session.data)
+        return self._prepared.notes(self._session.data)
 
     def dense(self, start: State | None = None) -> Ticket:
         """The ticket of round 0: every weight kept, at the initialisation, or `start`.
@@ -166,8 +164,8 @@ class Trainer:
         run, state = found or (Run(ticket.step), ticket.state)
         where = {"round": ticket.round, "step": ticket.step, "run": run.record()}
         self._session.order("train", control=control, **where)
+        how = control, checkpoint, report
         with self.workers.training():
-            how = control, checkpoint, report
             outcome = self._session.train(ticket, run, state, *how)
         self.spent.append(outcome.last_step - ticket.step)
         return outcome
@@ -176,14 +174,9 @@ class Trainer:
         """The state after training a ticket to a step before the last."""
         if step == ticket.step:
             return ticket.state
-        plan = dataclasses.replace(
-            self.plan,
-            steps=step,
-            epochs=1,
-            evaluate_every=step,
-            rewind_to=step,
-            retrain="rewind",
-        )
+        until: dict[str, Any] = {"epochs": 1, "retrain": "rewind"}
+        until |= dict.fromkeys(("steps", "evaluate_every", "rewind_to"), step)
+        plan = dataclasses.replace(self.plan, **until)
         session = self._session.following(plan, self._session.replicate)
         start = self._with(session).train(ticket).next_start
         assert start is not None
@@ -213,8 +206,8 @@ class Trainer:
             replicate: The number of the replicate.
 
         Raises:
-            ValueError: A plan that cannot work with the model and the data; data or a
-                model of another seed that differ in more than their values.
+            ValueError: A plan that cannot work, or data or a model of another seed that
+                differ in more than their values.
         """
         other = self._with(self._session.following(plan, replicate))
         plan.rates(self._prepared.searched.live.shapes)
@@ -230,7 +223,8 @@ class Trainer:
         """
         seed = derive(self.plan.seed, "copy", number)
         plan = dataclasses.replace(self.plan, seed=seed, rewind_to=0)
-        other = self._with(self._session.reordered(plan))
+        data, replicate = self._session.data.reordered(plan), self._session.replicate
+        other = self._with(Session(self._prepared, plan, data, replicate))
         state = self._prepared.source.with_generators(ticket.state, seed)
         return other, dataclasses.replace(ticket, state=state)
 

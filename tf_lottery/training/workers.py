@@ -14,19 +14,17 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.parts import Processes
+from tf_lottery.core.arrays import Lazy
 from tf_lottery.core.encoding import dtype_of
 from tf_lottery.core.errors import InvariantError
 
-_PIECE = 2**28  # bytes
+_PIECE = 2**25  # integers of 8 bytes
 
 
 class Workers:
     """Sends messages between the processes of a search.
 
     With one process nothing is sent, and that process is the chief.
-
-    Args:
-        processes: Those that train together.
     """
 
     def __init__(self, processes: Processes) -> None:
@@ -45,11 +43,9 @@ class Workers:
         size = int(self._processes.sum(np.array([len(content)]))[0])
         padded = np.zeros(-(-size // 8), np.int64)
         padded.view(np.uint8)[: len(content)] = np.frombuffer(content, np.uint8)
-        step = _PIECE // 8
-        for start in range(0, len(padded), step):
-            padded[start : start + step] = self._processes.sum(
-                padded[start : start + step]
-            )
+        for start in range(0, len(padded), _PIECE):
+            piece = slice(start, start + _PIECE)
+            padded[piece] = self._processes.sum(padded[piece])
         return padded.view(np.uint8)[:size].tobytes()
 
     def broadcast_json(self, values: Any = None) -> Any:
@@ -60,7 +56,18 @@ class Workers:
 
     def broadcast_arrays(self, arrays: Mapping[str, Any]) -> Mapping[str, Any]:
         """The chief's arrays, each shared when it is read: by all, in one order."""
-        return _Broadcast(self, arrays) if self.count > 1 else arrays
+        if self.count == 1:
+            return arrays
+        names = self.broadcast_json(list(arrays))
+        return Lazy(names, lambda name: self._broadcast_array(arrays, name))
+
+    def _broadcast_array(self, arrays: Mapping[str, Any], name: str) -> Any:
+        kind, content = None, b""
+        if self.is_chief:
+            array = np.asarray(arrays[name])
+            kind, content = (array.dtype.name, array.shape), array.tobytes()
+        dtype, shape = self.broadcast_json(kind)
+        return np.frombuffer(self.broadcast(content), dtype_of(dtype)).reshape(shape)
 
     def gather(self, rows: Sequence[Sequence[int]]) -> Any:
         """The rows of all replicas, on every worker: local ones come in `rows`."""
@@ -81,15 +88,11 @@ class Workers:
         for replica, found in enumerate(rows):
             pairs = zip(masks, found, expected, strict=True)
             if differ := [path for path, one, other in pairs if one != other]:
+                worker = replica * self.count // self._processes.replicas
                 raise InvariantError(
                     f"The masks of {', '.join(map(repr, differ))} on replica {replica} "
-                    f"(worker {self.worker_of(replica)}) are not those that were "
-                    "decided."
+                    f"(worker {worker}) are not those that were decided."
                 )
-
-    def worker_of(self, replica: int) -> int:
-        """The number of the worker that has a replica."""
-        return replica * self.count // self._processes.replicas
 
     def end(self, content: bytes = b"") -> None:
         """Ends the other workers' part, and sends them the result."""
@@ -138,31 +141,6 @@ class Workers:
                         f"All workers must be started alike. Received: another {name} "
                         "on some. Use the same program, arguments, data and versions."
                     )
-
-
-class _Broadcast(Mapping[str, Any]):
-    def __init__(self, workers: Workers, arrays: Mapping[str, Any]) -> None:
-        self._workers = workers
-        self._arrays = arrays
-        self._names: list[str] = workers.broadcast_json(list(arrays))
-
-    def __getitem__(self, name: str) -> Any:
-        kind, content = None, b""
-        if self._workers.is_chief:
-            array = np.asarray(self._arrays[name])
-            kind, content = (array.dtype.name, array.shape), array.tobytes()
-        dtype, shape = self._workers.broadcast_json(kind)
-        shared = self._workers.broadcast(content)
-        return np.frombuffer(shared, dtype_of(dtype)).reshape(shape)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._names  # without reading, which would share
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 def hashes(arrays: Mapping[str, Any]) -> list[int]:

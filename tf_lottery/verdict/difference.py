@@ -102,17 +102,12 @@ def against_dense(
     history: History, ours: Sequence[Round], dense: Sequence[Round]
 ) -> tuple[Difference, Difference]:
     """The differences in the monitored score and in the best step; NaN scores stay."""
-    score, steps = (
-        tuple(
-            Spread(tuple(figure(round, metric) for round in rounds))
-            for rounds in (ours, dense)
-        )
-        for metric in (history.monitor, STEP)
-    )
-    return (
-        Difference("dense", history.monitor, history.maximize, *score),
-        Difference("dense", STEP, False, *steps),
-    )
+
+    def of(metric: str, maximize: bool) -> Difference:
+        sides = (tuple(figure(each, metric) for each in side) for side in (ours, dense))
+        return Difference("dense", metric, maximize, *map(Spread, sides))
+
+    return of(history.monitor, history.maximize), of(STEP, False)
 
 
 def differences(history: History, number: int) -> Iterator[Difference]:
@@ -146,10 +141,8 @@ def score_name(history: History) -> str:
 
 def figure(training: Round, metric: str) -> float:
     """A figure of a training: a metric, "best_step" or "seconds"; NaN if missing."""
-    if metric == STEP:
-        return float(training.outcome.best_step)
-    if metric == "seconds":
-        return float(training.outcome.seconds)
+    if metric in (STEP, "seconds"):
+        return float(getattr(training.outcome, metric))
     return training.score(metric)
 
 

@@ -81,22 +81,13 @@ class RoundVerdict:
 
     def record(self) -> dict[str, Any]:
         """Every number, as plain Python values."""
-        return {
-            "round": self.number,
-            "density": self.density,
-            "replicates": self.replicates,
-            "of": self.of,
+        values = {"round": self.number, **vars(self)}
+        del values["number"]
+        return values | {
             "validation": self.validation.record(),
             "steps": self.steps.record(),
             "test": self.test.record() if self.test else None,
             "differences": [each.record() for each in self.differences],
-            "matches": self.matches,
-            "wins": self.wins,
-            "wins_in": self.wins_in,
-            "contradicted": self.contradicted,
-            "rewound": self.rewound,
-            "too_short": self.too_short,
-            "passes": self.passes,
             "sentence": self.sentence(),
         }
 
@@ -126,13 +117,9 @@ class Verdict:
 
     def record(self) -> dict[str, Any]:
         """Every number, as plain Python values."""
-        return {
-            "chosen": self.chosen,
-            "replicate": self.replicate,
-            "won": self.won,
-            "reason": self.reason,
-            "rounds": [round.record() for round in self.rounds],
-        }
+        values = dict(vars(self))
+        rounds = [round.record() for round in values.pop("rounds")]
+        return {**values, "rounds": rounds}
 
 
 def judge(history: History) -> Verdict:
@@ -142,9 +129,9 @@ def judge(history: History) -> Verdict:
     chosen, reason = _chosen(history, rounds[1:])
     if chosen is None:
         return Verdict(rounds, 0, 0, False, reason)
-    return Verdict(
-        rounds, chosen.number, _replicate(history, chosen.number), chosen.wins, reason
-    )
+    number = chosen.number
+    replicate = _replicate(history, number)
+    return Verdict(rounds, number, replicate, chosen.wins, reason)
 
 
 def smallest_winning(history: History) -> Round | None:
@@ -162,7 +149,8 @@ def _judged(history: History, number: int) -> RoundVerdict:
     validation, steps = against_dense(history, ours, dense)
     one_by_one = (against_dense(history, [r[number]], [r[0]]) for r in having)
     matches = _matches(history, validation)
-    test = known(round.score(test_name(history.monitor)) for round in ours)
+    test_metric, tolerance = test_name(history.monitor), history.plan.tolerance
+    test = known(round.score(test_metric) for round in ours)
     found = tuple(differences(history, number))
     return RoundVerdict(
         number=number,
@@ -176,7 +164,12 @@ def _judged(history: History, number: int) -> RoundVerdict:
         matches=matches,
         wins=_wins(history, density, validation, steps),
         wins_in=sum(_wins(history, density, *one) for one in one_by_one),
-        contradicted=matches and any(_contradicts(history, each) for each in found),
+        contradicted=matches
+        and any(
+            each.is_worse_by_more_than(tolerance)
+            for each in found
+            if (each.against, each.metric) == ("dense", test_metric)
+        ),
         rewound=_is_rewound(history),
         too_short=all(
             round.outcome.best_step == round.outcome.last_step
@@ -209,11 +202,6 @@ def _matches(history: History, validation: Difference) -> bool:
     return loss <= tolerance + noise
 
 
-def _contradicts(history: History, each: Difference) -> bool:
-    is_test = (each.against, each.metric) == ("dense", test_name(history.monitor))
-    return is_test and each.is_worse_by_more_than(history.plan.tolerance)
-
-
 def _chosen(
     history: History, pruned: Sequence[RoundVerdict]
 ) -> tuple[RoundVerdict | None, str]:
@@ -224,7 +212,9 @@ def _chosen(
     pruned = [round for round in pruned if round.replicates == pruned[0].replicates]
     matches = [round for round in pruned if round.matches]
     winners = [round for round in matches if round.wins]
-    chosen = (winners or matches or [_best(history, pruned)])[-1]
+    # The best mean score; of equal ones, the sparsest.
+    best = max(pruned, key=lambda r: (_rank(history, r.score.mean), r.number))
+    chosen = (winners or matches or [best])[-1]
     if history.monitor.startswith("val_"):
         reason = wording.judgement(chosen, MAX_DENSITY)
     else:
@@ -245,15 +235,6 @@ def controlled_round(history: History, number: int) -> int | None:
     return min(rounds, key=lambda n: (n > number, abs(n - number)), default=None)
 
 
-def _best(history: History, rounds: Sequence[RoundVerdict]) -> RoundVerdict:
-    """The round with the best mean score; the sparsest of equal ones."""
-
-    def rank(round: RoundVerdict) -> tuple[float, int]:
-        return _rank(history, round.score.mean), round.number
-
-    return max(rounds, key=rank)
-
-
 def _replicate(history: History, number: int) -> int:
     """The replicate with the best score in a round; the first of equal ones."""
     scores = {
@@ -261,7 +242,7 @@ def _replicate(history: History, number: int) -> int:
         for replicate, rounds in enumerate(history.replicates)
         if len(rounds) > number
     }
-    return max(scores, key=lambda replicate: (scores[replicate], -replicate))
+    return max(scores, key=lambda replicate: scores[replicate])
 
 
 def _rank(history: History, score: float) -> float:

@@ -11,11 +11,7 @@ _KNOWN = re.compile(
 
 
 def maximizes(monitor: str, plan: Plan) -> bool:
-    """Whether a higher monitored score is better.
-
-    Raises:
-        ValueError: The mode is "auto", and the score is not a known one.
-    """
+    """Whether a higher monitored score is better; with "auto" it must be known."""
     if plan.mode != "auto":
         return plan.mode == "max"
     # Only the end is compared: the name of an output may precede it.
@@ -29,8 +25,7 @@ def maximizes(monitor: str, plan: Plan) -> bool:
 
 def gives_fractions(metric: str) -> bool:
     """Whether the values of a metric are fractions, as those of accuracy are."""
-    known = _KNOWN.search(metric)
-    return known is not None and known["higher"] is not None
+    return bool((known := _KNOWN.search(metric)) and known["higher"])
 
 
 def test_name(monitor: str) -> str:

@@ -30,7 +30,7 @@ from tf_lottery.bindings.tf_keras.data.forms import (
 from tf_lottery.bindings.tf_keras.devices import devices
 from tf_lottery.bindings.tf_keras.exporting.network import Network as network
 from tf_lottery.bindings.tf_keras.exporting.network import masks_of, plain
-from tf_lottery.bindings.tf_keras.layers import named_weights
+from tf_lottery.bindings.tf_keras.layers import trainable, weights_of
 from tf_lottery.bindings.tf_keras.loss_gradient import loss_gradient
 from tf_lottery.bindings.tf_keras.models import (
     built,
@@ -40,6 +40,7 @@ from tf_lottery.bindings.tf_keras.models import (
 )
 from tf_lottery.bindings.tf_keras.process import seeded, start, under
 from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, lacks
+from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import apply, model
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy, redraw
@@ -51,14 +52,3 @@ PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 def is_model(value: Any) -> bool:
     """Whether it is a tf_keras model."""
     return isinstance(value, keras.Model)
-
-
-def weights_of(model: Any) -> dict[str, Any]:
-    """See `Binding.weights_of`."""
-    return {path: weight.numpy() for path, weight in named_weights(model).items()}
-
-
-def trainable(model: Any) -> set[str]:
-    """See `Binding.trainable`."""
-    known = {id(weight) for weight in model.trainable_weights}
-    return {path for path, each in named_weights(model).items() if id(each) in known}

@@ -74,6 +74,17 @@ def named_weights(model: Any, names: Names = layer_names) -> dict[str, Any]:
     return weights
 
 
+def weights_of(model: Any) -> dict[str, Any]:
+    """See `Binding.weights_of`."""
+    return {path: weight.numpy() for path, weight in named_weights(model).items()}
+
+
+def trainable(model: Any) -> set[str]:
+    """See `Binding.trainable`."""
+    known = {id(weight) for weight in model.trainable_weights}
+    return {path for path, each in named_weights(model).items() if id(each) in known}
+
+
 def has_unbuilt(model: Any) -> bool:
     """Whether a model holds a Sequential without an input shape that was not called."""
     parts = model._flatten_layers(include_self=False)

@@ -17,7 +17,7 @@ from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.settings import Settings, is_setting
 from tf_lottery.bindings.tf_keras.states import generators, recurrent_states
 from tf_lottery.bindings.tf_keras.tfmot.wrap import mask_variables
-from tf_lottery.core.encoding import bits, compact
+from tf_lottery.core.arrays import bits, compact
 from tf_lottery.core.errors import InvariantError, TicketError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State

@@ -18,9 +18,9 @@ from tf_lottery.bindings.tf_keras.naming import own_names
 from tf_lottery.bindings.tf_keras.states import not_rewound
 from tf_lottery.bindings.tf_keras.tfmot.wrap import check_unwrapped
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.naming import matches
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.rates import matches
 from tf_lottery.core.words import warn
 
 _STEPS = ("apply_gradients", "minimize", "update_step", "compute_gradients")

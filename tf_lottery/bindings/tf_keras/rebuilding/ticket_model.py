@@ -14,8 +14,7 @@ from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, check_model
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, copied_metrics, wrap
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.ticket import Ticket
-from tf_lottery.core.ticket_weights import chosen
+from tf_lottery.core.ticket import Ticket, chosen
 
 
 def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:

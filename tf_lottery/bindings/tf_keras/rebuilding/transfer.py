@@ -10,7 +10,7 @@ from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
 from tf_lottery.bindings.tf_keras.tfmot.wrap import check_unwrapped, compile_like, wrap
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.rates import matches
+from tf_lottery.core.naming import matches
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_lottery.core import facade
+from tf_lottery import bindings
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.ticket import Ticket
@@ -11,8 +11,7 @@ from tf_lottery.core.ticket import Ticket
 
 @pytest.mark.parametrize("architecture", [None, {}, {"binding": "tf_keras"}])
 def test_tickets_that_name_no_binding_are_of_tf_keras(architecture):
-    name = "tf_lottery.bindings.tf_keras.rebuilding.ticket_model"
-    assert facade.models(architecture).__name__ == name
+    assert bindings.of_architecture(architecture).NAME == "tf_keras"
 
 
 @pytest.mark.parametrize("binding", ["keras4", "..os", "tf_keras.live", None, 1, ["a"]])
