@@ -238,10 +238,10 @@ class Searched:
 
 
 class Examples(Protocol):
-    """The data of a seed, as a binding sees them.
+    """The data of a seed, as a binding sees them: a `SeededData` of `training`.
 
     Attributes:
-        data: What the user passed for this seed, in one form.
+        data: Training, validation and test data, see `Binding.part`.
         feed: The batches of training.
         evaluated: Validation and test data, by the prefix of their metrics.
     """

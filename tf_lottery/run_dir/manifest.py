@@ -65,7 +65,7 @@ def manifest_of(
 
 
 def search_digest(manifest: Mapping[str, Any]) -> str:
-    """The digest that every file of a search has: of plan, model and data.
+    """The digest of plan, model and data, in each ticket and `metrics.json`.
 
     How much of the plan is trained is not part of it.
     """

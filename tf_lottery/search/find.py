@@ -30,7 +30,7 @@ from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.judge import judge
 from tf_lottery.verdict.monitor import maximizes
 
-# They may differ from worker to worker.
+# Entries of the manifest that may differ between workers.
 _OF_ONE = ("devices", "machine")
 _TEMPORARY = "temporary, pass `run_dir` to keep it"
 

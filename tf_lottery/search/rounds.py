@@ -12,7 +12,7 @@ from tf_lottery.core.words import warn
 
 
 class Trains(Protocol):
-    """What a search needs of a trainer."""
+    """What the rounds need of a trainer; in a search it is a `Recorded`."""
 
     def dense(self) -> Ticket:
         """The ticket of round 0."""

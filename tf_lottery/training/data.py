@@ -39,7 +39,7 @@ class Given:
 
     def resolved(self, plan: Plan) -> Data:
         """The data of a plan's seed, split; a function of the seed is called here."""
-        data = self.called(plan)
+        data = self.of_seed(plan)
         if self.validation is not None and data.validation is not None:
             raise ValueError(
                 "`validation_data` must be given once: in the `Data` that `dataset` "
@@ -55,7 +55,7 @@ class Given:
             return self.binding.split(found, self.validation_split)
         return found
 
-    def called(self, plan: Plan) -> Data:
+    def of_seed(self, plan: Plan) -> Data:
         """The data as they were passed, or as the function returns them."""
         found = self.train
         if self.is_function:
@@ -65,7 +65,7 @@ class Given:
 
     def again(self, name: str, plan: Plan) -> Callable[[], Any] | None:
         """Calls the function for one part of its data; None without a function."""
-        return (lambda: getattr(self.called(plan), name)) if self.is_function else None
+        return (lambda: getattr(self.of_seed(plan), name)) if self.is_function else None
 
     def fixed(self, data: Data) -> "Given":
         """The same data for every seed."""
@@ -77,7 +77,8 @@ class SeededData:
     """Training and evaluation data of a plan's seed.
 
     Attributes:
-        data: The data in one form.
+        data: Training, validation and test data: rows in memory as they were
+            passed, or batches that can be read for each training.
         feed: The batches of training.
         evaluated: Validation and test data, by the prefix of their metrics.
     """

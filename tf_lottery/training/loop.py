@@ -61,7 +61,7 @@ class Loop:
         """
         engine, epoch_length = self.engine, self.feed.steps_per_epoch
         pass_length, callbacks = self.feed.pass_length, training.callbacks
-        data, batches = self.feed.begin(), None
+        batches, iterator = self.feed.begin(), None
         step, stop = training.run.step, training.lengths.last
         new_epoch = True
         engine.begin(step)
@@ -71,17 +71,17 @@ class Loop:
             if new_epoch:
                 engine.begin_epoch()
                 callbacks.on_epoch_begin(epoch)
-            if batches is None or (pass_length and step % pass_length == 0):
-                batches = data.open(step)
+            if iterator is None or (pass_length and step % pass_length == 0):
+                iterator = batches.open(step)
             ends = [stop, (epoch + 1) * epoch_length, training.next_look(step)]
             if pass_length:
                 ends.append((step // pass_length + 1) * pass_length)
             size = min(*ends, step + self._pace("train").size) - step
             callbacks.on_train_batch_begin(offset)
-            logs = self._train(batches, size, training.what)
+            logs = self._train(iterator, size, training.what)
             step += size
             if pass_length and step % pass_length == 0:
-                self.feed.check_end(batches, step, training.what)
+                self.feed.check_end(iterator, step, training.what)
             callbacks.on_train_batch_end(offset + size - 1, logs)
             training.look(step, logs)
             new_epoch = step % epoch_length == 0
@@ -102,11 +102,11 @@ class Loop:
         self.counted[name] = first, batches
         return {f"{name}_{metric}": value for metric, value in logs.items()}
 
-    def _train(self, batches: Any, size: int, what: str) -> Logs:
+    def _train(self, iterator: Any, size: int, what: str) -> Logs:
         """The training metrics after a group of steps."""
         began, self.due = time.monotonic(), size
         try:
-            logs = self.engine.train(batches, size)
+            logs = self.engine.train(iterator, size)
         except self.feed.ended as error:
             if missing := self.feed.missing(error, self.engine.steps, what):
                 raise missing from error

@@ -33,7 +33,8 @@ class Prepared:
     """What all trainings of one model share.
 
     Attributes:
-        passed: The model of the user, which callbacks must not use.
+        original: The user's model, or what the user's function returned; callbacks
+            must not use it.
         callbacks: Checked callbacks, or the function that makes them.
         source: Draws initial states.
         searched: The masked copy.
@@ -44,7 +45,7 @@ class Prepared:
     binding: Binding
     devices: Devices
     workers: Workers
-    passed: Any
+    original: Any
     callbacks: Any
     source: Source
     searched: Searched
@@ -79,7 +80,7 @@ class Prepared:
             return list(self.callbacks)
         made = self.callbacks(number, replicate, control)
         made = self.binding.checked_callbacks(made)
-        self.binding.check_use_no_other(made, self.passed)
+        self.binding.check_use_no_other(made, self.original)
         return list(made)
 
     def notes(self, data: SeededData) -> Notes:
@@ -136,24 +137,24 @@ def prepare(
         )
     binding = bindings.of(model)
     callbacks = binding.checked_callbacks(callbacks)
-    devices_passed = None if strategy is None else binding.devices(strategy, model)
-    given, model = model, binding.called(model, plan.seed, devices_passed)
-    bindings.of(model)  # a function may return a model of another Keras
-    binding.check_model(model)
-    devices = binding.devices(devices_passed, model)
+    asked = None if strategy is None else binding.devices(strategy, model)
+    original = binding.called(model, plan.seed, asked)
+    bindings.of(original)  # a function may return a model of another Keras
+    binding.check_model(original)
+    devices = binding.devices(asked, original)
     parts = dataset, validation_data, test_data, class_weight, validation_split
     data = SeededData(Given(binding, *parts), plan, devices)
     if not callable(callbacks):
-        binding.check_use_no_other(callbacks, model)
-    passed, model = model, binding.built(model, data.feed, plan.seed)
-    searched = binding.searched(model, data, plan, devices, callbacks)
+        binding.check_use_no_other(callbacks, original)
+    built = binding.built(original, data.feed, plan.seed)
+    searched = binding.searched(built, data, plan, devices, callbacks)
     found = Prepared(
         binding,
         devices,
         Workers(devices.processes),
-        passed,
+        original,
         callbacks,
-        Source(binding, given, model, data.feed, devices_passed),
+        Source(binding, model, built, data.feed, asked),
         searched,
         data,
         searched.live.read(),

@@ -25,20 +25,20 @@ _SAMPLE = 2_000
 
 
 class Source:
-    """Draws initial states of a built model; `given` is what the user passed.
+    """Draws initial states of a built model; `passed` is the user's model or function.
 
     Without `devices`, models are made where the user's model is.
     """
 
     def __init__(
-        self, binding: Binding, given: Any, model: Any, feed: Feed, devices: Any
+        self, binding: Binding, passed: Any, model: Any, feed: Feed, devices: Any
     ) -> None:
         self._binding = binding
-        self._given = given
+        self._passed = passed
         self.model = model
         self._feed = feed
         self._devices: Devices | None = devices
-        self._is_function = not binding.is_model(given)
+        self._is_function = not binding.is_model(passed)
 
     def state(self, seed: int, like: State) -> State:
         """The state under a seed, with the names and shapes of another.
@@ -121,7 +121,7 @@ class Source:
     def _model_of(self, seed: int) -> Any:
         binding, devices = self._binding, self._devices
         if self._is_function:
-            model = binding.called(self._given, seed, devices)
+            model = binding.called(self._passed, seed, devices)
             return binding.built(model, self._feed, seed)
         scope = devices.scope() if devices else contextlib.nullcontext()
         with binding.seeded(derive(seed, "model")), scope:

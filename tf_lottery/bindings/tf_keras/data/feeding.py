@@ -71,7 +71,7 @@ def evaluated(data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
 
 
 def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
-    """See `Binding.data_facts`: before data are read; of arrays also their contents."""
+    """See `Binding.data_facts`. No dataset is read; arrays are hashed."""
     data, feed = examples.data, examples.feed
     parts = {"dataset": _facts(data.train, feed.spec, feed.steps_per_epoch)}
     sources = {"val": data.validation, "test": data.test}
