@@ -1,5 +1,6 @@
 """A copy is compared with the model, and a difference is named by its cause."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from tests.models import BATCH, CLASSES, FEATURES, arrays, compiled, keras, layers, tf
 from tf_lottery import Plan
+from tf_lottery.bindings.tf_keras.copying import proof
+from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 from tf_lottery.training.trainer import Trainer
 
 registered = keras.saving.register_keras_serializable("proof_test")
@@ -122,6 +125,21 @@ class Random(layers.Layer):
         draw = np.random.default_rng().standard_normal
         drawn = tf.numpy_function(lambda: np.float32(draw()), [], tf.float32)
         return x + tf.reshape(drawn, ())
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [tf.strings.as_string, lambda x: tf.complex(0.0, x), lambda x: tf.cast(x, "int8")],
+)
+def test_outputs_that_are_no_real_numbers_are_compared(convert, recwarn):
+    x = keras.Input((FEATURES,))
+    model = keras.Model(x, layers.Lambda(convert)(layers.Dense(CLASSES)(x)))
+    copied = copy_model(model)
+    proof.prove(copied, model, contextlib.nullcontext)
+    assert not [w for w in recwarn if "could not be compared" in str(w.message)]
+    copied.weights[0].assign_add(tf.ones_like(copied.weights[0]))
+    with pytest.raises(ValueError, match="gives other outputs"):
+        proof.prove(copied, model, contextlib.nullcontext)
 
 
 def test_outputs_that_are_random_are_said_to_be_not_compared():

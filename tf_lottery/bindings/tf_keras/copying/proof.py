@@ -212,7 +212,10 @@ def _equal(some: Any, others: Any, tolerance: float) -> bool:
 def _is_equal(one: Any, other: Any, tolerance: float) -> bool:
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
+    if one.dtype.kind == "O":  # strings
+        return np.array_equal(one, other)
     if not tolerance or one.dtype.kind not in "fcV":
         return bool(one.tobytes() == other.tobytes())
-    one, other = one.astype(np.float64), other.astype(np.float64)
+    wide = np.complex128 if one.dtype.kind == "c" else np.float64
+    one, other = one.astype(wide), other.astype(wide)
     return np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
