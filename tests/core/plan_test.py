@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -224,7 +226,7 @@ def _bad_values():
     cases += [("block_size", (1, value)) for value in (*counts, None)]
     cases += [("rewind_to", value) for value in (-1, 1.5, None, True, "2 ep", "ep")]
     cases += [("tolerance", value) for value in (-0.1, float("nan"), None, "0.1")]
-    cases += [("seed", value) for value in (-1, 1.5, None, "0", True)]
+    cases += [("seed", value) for value in (-1, 1.5, None, "0", True, 2**63)]
     return cases
 
 
@@ -370,6 +372,18 @@ def test_a_criterion_with_settings_does_not_come_back_as_another_one():
     except ValueError:
         return
     assert again.criterion == plan.criterion
+
+
+def test_a_criterion_of_a_module_whose_name_is_no_identifier_is_found(monkeypatch):
+    # `tf_lottery find my-recipe.py` makes such a module.
+    recipe = types.ModuleType("recipe_my-recipe")
+    recipe.score = lambda ticket, outcome: "found"
+    monkeypatch.setitem(sys.modules, recipe.__name__, recipe)
+    named = Plan.from_json({**Plan().to_json(), "criterion": "recipe_my-recipe:score"})
+    assert named.criterion(None, None) == "found"
+    nothing = Plan.from_json({**Plan().to_json(), "criterion": "recipe_my-recipe:"})
+    with pytest.raises(ValueError, match="cannot be imported here"):
+        nothing.criterion(None, None)
 
 
 def test_reading_a_plan_imports_no_module_that_it_names(tmp_path, monkeypatch):

@@ -238,11 +238,16 @@ def test_overwrite_removes_the_search(run):
 
 def test_overwrite_removes_no_file_of_anyone_else(run):
     precious = [run / "notes.txt", run / "code" / "train.py", run / "summary.docx"]
+    precious.append(run / "replicate_1\u0662" / "round_00" / "ticket.safetensors")
     for file in precious:
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(exist_ok=True, parents=True)
         file.write_text("precious")
+    link = run / "replicate_0" / "controls" / "round_link"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to("nowhere")
     opened(run, Plan(seed=7), overwrite=True)
-    assert [file.read_text() for file in precious] == ["precious"] * 3
+    assert [file.read_text() for file in precious] == ["precious"] * len(precious)
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("name", ["report.html", "accuracy.png", "summary.csv"])

@@ -1,4 +1,4 @@
-"""Arrays that take less memory: by name when accessed, constants as one value."""
+"""Arrays that need little memory: computed when accessed, or one value if constant."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any

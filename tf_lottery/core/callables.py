@@ -4,7 +4,8 @@ A function of a user is imported when it is called, not when a file is read: a p
 come from anyone's file.
 """
 
-import pkgutil
+import functools
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -29,8 +30,10 @@ class _Named:
         self.name = name
 
     def __call__(self, *arguments: Any) -> Any:
+        module, _, qualname = self.name.partition(":")
         try:
-            found = pkgutil.resolve_name(self.name)
+            found: Any = importlib.import_module(module)
+            found = functools.reduce(getattr, qualname.split("."), found)
             if isinstance(found, type):
                 raise TypeError("the settings of its instance are not known")
         except (ImportError, AttributeError, ValueError, TypeError) as error:

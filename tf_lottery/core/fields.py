@@ -11,7 +11,7 @@ from tf_lottery.core.checks import is_number
 
 Kind = Callable[[str, Any], None]
 
-_LARGEST = 2**63  # every count, step and seed is smaller
+LARGEST = 2**63  # every count, step and seed is smaller
 
 
 def _kind(must: str, holds: Callable[[Any], bool]) -> Kind:
@@ -24,10 +24,10 @@ def _kind(must: str, holds: Callable[[Any], bool]) -> Kind:
 
 whole = _kind(
     "must be an integer >= 0",
-    lambda v: is_number(v) and isinstance(v, int) and 0 <= v < _LARGEST,
+    lambda v: is_number(v) and isinstance(v, int) and 0 <= v < LARGEST,
 )
 number = _kind(
-    "must be a finite number", lambda v: is_number(v) and -_LARGEST <= v <= _LARGEST
+    "must be a finite number", lambda v: is_number(v) and -LARGEST <= v <= LARGEST
 )
 boolean = _kind("must be true or false", lambda v: isinstance(v, bool))
 text = _kind("must be text", lambda v: isinstance(v, str))
@@ -118,7 +118,7 @@ def record(
 
 def _short(value: Any) -> str:
     kind = type(value).__name__
-    if isinstance(value, int) and abs(value) > _LARGEST:
+    if isinstance(value, int) and abs(value) > LARGEST:
         return "an integer beyond 2**63"
     said = repr(value[:40] if isinstance(value, str) else value)
     return said if len(said) <= 60 else f"{said[:57]}... ({kind})"

@@ -28,7 +28,8 @@ from tf_lottery.core.seeds import derive
 from tf_lottery.core.steps import Length, Lengths, normalized, to_steps
 
 BATCH_SIZE = 32  # of arrays, as in Keras
-_OF_NO_TRAINING = (  # but of how much is trained, and how it is judged
+# No training depends on these: they say how much is trained, and how it is judged.
+_OF_NO_TRAINING = (
     *("rounds", "controls", "control_rounds", "control_replicates", "replicates"),
     *("monitor", "mode", "tolerance"),
 )
@@ -156,7 +157,7 @@ class Plan:
         )
 
     def of_replicate(self, number: int) -> "Plan":
-        """The plan of a search that gives the tickets of a replicate alone."""
+        """The plan of one replicate: a search with it gives the same tickets."""
         if number == 0:
             return self
         seed = derive(self.seed, "replicate", number)

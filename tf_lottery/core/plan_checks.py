@@ -24,6 +24,7 @@ from tf_lottery.core.choices import (
     known_control,
     name_of_control,
 )
+from tf_lottery.core.fields import LARGEST
 from tf_lottery.core.steps import check_length, to_steps
 
 if TYPE_CHECKING:
@@ -142,9 +143,9 @@ def _check_retraining(plan: "Plan") -> None:
             '`rewind_to` only has a meaning with retrain="rewind". Received: '
             f"rewind_to={plan.rewind_to!r}, retrain={plan.retrain!r}."
         )
-    if type(plan.seed) is not int or plan.seed < 0:
+    if type(plan.seed) is not int or not 0 <= plan.seed < LARGEST:
         raise ValueError(
-            f"`seed` must be an integer >= 0. Received: seed={plan.seed!r}."
+            f"`seed` must be an integer from 0 to 2**63 - 1. Received: {plan.seed!r}."
         )
 
 

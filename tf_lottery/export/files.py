@@ -70,7 +70,7 @@ def cards_of(path: Path) -> tuple[Path, Path]:
 
 
 def check_free(path: Path, overwrite: bool) -> None:
-    """Raises if there is anything, or with `overwrite` a directory not exported."""
+    """Raises if something is there; with `overwrite`, if it is no earlier export."""
     found = [each for each in (path, *cards_of(path)) if os.path.lexists(each)]
     if found and not overwrite:
         raise FileExistsError(

@@ -16,27 +16,27 @@ class Options:
         data: On what the file is compared and timed, up to 1,000 examples: a dataset
             or arrays, with labels for accuracy. Default: the search's test data if
             they are at hand, else random inputs.
-        compact: Whether to remove dead and constant units first, see `compact`; True
-            for TFLite.
-        drop_inputs: With `compact`, whether to drop inputs that no weight uses.
         latency_runs: How many interleaved pairs of measurements; 0 measures nothing.
         overwrite: Whether to replace a file that is there.
         custom_objects, safe_mode: See `Ticket.model`.
         model: What the ticket's weights go into, a model like that of its search, if
             Keras cannot make one from the ticket's file.
         verbose: Whether to print the card.
+        compact: Whether to remove dead and constant units first, see `compact`; True
+            for TFLite.
+        drop_inputs: With `compact`, whether to drop inputs that no weight uses.
     """
 
     weights: str = "best"
     data: Any = None
-    compact: bool = False
-    drop_inputs: bool = False
     latency_runs: int = 50
     overwrite: bool = False
     custom_objects: Mapping[str, Any] | None = None
     safe_mode: bool = True
     model: Any = None
     verbose: int = 1
+    compact: bool = False
+    drop_inputs: bool = False
 
     @classmethod
     def of(cls, format: str, given: Mapping[str, Any]) -> "Options":

@@ -168,6 +168,8 @@ def compare(
 
 def compared(searches: Mapping[str, History | Sequence[History]]) -> Comparison:
     """The comparison of searches by name, all of them with the first."""
+    if not searches:
+        raise ValueError("A comparison needs a search. Received: none.")
     named = {name: _histories(name, given) for name, given in searches.items()}
     first = next(iter(named.values()))[0]
     for name, histories in named.items():

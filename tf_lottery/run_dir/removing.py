@@ -24,16 +24,16 @@ from tf_lottery.run_dir.names import (
 )
 
 # What is below a run directory, by its path from there.
-_NUMBER = r"(?:0|[1-9]\d{0,5})"
+_NUMBER = "(?:0|[1-9][0-9]{0,5})"
 _REPLICATE, _DRAW = f"replicate_{_NUMBER}", f"draw_{_NUMBER}"
-_ROUND = r"round_(?:0\d|[1-9]\d{1,5})"
+_ROUND = "round_(?:0[0-9]|[1-9][0-9]{1,5})"
 _CONTROLLED = f"{CONTROLS}/[^/]+/{_ROUND}"
 _TRAINING = f"{_REPLICATE}/(?:{_ROUND}|{_CONTROLLED}(?:/{_DRAW})?)"
 _ENDED = "|".join(map(re.escape, (TICKET, OUTCOME, METRICS)))
 _STARTED = r"{}(?:_\w+)?\.{}".format(*CHECKPOINT.split("."))
-_UNFINISHED = f"{re.escape(archive.TEMPORARY)}.*"
+_UNFINISHED = f"{re.escape(archive.TEMPORARY)}[^/]*"
 _FILE = f"{_TRAINING}/(?:{_ENDED}|{_STARTED}|{_UNFINISHED})"
-_LINKED = ("replicate_", "round_", "draw_")
+_LINK = f"{_REPLICATE}|{_ROUND}|{_DRAW}"
 _DIRECTORY = f"{_REPLICATE}(?:/{CONTROLS}(?:/[^/]+)?)?|{_TRAINING}"
 
 
@@ -51,7 +51,7 @@ def clear(path: Path) -> None:
         if _is_directory(directory):
             with contextlib.suppress(OSError):  # it holds other files, or is gone
                 directory.rmdir()
-        elif directory.is_symlink() and directory.name.startswith(_LINKED):
+        elif directory.is_symlink() and re.fullmatch(_LINK, directory.name):
             directory.unlink()
     for name in (*RESULTS, *(f"{name}.card.json" for name in EXPORTS.values())):
         _remove(path / name)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_count, is_number
@@ -128,22 +129,16 @@ def instability(
     with keeping(lasting), tempfile.TemporaryDirectory("_tf_lottery") as temporary:
         root = Path(lasting or temporary) / "copies"
         root.mkdir(parents=True, exist_ok=True)
-        with locked(root):
+        with locked(root):  # weights are read from it when they are needed
             trained = [
                 _trained(*trainer.reordered(number, start), root, verbose).weights
                 for number in range(copies)
             ]
-        alphas = np.linspace(0, 1, points)
-        errors = []
-        for first, second in itertools.combinations(trained, 2):
-            if all(np.array_equal(first[name], second[name]) for name in first):
-                raise ValueError(
-                    "The copies must be trained with data in different orders. "
-                    "Received: data that come in one order. Pass arrays, a function "
-                    "of the seed, or a dataset that shuffles."
-                )
-            line = (_between(first, second, alpha) for alpha in alphas)
-            errors.append(tuple(_error(trainer, ticket, weights) for weights in line))
+            alphas = np.linspace(0, 1, points)
+            errors = [
+                _errors(trainer, ticket, *pair, alphas)
+                for pair in itertools.combinations(trained, 2)
+            ]
     return Instability(step, _metric(trainer), tuple(alphas.tolist()), tuple(errors))
 
 
@@ -186,6 +181,24 @@ def _trained(trainer: Trainer, copy: Ticket, root: Path, verbose: int) -> Outcom
     replicate_dir = ReplicateDir(root / key[:16], search=key)
     progress = Progress(verbose, trainer.plan, trainer.lengths.last)
     return Recorded(trainer, replicate_dir, progress, keys).train(copy, control="copy")
+
+
+def _errors(
+    trainer: Trainer,
+    ticket: Ticket,
+    first: Weights,
+    second: Weights,
+    alphas: NDArray[np.floating],
+) -> tuple[float, ...]:
+    """The errors on the line between two copies."""
+    if all(np.array_equal(first[name], second[name]) for name in first):
+        raise ValueError(
+            "The copies must be trained with data in different orders. Received: data "
+            "that come in one order. Pass arrays, a function of the seed, or a dataset "
+            "that shuffles."
+        )
+    line = (_between(first, second, alpha) for alpha in alphas)
+    return tuple(_error(trainer, ticket, weights) for weights in line)
 
 
 def _between(first: Weights, second: Weights, alpha: float) -> Weights:

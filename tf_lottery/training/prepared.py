@@ -89,7 +89,8 @@ class Prepared:
         if self.devices.processes.replicas > 1:
             plain.append(f"{self.devices.in_words()}.")
         if skipped := self.searched.skipped:
-            plain.append(f"Not pruned, because not a kernel: {', '.join(skipped)}")
+            layers = ", ".join(skipped)
+            plain.append(f"Not pruned, because these layers have no kernel: {layers}")
         plain += data.notes
         if self.file_lacks:
             warnings.append(

@@ -9,7 +9,8 @@
     density, best_step         of the ticket that the search returns
     val_accuracy, ...          its metrics on validation data
 
-They are means over the replicates. Test data never influence a decision.
+They are means over the replicates. Test metrics cannot be objectives: test data never
+influence a decision.
 """
 
 import itertools

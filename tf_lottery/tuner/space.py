@@ -65,7 +65,7 @@ def choices_of(choices: Mapping[str, Sequence[Any]]) -> Space:
 
 
 def with_plan(space: Space, plan: Plan, without: Collection[str]) -> Space:
-    """A space that takes what it never asks for from a plan, except `without`."""
+    """A space that takes from a plan all fields it never asks for, except `without`."""
     asked: set[str] = set()
     fields = {each.name for each in dataclasses.fields(Plan)} - {*without}
 

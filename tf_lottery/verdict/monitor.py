@@ -11,7 +11,7 @@ _KNOWN = re.compile(
 
 
 def maximizes(monitor: str, plan: Plan) -> bool:
-    """Whether a higher monitored score is better; with "auto" it must be known."""
+    """Whether a higher monitored score is better; mode "auto" needs a known score."""
     if plan.mode != "auto":
         return plan.mode == "max"
     # Only the end is compared: the name of an output may precede it.

@@ -165,6 +165,28 @@ def test_a_step_set_on_the_instance_acts_on_the_copy():
     assert seen[-1].kernel is named_weights(found.model)["hidden/kernel"]
 
 
+def test_functions_that_hold_each_other_and_themselves_act_on_the_copy():
+    model = functional()
+
+    def first(x, depth=0):
+        return model(x) if depth == 2 else second(x, depth)
+
+    def second(x, depth=0):
+        return first(x, depth + 1)
+
+    def again(x, depth=2):
+        return again(x, depth - 1) if depth else model(x)
+
+    model.first, model.second, model.again = first, second, again
+    copied = copy_model(model)
+    for weight in copied.weights:
+        weight.assign(tf.ones_like(weight))
+    x = arrays()[0][:2]
+    for name in ("first", "second", "again"):
+        assert np.array_equal(getattr(copied, name)(x), copied(x))
+        assert np.array_equal(getattr(model, name)(x), model(x))
+
+
 @pytest.mark.parametrize("name", ["compute_loss", "test_step"])
 def test_other_methods_set_on_the_instance_are_kept(name):
     model, calls = compiled(functional()), []

@@ -32,6 +32,15 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+@pytest.mark.parametrize("place", ["dataset", "validation_data"])
+def test_a_generator_that_is_refused_is_not_read(place):
+    found = generated(0)
+    data = {"dataset": arrays(), place: found}
+    with pytest.raises(ValueError, match="generator"):
+        Trainer(compiled(tiny()), plan=Plan(rounds=1), **data)
+    assert np.array_equal(next(found)[0], next(generated(0))[0])
+
+
 # Passes of another length.
 
 

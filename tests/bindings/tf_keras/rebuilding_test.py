@@ -61,6 +61,19 @@ def test_what_layers_were_adapted_to_is_in_the_file_of_a_ticket(adapted, tmp_pat
     assert loss == pytest.approx(adapted.rows[adapted.round]["val_loss"], rel=1e-6)
 
 
+def test_bins_are_equal_as_numbers_and_must_be_those_of_the_ticket():
+    def made(bins):
+        inputs = keras.Input((FEATURES,))
+        found = layers.Discretization(bins, output_mode="multi_hot", name="bins")
+        logits = layers.Dense(CLASSES, name="logits")
+        return compiled(keras.Model(inputs, logits(found(inputs))))
+
+    ticket = Trainer(made([1, 2]), arrays(), Plan()).dense()
+    ticket.apply(made([1.0, 2.0]))
+    with pytest.raises(TicketError, match="another bin"):
+        ticket.apply(made([1.0, 3.0]))
+
+
 @pytest.mark.parametrize("ending", ["", ".keras"])
 def test_adapted_layers_are_exported_where_the_format_allows(adapted, tmp_path, ending):
     write = keras_file if ending else saved_model

@@ -34,7 +34,7 @@ def plain_attributes(model: Any) -> dict[str, Any]:
 
 
 def own_attributes(original: Any, copied: Any = None) -> list[tuple[str, Any]]:
-    """What was set on a model, and neither by Keras nor on the copy."""
+    """What the user set on a model: not set by Keras, and not on the copy."""
     other = {*NOT_OWN, *vars(_plain_model() if copied is None else copied)}
     return [item for item in vars(original).items() if item[0] not in other]
 

@@ -66,11 +66,42 @@ class Rebinding:
             # A function in an attribute shares what else it holds.
             return Rebinding(self._replace).of(value)
         self._check(value)
+        if isinstance(value, types.FunctionType):
+            return self._function(value) if self._reaches(value) else value
         parts, make = _apart(value)
         mine = [self.of(part) for part in parts]
         copies = self._copies and not isinstance(value, tuple | frozenset)
         same = all(part is own for part, own in zip(parts, mine, strict=True))
         return value if same and not copies else make(mine)
+
+    def _function(self, value: types.FunctionType) -> Any:
+        cells = value.__closure__ or ()
+        mine = [
+            types.CellType() if self._reaches(_content(cell)) else cell
+            for cell in cells
+        ]
+        code, names = value.__code__, value.__globals__
+        copied = types.FunctionType(code, names, value.__name__, None, tuple(mine))
+        self._done[id(value)] = copied  # before its cells, which may hold it
+        copied.__dict__.update(value.__dict__)
+        copied.__defaults__ = self.of(value.__defaults__)
+        copied.__kwdefaults__ = self.of(value.__kwdefaults__)
+        for cell, own in zip(cells, mine, strict=True):
+            if own is not cell:
+                own.cell_contents = self.of(cell.cell_contents)
+        return copied
+
+    def _reaches(self, value: Any) -> bool:
+        """Whether anything that a value holds, at any depth, is replaced."""
+        waiting, seen = [value], set()
+        while waiting:
+            part = waiting.pop()
+            if self._replace(part) is not None:
+                return True
+            if id(part) not in seen:
+                seen.add(id(part))
+                waiting += _apart(part)[0]
+        return False
 
     def _object(self, value: Any) -> Any:
         copied = shell(value)
@@ -84,7 +115,7 @@ class Rebinding:
         """Raises if what a function reaches cannot be replaced."""
         if isinstance(value, tf.types.experimental.PolymorphicFunction):
             function = value.python_function
-            if self.of(function) is not function:
+            if self._reaches(function):
                 raise ValueError(
                     f"{function.__name__!r} holds the model, and is wrapped by "
                     "`tf.function`, which cannot be copied. Remove `tf.function`: "
@@ -94,7 +125,7 @@ class Rebinding:
             return
         for name in _names(value.__code__):
             held = value.__globals__.get(name)
-            if self.of(held) is not held:
+            if self.of(held) is not held or self._reaches(held):
                 raise ValueError(
                     f"The function {value.__name__!r} reaches the model by the "
                     f"global name {name!r}: a copy of the model would train or read "
@@ -119,23 +150,8 @@ def _apart(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     if isinstance(value, types.FunctionType):
         held = map(_content, value.__closure__ or ())
         parts = [*held, value.__defaults__, value.__kwdefaults__]
-        return parts, functools.partial(_like_function, value)
+        return parts, lambda mine: value  # see `Rebinding._function`
     return [], lambda mine: value
-
-
-def _like_function(function: types.FunctionType, parts: list[Any]) -> Any:
-    *held, defaults, keywords = parts
-    cells = zip(function.__closure__ or (), held, strict=True)
-    copied = types.FunctionType(
-        function.__code__,
-        function.__globals__,
-        function.__name__,
-        defaults,
-        tuple(c if _content(c) is part else types.CellType(part) for c, part in cells),
-    )
-    copied.__kwdefaults__ = keywords
-    copied.__dict__.update(function.__dict__)
-    return copied
 
 
 def _names(code: types.CodeType) -> set[str]:

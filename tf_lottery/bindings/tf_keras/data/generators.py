@@ -86,9 +86,15 @@ class Once:
     """
 
     def __init__(self, iterator: Any) -> None:
-        self.first = _first(iterator)
-        self._iterator = itertools.chain([self.first], iterator)
+        self._iterator = iterator
         self._lock = threading.Lock()
+
+    @functools.cached_property
+    def first(self) -> Any:
+        """The first batch, which training gets, too."""
+        batch = _first(self._iterator)
+        self._iterator = itertools.chain([batch], self._iterator)
+        return batch
 
     def dataset(self) -> Any:
         """Raises a ValueError: evaluation reads its data many times."""

@@ -134,7 +134,7 @@ def _check_words(ticket: Ticket, model: Any) -> None:
     mine, theirs = with_adapted(model), ticket.architecture["config"]
     pairs = zip(adapted_in(mine), adapted_in(theirs), strict=False)
     for (name, what, value), (*_, wanted) in pairs:
-        if json.dumps(value) != json.dumps(wanted):
+        if json.loads(json.dumps(value)) != json.loads(json.dumps(wanted)):
             raise TicketError(
                 "A model must have the words and bins that the ticket was found with, "
                 f"in their order. Received: {name!r} with another {what}. Adapt it to "

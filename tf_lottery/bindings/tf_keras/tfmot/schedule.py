@@ -67,7 +67,7 @@ class LotterySchedule(sparsity.PruningSchedule):
 
     def __call__(self, step: Any) -> tuple[Any, Any]:
         """Never asks tfmot for new masks; fails where no callback decides them."""
-        check = tf.debugging.Assert(self.attached, [_ALONE])  # None where it runs now
+        check = tf.debugging.Assert(self.attached, [_ALONE])  # None if eager
         with tf.control_dependencies([check] if check is not None else []):
             return tf.constant(False), tf.constant(0.0)
 

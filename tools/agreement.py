@@ -2,7 +2,7 @@
 
     .venv/bin/python tools/overlap.py RUN_DIR OTHER_RUN_DIR...
 
-The overlap of two masks is the weights that both keep, by those that either keeps.
+The weights that both masks keep, divided by those that either mask keeps.
 """
 
 from absl import app
@@ -18,11 +18,11 @@ def main(arguments: list[str]) -> None:
     print("round  density  " + "  ".join(arguments[2:]))
     for rounds in zip(first, *others, strict=False):
         one, *rest = (round.ticket.masks for round in rounds)
-        found = "  ".join(f"{overlap(one, other):.5f}" for other in rest)
+        found = "  ".join(f"{agreement(one, other):.5f}" for other in rest)
         print(f"{rounds[0].number:>5}  {one.density:7.1%}  {found}")
 
 
-def overlap(one: Masks, other: Masks) -> float:
+def agreement(one: Masks, other: Masks) -> float:
     """The weights that both keep, by those that either keeps."""
     both = sum(int((one[path] & other[path]).sum()) for path in one)
     return both / sum(int((one[path] | other[path]).sum()) for path in one)
