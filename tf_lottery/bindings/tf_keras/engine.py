@@ -13,6 +13,7 @@ import numpy as np
 
 from tf_lottery.bindings.parts import Logs, Names
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.checks.own_steps import has_own
 from tf_lottery.bindings.tf_keras.metric_names import metric_names
 from tf_lottery.bindings.tf_keras.states import kept, recurrent_states
 
@@ -36,6 +37,14 @@ class Engine:
         self._states = list(recurrent_states(model).values())
         # Metrics of several workers are whole on each; Keras would add them up.
         model.distribute_reduction_method = "first"
+        # Keras traces a step twice, first to see what its loop returns. A function of
+        # its own is traced once.
+        one = model.distribute_strategy.num_replicas_in_sync == 1 and group > given
+        self._steps = {
+            name: tf.function(getattr(model, name), reduce_retracing=True)
+            for name in ("train_step", "test_step")
+            if one and not has_own(model, name)
+        }
         # Made here, while the group is set: with groups of 1 Keras makes functions
         # for single steps, and keeps them.
         self._train = model.make_train_function()
@@ -121,12 +130,13 @@ class Engine:
         alone = self.model.distribute_strategy.num_replicas_in_sync == 1
         function = getattr(self.model, "train_tf_function", None)
         if alone and function is not None:
-            yield function.get_concrete_function(tf.data.IteratorSpec(spec))
+            with self._functions():
+                yield function.get_concrete_function(tf.data.IteratorSpec(spec))
         else:
             yield from self._traced_on_replicas(self.model.train_step, spec)
         for dataset in evaluated.values():
-            step, spec = self.model.test_step, dataset.element_spec
-            yield from self._traced_on_replicas(step, spec)
+            step = self._steps.get("test_step", self.model.test_step)
+            yield from self._traced_on_replicas(step, dataset.element_spec)
 
     def _evaluated(self, data: Any, size: int, callbacks: Any) -> Any:
         """What Keras' `evaluate` gives, in groups that no callback sees."""
@@ -161,9 +171,21 @@ class Engine:
             return
         self.model._steps_per_execution.assign(size)
         try:
-            yield
+            with self._functions():
+                yield
         finally:
             self.model._steps_per_execution.assign(self._given)
+
+    @contextlib.contextmanager
+    def _functions(self) -> Iterator[None]:
+        """Lets Keras call the steps as functions; outside it they are methods."""
+        attributes = vars(self.model)
+        attributes.update(self._steps)
+        try:
+            yield
+        finally:
+            for name in self._steps:
+                del attributes[name]
 
 
 def _numbers(logs: Any) -> Logs:
