@@ -19,6 +19,19 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("tf_lottery")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves tests out by their marks
+def pytest_collection_modifyitems(items):
+    """Makes all cases of a test slow but the first, where the test asks for it."""
+    seen = set()
+    for item in items:
+        elsewhere = any(map(item.get_closest_marker, ("slow", "gpu", "tpu", "network")))
+        if item.get_closest_marker("first_case") and not elsewhere:
+            test = item.nodeid.split("[")[0]
+            if test in seen:
+                item.add_marker(pytest.mark.slow)
+            seen.add(test)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def no_waiting_for_the_disk():
     with pytest.MonkeyPatch.context() as patched:

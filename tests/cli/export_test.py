@@ -64,6 +64,7 @@ def test_find_exports_the_ticket_that_it_found(found):
     assert written["round"] == Ticket.load(found / "ticket.safetensors").round
 
 
+@pytest.mark.slow
 def test_find_leaves_a_file_of_the_same_ticket_as_it_is(run_dir, found, capsys):
     recipe = f"--recipe={found.parent / 'recipe.py'}"
     run("export", run_dir, "--format=tflite", "--quantize=int8", "--overwrite", recipe)
@@ -73,6 +74,7 @@ def test_find_leaves_a_file_of_the_same_ticket_as_it_is(run_dir, found, capsys):
     assert "this ticket and is kept" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_find_replaces_a_file_that_is_not_its_tickets(run_dir, found):
     (run_dir / "ticket.tflite").write_bytes(b"old")
     recipe = found.parent / "recipe.py"
@@ -80,6 +82,7 @@ def test_find_replaces_a_file_that_is_not_its_tickets(run_dir, found):
     assert TFLiteFile((run_dir / "ticket.tflite").read_bytes()).tensors
 
 
+@pytest.mark.slow
 def test_a_new_search_removes_the_exports_of_the_old(run_dir, found):
     run("export", run_dir, "--latency_runs=0", "--verbose=0")
     assert (run_dir / "ticket_saved_model").is_dir()
@@ -217,6 +220,7 @@ def dataset(seed):
 """
 
 
+@pytest.mark.slow
 def test_classes_of_ones_own_come_from_the_recipe_wherever_they_were(tmp_path):
     """A ticket of a script names `__main__`, where the command has no such class."""
     (tmp_path / "script.py").write_text(
@@ -253,6 +257,7 @@ def dataset(seed):
 """
 
 
+@pytest.mark.slow
 def test_the_model_of_a_recipe_is_used_where_the_ticket_is_not_enough(tmp_path):
     (tmp_path / "own.py").write_text(HALVED)
     run("find", tmp_path / "own.py", f"--run_dir={tmp_path / 'run'}", "--verbose=0")

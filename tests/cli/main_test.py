@@ -170,6 +170,7 @@ def dataset(seed):
 """
 
 
+@pytest.mark.slow
 def test_a_recipes_model_may_take_the_plan_and_is_made_under_the_dtype_policy(
     tmp_path, capsys
 ):
@@ -237,6 +238,7 @@ def test_an_error_in_the_model_of_a_recipe_says_where(tmp_path):
         run("find", recipe, f"--run_dir={tmp_path}/run")
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("at", [2, 9])
 def test_a_full_disk_is_one_line_and_the_search_goes_on(tmp_path, monkeypatch, at):
     recipe, run_dir = tmp_path / "little.py", tmp_path / "run"

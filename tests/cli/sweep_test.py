@@ -37,6 +37,7 @@ def run(*arguments):
     main(parse(["tf_lottery", "sweep", *map(str, arguments)]))
 
 
+@pytest.mark.slow
 def test_a_sweep_over_rates_of_mnist_is_reported_and_goes_on(recipe, tmp_path, capsys):
     arguments = [recipe, "--tuner=grid", "--vary", "pruning_rate=0.2,0.5,0.8"]
     arguments += [f"--directory={tmp_path}", "--verbose=2"]
@@ -93,6 +94,7 @@ def space(hp):
 """
 
 
+@pytest.mark.slow
 def test_a_plan_with_rates_of_layers_may_be_searched_globally_too(recipe, tmp_path):
     rated = tmp_path / "rated.py"
     plan = "PLAN = Plan(layer_rates={'logits': 0.1, 'dense_100': 0.0}, "
@@ -104,6 +106,7 @@ def test_a_plan_with_rates_of_layers_may_be_searched_globally_too(recipe, tmp_pa
     assert found["failed"] == []
 
 
+@pytest.mark.slow
 def test_a_recipes_plan_is_fixed_but_for_what_its_space_asks_for_on_a_condition(
     recipe, tmp_path
 ):

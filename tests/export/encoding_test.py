@@ -113,6 +113,7 @@ def files(request):
     return model, content, leave_zeros_out(content)
 
 
+@pytest.mark.first_case
 def test_the_file_gives_the_same_outputs_with_and_without_xnnpack(files):
     model, content, packed = files
     inputs = [np.random.default_rng(0).normal(size=(20, 10, 10, 4)).astype("f4")]

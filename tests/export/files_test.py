@@ -34,6 +34,7 @@ def test_what_is_there_is_not_touched(ticket, files, format):
     assert contents(path.parent) == before
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("there", ["file", "directory"])
 @pytest.mark.parametrize("format", ["packed", "keras"])
 def test_what_is_there_is_replaced_on_request(ticket, tmp_path, format, there):
@@ -80,6 +81,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_failure_leaves_what_was_there(ticket, files, tmp_path, monkeypatch, failure):
     step, format = failure.split()

@@ -82,12 +82,14 @@ def test_what_a_ticket_remembers_is_not_pickled(found):
     assert pickle.loads(pickle.dumps(found)).origin is None
 
 
+@pytest.mark.first_case
 @each_file
 def test_the_ticket_of_a_search_is_exported(found, tmp_path, file):
     card = found.export(tmp_path / file, **FILES[file])
     assert card.check["max_difference"] < 1e-5
 
 
+@pytest.mark.first_case
 @each_file
 def test_a_ticket_from_a_file_is_exported_with_a_model(loaded, tmp_path, file):
     card = loaded.export(tmp_path / file, model=halved(), data=TEST, **FILES[file])

@@ -39,6 +39,7 @@ def outputs(path, model, images):
     return runtime.tflite(path.read_bytes(), model).predict([images])[0]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "options",
     [{}, {"quantize": "int8"}, {"quantize": "int8", "batch_size": 1}],
@@ -58,6 +59,7 @@ def test_a_network_of_images_of_any_size_is_exported_on_its_data(
     assert np.abs(found - wanted).max() < (0.1 if "quantize" in options else 1e-5)
 
 
+@pytest.mark.slow
 def test_without_data_the_size_is_asked_for(net, tmp_path):
     path = tmp_path / "net.tflite"
     with pytest.raises(ExportError, match="`input_shape=`"):
@@ -101,6 +103,7 @@ def of_words():
     return find_ticket(of_sparse(), data, 1, validation_data=data, verbose=0)
 
 
+@pytest.mark.first_case
 @each_format
 def test_a_model_of_sparse_inputs_is_exported_on_its_data(of_words, tmp_path, format):
     path, card = exported(of_words, tmp_path, format)
@@ -111,6 +114,7 @@ def test_a_model_of_sparse_inputs_is_exported_on_its_data(of_words, tmp_path, fo
     np.testing.assert_allclose(run(path, X), wanted, atol=1e-6)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("quantize", [None, "int8"])
 def test_a_tflite_file_takes_dense_inputs_for_sparse_ones(of_words, tmp_path, quantize):
     path = tmp_path / "t.tflite"

@@ -273,6 +273,7 @@ def test_it_can_be_converted(tmp_path):
     np.testing.assert_allclose(found, model(x), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_memory_is_freed_with_it(tmp_path):
     model = pruned(sequential(Dense(2000), shape=(1000,)), 0.01)
     save_packed(model, tmp_path / "model")

@@ -16,6 +16,7 @@ def encodings(path):
     return {tensor.encoding for tensor in TFLiteFile(path.read_bytes()).tensors}
 
 
+@pytest.mark.slow
 def test_scattered_survivors_are_stored_one_by_one(tmp_path):
     network = sparsified(dense_network(256, (128, 64)), 0.02)
     card = export.tflite(network, tmp_path / "a.tflite", compact=False, **QUIET)
@@ -25,6 +26,7 @@ def test_scattered_survivors_are_stored_one_by_one(tmp_path):
     assert "sparse 1x4 blocks" in {tensor.encoding for tensor in blocks.tensors}
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("density", [0.036, 0.2])
 def test_blocks_reach_the_sparse_kernel(tmp_path, density):
     network = sparsified(dense_network(256, (128, 64), 8), density, block=4)
@@ -35,6 +37,7 @@ def test_blocks_reach_the_sparse_kernel(tmp_path, density):
     assert card.macs["executed"] == card.macs["nominal"]
 
 
+@pytest.mark.slow
 def test_a_ticket_of_blocks_is_exported_as_blocks(tmp_path):
     ticket = find_ticket(
         compiled(dense_network(32, (32, 16), 4)),
@@ -49,6 +52,7 @@ def test_a_ticket_of_blocks_is_exported_as_blocks(tmp_path):
     assert "DENSIFY" not in card.operators
 
 
+@pytest.mark.slow
 def test_blocks_can_be_asked_for(tmp_path):
     network = sparsified(dense_network(256, (128, 64)), 0.02)
     path = tmp_path / "blocks.tflite"

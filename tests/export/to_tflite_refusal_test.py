@@ -33,6 +33,7 @@ def test_float16_in_blocks_returns_nan_and_is_caught(tmp_path):
     assert "NaN" in trial(content, job(network, tmp_path, 1e-2))
 
 
+@pytest.mark.slow
 def test_float16_without_zeros_is_shipped_all_the_same(tmp_path):
     network = sparsified(dense_network(256, (128, 64)), 0.02)
     path = tmp_path / "half.tflite"
@@ -41,6 +42,7 @@ def test_float16_without_zeros_is_shipped_all_the_same(tmp_path):
     assert {tensor.type for tensor in card.tensors} == {"float16"}
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("quantize", ["dynamic", "int8"])
 def test_int8_behind_a_densify_does_not_load_and_is_caught(model, tmp_path, quantize):
     more = {"representative_data": inputs(model)} if quantize == "int8" else {}
@@ -54,6 +56,7 @@ def test_int8_behind_a_densify_does_not_load_and_is_caught(model, tmp_path, quan
     assert "XNNPACK" in card.rejected["zeros left out"]
 
 
+@pytest.mark.slow
 def test_two_of_four_with_dynamic_int8_is_larger_and_refused(tmp_path):
     network = dense_network(256, (128, 64), 8)
     for weight in network.trainable_weights:
@@ -96,6 +99,7 @@ def test_int8_of_outputs_that_hardly_vary_is_refused(tmp_path):
         export.tflite(network, tmp_path / "a.tflite", **options)
 
 
+@pytest.mark.slow
 def test_int8_of_a_loop_is_refused_before_the_converter_crashes(tmp_path):
     network = keras.Sequential([keras.Input((4, 3)), layers.GRU(4), layers.Dense(2)])
     x = np.zeros((4, 4, 3), np.float32)
@@ -118,6 +122,7 @@ def test_without_other_data_the_representative_ones_are_compared_on(model, tmp_p
     assert card.check["sample"] == "50 examples of representative data"
 
 
+@pytest.mark.slow
 def test_the_card_has_the_difference_that_the_file_is_judged_by(model, tmp_path):
     path, x = tmp_path / "a.tflite", inputs(model)
     options = {"quantize": "int8", "representative_data": x[0], **ONE_FILE}
@@ -129,6 +134,7 @@ def test_the_card_has_the_difference_that_the_file_is_judged_by(model, tmp_path)
     assert judged > 1.01 * difference(outputs, wanted(model, x))
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_compacted_is_tried_when_none_that_is_runs(
     tmp_path, monkeypatch
 ):
@@ -213,6 +219,7 @@ def test_an_option_of_another_format_is_named(model, tmp_path):
         export.tflite(model, tmp_path / "a.tflite", layout="packed")
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("mode", ["tf_idf", "multi_hot"])
 def test_words_are_not_for_tflite_and_the_way_out_that_is_named_works(tmp_path, mode):
     texts = np.array([["a good film"], ["a bad film"]] * 8)

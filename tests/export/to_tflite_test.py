@@ -63,6 +63,7 @@ print(np.abs(runner(**{name: x})[output] - y).max(), np.abs(y).max())
 """
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     ("quantize", "allowed"),
     [(None, 1e-5), ("float16", 5e-3), ("dynamic", 0.1), ("int8", 0.5)],
@@ -152,6 +153,7 @@ def normed():
     )
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("make", [several, normed])
 def test_networks_of_other_kinds_are_exported(tmp_path, make):
     network = sparsified(make(), 0.3)
@@ -159,6 +161,7 @@ def test_networks_of_other_kinds_are_exported(tmp_path, make):
     assert card.check["relative_difference"] < 1e-5
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float16"])
 def test_a_model_of_half_precision_is_exported_in_float32(tmp_path, policy):
     network = keras.Sequential(

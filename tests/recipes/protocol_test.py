@@ -97,6 +97,7 @@ def test_the_optimizer_is_the_papers(name):
     }
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("name", PRINTED)
 def test_the_layer_rates_are_of_layers_that_the_model_has(name):
     made = model(name)

@@ -35,6 +35,7 @@ def made(monkeypatch):
     data._examples.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in PRINTED],

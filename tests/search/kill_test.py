@@ -63,6 +63,7 @@ HERE = {
 }
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("data", VARIANTS)
 def test_killed_again_and_again_it_ends_with_the_same_bits(
     data, tmp_path, undisturbed, always_written
@@ -74,6 +75,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bits(
     assert killing.result(tmp_path) == undisturbed(data)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_continued_with_the_same_bits(
     tmp_path, undisturbed, always_written
 ):

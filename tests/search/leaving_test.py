@@ -178,6 +178,7 @@ class Slow(keras.utils.Sequence):
         return arrays(16)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("of", ["dataset", "validation_data"])
 def test_slow_data_of_python_code_do_not_hold_a_signal_up(of):
     slow = Slow(0.3)

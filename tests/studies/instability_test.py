@@ -237,6 +237,7 @@ def test_two_processes_do_not_write_the_same_copies(tmp_path):
 # The state at a step.
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("dataset", [arrays, lambda: seeded], ids=["arrays", "seeded"])
 def test_the_state_at_a_step_is_that_of_the_whole_training(dataset):
     model = compiled(with_state())
@@ -292,6 +293,7 @@ def test_the_walk_ends_at_the_first_stable_step(tmp_path):
     assert "`rewind_to=0`" in found.reason
 
 
+@pytest.mark.slow
 def test_a_walk_without_a_stable_step_says_so(walk):
     found, _ = walk
     assert found.step is None

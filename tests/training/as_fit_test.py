@@ -116,6 +116,7 @@ def first_loss(model, data, **more):
 ALWAYS = ("NumPy", "sparse for dense", "dict by key", "nested", "weights by output")
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "form",
     [form if form in ALWAYS else pytest.param(form, marks=slow) for form in FORMS],

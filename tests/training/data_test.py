@@ -107,6 +107,7 @@ def test_an_endless_dataset_trains_for_its_steps_per_epoch():
     assert [r.outcome.last_step for r in rounds] == [8, 8]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("length", [4, 9])
 def test_steps_per_epoch_need_not_be_the_length_of_the_dataset(length):
     """As Keras does with a repeated dataset: the data go on where they were."""

@@ -38,6 +38,7 @@ def set_eager(model):
 SETTINGS = [set_rate, set_momentum, set_clipping, set_frozen, set_eager]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("change", SETTINGS, ids=lambda change: change.__name__)
 def test_what_is_set_after_compile_makes_it_another_search(tmp_path, change):
     model = compiled(tiny(), "adam")
@@ -89,6 +90,7 @@ def test_a_rate_set_after_compile_trains_and_is_restored():
     assert 0 < moved < 1e-4
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "optimizer",
     [

@@ -247,6 +247,7 @@ def test_the_optimizer_is_at_its_beginning():
 # Functions that make the model.
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_replicate_of_a_function_is_that_of_its_seed_alone(number):
     plan = Plan(replicates=3)
@@ -334,6 +335,7 @@ INITIALISERS = [
 ]
 
 
+@pytest.mark.slow
 def test_no_seed_of_any_initialiser_is_taken_for_trained_weights():
     """200 arrays, small and large; a false alarm would refuse a search."""
 

@@ -95,6 +95,7 @@ def found():
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
+@pytest.mark.first_case
 @each_kind
 def test_nothing_is_traced_again_for_replicates_and_controls(kind, found):
     trainer, _, _ = found(kind)
@@ -156,6 +157,7 @@ def test_replicates_and_controls_start_from_weights_of_their_own(kind, found):
     assert one != other
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("kind", ["arrays", "shuffle"])
 def test_tickets_are_the_same_without_controls(kind, found):
     _, _, history = found(kind)
@@ -174,6 +176,7 @@ def test_a_replicate_is_a_search_of_its_seed_alone(found):
     assert_same_rounds(mine, alone.controls)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     ("kind", "kill"),
     [

@@ -120,6 +120,7 @@ CASES = [
 ]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("data, point", CASES)
 def test_killed_and_resumed_equals_undisturbed(
     data, point, undisturbed, always_written, tmp_path
@@ -139,6 +140,7 @@ def test_a_search_without_checkpoints_resumes_from_the_round(
     assert_same(search("shuffle", tmp_path), undisturbed("shuffle"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "retrain", [pytest.param("lr_rewind", marks=slow), "fine_tune"]
 )
@@ -150,6 +152,7 @@ def test_other_ways_to_retrain_resume_too(
     assert_same(search("shuffle", tmp_path, **plan), undisturbed("shuffle", **plan))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("damaged", ["checkpoint", "checkpoint_next"])
 def test_a_training_whose_checkpoint_is_damaged_begins_again(
     damaged, undisturbed, always_written, tmp_path
@@ -269,6 +272,7 @@ class Spoil(keras.callbacks.Callback):
             overwrite(kernel, self.value)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
@@ -289,6 +293,7 @@ def test_a_checkpoint_is_not_written_of_what_a_callback_spoiled(
     assert_same(found, undisturbed("arrays", evaluate_every=9))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("value", [np.nan, 1.0])
 def test_a_checkpoint_that_is_spoiled_is_not_continued(
     value, always_written, undisturbed, monkeypatch, tmp_path

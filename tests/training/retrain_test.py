@@ -73,6 +73,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("rewind_to, group, optimizer", REWINDS)
 def test_everything_returns_to_step_k(rewind_to, group, optimizer):
     step = STEPS if rewind_to == "1ep" else rewind_to
@@ -121,6 +122,7 @@ def test_lr_rewind_starts_from_the_final_weights_and_a_fresh_optimizer():
         assert_starts_from(state, expected, round.ticket.masks)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("optimizer", ["Adam", "legacy Adam"])
 def test_fine_tune_goes_on_from_everything_at_the_end(optimizer):
     model = compiled(with_state(), OPTIMIZERS[optimizer]())

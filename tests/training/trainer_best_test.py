@@ -20,6 +20,7 @@ from tf_lottery.training.trainer import Trainer
 Adam, SGD = keras.optimizers.Adam, keras.optimizers.SGD
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("group, every", [(1, 4), (3, 5), (50, 1), (4, 3)])
 def test_validation_comes_at_every_multiple_and_at_the_end(group, every):
     model = compiled(tiny(), steps_per_execution=group)
@@ -95,6 +96,7 @@ def test_test_data_is_reported_at_the_best_and_at_the_last_step():
         assert {k: outcome.metrics[prefix + k] for k in expected} == expected
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("counted", [True, False], ids=["counted", "unknown"])
 @pytest.mark.parametrize("number", [2, GROUP + 3])
 def test_a_tickets_metrics_can_be_had_without_training(number, counted):

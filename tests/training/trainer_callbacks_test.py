@@ -57,6 +57,7 @@ class Events(keras.callbacks.Callback):
         self._see("test end")
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("group", [1, pytest.param(3, marks=slow), 4])
 def test_callbacks_live_as_in_fit(group):
     """Also with groups that do not divide an epoch's steps."""
@@ -245,6 +246,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_callback_that_sets_all_weights_does_what_it_does_in_fit(change):
     model, callback = compiled(tiny()), ChangesWeights(CHANGES[change])
@@ -305,6 +307,7 @@ def test_a_callback_sees_the_users_model(tmp_path):
         assert [w.tolist() for w in each.get_weights()] == callback.seen[0][5]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("name", ["denser.h5", "denser"])
 def test_weights_that_a_callback_loads_are_masked(name, tmp_path):
     class Loads(keras.callbacks.Callback):

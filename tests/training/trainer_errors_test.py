@@ -31,6 +31,7 @@ def test_a_callback_that_stops_early_is_an_error():
         trainer.train(trainer.dense())
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("evaluate_every", [None, 4, 100])
 def test_a_callback_may_stop_early_if_allowed(evaluate_every):
     stop = keras.callbacks.EarlyStopping("loss", patience=0, min_delta=100.0)
@@ -68,6 +69,7 @@ def test_a_loss_that_becomes_nan_stops_with_round_and_step(where):
         list(run_rounds(trainer, trainer.plan))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["loss", "val_loss"])
 def test_a_loss_that_becomes_infinite_stops_with_round_and_step(where, value):
@@ -156,6 +158,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("change", CHANGES)
 def test_data_that_fail_in_a_later_round_are_one_error_with_round_and_step(change):
     data = Passes(2, change).dataset()
@@ -166,6 +169,7 @@ def test_data_that_fail_in_a_later_round_are_one_error_with_round_and_step(chang
     assert isinstance(failed.value.__cause__, tf.errors.OpError)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("group, where", [(1, "step 3"), (3, "steps 1 to 3")])
 def test_the_steps_that_failed_are_named(group, where):
     """Of a group nobody knows which of its steps it was."""
@@ -193,6 +197,7 @@ def test_data_that_end_in_an_eager_training_are_the_same_error():
         searched(data, model=model)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     ("begin", "change", "message"),
     [

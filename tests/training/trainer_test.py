@@ -67,6 +67,7 @@ def test_averages_of_weights_end_as_in_fit(every):
 # One model serves all rounds.
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "kind", ["arrays", "dataset", pytest.param("endless", marks=slow)]
 )

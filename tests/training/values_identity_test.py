@@ -57,6 +57,7 @@ def test_another_frozen_teacher_is_another_search(tmp_path):
         search(tmp_path, student(2.0))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("kind", [np.array, tf.constant, lambda v: {"a": np.array(v)}])
 def test_another_array_that_is_an_attribute_is_another_search(tmp_path, kind):
     search(tmp_path, student(attribute=kind([1.0, 2.0])))

@@ -101,6 +101,7 @@ def test_all_workers_end_with_one_ticket_and_zeros_after_every_step(undisturbed)
     assert chief["rows"][-1]["density"] < 0.6
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "number, given", [(0, {}), (1, PLAIN)], ids=["watched", "in groups"]
 )
@@ -119,6 +120,7 @@ def test_several_workers_find_what_one_device_finds(
             assert mine[name] == pytest.approx(theirs[name], abs=1e-4), name
 
 
+@pytest.mark.slow
 def test_replicates_and_controls_are_those_of_one_device_on_all_workers(
     undisturbed, tmp_path
 ):
@@ -152,6 +154,7 @@ def refused(undisturbed):
     return searched(path, otherwise, another, nan), path
 
 
+@pytest.mark.slow
 def test_workers_that_were_started_otherwise_are_refused(refused):
     (found, _, _), _ = refused
     for said in (each[0] for each in found):
@@ -228,6 +231,7 @@ def test_a_worker_that_dies_ends_the_others_and_the_search_goes_on(
         assert mine[which]["arrays"] == theirs[which]["arrays"]
 
 
+@pytest.mark.slow
 def test_a_worker_with_another_mask_stops_the_search_on_all(tmp_path):
     found, statuses, logs = searched(tmp_path, {}, spoils=1)
     assert found == [[], []]

@@ -41,6 +41,7 @@ def test_the_tickets_of_a_sweep_are_those_of_find_ticket(tmp_path):
     best.fit(X, Y, epochs=1, verbose=0)
 
 
+@pytest.mark.slow
 def test_the_trials_of_hyperband_are_those_of_find_ticket(tmp_path):
     of = oracle("hyperband", "winning_score", max_epochs=4, factor=2, seed=1)
     space = choices_of({"pruning_rate": [rate / 40 for rate in range(4, 30)]})
@@ -85,6 +86,7 @@ def test_a_model_that_is_not_compiled_is_refused_before_any_trial(tmp_path):
     assert not made.oracle.trials
 
 
+@pytest.mark.slow
 def test_weights_that_a_choice_sets_are_those_of_its_trial(tmp_path):
     def scaled(hp):
         made = model()

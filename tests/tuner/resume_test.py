@@ -26,6 +26,7 @@ def scored(plan, number):
     return 0.9 - plan.pruning_rate * number / 50
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("died", [0, 2, 7, 11])
 def test_a_killed_sweep_ends_as_an_undisturbed_one(tmp_path, trainer, kind, died):

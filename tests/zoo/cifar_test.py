@@ -161,6 +161,7 @@ def test_the_real_ones_are_split_as_in_the_paper(name):
     np.testing.assert_array_equal(np.bincount(parts["train"][1]), sums)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [(0, "on_epoch_begin", 1), (1, "on_train_begin")])
 def test_a_search_on_augmented_images_that_was_killed_goes_on_bit_for_bit(
     cifar, tmp_path, always_written, kill

@@ -63,6 +63,7 @@ def original(name):
         return np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28, 1)
 
 
+@pytest.mark.slow
 def test_the_splits_have_the_papers_sizes(mnist):
     sizes = {
         name: sum(len(y) for _, y in getattr(mnist, name).as_numpy_iterator())
@@ -71,6 +72,7 @@ def test_the_splits_have_the_papers_sizes(mnist):
     assert sizes == {"train": 55_000, "validation": 5_000, "test": 10_000}
 
 
+@pytest.mark.slow
 def test_train_and_validation_are_the_60000_originals_and_do_not_overlap(mnist):
     train = multiset(pixels(arrays(mnist.train)[0]))
     validation = multiset(pixels(arrays(mnist.validation)[0]))
@@ -83,6 +85,7 @@ def test_test_is_the_10000_originals(mnist):
     assert found == multiset(original("t10k-images"))
 
 
+@pytest.mark.slow
 def test_validation_is_the_last_5000_in_the_order_of_tfds(mnist, in_order):
     images, labels = arrays(mnist.validation)
     np.testing.assert_array_equal(pixels(images), in_order[0][55_000:])

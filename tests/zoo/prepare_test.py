@@ -88,6 +88,7 @@ def test_out_of_reach_is_an_error_that_says_what_to_do(offline, tmp_path, name):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_dead_name_server_is_noticed_within_ten_seconds(monkeypatch, tmp_path):
     over = threading.Event()
 

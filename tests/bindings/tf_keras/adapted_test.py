@@ -119,6 +119,7 @@ def test_copies_compute_with_what_the_inner_layer_was_adapted_to(case):
         assert np.array_equal(copied(x), model(x))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("case", CASES)
 def test_a_saved_ticket_makes_the_model_and_exports_it(case, tmp_path):
     make, data = CASES[case]
@@ -177,6 +178,7 @@ def test_a_lookup_in_a_nested_model_of_a_model_of_ones_own_class():
     assert np.array_equal(made.predict(WORDS), applied.predict(WORDS))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("file", ["ticket.keras", "ticket"])
 def test_an_inner_lookup_is_exported(file, tmp_path):
     ticket = find_ticket(
@@ -248,6 +250,7 @@ class Binned(layers.Layer):
         return self.dense(self.bins(x))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("kind", [Texts, Embedded, Binned])
 def test_exports_of_a_layer_that_holds_an_adapted_one(kind, tmp_path):
     x = np.linspace(0, 1, 4)[:, None].astype(np.float32) if kind is Binned else WORDS

@@ -81,6 +81,7 @@ class Helper:
         self.seen = [1]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "value",
     [
@@ -210,6 +211,7 @@ def test_optimizers_and_models_in_a_list_are_copied():
     assert np.array_equal(found.models[0].weights[0], inner.weights[0])
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "held",
     [np.random.default_rng(0), [random.Random(0)], itertools.count()],

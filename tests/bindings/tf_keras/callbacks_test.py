@@ -93,6 +93,7 @@ def test_a_backup_of_keras_is_refused(tmp_path):
         find_ticket(compiled(tiny()), arrays(), 1, callbacks=[backup], verbose=0)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("counts", [True, False])
 def test_a_resumed_training_says_that_callbacks_start_again(
     counts, tmp_path, always_written

@@ -55,6 +55,7 @@ def test_an_epoch_of_a_dataset_is_that_of_keras(labels):
     assert outcome.metrics["loss"] == pytest.approx(history["loss"][0])
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("labels", ["class numbers", "a column", "one-hot"])
 def test_classes_of_arrays_are_weights_of_examples(labels):
     x, y = arrays()

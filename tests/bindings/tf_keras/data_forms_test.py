@@ -71,6 +71,7 @@ def searched(form, run_dir, *kill):
         return None
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "form",
     [
@@ -152,6 +153,7 @@ def rows_of(form):
     }[form]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "form", ["strings", "ragged", "sparse", pytest.param("SciPy", marks=slow)]
 )

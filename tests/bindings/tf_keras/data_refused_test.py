@@ -58,6 +58,7 @@ def changing_length(lengths):
     return data
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "data, said, plan",
     [

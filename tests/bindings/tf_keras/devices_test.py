@@ -54,7 +54,7 @@ MODELS = {
 
 
 @pytest.fixture(
-    params=["one device", "mirrored", pytest.param("GPUs", marks=pytest.mark.gpu)]
+    params=["mirrored", "one device", pytest.param("GPUs", marks=pytest.mark.gpu)]
 )
 def strategy(request):
     if request.param == "one device":
@@ -86,6 +86,7 @@ def of_one():
     return functools.cache(lambda name: searched(MODELS[name]())[0])
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("name", MODELS)
 def test_replicas_hold_the_same_masks_and_zeros_after_every_step(name, strategy):
     watch = Watch()
@@ -98,6 +99,7 @@ def test_replicas_hold_the_same_masks_and_zeros_after_every_step(name, strategy)
     assert trainer.traces == 1
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("name", ["Adam", "momentum, global clip norm"])
 def test_several_devices_find_the_tickets_of_one(name, strategy, of_one):
     """Sums in another order differ in the last bits; no mask is decided by those."""
@@ -148,6 +150,7 @@ def test_a_late_rewind_brings_every_replica_back():
     assert equal(again.weights, outcome.weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [pytest.param(arrays, marks=slow), shuffled])
 def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path, data, always_written):
     def search(path, callbacks=()):
@@ -187,6 +190,7 @@ def test_the_callback_keeps_the_average_of_the_replicas_statistics():
     assert len(parts(norm.layer.moving_mean)) == mirrored().num_replicas_in_sync
 
 
+@pytest.mark.slow
 def test_uneven_parts_of_a_batch_weigh_as_in_keras():
     """Keras averages the replicas' means: a part of 6 counts as one of 7."""
 
@@ -327,6 +331,7 @@ def test_a_mask_that_differs_on_one_replica_stops_the_search():
         trainer.train(trainer.dense())
 
 
+@pytest.mark.slow
 def test_a_pruned_weight_that_comes_back_on_one_replica_is_found():
     class Spoil(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):

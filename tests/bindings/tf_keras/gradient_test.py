@@ -51,6 +51,7 @@ def test_removed_weights_do_not_count_in_the_loss():
     assert all(not scores[path][~masks[path]].any() for path in masks)
 
 
+@pytest.mark.slow
 def test_a_search_by_gradients_resumes_and_its_ticket_loads(tmp_path):
     def run():
         model = compiled(tiny(), keras.optimizers.SGD(0.1))

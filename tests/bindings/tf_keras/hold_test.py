@@ -93,6 +93,7 @@ def assert_held(watch):
     assert watch.dead == 0  # and the survivors are alive
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("name", NAMES)
 def test_pruned_weights_are_zero_after_every_step_and_their_slots_neutral(name):
     model, live, watch = rewound_twice(OPTIMIZERS[name]())
@@ -125,6 +126,7 @@ def test_pruned_weights_are_zero_however_the_step_is_compiled(name, how):
     assert_held(rewound_twice(OPTIMIZERS[name](), **how)[2])
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("name", ["Adam", "legacy Adam"])
 @pytest.mark.parametrize(
     "policy", [pytest.param("mixed_bfloat16", marks=slow), "mixed_float16"]
@@ -176,6 +178,7 @@ def test_an_embeddings_sparse_gradient_is_masked():
     assert (live.read_weights()["words/embeddings"] != before).any()
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "optimizer",
     [
@@ -206,6 +209,7 @@ def test_a_pruned_weight_is_no_parameter(optimizer):
     np.testing.assert_allclose(kernel, small.layers[0].kernel.numpy(), atol=1e-6)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("group", [1, pytest.param(5, marks=slow), 50])
 def test_with_full_masks_training_is_the_unwrapped_models_bit_for_bit(group):
     plain = compiled(with_state(dropout=0.0))

@@ -27,6 +27,7 @@ LOSSES = {"kind": "sparse_categorical_crossentropy", "size": "mse"}
 WEIGHTS = {"kind": 1.0, "size": 0.5}
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("form", ["dataset", "arrays"])
 def test_inputs_and_outputs_by_name(form):
     inputs, outputs = two_inputs_and_outputs()

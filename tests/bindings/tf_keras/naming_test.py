@@ -96,6 +96,7 @@ def test_the_issues_example():
         ]
 
 
+@pytest.mark.slow
 def test_a_ticket_of_unnamed_layers_works_everywhere_in_one_process(
     tmp_path, arrays, validation
 ):

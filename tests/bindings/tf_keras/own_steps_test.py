@@ -43,6 +43,7 @@ class Distiller(keras.Model):
         return {**metrics, "loss": loss_of(y, outputs)}
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -115,6 +116,7 @@ class Perturbed(keras.Model):
         return [layer.kernel for layer in self.layers[1:]]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("kind", [Noisy, Perturbed])
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}], ids=str)
 def test_weights_that_a_step_assigns_are_masked(kind, how):

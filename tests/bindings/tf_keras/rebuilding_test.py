@@ -97,6 +97,7 @@ def attention():
     return compiled(keras.Model(inputs, layers.Dense(CLASSES, name="logits")(norm(x))))
 
 
+@pytest.mark.slow
 def test_layers_that_take_keys_out_of_their_configuration_are_rebuilt_twice(tmp_path):
     x = np.random.default_rng(0).normal(size=(32, 4, FEATURES)).astype(np.float32)
     ticket = one_shot(attention(), (x, np.arange(32) % 3), sparsity=0.5, verbose=0)
@@ -143,6 +144,7 @@ class Bank(layers.Layer):
         return inputs + tf.reduce_sum(self.bank)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("file", ["t.keras", "packed", "dense", "t.tflite"])
 def test_a_variable_of_open_shape_is_exported(tmp_path, file):
     inner = [keras.Input((FEATURES,)), Bank(name="bank")]
@@ -182,6 +184,7 @@ def test_a_ticket_is_applied_to_a_model_whose_frozen_base_was_unfrozen():
     assert not np.array_equal(kernels["one"].kernel.numpy(), base)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("layer", [None, "one"])
 def test_a_ticket_is_applied_to_a_model_whose_base_was_frozen(layer):
     x, y = arrays()

@@ -147,6 +147,7 @@ def pruned_values(model):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ""])
 def test_a_saved_model_loads_with_the_masks_of_all_layers(masked, suffix, tmp_path):
     masked.save(f"{tmp_path}/model{suffix}")

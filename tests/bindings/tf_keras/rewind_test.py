@@ -44,6 +44,7 @@ def searched(optimizer, steps, **plan):
     return list(run_rounds(trainer, plan))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "optimizer, group",
     [
@@ -155,6 +156,7 @@ def test_without_the_callback_the_first_step_fails(callbacks):
     assert all((a == b).all() for a, b in zip(after, before, strict=True))
 
 
+@pytest.mark.slow
 def test_without_the_callback_the_message_names_it():
     schedule = LotterySchedule(rounds=1, steps_per_round=STEPS)
     with pytest.raises(Exception, match=r"tf_lottery.RewindWeights\(schedule\)"):
@@ -197,6 +199,7 @@ def test_grouped_steps_that_hide_a_boundary_are_an_error(
     assert all((a == b).all() for a, b in zip(after, before, strict=True))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("group", [4, 6])
 def test_groups_that_end_at_each_boundary_are_none(group):
     """An epoch's last group is shorter, so that also 4 can divide 6 steps."""

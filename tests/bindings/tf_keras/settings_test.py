@@ -65,6 +65,7 @@ EXPECTED = [
 REWOUND = [(1, *EXPECTED[0][1:]), (2, *EXPECTED[1][1:])]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("rewind_to", [0, "1ep", 9])
 def test_attributes_are_rewound_between_rounds(rewind_to):
     callback, model = Anneals(), annealed()
@@ -77,6 +78,7 @@ def test_attributes_are_rewound_between_rounds(rewind_to):
     assert trainer.model.get_layer("norm").trainable is False
 
 
+@pytest.mark.slow
 def test_attributes_are_resumed(monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint, "_SHARE", 1e9)
 

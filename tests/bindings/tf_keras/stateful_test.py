@@ -37,6 +37,7 @@ def trainer(**plan):
     return trainer_of(network(), sequences(), sequences(seed=1), **plan)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("both", [False, True])
 def test_each_round_begins_with_the_state_of_the_first(both):
     model = network(both)
@@ -51,6 +52,7 @@ def test_each_round_begins_with_the_state_of_the_first(both):
     assert all(state.numpy().any() for state in recurrent_states(of.model).values())
 
 
+@pytest.mark.slow
 def test_a_late_rewind_returns_the_state_of_its_step():
     *_, last = run_rounds(trainer(rounds=1, steps=8, rewind_to=3), trainer().plan)
     assert last.ticket.step == 3
@@ -68,6 +70,7 @@ def test_evaluation_depends_on_weights_alone_and_leaves_the_training_as_it_was()
     assert once["val_loss"] == found[0].curves["val_loss"][-1]
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_ends_as_one_that_was_not(tmp_path):
     def find(**arguments):
         return tf_lottery.find_ticket(
@@ -87,6 +90,7 @@ def test_a_search_that_was_killed_ends_as_one_that_was_not(tmp_path):
     assert_same_rounds(killed.history, whole.history)
 
 
+@pytest.mark.slow
 def test_the_model_of_a_ticket_can_reset_its_states():
     of = trainer()
     *_, last = run_rounds(of, of.plan)

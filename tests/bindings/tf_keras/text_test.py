@@ -62,6 +62,7 @@ FORMS = {
 }
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("shape", [(1,), ()], ids=str)
 def test_text_trains_in_each_form_and_to_the_same_weights(shape):
     outcomes = {
@@ -207,6 +208,7 @@ def test_functions_of_a_text_are_those_of_the_copy():
     assert (found._standardize, found._split) == (lowered, parted)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("file", ["ticket.keras", "ticket"])
 def test_functions_of_a_text_are_named_in_a_ticket_and_exported(file, tmp_path):
     data = FORMS["array"]

@@ -72,6 +72,7 @@ def test_a_model_has_the_weights_that_were_asked_for(ticket, weights):
     assert equal(Live(ticket.model(weights)).read_weights(), dict(expected))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("weights", ["initial", "best", "final"])
 def test_pruned_weights_stay_zero_when_the_model_is_trained(ticket, weights):
     assert_trains_masked(ticket.model(weights))
@@ -138,6 +139,7 @@ np.savez(sys.argv[2], outputs=outputs, start=start, leaks=watch.leaks,
 """
 
 
+@pytest.mark.slow
 def test_a_ticket_works_after_it_was_pickled_and_its_search_is_gone():
     ticket = found(compiled(tiny()))
     expected = ticket.model("best").predict(arrays()[0], verbose=0)

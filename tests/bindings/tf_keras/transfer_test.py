@@ -93,6 +93,7 @@ def test_removed_weights_keep_their_starting_values_too(ticket, weights):
         assert (moved.state[path] == source[path]).all()
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("weights", [True, False])
 @pytest.mark.parametrize("restored", ["apply", "model"])
 def test_pruned_weights_stay_zero_when_it_is_trained(ticket, weights, restored):
@@ -227,6 +228,7 @@ def test_a_warning_points_at_the_callers_line(ticket):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("weights", [True, False])
 @pytest.mark.parametrize(
     "skip", [["logits"], "logits", ["logits/*"], ["log*"]], ids=str

@@ -32,6 +32,7 @@ HELD = {
 }
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("kind", HELD)
 def test_random_layers_are_rewound_and_seeded(kind):
     def losses(seed):
@@ -47,6 +48,7 @@ def test_random_layers_are_rewound_and_seeded(kind):
     assert losses(0) != losses(1)
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("kind", HELD)
 def test_a_ticket_is_applied_to_a_model_that_holds_them(kind):
     data = arrays()

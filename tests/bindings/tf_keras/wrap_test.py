@@ -178,6 +178,7 @@ def test_strip_pruning_gives_the_same_outputs_and_zeros(masked):
     assert [np.count_nonzero(k == 0) for k in kernels] == [24, 9]
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ""])
 def test_a_saved_model_loads_as_stock_tfmot_with_its_masks(masked, suffix, tmp_path):
     path = f"{tmp_path}/model{suffix}"

@@ -148,6 +148,7 @@ def constant_units_never_vary(family, seed, density):
         )
 
 
+@pytest.mark.first_case
 @families
 @settings(max_examples=FEW)
 @given(seeds, densities, st.booleans())
@@ -155,6 +156,7 @@ def test_outputs_stay_and_nothing_is_left_to_remove(family, seed, density, drop)
     outputs_stay_and_nothing_is_left(family, seed, density, drop)
 
 
+@pytest.mark.first_case
 @families
 @settings(max_examples=FEW)
 @given(seeds, densities)
@@ -162,6 +164,7 @@ def test_a_dead_unit_does_nothing(family, seed, density):
     dead_units_do_nothing(family, seed, density)
 
 
+@pytest.mark.first_case
 @families
 @settings(max_examples=FEW)
 @given(seeds, densities)
