@@ -18,6 +18,7 @@ def aware():
     return compiled(quantization.quantize_model(model))
 
 
+@pytest.mark.slow
 def test_a_ticket_is_exported_and_applied_to_a_second_build(tmp_path):
     with quantization.quantize_scope():
         ticket = find_ticket(aware(), arrays(), 1, validation_data=TEST, verbose=0)

@@ -42,7 +42,7 @@ def test_float16_without_zeros_is_shipped_all_the_same(tmp_path):
     assert {tensor.type for tensor in card.tensors} == {"float16"}
 
 
-@pytest.mark.first_case
+@pytest.mark.slow
 @pytest.mark.parametrize("quantize", ["dynamic", "int8"])
 def test_int8_behind_a_densify_does_not_load_and_is_caught(model, tmp_path, quantize):
     more = {"representative_data": inputs(model)} if quantize == "int8" else {}

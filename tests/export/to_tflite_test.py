@@ -202,6 +202,7 @@ def test_layers_inside_layers_leave_half_precision_too(tmp_path, global_policy):
     np.testing.assert_allclose(found, wanted(network, x), atol=0.05)
 
 
+@pytest.mark.slow
 def test_a_recurrent_layer_says_that_it_needs_a_batch_of_one(tmp_path):
     network = keras.Sequential([keras.Input((6, 4)), layers.LSTM(5), layers.Dense(3)])
     with pytest.raises(ExportError, match="batch_size=1"):

@@ -88,6 +88,7 @@ def test_a_deep_network_is_less_stable_the_earlier_its_copies_part():
     assert late.is_stable()
 
 
+@pytest.mark.slow
 def test_the_ends_of_a_line_are_the_copies_and_its_middle_their_mean(tmp_path):
     trainer = trainer_of()
     found = instability(
@@ -301,6 +302,7 @@ def test_a_walk_without_a_stable_step_says_so(walk):
     assert "No step up to 6 was stable" in found.reason
 
 
+@pytest.mark.slow
 def test_a_walk_trains_one_dense_network_and_says_what_it_cost(walk):
     found, _ = walk
     last = 4 * STEPS

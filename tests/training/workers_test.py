@@ -161,6 +161,7 @@ def test_workers_that_were_started_otherwise_are_refused(refused):
         assert "All workers must be started alike. Received: another plan" in said
 
 
+@pytest.mark.slow
 def test_a_chief_that_refuses_says_so_to_the_others(refused):
     ((_, chief), (_, other)), _, _ = refused[0]
     assert "compiled in another way, in 'optimizer'" in chief
@@ -168,6 +169,7 @@ def test_a_chief_that_refuses_says_so_to_the_others(refused):
     assert "compiled in another way, in 'optimizer'" in other
 
 
+@pytest.mark.slow
 def test_a_control_that_becomes_nan_ends_all_workers(refused):
     """One worker alone would leave it out and go on, where the others have ended."""
     (found, statuses, logs), path = refused

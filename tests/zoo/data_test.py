@@ -80,6 +80,7 @@ def test_train_and_validation_are_the_60000_originals_and_do_not_overlap(mnist):
     assert sorted(train + validation) == multiset(original("train-images"))
 
 
+@pytest.mark.slow
 def test_test_is_the_10000_originals(mnist):
     found = multiset(pixels(arrays(mnist.test)[0]))
     assert found == multiset(original("t10k-images"))

@@ -18,7 +18,7 @@ def time_pairs(
     """The times of `runs` pairs of calls, as `Card.latency` has them, except "on".
 
     Both functions are called in turns, in random order: whatever else the machine does
-    slows both down alike.
+    slows both down alike. Python's garbage collector is off meanwhile.
     """
     functions = (run, reference)
     calls = [_calls(function) for function in functions]

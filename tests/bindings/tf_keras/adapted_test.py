@@ -250,7 +250,7 @@ class Binned(layers.Layer):
         return self.dense(self.bins(x))
 
 
-@pytest.mark.first_case
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Texts, Embedded, Binned])
 def test_exports_of_a_layer_that_holds_an_adapted_one(kind, tmp_path):
     x = np.linspace(0, 1, 4)[:, None].astype(np.float32) if kind is Binned else WORDS

@@ -22,6 +22,7 @@ def depthwise():
     )
 
 
+@pytest.mark.slow
 def test_depthwise_kernels_are_left_alone_unless_asked_for():
     data = (images(), classes())
     usual = {"separable/pointwise_kernel", "logits/kernel"}

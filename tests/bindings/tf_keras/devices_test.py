@@ -173,6 +173,7 @@ def test_a_search_that_was_killed_goes_on_bit_for_bit(tmp_path, data, always_wri
     assert_same_rounds(resumed.history, whole.history)
 
 
+@pytest.mark.slow
 def test_the_callback_keeps_the_average_of_the_replicas_statistics():
     schedule = LotterySchedule(rounds=1, steps_per_round=3, pruning_rate=0.5)
     with mirrored().scope():

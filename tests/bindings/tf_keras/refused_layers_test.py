@@ -179,6 +179,7 @@ print(*(type(layer).__name__ for layer in loaded.layers))
     assert done.stdout.split() == ["PruneByName", "PruneByName", "PruneLowMagnitude"]
 
 
+@pytest.mark.slow
 def test_keras_and_tfmot_can_copy_and_strip_the_model(masked):
     x = sequences()
     copy = keras.models.clone_model(masked)

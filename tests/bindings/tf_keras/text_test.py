@@ -62,7 +62,7 @@ FORMS = {
 }
 
 
-@pytest.mark.first_case
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1,), ()], ids=str)
 def test_text_trains_in_each_form_and_to_the_same_weights(shape):
     outcomes = {
