@@ -89,6 +89,7 @@ def test_bytes_that_are_no_file_do_not_pass(model, tmp_path):
     assert "does not run" in trial(b"TFL3" * 10, job(model, tmp_path, 1.0))
 
 
+@pytest.mark.slow
 def test_int8_of_outputs_that_hardly_vary_is_refused(tmp_path):
     """Beside a large bias the error is small; of what varies nothing is left."""
     network = dense_network(16, (32,), 1)
@@ -219,7 +220,7 @@ def test_an_option_of_another_format_is_named(model, tmp_path):
         export.tflite(model, tmp_path / "a.tflite", layout="packed")
 
 
-@pytest.mark.first_case
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["tf_idf", "multi_hot"])
 def test_words_are_not_for_tflite_and_the_way_out_that_is_named_works(tmp_path, mode):
     texts = np.array([["a good film"], ["a bad film"]] * 8)

@@ -106,6 +106,7 @@ def test_a_fixed_batch_takes_any_number_too(model):
 # Tickets.
 
 
+@pytest.mark.slow
 def test_the_training_data_of_the_search_serve_for_int8(ticket, tmp_path):
     card = ticket.export(tmp_path / "t.tflite", "tflite", quantize="int8", **ONE_FILE)
     assert {tensor.type for tensor in card.tensors} == {"int8"}
@@ -153,7 +154,7 @@ def normed():
     )
 
 
-@pytest.mark.first_case
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [several, normed])
 def test_networks_of_other_kinds_are_exported(tmp_path, make):
     network = sparsified(make(), 0.3)

@@ -76,6 +76,7 @@ def test_a_convex_model_is_stable_from_the_first_step_on():
     assert max(line) - min(line) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_deep_network_is_less_stable_the_earlier_its_copies_part():
     learned_by_heart = arrays()[0], np.random.default_rng(0).integers(3, size=96)
     plan = Plan(rounds=1, epochs=40, batch_size=BATCH, evaluate_every=40 * STEPS)
@@ -319,6 +320,7 @@ def test_a_walk_that_was_stopped_goes_on(walk):
     assert again.trainings == 0
 
 
+@pytest.mark.slow
 def test_a_shared_walk_finds_what_separate_searches_find(walk, tmp_path):
     shared, _ = walk
     alone = point(tmp_path, threshold=-1e9, candidates=[6])

@@ -102,6 +102,7 @@ def test_nothing_is_traced_again_for_replicates_and_controls(kind, found):
     assert trainer.traces == 1
 
 
+@pytest.mark.first_case
 @each_kind
 def test_callbacks_are_told_round_replicate_and_control(kind, found):
     _, counts, history = found(kind)

@@ -129,6 +129,7 @@ def test_killed_and_resumed_equals_undisturbed(
     assert_same(search(data, tmp_path), undisturbed(data))
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize(
     "point", ["in an epoch", pytest.param("between rounds", marks=slow)]
 )
@@ -172,6 +173,7 @@ def test_a_search_killed_twice_resumes_twice(undisturbed, always_written, tmp_pa
     assert_same(search("shuffle", tmp_path), undisturbed("shuffle"))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_before_the_first_validation_pass_resumes(
     undisturbed, always_written, tmp_path
 ):

@@ -114,6 +114,7 @@ def test_a_rewind_brings_the_dense_training_back_bit_for_bit():
     assert equal(again.weights, outcome.weights)
 
 
+@pytest.mark.slow
 def test_the_seconds_of_a_training_hold_all_its_evaluations():
     def slowly(label):
         time.sleep(1.0)

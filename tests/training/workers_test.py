@@ -101,7 +101,7 @@ def test_all_workers_end_with_one_ticket_and_zeros_after_every_step(undisturbed)
     assert chief["rows"][-1]["density"] < 0.6
 
 
-@pytest.mark.first_case
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number, given", [(0, {}), (1, PLAIN)], ids=["watched", "in groups"]
 )
@@ -200,6 +200,7 @@ def test_an_array_is_shared_once_and_only_when_it_is_read():
     assert len(workers.shared) == 1 + 2 * 2
 
 
+@pytest.mark.slow
 def test_only_the_chief_writes_and_speaks(undisturbed):
     path, _, (chief, other) = undisturbed
     assert (path / "run" / "ticket.safetensors").exists()

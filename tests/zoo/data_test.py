@@ -132,6 +132,7 @@ def test_different_seeds_give_different_orders(make):
     assert (labels(one) != labels(two)).any()
 
 
+@pytest.mark.slow
 def test_a_pass_is_shuffled_as_a_whole(mnist, in_order):
     positions = {image.tobytes(): at for at, image in enumerate(in_order[0])}
     images, _ = arrays(mnist.train.take(20))

@@ -324,6 +324,7 @@ def test_lookups_of_numbers_and_inverse_ones_are_copied():
     assert np.array_equal(copy_model(model)(x), model(x))
 
 
+@pytest.mark.slow
 def test_wrappers_of_tfmots_quantization_are_paired_by_path():
     import tensorflow_model_optimization as tfmot
 
