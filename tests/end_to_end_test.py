@@ -90,6 +90,7 @@ def test_the_same_search_gives_the_same_ticket():
     assert equal(first.outcome.weights, second.outcome.weights)
 
 
+@pytest.mark.slow
 def test_another_seed_sees_the_data_in_another_order():
     first, second = search(seed=0), search(seed=1)
     mine, theirs = (
@@ -220,6 +221,7 @@ def test_skipped_layers_are_named_once(capsys):
     assert capsys.readouterr().out.count("slopes (PReLU)") == 1
 
 
+@pytest.mark.slow
 def test_a_replaced_search_leaves_the_files_of_others(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     search(run_dir=tmp_path, rounds=1)

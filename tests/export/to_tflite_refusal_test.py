@@ -69,6 +69,7 @@ def test_two_of_four_with_dynamic_int8_is_larger_and_refused(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_dense_network_has_no_sparse_file(tmp_path):
     with pytest.raises(ExportError, match="is not smaller"):
         export.tflite(dense_network(), tmp_path / "a.tflite", sparse=True, **QUIET)
@@ -115,6 +116,7 @@ def test_int8_of_a_loop_is_refused_before_the_converter_crashes(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_without_other_data_the_representative_ones_are_compared_on(model, tmp_path):
     x = inputs(model)[0]
     card = export.tflite(

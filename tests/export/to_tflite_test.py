@@ -114,6 +114,7 @@ def test_the_training_data_of_the_search_serve_for_int8(ticket, tmp_path):
     assert set(card.check["accuracy"]) == {"dense", "ticket", "file"}
 
 
+@pytest.mark.slow
 def test_a_trained_model_of_a_ticket_is_exported(ticket, tmp_path):
     trained = ticket.model()
     trained.fit(*arrays(), verbose=0)

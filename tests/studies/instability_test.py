@@ -135,6 +135,7 @@ def test_copies_keep_the_masks_of_a_ticket(tmp_path):
     assert kept == [masks["hidden/kernel"].sum()] * 2
 
 
+@pytest.mark.slow
 def test_copies_that_a_directory_has_are_not_trained_again(tmp_path):
     def measured():
         trainer = trainer_of(dataset=seeded)

@@ -181,6 +181,7 @@ class Looks(keras.callbacks.Callback):
     on_test_begin = on_test_end = _look
 
 
+@pytest.mark.slow
 def test_a_callback_sees_the_users_steps_per_execution_and_may_predict_on_anything():
     x, y = arrays(32, seed=1)
     callback = Looks((x, y))

@@ -27,6 +27,7 @@ Adam = keras.optimizers.Adam
 # As Keras `fit`.
 
 
+@pytest.mark.first_case
 @pytest.mark.parametrize("evaluate_every", [None, 2, pytest.param(4, marks=slow)])
 def test_the_dense_round_is_fit_bit_for_bit(evaluate_every):
     model, data = compiled(with_state(dropout=0.0)), batches(32, seed=1)

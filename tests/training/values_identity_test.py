@@ -113,6 +113,7 @@ def moved(module):
     return compiled(keras.Sequential([keras.Input((FEATURES,)), *layers]))
 
 
+@pytest.mark.slow
 def test_a_class_that_moved_to_a_module_goes_on_with_a_warning(tmp_path):
     find_ticket(moved("__main__"), DATA, run_dir=tmp_path, **SEARCH)
     with pytest.warns(UserWarning, match=r"'Block' of the module '__main__'.*'blocks'"):

@@ -119,7 +119,7 @@ def static(family):
     return data.batch(16, drop_remainder=True)
 
 
-@pytest.mark.first_case
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family", [f if f != "recurrent" else pytest.param(f, marks=slow) for f in FAMILIES]
 )

@@ -59,6 +59,7 @@ def test_a_late_rewind_returns_the_state_of_its_step():
     assert last.ticket.state["state:lstm"].any()
 
 
+@pytest.mark.slow
 def test_evaluation_depends_on_weights_alone_and_leaves_the_training_as_it_was():
     often, seldom = trainer(steps=8, evaluate_every=2), trainer(steps=8)
     found = [of.train(of.dense()) for of in (often, seldom)]
