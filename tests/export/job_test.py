@@ -61,19 +61,20 @@ def test_without_validation_the_card_says_training_loss(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("ratio", "high", "said"),
+    ("low", "ratio", "high", "said"),
     [
-        (1.02, 1.10, "does not make this backend faster"),
-        (0.97, 0.99, "does not make this backend faster"),
-        (0.21, 2.05, "varied too much"),
-        (0.21, 0.25, ""),
+        (0.98, 1.02, 1.10, "does not make this backend faster"),
+        (0.96, 0.97, 0.99, "does not make this backend faster"),
+        (0.10, 0.21, 2.05, "varied too much"),
+        (0.21, 1.13, 3.20, "varied too much"),
+        (0.10, 0.21, 0.25, ""),
     ],
 )
 def test_the_card_says_in_words_what_the_times_say(
-    ticket, tmp_path, monkeypatch, ratio, high, said
+    ticket, tmp_path, monkeypatch, low, ratio, high, said
 ):
     times = {"microseconds": 1.0, "dense_microseconds": 1.0, "ratio": ratio}
-    times |= {"ratio_low": 0.1, "ratio_high": high}
+    times |= {"ratio_low": low, "ratio_high": high}
     monkeypatch.setattr(latency, "time_pairs", lambda *_: times)
     path = tmp_path / "t.keras"
     card = ticket.export(path, "keras", latency_runs=1, verbose=0)

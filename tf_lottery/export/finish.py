@@ -157,18 +157,18 @@ def _notes(
     job: Job, timed: Mapping[str, Any] | None, check: Mapping[str, Any]
 ) -> list[str]:
     notes = []
-    if timed and timed["ratio"] > _FASTER:
+    if timed and timed["ratio_low"] <= _FASTER and timed["ratio_high"] > 1:
+        notes.append(
+            "Times varied too much here to say whether the file is faster: export it "
+            "again on a machine that does nothing else."
+        )
+    elif timed and timed["ratio"] > _FASTER:
         notes.append("This sparsity does not make this backend faster.")
         if timed["ratio_low"] > 1:
             notes.append(
                 f"The file takes {timed['ratio']:.2f} times as long as the dense "
                 "network's file."
             )
-    elif timed and timed["ratio_high"] > 1:
-        notes.append(
-            "Times varied too much here to say that the file is faster: export it "
-            "again on a machine that does nothing else."
-        )
     if job.was_in_half:
         notes.append(
             "The model computed in half precision; the file computes in float32, and "

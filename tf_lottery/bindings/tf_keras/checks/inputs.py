@@ -19,8 +19,8 @@ def check_inputs(model: Any, x: Any, name: str) -> None:
         _compatible(tensor.shape, part.shape) for _, tensor, part in found
     )
     if not fits:
-        unbatched = any(
-            part.shape.rank is not None and part.shape.rank < tensor.shape.rank
+        unbatched = all(
+            part.shape.rank is not None and part.shape.rank == tensor.shape.rank - 1
             for _, tensor, part in found
         )
         raise ValueError(
