@@ -71,6 +71,17 @@ def test_inputs_by_position(kind):
     assert len(last.ticket.masks) == 3
 
 
+def test_swapped_inputs_are_not_taken_for_data_without_batches():
+    image, size = keras.Input((3, 2)), keras.Input((6,))
+    joined = layers.Concatenate()([layers.Flatten()(image), size])
+    model = keras.Model([image, size], layers.Dense(CLASSES, "softmax")(joined))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    swapped = [vectors(), vectors().reshape(-1, 3, 2)]
+    with pytest.raises(ValueError, match="must fit the model's inputs") as error:
+        Trainer(model, (swapped, classes()), Plan())
+    assert "batched" not in str(error.value)
+
+
 @pytest.mark.parametrize("rank", [1, 2])
 def test_an_unbuilt_sequential_model_is_built_from_the_data_and_stays_unbuilt(rank):
     model = keras.Sequential(
