@@ -3,6 +3,7 @@ import errno
 import hashlib
 import inspect
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +71,16 @@ assert not {FRAMEWORKS} & {{*sys.modules}}
     assert done.returncode == 0, done.stderr
     assert "everything holds" in done.stdout
     assert (run_dir / "accuracy.png").exists()
+
+
+def test_verify_says_what_is_not_finished(run_dir, tmp_path, capsys):
+    path = shutil.copytree(run_dir, tmp_path / "run")
+    run("verify", path)
+    assert "finished" not in capsys.readouterr().out
+    shutil.rmtree(max((path / "replicate_0").glob("round_*")))
+    (path / "ticket.safetensors").unlink()
+    run("verify", path)
+    assert "rounds are finished." in capsys.readouterr().out
 
 
 def test_show_prints_a_ticket_by_layer(run_dir, capsys):

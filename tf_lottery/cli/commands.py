@@ -159,6 +159,8 @@ def verify(arguments: Any) -> None:
     if path.is_dir():
         for line in verify_run(path, run_code=arguments.run_code):
             print(line)
+        if left := unfinished(RunDir(path).trainings()):
+            print(left)
     else:
         Ticket.load(path).verify()
     print(f"{path}: everything holds.")
