@@ -128,3 +128,13 @@ def test_the_seconds_of_a_training_hold_all_its_evaluations():
     trainer = trainer_of(compiled(tiny()), data)
     trainer.train(trainer.dense())  # traces, which takes seconds, too
     assert trainer.train(trainer.dense()).seconds > 1.0
+
+
+def test_a_step_is_traced_once_and_is_a_method_to_callbacks():
+    data = arrays(32, seed=1)
+    trainer = trainer_of(compiled(tiny()), arrays(), data)
+    trainer.train(trainer.dense())
+    engine = trainer._prepared.searched.engine
+    counts = [f.experimental_get_tracing_count() for f in engine._steps.values()]
+    assert counts == [1, 1]
+    assert not {"train_step", "test_step"} & vars(engine.model).keys()

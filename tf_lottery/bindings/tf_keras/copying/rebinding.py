@@ -93,13 +93,13 @@ class Rebinding:
 
     def _reaches(self, value: Any) -> bool:
         """Whether anything that a value holds, at any depth, is replaced."""
-        waiting, seen = [value], set()
+        waiting, seen = [value], {}  # by id, alive: an id must not be used twice
         while waiting:
             part = waiting.pop()
             if self._replace(part) is not None:
                 return True
             if id(part) not in seen:
-                seen.add(id(part))
+                seen[id(part)] = part
                 waiting += _apart(part)[0]
         return False
 
