@@ -27,6 +27,8 @@ RANKS = {
     "cli": 8,
 }
 KERAS = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization"}
+BINDINGS = ["tf_lottery.bindings.tf_keras"]
+SHARED = "tf_lottery.bindings.shared"
 # What a trainer offers to those above it.
 TRAINER = 16
 
@@ -97,9 +99,9 @@ def test_imports_go_down_only():
     assert [each for each in INSIDE if not goes_down(each)] == []
 
 
-def test_a_binding_is_imported_by_itself_alone():
+@pytest.mark.parametrize("binding", BINDINGS)
+def test_a_binding_is_imported_by_itself_alone(binding):
     """Others get it from `bindings`, by the class of a model."""
-    binding = "tf_lottery.bindings.tf_keras"
     others = {
         each
         for each in INSIDE
@@ -108,10 +110,11 @@ def test_a_binding_is_imported_by_itself_alone():
     assert others == set()
 
 
-def test_a_binding_imports_core_and_the_parts_of_the_protocol_alone():
-    binding = "tf_lottery.bindings.tf_keras"
+@pytest.mark.parametrize("binding", [*BINDINGS, SHARED])
+def test_a_binding_imports_core_and_what_bindings_share_alone(binding):
     of_binding = [each for each in INSIDE if each.module.startswith(binding)]
-    known = binding, "tf_lottery.core", "tf_lottery.bindings.parts"
+    known = binding, SHARED, "tf_lottery.core", "tf_lottery.bindings.parts"
+    assert of_binding
     assert [each for each in of_binding if not each.target.startswith(known)] == []
 
 

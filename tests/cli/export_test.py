@@ -118,6 +118,7 @@ def test_the_plan_says_where_the_data_are(found):
     assert RunDir(found).manifest()["recipe"] == str(found.parent / "recipe.py")
 
 
+@pytest.mark.slow
 def test_a_run_directory_is_exported_on_the_data_of_a_recipe(run_dir, found, capsys):
     recipe = f"--recipe={found.parent / 'recipe.py'}"
     run("export", run_dir, "--format=tflite", "--quantize=int8", "--overwrite", recipe)

@@ -263,6 +263,7 @@ class OneAtATime(dict):
         return array
 
 
+@pytest.mark.slow
 def test_a_lazy_mapping_is_written_one_array_at_a_time(path):
     archive = save(path, {"state": OneAtATime(a=1.0, b=2.0, c=3.0)}, {})
     assert [archive[f"state/{name}"][0] for name in "abc"] == [1, 2, 3]

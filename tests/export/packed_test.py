@@ -185,6 +185,7 @@ def plain(tmp_path_factory):
     return json.loads((root / "plain.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_plain_tensorflow_computes_the_same_bits(plain, name):
     found = plain[name.replace(" ", "_")]

@@ -47,6 +47,7 @@ def network():
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize("forms", [["packed", "dense"], ["keras"]], ids=" ".join)
 def test_a_thousand_images_give_the_same_outputs(network, tmp_path, forms):

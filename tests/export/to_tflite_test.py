@@ -63,6 +63,7 @@ print(np.abs(runner(**{name: x})[output] - y).max(), np.abs(y).max())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize(
     ("quantize", "allowed"),

@@ -251,14 +251,8 @@ def stopped(victim, run_dir, number):
     return victim.stderr.read()
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_command_ends_within_seconds_and_says_how_to_go_on(tmp_path, number):
     command = ("-m", "tf_lottery", "find", "recipe.py", "--run_dir=run")
     victim = process(tmp_path, *command, pause=0.2)

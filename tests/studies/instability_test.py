@@ -124,6 +124,7 @@ def test_instability_is_the_highest_error_less_the_mean_of_the_ends():
     assert not found.is_stable(0.25)
 
 
+@pytest.mark.slow
 def test_copies_keep_the_masks_of_a_ticket(tmp_path):
     trainer = trainer_of()
     masks = Masks({p: np.arange(m.size).reshape(m.shape) % 2 == 0
@@ -240,6 +241,7 @@ def test_two_processes_do_not_write_the_same_copies(tmp_path):
 # The state at a step.
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize("dataset", [arrays, lambda: seeded], ids=["arrays", "seeded"])
 def test_the_state_at_a_step_is_that_of_the_whole_training(dataset):
@@ -314,6 +316,7 @@ def test_a_walk_trains_one_dense_network_and_says_what_it_cost(walk):
     assert f"{found.trainings} trainings of {expected:,} steps" in found.reason
 
 
+@pytest.mark.slow
 def test_a_walk_that_was_stopped_goes_on(walk):
     first, path = walk
     again = point(path, threshold=-1e9)

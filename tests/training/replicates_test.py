@@ -95,6 +95,7 @@ def found():
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @each_kind
 def test_nothing_is_traced_again_for_replicates_and_controls(kind, found):
@@ -115,6 +116,7 @@ def test_callbacks_are_told_round_replicate_and_control(kind, found):
     assert trained == set(counts)
 
 
+@pytest.mark.slow
 @each_kind
 def test_a_control_of_other_weights_trains_for_the_full_budget(kind, found):
     """Also where the ticket itself starts later."""

@@ -129,6 +129,7 @@ def test_killed_and_resumed_equals_undisturbed(
     assert_same(search(data, tmp_path), undisturbed(data))
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize(
     "point", ["in an epoch", pytest.param("between rounds", marks=slow)]
@@ -153,6 +154,7 @@ def test_other_ways_to_retrain_resume_too(
     assert_same(search("shuffle", tmp_path, **plan), undisturbed("shuffle", **plan))
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize("damaged", ["checkpoint", "checkpoint_next"])
 def test_a_training_whose_checkpoint_is_damaged_begins_again(
@@ -211,6 +213,7 @@ def test_a_round_goes_on_from_its_last_epoch(always_written, tmp_path):
     assert not list(tmp_path.rglob("checkpoint.safetensors"))
 
 
+@pytest.mark.slow
 def test_a_finished_search_trains_nothing(tmp_path, monkeypatch):
     first = search("arrays", tmp_path)
     monkeypatch.setattr(keras.Model, "train_step", None)
@@ -219,6 +222,7 @@ def test_a_finished_search_trains_nothing(tmp_path, monkeypatch):
     assert again.masks == first.masks
 
 
+@pytest.mark.slow
 def test_a_search_can_be_made_longer(tmp_path):
     def run(rounds, path):
         return find_ticket(
@@ -274,6 +278,7 @@ class Spoil(keras.callbacks.Callback):
             overwrite(kernel, self.value)
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize(
     ("value", "error", "message"),

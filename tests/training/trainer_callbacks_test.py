@@ -205,6 +205,7 @@ class NamesOfLogs(keras.callbacks.Callback):
         self.names |= set(logs)
 
 
+@pytest.mark.slow
 def test_callbacks_see_the_models_names_and_records_those_that_stay():
     def model():
         inputs = keras.Input((FEATURES,))
@@ -247,6 +248,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_callback_that_sets_all_weights_does_what_it_does_in_fit(change):

@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pytest
 
 from tests.models import (
     arrays,
@@ -75,6 +76,7 @@ def test_a_model_function_is_called_under_the_seed():
     assert (initial(0) != initial(1)).any()
 
 
+@pytest.mark.slow
 def test_a_built_model_gives_its_weights_and_its_optimizers_state():
     model = compiled(with_state())
     model.fit(batches(), verbose=0)

@@ -24,6 +24,7 @@ def model(hp=None):
     return made
 
 
+@pytest.mark.slow
 def test_the_tickets_of_a_sweep_are_those_of_find_ticket(tmp_path):
     made = tuner(
         tmp_path, hypermodel=model, space=choices_of({"pruning_rate": [0.2, 0.5]})

@@ -19,6 +19,7 @@ def test_the_lottery_space_makes_plans():
     assert Plan(**chosen).retrain == "lr_rewind"
 
 
+@pytest.mark.slow
 def test_every_choice_of_the_lottery_space_is_a_plan(tmp_path, trainer):
     of = oracle("random", max_trials=20, seed=4)
     length = {"epochs": 10}  # 1,000 steps

@@ -93,6 +93,7 @@ def test_validation_is_the_last_5000_in_the_order_of_tfds(mnist, in_order):
     np.testing.assert_array_equal(labels, in_order[1][55_000:])
 
 
+@pytest.mark.slow
 def test_images_are_floats_from_0_to_1_and_labels_go_with_them(mnist):
     for dataset in (mnist.train, mnist.validation, mnist.test):
         image, label = dataset.element_spec
@@ -102,6 +103,7 @@ def test_images_are_floats_from_0_to_1_and_labels_go_with_them(mnist):
         assert float(tf.reduce_min(images)) == 0 and float(tf.reduce_max(images)) == 1
 
 
+@pytest.mark.slow
 def test_shuffling_keeps_each_label_with_its_image(make):
     sums = []
     for seed in (0, 1):
@@ -110,6 +112,7 @@ def test_shuffling_keeps_each_label_with_its_image(make):
     np.testing.assert_allclose(*sums)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_orders_pass_by_pass(make):
     one, two = (make(seed=3).train for _ in range(2))
     for _ in range(2):
@@ -118,6 +121,7 @@ def test_equal_seeds_give_equal_orders_pass_by_pass(make):
             np.testing.assert_array_equal(y, other_y)
 
 
+@pytest.mark.slow
 def test_an_iterator_per_pass_brings_another_dataset_to_the_same_pass(make):
     one, two = (make(seed=3).train for _ in range(2))
     first = labels(one)
@@ -127,6 +131,7 @@ def test_an_iterator_per_pass_brings_another_dataset_to_the_same_pass(make):
     np.testing.assert_array_equal(labels(two), second)
 
 
+@pytest.mark.slow
 def test_different_seeds_give_different_orders(make):
     one, two = (make(seed=seed).train for seed in (0, 1))
     assert (labels(one) != labels(two)).any()
@@ -140,6 +145,7 @@ def test_a_pass_is_shuffled_as_a_whole(mnist, in_order):
     assert abs(np.mean(drawn) - 27_500) < 5 * 55_000 / np.sqrt(12 * len(drawn))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [60, 128])
 def test_batches_have_the_size_asked_for_and_the_last_is_the_rest(make, batch_size):
     train = make(batch_size=batch_size).train
@@ -148,11 +154,13 @@ def test_batches_have_the_size_asked_for_and_the_last_is_the_rest(make, batch_si
     assert sizes[-1] == 55_000 % batch_size
 
 
+@pytest.mark.slow
 def test_once_prepared_the_archives_are_not_needed(mnist, data_dir, tmp_path):
     test = data.load("mnist", "test[:5]", archives=tmp_path, data_dir=data_dir)
     assert len(test) == 5
 
 
+@pytest.mark.slow
 def test_load_takes_the_arguments_of_tfds_load(mnist, data_dir):
     test = data.load("mnist", "test[:5]", data_dir=data_dir, as_supervised=True)
     assert [len(example) for example in test] == [2] * 5

@@ -71,6 +71,7 @@ def searched(form, run_dir, *kill):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize(
     "form",

@@ -138,6 +138,7 @@ def test_arrays_give_each_step_the_same_examples_on_any_number_of_devices():
     assert all((a == b).all() for a, b in zip(alone, shared, strict=True))
 
 
+@pytest.mark.slow
 def test_a_late_rewind_brings_every_replica_back():
     model = MODELS["norm and dropout"]()
     trainer = trainer_of(model, mirrored(), epochs=2, rewind_to=7)

@@ -47,6 +47,7 @@ def count(found, kinds):
     return sum(n for op, n in found.items() if any(kind in op for kind in kinds))
 
 
+@pytest.mark.slow
 def test_masks_add_no_collective_operation():
     with mirrored().scope():
         dense = compiled(with_state())

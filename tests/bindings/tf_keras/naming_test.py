@@ -73,6 +73,7 @@ def test_every_part_has_its_place_in_a_path(paths):
     } <= set(paths)
 
 
+@pytest.mark.slow
 def test_a_second_build_and_every_copy_has_the_same_paths(paths):
     model = unnamed()
     copies = [model, copy_model(model), wrap(model), unwrap(wrap(model))]

@@ -41,6 +41,7 @@ class PrunableScale(Scale):
         return [self.matrix]
 
 
+@pytest.mark.slow
 def test_layers_that_cannot_be_pruned_are_skipped_and_named_once():
     inputs = keras.Input((5, 4))
     own = Scale(name="own")
@@ -60,6 +61,7 @@ class OwnDense(layers.Dense):
     """A subclass, which tfmot refuses."""
 
 
+@pytest.mark.slow
 def test_kernels_of_layers_that_tfmot_refuses_are_pruned():
     keras.utils.set_random_seed(1)  # some draws leave nothing to learn
     inputs = keras.Input((5, 4))
@@ -161,6 +163,7 @@ def test_a_saved_model_loads_with_the_masks_of_all_layers(masked, suffix, tmp_pa
     assert all(values.size and not values.any() for values in found.values())
 
 
+@pytest.mark.slow
 def test_another_process_loads_it_as_the_guide_says(tmp_path):
     """Of Keras' layers alone: a layer of one's own must be imported there, too."""
     model = wrap(keras.Sequential([keras.Input((5, 4)), *layers_of_keras()]))

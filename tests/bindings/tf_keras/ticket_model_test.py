@@ -152,6 +152,7 @@ def test_a_ticket_works_after_it_was_pickled_and_its_search_is_gone():
     assert len(again.history) == 3
 
 
+@pytest.mark.slow
 def test_a_ticket_works_in_a_fresh_process(ticket, path, tmp_path):
     root = pathlib.Path(__file__).parents[3]
     result = tmp_path / "result.npz"

@@ -4,12 +4,9 @@
 
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.bindings.tf_keras.callbacks import (
-    check_use_no_other,
-    checked_callbacks,
-    warn_of_lost_counts,
-)
+from tf_lottery.bindings.tf_keras._imports import keras  # isort: skip (first)
+from tf_lottery.bindings.shared.callbacks import warn_of_lost_counts
+from tf_lottery.bindings.tf_keras.callbacks import check_use_no_other, checked_callbacks
 from tf_lottery.bindings.tf_keras.checks.model import check_model
 from tf_lottery.bindings.tf_keras.comparable import identity_of
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.parts import Examples
+from tf_lottery.bindings.shared.rebinding import FUNCTIONS
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.checks.model import check_model
 from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN
-from tf_lottery.bindings.tf_keras.copying.copier import FUNCTIONS
 from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
 from tf_lottery.bindings.tf_keras.data.forms import Batched
 from tf_lottery.bindings.tf_keras.layers import asked_for, named_weights

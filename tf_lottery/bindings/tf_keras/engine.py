@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.parts import Logs, Names
+from tf_lottery.bindings.shared.metric_names import metric_names
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.checks.own_steps import has_own
-from tf_lottery.bindings.tf_keras.metric_names import metric_names
+from tf_lottery.bindings.tf_keras.layers import without_wrapper
 from tf_lottery.bindings.tf_keras.states import kept, recurrent_states
 
 
@@ -53,7 +54,11 @@ class Engine:
 
     @property
     def names(self) -> Names:
-        return metric_names(self.model)
+        model = self.model
+        kinds = {metric.name: type(metric).__name__ for metric in model.metrics}
+        outputs = model.output_names if len(model.output_names) > 1 else []
+        layers = list(map(without_wrapper, model.layers))
+        return metric_names(model.metrics_names, kinds, outputs, layers)
 
     @property
     def metrics(self) -> list[str]:

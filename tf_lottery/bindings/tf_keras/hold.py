@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.shared.naming import last_name
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.guard import exempt
 from tf_lottery.bindings.tf_keras.layers import named_weights
-from tf_lottery.bindings.tf_keras.naming import last_name
 from tf_lottery.core.naming import unique
 
 _HELD = "_lottery_held"

@@ -10,18 +10,18 @@ import fnmatch
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import (
-    keras,
-    prune_registry,
-    pruning_wrapper,
-    tf,
-)
-from tf_lottery.bindings.tf_keras.naming import (
+from tf_lottery.bindings.shared.naming import (
     Names,
     last_name,
     layer_names,
     parts,
     weight_name,
+)
+from tf_lottery.bindings.tf_keras._imports import (
+    keras,
+    prune_registry,
+    pruning_wrapper,
+    tf,
 )
 from tf_lottery.core.naming import unique
 

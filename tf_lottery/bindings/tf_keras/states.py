@@ -4,9 +4,8 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from tf_lottery.bindings.shared.objects import is_drawn_from, is_own_object, items
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.copying.attributes import items
-from tf_lottery.bindings.tf_keras.copying.objects import is_drawn_from, is_own_object
 from tf_lottery.bindings.tf_keras.layers import inner_layers
 from tf_lottery.core.naming import unique
 

@@ -5,16 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.shared.naming import own_names
+from tf_lottery.bindings.shared.rebinding import FUNCTIONS
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying import adapted
-from tf_lottery.bindings.tf_keras.copying.copier import (
-    FUNCTIONS,
-    OPTIMIZERS,
-    check_graph,
-)
+from tf_lottery.bindings.tf_keras.copying.copier import OPTIMIZERS, check_graph
 from tf_lottery.bindings.tf_keras.layers import named_weights
-from tf_lottery.bindings.tf_keras.naming import own_names
 from tf_lottery.bindings.tf_keras.states import not_rewound
 from tf_lottery.bindings.tf_keras.tfmot.wrap import check_unwrapped
 from tf_lottery.core.masks import Masks

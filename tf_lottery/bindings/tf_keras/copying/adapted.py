@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.shared.naming import parts
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.layers import named_layers
-from tf_lottery.bindings.tf_keras.naming import parts
 
 _LOOKUPS = keras.src.layers.preprocessing.index_lookup.IndexLookup
 _ADAPTABLE = keras.src.engine.base_preprocessing_layer.PreprocessingLayer

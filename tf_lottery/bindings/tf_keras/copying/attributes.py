@@ -1,9 +1,9 @@
 """What a user set on a model, as opposed to what Keras sets."""
 
 import functools
-from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tf_lottery.bindings.shared.objects import items
 from tf_lottery.bindings.tf_keras._imports import keras
 
 # The attribute of a masked copy that holds tfmot's wrappers.
@@ -37,15 +37,6 @@ def own_attributes(original: Any, copied: Any = None) -> list[tuple[str, Any]]:
     """What the user set on a model: not set by Keras, and not on the copy."""
     other = {*NOT_OWN, *vars(_plain_model() if copied is None else copied)}
     return [item for item in vars(original).items() if item[0] not in other]
-
-
-def items(value: Any) -> Iterator[Any]:
-    """The value, or what lists, tuples and mappings hold at any depth."""
-    if isinstance(value, list | tuple | Mapping):
-        for part in value.values() if isinstance(value, Mapping) else value:
-            yield from items(part)
-    else:
-        yield value
 
 
 def build_held(model: Any) -> None:

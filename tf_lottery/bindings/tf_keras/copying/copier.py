@@ -5,11 +5,11 @@ the model, what its functions reach by a closure, and the vocabularies of lookup
 which are not variables.
 """
 
-import functools
-import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tf_lottery.bindings.shared.naming import parts
+from tf_lottery.bindings.shared.rebinding import FUNCTIONS, Rebinding
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying import adapted
@@ -17,19 +17,16 @@ from tf_lottery.bindings.tf_keras.copying.attributes import build_held, own_attr
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name, made_of
 from tf_lottery.bindings.tf_keras.copying.differing import refuse_failing
 from tf_lottery.bindings.tf_keras.copying.objects import copied_state
-from tf_lottery.bindings.tf_keras.copying.rebinding import Rebinding
 from tf_lottery.bindings.tf_keras.layers import (
     finalize,
     named_weights,
     own_weights,
     without_wrapper,
 )
-from tf_lottery.bindings.tf_keras.naming import parts
 from tf_lottery.bindings.tf_keras.process import under, variable_generators
 from tf_lottery.bindings.tf_keras.states import own_generators, recurrent_states
 
 OPTIMIZERS = keras.optimizers.Optimizer, keras.optimizers.legacy.Optimizer
-FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 
 
 def copy_model(model: Any, seed: int = 0) -> Any:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.shared.objects import items
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.copying.attributes import items, own_attributes
+from tf_lottery.bindings.tf_keras.copying.attributes import own_attributes
 from tf_lottery.bindings.tf_keras.layers import graph_layers, named_weights
 
 

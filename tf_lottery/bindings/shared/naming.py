@@ -4,12 +4,12 @@ import collections
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.core import naming
+from tf_lottery.core.packages import is_known
 
 Names = Callable[[Iterable[Any]], list[str]]
 
-_MODELS = (keras.Sequential, keras.Model)
+_MODELS = ("Sequential", "Model")
 
 
 def layer_names(layers: Iterable[Any]) -> list[str]:
@@ -37,6 +37,12 @@ def parts(
         yield from parts(part, f"{prefix}{name}/", names)
 
 
+def is_a(layer: Any, kind: str) -> bool:
+    """Whether it is of one of Keras' own classes, such as "Model", or below it."""
+    mro = type(layer).__mro__
+    return any(each.__name__ == kind and is_known(each.__module__) for each in mro)
+
+
 def last_name(variable: Any) -> str:
     """The last part of a variable's name."""
     return str(variable.name.split(":")[0].split("/")[-1])
@@ -61,8 +67,8 @@ def _sizes(layer: Any) -> set[int]:
 
 
 def _classes(layer: Any) -> list[str]:
-    kinds = [type(layer)]
-    kinds += [kind for kind in _MODELS if isinstance(layer, kind)]
-    if isinstance(inner := getattr(layer, "layer", None), keras.layers.Layer):
-        kinds.append(type(inner))  # a wrapper may be called after its layer
-    return [kind.__name__ for kind in kinds]
+    kinds = [type(layer).__name__]
+    kinds += [kind for kind in _MODELS if is_a(layer, kind)]
+    if hasattr(inner := getattr(layer, "layer", None), "_flatten_layers"):
+        kinds.append(type(inner).__name__)  # a wrapper may be called after its layer
+    return kinds

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras.layers import named_layers
-from tf_lottery.bindings.tf_keras.naming import parts
+from tf_lottery.bindings.shared.naming import parts
 
 PREFIX = "setting:"
 _PLAIN = (bool, int, float, str, type(None))
@@ -22,11 +21,12 @@ _MISSING = object()
 class Settings:
     """The settings of a model, and of its optimizer if it is compiled.
 
-    What they are when this is made is their start.
+    What they are when this is made is their start. `layers` are those of the model, by
+    path.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._owners = dict(_owners(model))
+    def __init__(self, model: Any, layers: Mapping[str, Any]) -> None:
+        self._owners = dict(_owners(model, layers))
         self._start = self._now()
 
     def changed(self) -> dict[str, Any]:
@@ -71,10 +71,10 @@ def is_setting(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def _owners(model: Any) -> Iterator[tuple[str, Any]]:
+def _owners(model: Any, layers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What may have settings, by path: the model, parts of layers, the optimizer."""
     yield "", model
-    for path, layer in named_layers(model).items():
+    for path, layer in layers.items():
         for inside, part in parts(layer):
             yield f"{path}/{inside}", part
     if (optimizer := getattr(model, "optimizer", None)) is not None:

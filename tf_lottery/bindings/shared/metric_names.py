@@ -4,22 +4,30 @@ Callbacks see the names of the model. A run directory, a ticket and `monitor` us
 that are equal in each build of the model: `auc`, if Keras counted up to `auc_3`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tf_lottery.bindings.parts import Names
-from tf_lottery.bindings.tf_keras.layers import without_wrapper
-from tf_lottery.bindings.tf_keras.naming import layer_names
+from tf_lottery.bindings.shared.naming import layer_names
 from tf_lottery.core.naming import counted_base, unique
 
 
-def metric_names(model: Any) -> Names:
-    """The names of the metrics of a compiled model that has made them."""
-    layers = [without_wrapper(layer) for layer in model.layers]
+def metric_names(
+    names: Iterable[str],
+    kinds: Mapping[str, str],
+    outputs: Sequence[str],
+    layers: Sequence[Any],
+) -> Names:
+    """The names of the metrics of a compiled model that has made them.
+
+    Args:
+        names: As callbacks see them.
+        kinds: The classes of metrics by their names.
+        outputs: The outputs whose names come before those of metrics, if several.
+        layers: The layers of the model, after which outputs are named.
+    """
     stable = dict(zip([la.name for la in layers], layer_names(layers), strict=True))
-    outputs = model.output_names if len(model.output_names) > 1 else []
-    kinds = {metric.name: type(metric).__name__ for metric in model.metrics}
-    parts = {name: _split(name, outputs) for name in model.metrics_names}
+    parts = {name: _split(name, outputs) for name in names}
     bases = {n: counted_base(own, [kinds.get(n, "")]) for n, (_, own) in parts.items()}
     taken = {own for name, (_, own) in parts.items() if bases[name] is None}
     recorded: dict[str, str] = {}

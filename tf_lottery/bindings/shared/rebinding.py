@@ -12,14 +12,14 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.copying.objects import (
+from tf_lottery.bindings.shared.objects import (
     is_own_object,
     like_mapping,
     like_sequence,
     shell,
 )
 
+FUNCTIONS = types.FunctionType, types.MethodType, functools.partial
 _EMPTY = object()  # the content of a cell without one
 _READS = ("LOAD_GLOBAL", "LOAD_NAME")
 _CONTAINERS = Mapping, list, tuple, set, frozenset, collections.deque
@@ -83,7 +83,8 @@ class Rebinding:
         code, names = value.__code__, value.__globals__
         copied = types.FunctionType(code, names, value.__name__, None, tuple(mine))
         self._done[id(value)] = copied  # before its cells, which may hold it
-        copied.__dict__.update(value.__dict__)
+        for attribute, held in value.__dict__.items():  # such as `__wrapped__`
+            copied.__dict__[attribute] = self.of(held)
         copied.__defaults__ = self.of(value.__defaults__)
         copied.__kwdefaults__ = self.of(value.__kwdefaults__)
         for cell, own in zip(cells, mine, strict=True):
@@ -113,14 +114,13 @@ class Rebinding:
 
     def _check(self, value: Any) -> None:
         """Raises if what a function reaches cannot be replaced."""
-        if isinstance(value, tf.types.experimental.PolymorphicFunction):
-            function = value.python_function
-            if self._reaches(function):
-                raise ValueError(
-                    f"{function.__name__!r} holds the model, and is wrapped by "
-                    "`tf.function`, which cannot be copied. Remove `tf.function`: "
-                    "Keras compiles the training step itself."
-                )
+        function = _compiled(value)
+        if function is not None and self._reaches(function):
+            raise ValueError(
+                f"{function.__name__!r} holds the model, and is wrapped by "
+                "`tf.function` or a compiler like it, which cannot be copied. Remove "
+                "it: Keras compiles the training step itself."
+            )
         if not isinstance(value, types.FunctionType):
             return
         for name in _names(value.__code__):
@@ -133,6 +133,19 @@ class Rebinding:
                     "`self` is the model, or define it in a function that holds "
                     f"{name!r} as a local name."
                 )
+
+
+def _compiled(value: Any) -> Any:
+    """The function inside one that a framework compiles, as by `tf.function`; or None.
+
+    Neither its parts nor its closure can be replaced.
+    """
+    if isinstance(value, types.FunctionType) or not callable(value):
+        return None
+    kind = f"{type(value).__module__}.".split(".")[0]
+    if kind not in ("tensorflow", "jaxlib", "jax"):
+        return None
+    return getattr(value, "python_function", getattr(value, "__wrapped__", None))
 
 
 def _apart(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:

@@ -1,0 +1,1 @@
+"""What bindings of several Kerases share; nothing here imports a framework."""
