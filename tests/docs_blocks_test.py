@@ -1,6 +1,9 @@
 """Every Python block of the documents runs, with small data and few steps."""
 
+import os
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -13,6 +16,11 @@ DOCUMENTS = [
     for path in [*sorted(ROOT.glob("docs/*.md")), ROOT / "recipes" / "README.md"]
     if "```python" in path.read_text()
 ]
+# Its blocks are run by a test of their own.
+STRATEGIES = "docs/distribution.md"
+ELSEWHERE = ["docs/design.md", STRATEGIES]
+if os.environ.get("ALONE"):
+    ELSEWHERE = [document for document in DOCUMENTS if document != STRATEGIES]
 # What a document has from an earlier one.
 EXPORTED = {"docs/edge.md": ["ticket.tflite"], "docs/export.md": ["ticket"]}
 # What is shorter in a test than in the document.
@@ -71,7 +79,7 @@ def names(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("document", [d for d in DOCUMENTS if "design" not in d])
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if d not in ELSEWHERE])
 def test_the_blocks_run_in_their_order(document, names):
     for path in EXPORTED.get(document, ()):
         names["ticket"].export(path, verbose=0)
@@ -80,6 +88,22 @@ def test_the_blocks_run_in_their_order(document, names):
         if "dataset.repeat()" in block:
             names["dataset"] = names["tf"].data.Dataset.from_tensors(names["data"])
         exec(compile(block, f"{document}, block {number}", "exec"), names)
+
+
+@pytest.mark.slow
+def test_the_blocks_of_strategies_run_in_a_process_of_their_own():
+    """TensorFlow's collectives fail where a process has made other strategies."""
+    tests = f"{__file__}::test_the_blocks_run_in_their_order"
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "slow", tests]
+    command += ["-p", "no:cacheprovider", "--numprocesses", "0"]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "ALONE": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_the_loop_of_the_design_is_the_search():

@@ -27,7 +27,9 @@ RANKS = {
     "cli": 8,
 }
 KERAS = {"tensorflow", "tf_keras", "keras", "tensorflow_model_optimization"}
-BINDINGS = ["tf_lottery.bindings.tf_keras"]
+BINDINGS = ["tf_lottery.bindings.keras3", "tf_lottery.bindings.tf_keras"]
+# What bindings share, on TensorFlow and everywhere.
+TF_SHARED = "tf_lottery.bindings.tf_shared"
 SHARED = "tf_lottery.bindings.shared"
 # What a trainer offers to those above it.
 TRAINER = 16
@@ -110,10 +112,11 @@ def test_a_binding_is_imported_by_itself_alone(binding):
     assert others == set()
 
 
-@pytest.mark.parametrize("binding", [*BINDINGS, SHARED])
+@pytest.mark.parametrize("binding", [*BINDINGS, TF_SHARED, SHARED])
 def test_a_binding_imports_core_and_what_bindings_share_alone(binding):
     of_binding = [each for each in INSIDE if each.module.startswith(binding)]
-    known = binding, SHARED, "tf_lottery.core", "tf_lottery.bindings.parts"
+    known = (binding, SHARED, "tf_lottery.core", "tf_lottery.bindings.parts")
+    known += (TF_SHARED,) * (binding in BINDINGS)
     assert of_binding
     assert [each for each in of_binding if not each.target.startswith(known)] == []
 
@@ -129,10 +132,14 @@ def test_core_needs_numpy_only():
     assert foreign == {"ml_dtypes"}
 
 
-def test_frameworks_are_imported_in_three_places():
+def test_frameworks_are_imported_in_few_places():
     modules = {i.module for i in IMPORTS if i.target.partition(".")[0] in KERAS}
     assert modules == {
+        "tf_lottery.bindings.keras3._imports",
+        "tf_lottery.bindings.keras3.backends.tensorflow",
+        "tf_lottery.bindings.keras3.engines.tensorflow",
         "tf_lottery.bindings.tf_keras._imports",
+        "tf_lottery.bindings.tf_shared._imports",
         "tf_lottery.export._frameworks",  # writes and runs files, whatever the Keras
         "tf_lottery.zoo._frameworks",  # `tf.data`, whatever the Keras
     }

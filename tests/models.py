@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_lottery.bindings.tf_keras import devices
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.devices import devices
 from tf_lottery.bindings.tf_keras.tfmot.wrap import mask_variables
 
 layers = keras.layers

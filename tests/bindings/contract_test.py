@@ -6,6 +6,7 @@ A new binding passes when its function in `MADE` is added.
 import dataclasses
 import itertools
 import json
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,9 +40,21 @@ def tf_keras():
     return model, shuffled(), models.arrays(32, seed=1)
 
 
+def keras3():
+    from tests.bindings.keras3 import models
+
+    def dataset(seed):
+        return models.arrays(32 * STEPS, seed=seed)
+
+    return models.with_state(), dataset, models.arrays(32, seed=1)
+
+
 # A function for each binding: a model, a function of the seed that returns data of at
-# least `STEPS` batches, and validation data.
+# least `STEPS` batches, and validation data. Keras 3 has one backend in a process, see
+# `backends_test`.
 MADE = {"fake": fake, "tf_keras": tf_keras}
+if os.environ.get("TESTED_BACKEND"):
+    MADE = {"keras3": keras3}
 
 
 class Subject:

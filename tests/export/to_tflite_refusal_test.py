@@ -75,6 +75,7 @@ def test_a_dense_network_has_no_sparse_file(tmp_path):
         export.tflite(dense_network(), tmp_path / "a.tflite", sparse=True, **QUIET)
 
 
+@pytest.mark.slow
 def test_a_file_with_other_outputs_is_refused(model, tmp_path, monkeypatch):
     def wrong(network, **options):
         other = keras.models.clone_model(network)

@@ -82,6 +82,7 @@ def seen(browse, page):
     return json.loads(unescape(re.search(r'<pre id="probe">(.*?)</pre>', dom)[1]))
 
 
+@pytest.mark.slow
 def test_all_figures_are_there(seen):
     assert len(seen["images"]) == 3
     assert all(is_complete for is_complete, *_ in seen["images"])

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TOOL = Path(__file__).parents[2] / "tools" / "fuzz_run_dir"
 
 
+@pytest.mark.slow
 def test_damage_is_found_or_changes_nothing():
     command = [sys.executable, TOOL, "--mutations=150", "--seed=16"]
     done = subprocess.run(command, capture_output=True, text=True)

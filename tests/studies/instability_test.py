@@ -291,6 +291,7 @@ def walk(tmp_path_factory):
     return point(path, threshold=-1e9), path
 
 
+@pytest.mark.slow
 def test_the_walk_ends_at_the_first_stable_step(tmp_path):
     found = point(tmp_path, threshold=1e9)
     assert (found.step, len(found.tried)) == (0, 1)

@@ -103,6 +103,7 @@ def test_nothing_is_traced_again_for_replicates_and_controls(kind, found):
     assert trainer.traces == 1
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @each_kind
 def test_callbacks_are_told_round_replicate_and_control(kind, found):
@@ -129,6 +130,7 @@ def test_a_control_of_other_weights_trains_for_the_full_budget(kind, found):
         assert training.outcome.last_step == STEPS
 
 
+@pytest.mark.slow
 @each_kind
 def test_controls_change_what_they_say(kind, found):
     _, _, history = found(kind)
@@ -170,6 +172,7 @@ def test_tickets_are_the_same_without_controls(kind, found):
         assert_same_rounds(history.replicates[1], alone.replicates[1])
 
 
+@pytest.mark.slow
 def test_a_replicate_is_a_search_of_its_seed_alone(found):
     _, _, history = found("functions")
     seed = history.plan.of_replicate(1).seed

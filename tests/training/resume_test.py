@@ -300,6 +300,7 @@ def test_a_checkpoint_is_not_written_of_what_a_callback_spoiled(
     assert_same(found, undisturbed("arrays", evaluate_every=9))
 
 
+@pytest.mark.slow
 @pytest.mark.first_case
 @pytest.mark.parametrize("value", [np.nan, 1.0])
 def test_a_checkpoint_that_is_spoiled_is_not_continued(

@@ -42,6 +42,7 @@ def test_the_dense_round_is_fit_bit_for_bit(evaluate_every):
         assert {k: v for k, v in ours.items() if k != "round"} == theirs
 
 
+@pytest.mark.slow
 def test_sample_weights_and_weighted_metrics_are_those_of_fit():
     weights = np.linspace(0, 1, 96, dtype=np.float32)
     data = tf.data.Dataset.from_tensor_slices((*arrays(), weights)).batch(BATCH)

@@ -9,7 +9,7 @@ from tests.models import compiled
 from tests.training.trainings import Kill, assert_same_rounds
 from tf_lottery import find_ticket
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.data.repeatable import is_repeatable, shuffles
+from tf_lottery.bindings.tf_shared.data.repeatable import is_repeatable, shuffles
 from tf_lottery.zoo import data
 
 IMAGES = 160

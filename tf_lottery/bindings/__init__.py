@@ -5,6 +5,7 @@ class of the model, and no Keras is imported that the process does not have.
 """
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -12,30 +13,39 @@ from typing import TYPE_CHECKING, Any, cast
 from tf_lottery.core.errors import TicketError
 
 if TYPE_CHECKING:
+    from tf_lottery.bindings.parts import Devices
     from tf_lottery.bindings.protocol import Binding
 
 # The package of a Keras, and the binding of its models.
-_BINDINGS = {"tf_keras": "tf_keras"}
-_DEFAULT = "tf_keras"
+_BINDINGS = {"tf_keras": "tf_keras", "keras": "keras3"}
+# Tickets of earlier versions do not name a binding.
+_FIRST = "tf_keras"
+_chosen: list[str] = []
 
 
 def of(model: Any) -> "Binding":
-    """The binding of a model, or of the model that a function will return.
-
-    Raises:
-        TypeError: A model of Keras 3, which no binding can search.
-    """
+    """The binding of a model, or that which a function is called by."""
     for package, name in _BINDINGS.items():
         if isinstance(model, getattr(sys.modules.get(package), "Model", ())):
             return load(name)
-    keras3 = sys.modules.get("keras")
-    if isinstance(model, getattr(keras3, "Model", ())):
-        raise TypeError(
-            "The model must be a tf_keras model, as tfmot cannot prune others. "
-            f"Received: a Keras {getattr(keras3, '__version__', 3)} model. Make it "
-            "after `import tf_keras as keras`."
-        )
     return default()
+
+
+def called(
+    model: Any, seed: int, strategy: Any = None
+) -> tuple["Binding", "Devices | None", Any]:
+    """A model or what a function returns, with its binding and the devices asked for.
+
+    Which Keras a function uses is known when it has been called: it is called again
+    under the seeds of that Keras, if these were those of another.
+    """
+    binding, found = of(model), None
+    while True:
+        devices = None if strategy is None else binding.devices(strategy, model)
+        found = binding.called(model, seed, devices)
+        if (own := of(found)) is binding:
+            return binding, devices, found
+        binding = own
 
 
 def of_architecture(architecture: Mapping[str, Any] | None) -> "Binding":
@@ -44,7 +54,7 @@ def of_architecture(architecture: Mapping[str, Any] | None) -> "Binding":
     Raises:
         TicketError: An unknown name. A file cannot choose other code.
     """
-    name = (architecture or {}).get("binding", _DEFAULT)
+    name = (architecture or {}).get("binding", _FIRST)
     known = _BINDINGS.values()
     if name not in known:
         raise TicketError(
@@ -55,8 +65,31 @@ def of_architecture(architecture: Mapping[str, Any] | None) -> "Binding":
 
 
 def default() -> "Binding":
-    """The binding of models that do not exist yet."""
-    return load(_DEFAULT)
+    """The binding of models that do not exist yet.
+
+    It is the one that was chosen, or that of the one Keras that is imported; else that
+    of tf_keras where it is installed.
+    """
+    if _chosen:
+        return load(_chosen[-1])
+    imported = [name for package, name in _BINDINGS.items() if package in sys.modules]
+    if len(imported) == 1:
+        return load(imported[0])
+    return load(_FIRST if importlib.util.find_spec("tf_keras") else "keras3")
+
+
+def choose(name: str) -> None:
+    """Makes a binding the default of this process.
+
+    Raises:
+        ValueError: A name that is not known.
+    """
+    if name not in _BINDINGS.values():
+        raise ValueError(
+            f"The Keras must be one of {', '.join(map(repr, _BINDINGS.values()))}. "
+            f"Received: {name!r}."
+        )
+    _chosen.append(name)
 
 
 def load(name: str) -> "Binding":

@@ -128,7 +128,7 @@ class Ticket:
         Raises:
             TicketError: The ticket was found on another model.
         """
-        return self._binding().apply(self, model, weights)
+        return _above_core("bindings").of(model).apply(self, model, weights)
 
     def export(
         self,

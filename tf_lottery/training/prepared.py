@@ -136,11 +136,8 @@ def prepare(
         raise TypeError(
             f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
         )
-    binding = bindings.of(model)
+    binding, asked, original = bindings.called(model, plan.seed, strategy)
     callbacks = binding.checked_callbacks(callbacks)
-    asked = None if strategy is None else binding.devices(strategy, model)
-    original = binding.called(model, plan.seed, asked)
-    bindings.of(original)  # a function may return a model of another Keras
     binding.check_model(original)
     devices = binding.devices(asked, original)
     parts = dataset, validation_data, test_data, class_weight, validation_split

@@ -32,11 +32,10 @@ class Trainers:
 
     def _key(self, make: Callable[[], Any], plan: Plan) -> str:
         """What a compiled model depends on: its identity, and parts of the plan."""
-        binding, strategy = bindings.of(make), self._arguments.get("strategy")
-        is_made = strategy is not None and not isinstance(strategy, str)
-        devices = binding.devices(strategy, make) if is_made else None
-        model = binding.called(make, plan.seed, devices)
-        identity = bindings.of(model).identity_of(model, plan.layer_rates)
+        strategy = self._arguments.get("strategy")
+        made = None if isinstance(strategy, str) else strategy
+        binding, _, model = bindings.called(make, plan.seed, made)
+        identity = binding.identity_of(model, plan.layer_rates)
         fine_tunes = plan.retrain == "fine_tune"
         length = [plan.epochs, plan.steps] if fine_tunes else None
         feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]

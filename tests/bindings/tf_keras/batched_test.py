@@ -26,8 +26,8 @@ from tests.models import (
     tiny,
 )
 from tf_lottery import Data
-from tf_lottery.bindings.tf_keras.data import generators
-from tf_lottery.bindings.tf_keras.data.forms import first_batches
+from tf_lottery.bindings.shared import source
+from tf_lottery.bindings.tf_shared.data.forms import first_batches
 from tf_lottery.core.plan import Plan
 from tf_lottery.export import sample
 
@@ -114,9 +114,9 @@ def test_datasets_of_unknown_length_are_counted():
 @pytest.mark.parametrize("bound", [{"_LONG": 2}, {"_SECONDS": 0.0, "_LONG": 3}])
 def test_a_long_count_is_said(bound, monkeypatch):
     for name, value in bound.items():
-        monkeypatch.setattr(generators, name, value)
+        monkeypatch.setattr(source, name, value)
     with pytest.warns(UserWarning, match=r"so far.*endless.*`steps_per_epoch`"):
-        assert generators.count(range(30)) == 30
+        assert source.count(range(30)) == 30
 
 
 def test_steps_per_epoch_saves_counting():

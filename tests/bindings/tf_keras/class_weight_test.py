@@ -17,7 +17,7 @@ from tests.models import (
 )
 from tests.training.trainings import weights_of
 from tf_lottery import Plan, PlanMismatchError, find_ticket
-from tf_lottery.bindings.tf_keras.data.class_weight import weighing
+from tf_lottery.bindings.tf_shared.data.class_weight import weighing
 from tf_lottery.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings(

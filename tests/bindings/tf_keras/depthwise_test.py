@@ -53,6 +53,7 @@ def test_depthwise_convolutions_are_not_named_as_what_cannot_be_pruned():
     assert not trainer._prepared.searched.skipped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["magnitude", "gradient"])
 def test_a_ticket_with_depthwise_kernels_can_be_used(tmp_path, criterion):
     model, data = depthwise(), (images(), classes())

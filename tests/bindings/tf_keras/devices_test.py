@@ -30,9 +30,10 @@ from tests.models import (
 )
 from tests.training.trainings import Kill, assert_same_rounds, shuffled
 from tf_lottery import LotterySchedule, Plan, RewindWeights, find_ticket
+from tf_lottery.bindings.tf_keras import devices
 from tf_lottery.bindings.tf_keras._imports import sparsity
-from tf_lottery.bindings.tf_keras.data import feeding
-from tf_lottery.bindings.tf_keras.devices import NAMES, devices
+from tf_lottery.bindings.tf_shared.data import feeding
+from tf_lottery.bindings.tf_shared.devices import NAMES
 from tf_lottery.cli import main as cli
 from tf_lottery.core.data import Data
 from tf_lottery.search.rounds import run_rounds

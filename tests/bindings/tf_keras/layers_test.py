@@ -29,6 +29,7 @@ def test_kernels_are_pruned_and_biases_and_norms_are_not():
     assert found == {"a/kernel", "logits/kernel"}
 
 
+@pytest.mark.slow
 def test_recurrent_layers_lose_kernels_and_recurrent_kernels():
     lstm = layers.LSTM(4, return_sequences=True, name="lstm", dropout=0.1)
     model = sequence_model(lstm, layers.GRU(3, name="gru"))
@@ -41,6 +42,7 @@ def test_recurrent_layers_lose_kernels_and_recurrent_kernels():
     }
 
 
+@pytest.mark.slow
 def test_an_embedding_is_pruned_and_its_padding_mask_still_works():
     inputs = keras.Input((5,), dtype="int32")
     words = layers.Embedding(11, 4, mask_zero=True, name="words")

@@ -116,6 +116,7 @@ def normed():
     return compiled(keras.Model(inputs, layers.Dense(CLASSES, name="logits")(x)))
 
 
+@pytest.mark.slow
 def test_layers_that_keras_does_not_find_by_name_are_searched_and_exported(tmp_path):
     x = np.random.default_rng(0).normal(size=(32, 4, FEATURES)).astype(np.float32)
     ticket = one_shot(normed(), (x, np.arange(32) % 3), sparsity=0.5, verbose=0)

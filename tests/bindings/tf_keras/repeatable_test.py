@@ -10,7 +10,7 @@ from tests.models import (
     tf,
     tiny,
 )
-from tf_lottery.bindings.tf_keras.data.repeatable import is_repeatable
+from tf_lottery.bindings.tf_shared.data.repeatable import is_repeatable
 from tf_lottery.core.plan import Plan
 from tf_lottery.training.trainer import Trainer
 

@@ -14,7 +14,7 @@ from tests.models import (
     arrays,
     tf,
 )
-from tf_lottery.bindings.tf_keras.data import arrays as rows
+from tf_lottery.bindings.tf_shared.data import arrays as rows
 
 
 @pytest.mark.parametrize(

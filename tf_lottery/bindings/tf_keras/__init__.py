@@ -10,21 +10,6 @@ from tf_lottery.bindings.tf_keras.callbacks import check_use_no_other, checked_c
 from tf_lottery.bindings.tf_keras.checks.model import check_model
 from tf_lottery.bindings.tf_keras.comparable import identity_of
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name
-from tf_lottery.bindings.tf_keras.data.feeding import (
-    contents,
-    data_facts,
-    data_notes,
-    evaluated,
-    feed,
-)
-from tf_lottery.bindings.tf_keras.data.forms import (
-    first_batches,
-    is_batches,
-    is_ordered_by_seed,
-    part,
-    split,
-)
-from tf_lottery.bindings.tf_keras.devices import devices
 from tf_lottery.bindings.tf_keras.exporting.network import Network as network
 from tf_lottery.bindings.tf_keras.exporting.network import masks_of, plain
 from tf_lottery.bindings.tf_keras.layers import trainable, weights_of
@@ -32,6 +17,7 @@ from tf_lottery.bindings.tf_keras.loss_gradient import loss_gradient
 from tf_lottery.bindings.tf_keras.models import (
     built,
     called,
+    devices,
     generator,
     generators_of,
 )
@@ -41,6 +27,20 @@ from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import apply, model
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy, redraw
+from tf_lottery.bindings.tf_shared.data.feeding import (
+    contents,
+    data_facts,
+    data_notes,
+    evaluated,
+    feed,
+)
+from tf_lottery.bindings.tf_shared.data.forms import (
+    first_batches,
+    is_batches,
+    is_ordered_by_seed,
+    part,
+    split,
+)
 
 NAME = "tf_keras"
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")

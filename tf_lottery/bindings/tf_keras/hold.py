@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.shared.guard import exempt
 from tf_lottery.bindings.shared.naming import last_name
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.guard import exempt
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.naming import unique
 

@@ -8,17 +8,24 @@ from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.checks.examples import check_batch
 from tf_lottery.bindings.tf_keras.copying.copier import Copier, copy_layer, copy_model
-from tf_lottery.bindings.tf_keras.data.arrays import unpacked
-from tf_lottery.bindings.tf_keras.devices import Devices
 from tf_lottery.bindings.tf_keras.layers import has_unbuilt
 from tf_lottery.bindings.tf_keras.process import names_from_zero, seeded
 from tf_lottery.bindings.tf_keras.states import generators
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, compiled_copy
+from tf_lottery.bindings.tf_shared import devices as tf_devices
+from tf_lottery.bindings.tf_shared.data.arrays import unpacked
+from tf_lottery.bindings.tf_shared.devices import Devices
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 
 # Grouped steps are bit-identical to single ones and save a third of the time.
 GROUP = 50
+
+
+def devices(strategy: Any, model: Any) -> Devices:
+    """See `Binding.devices`."""
+    found = model if isinstance(model, keras.Model) else None
+    return tf_devices.devices(strategy, found)
 
 
 def called(model: Any, seed: int, devices: Devices | None) -> Any:

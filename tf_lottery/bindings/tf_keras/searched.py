@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from tf_lottery.bindings.parts import Examples, Searched
+from tf_lottery.bindings.shared.model_checks import check_prunable
 from tf_lottery.bindings.tf_keras import comparable, hold, models
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.checks import model as checks
@@ -25,8 +26,6 @@ from tf_lottery.bindings.tf_keras.copying import proof
 from tf_lottery.bindings.tf_keras.copying.attributes import WRAPPERS
 from tf_lottery.bindings.tf_keras.copying.copier import copy_model
 from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
-from tf_lottery.bindings.tf_keras.data.feeding import first_inputs
-from tf_lottery.bindings.tf_keras.devices import Devices
 from tf_lottery.bindings.tf_keras.engine import Engine
 from tf_lottery.bindings.tf_keras.guard import guard
 from tf_lottery.bindings.tf_keras.layers import (
@@ -44,6 +43,8 @@ from tf_lottery.bindings.tf_keras.tfmot.wrap import (
     mask_variables,
 )
 from tf_lottery.bindings.tf_keras.tfmot.wrapper import wrap_layer
+from tf_lottery.bindings.tf_shared.data.feeding import first_inputs
+from tf_lottery.bindings.tf_shared.devices import Devices
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
@@ -79,7 +80,7 @@ def _masked(model: Any, examples: Examples, plan: Plan, devices: Devices) -> Any
     with devices.scope():
         proof.prove(copied, model, lambda: seeded(seed), first_inputs(examples))
     masks = Masks.full(Live(copied).shapes)
-    checks.check_prunable(masks, model)
+    check_prunable(masks, model)
     checks.check_rates(plan.layer_rates, model)
     rates, weights = plan.rates(masks), named_weights(copied)
     checks.check_constraints({path: weights[path] for path in rates if rates[path]})

@@ -90,6 +90,7 @@ def test_a_nested_model_reads_a_dict_by_its_inputs():
     assert checked(model).dead == {"inner/a": 1}
 
 
+@pytest.mark.slow
 def test_a_nested_model_that_is_given_a_mask_stays_closed():
     inner_input = keras.Input((5, 3))
     x = layers.Dense(4, name="a")(inner_input)

@@ -8,8 +8,8 @@ from tf_lottery.bindings.tf_keras.checks.inputs import check_inputs, shapes
 from tf_lottery.bindings.tf_keras.checks.own_steps import has_own
 from tf_lottery.bindings.tf_keras.checks.targets import check_targets
 from tf_lottery.bindings.tf_keras.checks.values import check_values
-from tf_lottery.bindings.tf_keras.data.arrays import unpacked
-from tf_lottery.bindings.tf_keras.data.forms import is_arrays
+from tf_lottery.bindings.tf_shared.data.arrays import unpacked
+from tf_lottery.bindings.tf_shared.data.forms import is_arrays
 from tf_lottery.core.data import ARGUMENTS
 
 

@@ -1,9 +1,9 @@
 """What must hold of the inputs in data: their names, shapes and dtypes."""
 
-import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tf_lottery.bindings.shared.names import check_names
 from tf_lottery.bindings.tf_keras._imports import tf
 
 
@@ -45,29 +45,6 @@ def input_names(model: Any) -> list[str]:
     if isinstance(nested, dict):
         return sorted(nested)
     return [tensor._keras_history.layer.name for tensor in model.inputs]
-
-
-def check_names(
-    part: Any, names: Iterable[str], what: str, of: str, needed: bool = False
-) -> None:
-    """Raises if a dict has keys that mean nothing; where needed, if it lacks some."""
-    if not isinstance(part, Mapping):
-        return
-    names = list(names)
-    missing = [name for name in names if name not in part]
-    unknown = [key for key in part if key not in names]
-    if not (missing if needed else unknown):
-        return
-    close = [
-        f"{key!r} for {match[0]!r}"
-        for key in unknown
-        if (match := difflib.get_close_matches(str(key), missing or names, 1))
-    ]
-    raise ValueError(
-        f"{what} must be named like the model's {of}: {', '.join(map(repr, names))}. "
-        f"Received: {', '.join(map(repr, part))}."
-        + (f" Did you write {', '.join(close)}?" if close else " Rename them.")
-    )
 
 
 def shapes(spec: Any) -> Any:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
+from tf_lottery.bindings.shared import model_checks as shared
 from tf_lottery.bindings.shared.naming import own_names
 from tf_lottery.bindings.shared.rebinding import FUNCTIONS
 from tf_lottery.bindings.tf_keras import hold
@@ -14,8 +13,6 @@ from tf_lottery.bindings.tf_keras.copying.copier import OPTIMIZERS, check_graph
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.states import not_rewound
 from tf_lottery.bindings.tf_keras.tfmot.wrap import check_unwrapped
-from tf_lottery.core.masks import Masks
-from tf_lottery.core.naming import matches
 from tf_lottery.core.packages import is_known
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.words import warn
@@ -83,26 +80,13 @@ def _check_described(optimizer: Any) -> None:
 
 def warn_if_trained(model: Any, plan: Plan) -> None:
     """Warns that the tickets of a trained model start from its trained weights."""
-    steps = int(model.optimizer.iterations.numpy())
-    if steps and plan.retrain != "fine_tune":
-        warn(
-            f"The model was trained already, for {steps:,} steps: a new search starts "
-            "from its current weights and optimizer; a search that continues, from "
-            "those in its run directory. To start from an initialisation, pass a "
-            "function that builds the model. To prune a trained network, pass "
-            'retrain="fine_tune".'
-        )
+    shared.warn_if_trained(int(model.optimizer.iterations.numpy()), plan)
 
 
 def warn_of_not_rewound(model: Any) -> None:
     """Warns of attributes of a copy that training changes and no rewind resets."""
-    if found := not_rewound(model):
-        names = ", ".join(f"{k!r} ({type(v).__name__})" for k, v in found.items())
-        warn(
-            "Only variables are rewound between trainings. Received: the attributes "
-            f"{names}, which each training leaves changed: rounds do not start alike. "
-            "Use a `tf.random.Generator`, or a `tf.Variable` that counts."
-        )
+    advice = "a `tf.random.Generator`, or a `tf.Variable` that counts"
+    shared.warn_of_not_rewound(not_rewound(model), advice)
 
 
 def check_adapted(model: Any) -> None:
@@ -121,50 +105,18 @@ def check_adapted(model: Any) -> None:
         )
 
 
-def check_prunable(masks: Masks, model: Any) -> None:
-    """Raises if there is nothing to prune."""
-    if not masks:
-        layers = ", ".join(f"{la.name} ({type(la).__name__})" for la in model.layers)
-        raise ValueError(
-            "The model must have a trainable kernel that can be pruned. "
-            f"Received: a model with none, of {layers}."
-        )
-
-
 def check_rates(keys: Iterable[str], model: Any) -> None:
     """Raises if a key of `layer_rates` means one weight to Keras, and another here."""
-    paths = {id(weight): path for path, weight in named_weights(model).items()}
-    now = named_weights(model, own_names)
-    for key in keys:
-        meant = {paths[id(weight)] for own, weight in now.items() if matches(key, own)}
-        taken = {path for path in paths.values() if matches(key, path)}
-        if meant and meant != taken:
-            raise ValueError(
-                "A name in `layer_rates` must be one that you gave to a layer, or a "
-                f"path of weights. Received: {key!r}, which Keras could have counted: "
-                f"the layer that is called {key!r} now has the path(s) "
-                f"{', '.join(map(repr, sorted(meant)))}. Write these, or give the "
-                "layer a name without a number."
-            )
+    shared.check_rates(keys, named_weights(model), named_weights(model, own_names))
 
 
 def check_constraints(weights: Mapping[str, Any]) -> None:
     """Raises if a constraint gives a pruned weight another value than zero."""
-    draw = np.random.default_rng(0)
-    for path, weight in weights.items():
-        constraint = getattr(weight, "constraint", None)
-        if constraint is None:
-            continue
-        mask = draw.random(weight.shape) < 0.5
-        values = np.where(mask, draw.normal(size=weight.shape), 0.0)
-        found = np.asarray(constraint(tf.cast(values, weight.dtype)))
-        if found[~mask].any():
-            raise ValueError(
-                "A constraint must leave pruned weights at zero. Received: the "
-                f"constraint {type(constraint).__name__} of {path!r}, which mixes "
-                "weights. Remove it, or leave the layer dense with "
-                f"layer_rates={{{path!r}: 0}}."
-            )
+
+    def constrained(weight: Any, values: Any) -> Any:
+        return weight.constraint(tf.cast(values, weight.dtype))
+
+    shared.check_constraints(weights, constrained)
 
 
 def check_optimizer(optimizer: Any) -> None:
@@ -176,9 +128,4 @@ def check_optimizer(optimizer: Any) -> None:
     gradient = tf.constant([[0.5, 0.0], [0.25, 0.0]])
     hold.copy(inner).apply_gradients([(gradient, weight)])
     if weight.numpy()[:, 1].any():
-        raise ValueError(
-            "An optimizer must leave a weight at zero if its gradient is zero, as for "
-            f"pruned weights. Received: {type(inner).__name__}, which does not, as one "
-            "that subtracts the mean of a gradient. Change gradients in the "
-            "`train_step` of the model, before the optimizer gets them."
-        )
+        shared.refuse_mixing(inner)

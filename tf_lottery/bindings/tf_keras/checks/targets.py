@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tf_lottery.bindings.shared.names import check_names
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.checks.inputs import check_names, in_words, shapes
+from tf_lottery.bindings.tf_keras.checks.inputs import in_words, shapes
 from tf_lottery.bindings.tf_keras.checks.own_steps import has_own, has_own_loss
 
 _NUMBER = "Number the classes from 0: `names, y = np.unique(y, return_inverse=True)`."

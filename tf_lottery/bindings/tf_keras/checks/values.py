@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.shared.labels import check_classes, not_finite, outside
+from tf_lottery.bindings.shared.source import Source
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.checks.inputs import by_input, input_names
 from tf_lottery.bindings.tf_keras.checks.own_steps import has_own, has_own_loss
 from tf_lottery.bindings.tf_keras.checks.targets import kind_of, targets
-from tf_lottery.bindings.tf_keras.data import arrays
-from tf_lottery.bindings.tf_keras.data.forms import Batched, is_arrays
 from tf_lottery.bindings.tf_keras.layers import without_wrapper
+from tf_lottery.bindings.tf_shared.data import arrays
+from tf_lottery.bindings.tf_shared.data.forms import is_arrays
 from tf_lottery.core.words import warn
 
 _TRIED = 32  # rows
@@ -30,7 +32,7 @@ def check_values(model: Any, part: Any, name: str) -> None:
     own_step = has_own(model, "train_step")
     if is_arrays(part):
         batch = arrays.packed(part)
-    elif isinstance(part, Batched):
+    elif isinstance(part, Source):
         batch = part.first
     elif _is_plain(part):
         batch = next(part.as_numpy_iterator())
@@ -100,14 +102,7 @@ def _which(x: Any) -> str:
 
 def _not_finite(part: Any) -> str:
     """How many values are not finite, in words; empty if all are."""
-    array = arrays.flat_values(part)
-    if array.dtype.kind not in "fc" or not array.size:
-        return ""
-    if np.isfinite(array.min()) and np.isfinite(array.max()):  # without a copy
-        return ""
-    nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
-    words = [f"{nan:,} NaN"] * bool(nan) + [f"{infinite:,} infinite"] * bool(infinite)
-    return f"{' and '.join(words)} of {array.size:,} values"
+    return not_finite(arrays.flat_values(part))
 
 
 def _spoiled_rows(x: Any) -> Any:
@@ -158,7 +153,7 @@ def _check_indices(model: Any, x: Any, name: str) -> None:
             if not isinstance(layer, keras.layers.Embedding):
                 continue
             rows, indices = layer.input_dim, values.astype(np.int64)
-            if said := _outside(indices, (indices < 0) | (indices >= rows)):
+            if said := outside(indices, (indices < 0) | (indices >= rows)):
                 raise ValueError(
                     f"The input {key!r} of `{name}` must be indices from 0 to "
                     f"{rows - 1}, as the layer {layer.name!r} has input_dim={rows}. "
@@ -184,20 +179,4 @@ def _check_classes(labels: Any, classes: int, loss: Any, name: str) -> None:
     ignored = getattr(loss, "ignore_class", None)
     if ignored is None:
         ignored = getattr(loss, "_fn_kwargs", {}).get("ignore_class")
-    outside = (labels < 0) | (labels >= classes)
-    if ignored is not None:
-        outside &= labels != ignored
-    if said := _outside(labels, outside):
-        raise ValueError(
-            f"The targets of `{name}` must be class numbers from 0 to {classes - 1}: "
-            f"the model has {classes} outputs. Received: {said} targets. Number the "
-            "classes from 0, or give the last layer more outputs."
-        )
-
-
-def _outside(values: Any, outside: Any) -> str:
-    """Some values that are outside of what is known, and how many; empty if none."""
-    if not outside.any():
-        return ""
-    found = ", ".join(map(str, np.unique(values[outside])[:5]))
-    return f"{found} in {int(outside.sum()):,} of {values.size:,}"
+    check_classes(labels, classes, name, ignored)

@@ -16,9 +16,9 @@ from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying import differing
 from tf_lottery.bindings.tf_keras.copying.attributes import own_attributes
 from tf_lottery.bindings.tf_keras.copying.copier import check_paths
-from tf_lottery.bindings.tf_keras.data.arrays import head
 from tf_lottery.bindings.tf_keras.layers import inner_layers, named_weights
 from tf_lottery.bindings.tf_keras.states import kept
+from tf_lottery.bindings.tf_shared.data.arrays import head
 from tf_lottery.core.words import warn
 
 Seeded = Callable[[], contextlib.AbstractContextManager[Any]]

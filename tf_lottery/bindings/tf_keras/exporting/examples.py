@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.bindings.shared.source import Source
 from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.data.arrays import as_arrays
-from tf_lottery.bindings.tf_keras.data.forms import Batched
+from tf_lottery.bindings.tf_shared.data.arrays import as_arrays
+from tf_lottery.bindings.tf_shared.data.feed import evaluated_source
 
 
 def examples(
@@ -19,8 +20,8 @@ def examples(
         ValueError, TypeError: The data do not fit the model.
     """
     count = len(model.inputs)
-    if isinstance(data, Batched):
-        data = data.dataset()
+    if isinstance(data, Source):
+        data = evaluated_source(data)
     if isinstance(data, tf.data.Dataset):
         x, y = _first_rows(data, count, size)
     else:

@@ -7,10 +7,10 @@ that the user gives, or the one that the ticket of a search remembers.
 import copy
 import functools
 import json
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from tf_lottery.bindings.shared.foreign import check_modules, foreign_in_words, in_short
 from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.copying.adapted import adapted_layers
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name
@@ -19,7 +19,6 @@ from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.models import called
 from tf_lottery.bindings.tf_keras.tfmot.wrap import wrappers
 from tf_lottery.core.errors import TicketError
-from tf_lottery.core.packages import is_known
 from tf_lottery.core.ticket import FoundTicket, Ticket
 
 _WITH_MODEL = (
@@ -67,17 +66,19 @@ def rebuild(
             f"compiled. With the model itself, use {_WITH_MODEL}."
         )
     given = dict(custom_objects or {})
+    registered = functools.partial(
+        keras.saving.get_registered_object, custom_objects=given
+    )
     if safe_mode:
-        _check_modules(ticket.architecture, given)
+        check_modules(ticket.architecture, registered)
     # Some layers take keys out of what they are made from.
     config = copy.deepcopy(dict(ticket.architecture))
     try:
         with by_name():
             made = keras.saving.deserialize_keras_object(config, given, safe_mode)
     except Exception as error:  # layers raise whatever they like
-        found = _foreign(ticket.architecture, given)
-        own = ", ".join(sorted({f"{kind!r} of {name!r}" for name, kind in found}))
-        why = f"it does not know {own}." if own else _in_short(error)
+        own = foreign_in_words(ticket.architecture, registered)
+        why = f"it does not know {own}." if own else in_short(error)
         raise TicketError(
             "Keras must be able to make the model from its configuration, and cannot: "
             f"{why} Pass classes and functions of your own as "
@@ -152,49 +153,3 @@ def _other_weight(ticket: Ticket, model: Any) -> str:
         if shape is None or not weight.shape.is_compatible_with(shape):
             return path
     return next((path for path in ticket.weights if path not in mine), "")
-
-
-def _check_modules(description: Any, custom_objects: Mapping[str, Any]) -> None:
-    """Raises if a description names a module that this program has not imported.
-
-    Keras would import it: a ticket file could import any module on the path, and call
-    its functions. Modules of Python itself are refused, too: they have functions and no
-    layers. What is registered with Keras, or passed, is not looked for in a module.
-    """
-    for name, _ in _foreign(description, custom_objects):
-        if name not in sys.modules or name.split(".")[0] in sys.stdlib_module_names:
-            raise TicketError(
-                "The model of a ticket must be made of layers of Keras, or of modules "
-                f"that your program has imported. Received: the module {name!r}. If "
-                "you trust the file, import that module first, or pass "
-                "`custom_objects` (on the command line, a recipe that has them as "
-                "`--recipe`), or `safe_mode=False`."
-            )
-
-
-def _foreign(part: Any, custom_objects: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The modules that Keras would import, each with the class that it needs."""
-    if isinstance(part, dict):
-        name: Any = part.get("module")
-        kind = part.get("class_name")
-        names = part.get("registered_name"), kind, part.get("config")
-        foreign = isinstance(name, str) and not is_known(name)
-        if foreign and not any(_is_registered(n, custom_objects) for n in names):
-            yield name, kind
-        part = list(part.values())
-    if isinstance(part, list | tuple):
-        for value in part:
-            yield from _foreign(value, custom_objects)
-
-
-def _is_registered(name: Any, custom_objects: Mapping[str, Any]) -> bool:
-    found = keras.saving.get_registered_object
-    return isinstance(name, str) and found(name, dict(custom_objects)) is not None
-
-
-def _in_short(error: Exception) -> str:
-    """What an error says, without the configuration that Keras adds."""
-    said = str(error).split("Error encountered during deserialization:")[-1]
-    said = said.split("Full object config")[0].split("using config=")[0]
-    text = " ".join(said.split()) or type(error).__name__
-    return f"{text[:300].rstrip('.')}."

@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.parts import Examples
-from tf_lottery.bindings.tf_keras._imports import tf
-from tf_lottery.bindings.tf_keras.data import arrays, repeatable
-from tf_lottery.bindings.tf_keras.data.class_weight import (
+from tf_lottery.bindings.shared.class_weight import check_classes
+from tf_lottery.bindings.shared.source import Again, Source, count
+from tf_lottery.bindings.tf_shared._imports import tf
+from tf_lottery.bindings.tf_shared.data import arrays, repeatable
+from tf_lottery.bindings.tf_shared.data.class_weight import weighing
+from tf_lottery.bindings.tf_shared.data.feed import (
+    Batches,
+    Feed,
     Weigh,
-    check_classes,
-    weighing,
+    evaluated_source,
+    shared_by_batch,
+    source_feed,
 )
-from tf_lottery.bindings.tf_keras.data.feed import Again, Batches, Feed, shared_by_batch
-from tf_lottery.bindings.tf_keras.data.forms import BATCH_SIZE, Batched, is_arrays
-from tf_lottery.bindings.tf_keras.data.generators import count
-from tf_lottery.bindings.tf_keras.devices import Devices
+from tf_lottery.bindings.tf_shared.data.forms import BATCH_SIZE, is_arrays
 from tf_lottery.core.data import ARGUMENTS, Data
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import row_order
@@ -32,7 +35,7 @@ from tf_lottery.core.seeds import row_order
 def feed(
     train: Any,
     plan: Plan,
-    devices: Devices,
+    devices: Any,
     class_weight: Mapping[int, float] | None = None,
     again: Again = None,
 ) -> Feed:
@@ -51,15 +54,15 @@ def feed(
             "`batch_size` is for arrays; a dataset is batched already. "
             f"Received: batch_size={plan.batch_size} with a {kind}."
         )
-    if isinstance(train, Batched):
-        found = train.feed(plan, weigh, again)
+    if isinstance(train, Source):
+        found = source_feed(train, plan, weigh, again)
         _check_static("dataset", found.spec, static)
         return found
     _check_static("dataset", train.element_spec, static)
     return _dataset_feed(train, plan, weigh, again)
 
 
-def evaluated(data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
+def evaluated(data: Data, plan: Plan, devices: Any) -> dict[str, Any]:
     """See `Binding.evaluated`: validation and test data that were passed."""
     found = {"val": data.validation, "test": data.test}
     static = devices.needs_static_shapes
@@ -81,7 +84,7 @@ def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
     return parts
 
 
-def data_notes(examples: Examples, devices: Devices) -> list[str]:
+def data_notes(examples: Examples, devices: Any) -> list[str]:
     """See `Binding.data_notes`."""
     found = [examples.feed.note] if examples.feed.note else []
     data, count = examples.data, devices.processes.count
@@ -111,7 +114,7 @@ def first_inputs(examples: Examples) -> Any:
     train = examples.data.train
     if is_arrays(train):
         batch = next(examples.feed.begin().open(0))
-    elif isinstance(train, Batched):
+    elif isinstance(train, Source):
         batch = train.first
     elif repeatable.leaves_no_trace(train):
         batch = next(iter(train.take(1)))
@@ -119,6 +122,17 @@ def first_inputs(examples: Examples) -> Any:
         return None
     inputs, _, _ = arrays.unpacked(batch)
     return inputs
+
+
+def sample(part: Any) -> Any:
+    """Arrays whole, or a first batch as arrays; None if reading one leaves a trace."""
+    if is_arrays(part):
+        return arrays.packed(part)
+    if isinstance(part, Source):
+        return part.first
+    if repeatable.leaves_no_trace(part):
+        return next(part.take(1).as_numpy_iterator())
+    return None
 
 
 def _facts(source: Any, spec: Any, batches: int) -> dict[str, Any]:
@@ -133,8 +147,8 @@ def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
         data = tf.data.Dataset.from_tensor_slices(arrays.checked(name, data))
         data = data.batch(plan.batch_size or BATCH_SIZE, static)
         data = shared_by_batch(data)
-    elif isinstance(data, Batched):
-        data = shared_by_batch(data.dataset())
+    elif isinstance(data, Source):
+        data = shared_by_batch(evaluated_source(data))
     _check_static(name, data.element_spec, static)
     length = int(data.cardinality())
     if length == 0 or length == tf.data.INFINITE_CARDINALITY:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_shared._imports import tf
 
 _KINDS = {
     "mirrored": tf.distribute.MirroredStrategy,
@@ -77,15 +77,16 @@ class Devices:
         return f"{name} on {number} replica{'s' * (number > 1)} ({here} here)"
 
 
-def devices(strategy: Any, model: Any) -> Devices:
+def devices(strategy: Any, model: Any = None) -> Devices:
     """See `Binding.devices`.
 
     `strategy` is a `tf.distribute.Strategy`; "mirrored", "multiworker" or "tpu"; or
-    None: the one that the model was built in, else the current one.
+    None: the one that the model was built in, else the current one. `model` is None if
+    it does not exist yet.
     """
     if isinstance(strategy, Devices):
         strategy = strategy.strategy
-    built = isinstance(model, keras.Model)
+    built = model is not None
     own = model.distribute_strategy if built else tf.distribute.get_strategy()
     if isinstance(strategy, str) and strategy in NAMES:
         is_own = isinstance(own, _KINDS[strategy])

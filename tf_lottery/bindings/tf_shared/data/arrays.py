@@ -6,65 +6,31 @@ rows by their positions.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.shared import rows
+from tf_lottery.bindings.shared.rows import in_short, repacked, unpacked
+from tf_lottery.bindings.tf_shared._imports import tf
 
-_FORMS = (
-    "a batched tf.data.Dataset, arrays (x, y) or (x, y, sample_weight), or a "
-    "`keras.utils.Sequence`"
-)
-_FUNCTION = "; or a function of the seed that returns one of them or a generator"
-_SCALARS = (bool, int, float, complex, str, bytes, np.generic)
+__all__ = ["in_short", "repacked", "unpacked"]
 
 
 def as_arrays(value: Any) -> Any:
     """One array, or a structure of them; a list of arrays is several inputs."""
-    if isinstance(value, Mapping):
-        return {name: as_arrays(part) for name, part in value.items()}
-    if isinstance(value, list | tuple) and not _holds_scalars(value):
-        return tuple(map(as_arrays, value))
-    return _array(value)
+    return rows.as_arrays(value, _array)
 
 
 def packed(data: Any) -> Any:
     """A batch or arrays as `fit` passes them on: `(x, y[, sample_weight])`, or x."""
-    if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
-        data = tuple(data)
-    elif not (isinstance(data, tuple) and len(data) == 1):
-        data = (data,)
-    if len(data) > 1 and data[1] is None:
-        data = data[:1]
-    parts = [None if part is None else as_arrays(part) for part in data]
-    return keras.utils.pack_x_y_sample_weight(*parts)
-
-
-def unpacked(batch: Any) -> tuple[Any, Any, Any]:
-    """x, y and sample_weight of a batch or its spec; `None` for what it lacks."""
-    found: tuple[Any, Any, Any] = keras.utils.unpack_x_y_sample_weight(batch)
-    return found
+    return rows.packed(data, _array)
 
 
 def checked(name: str, data: Any) -> Any:
     """The arrays that a user passed as an argument of this name, packed."""
-    forms = _FORMS + (_FUNCTION if name == "dataset" else "")
-    has_rows = hasattr(data, "__len__") or isinstance(data, tf.SparseTensor)
-    if isinstance(data, _SCALARS) or not has_rows:
-        raise TypeError(f"`{name}` must be {forms}. Received: {type(data).__name__}.")
-    try:
-        arrays = packed(data)
-    except TypeError as error:
-        raise TypeError(f"`{name}` must be {forms}. {error}") from error
-    sizes = {size(array) for array in tf.nest.flatten(arrays)}
-    if len(sizes) != 1 or sizes == {0}:
-        raise ValueError(
-            f"The arrays of `{name}` must be of one length, at least 1. "
-            f"Received: lengths {sorted(sizes)}."
-        )
-    return arrays
+    return rows.checked(name, data, _array, (tf.SparseTensor,))
 
 
 def size(arrays: Any) -> int:
@@ -109,23 +75,6 @@ def flat_values(part: Any) -> Any:
     return np.asarray(getattr(part, "flat_values", getattr(part, "values", part)))
 
 
-def in_short(value: Any) -> str:
-    """What a refused value is, never its contents."""
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    if dtype is not None and shape is not None:
-        return f"an array of shape {tuple(shape)} and dtype {dtype}"
-    if isinstance(value, list | tuple):
-        return f"a {type(value).__name__} of {len(value)} parts"
-    return type(value).__name__
-
-
-def _holds_scalars(value: Any) -> bool:
-    """Whether nested lists hold plain numbers or strings: rows of one array."""
-    while isinstance(value, list | tuple) and value:
-        value = value[0]
-    return isinstance(value, _SCALARS) or getattr(value, "shape", None) == ()
-
-
 def _array(value: Any) -> Any:
     if isinstance(value, tf.RaggedTensor):
         return value
@@ -133,29 +82,7 @@ def _array(value: Any) -> Any:
         return tf.sparse.reorder(value)
     if hasattr(value, "tocoo"):  # of SciPy
         return _sparse(value)
-    if hasattr(value, "to_numpy"):  # pandas: as Keras does, a series is a column
-        value = value.to_numpy()
-        value = value[:, None] if value.ndim == 1 else value
-    if value is None:
-        raise TypeError(
-            "Each output of a list must have targets. Received: None for one. Pass a "
-            "dict of the others by name."
-        )
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise TypeError(
-            "Data must have one row for each example, of one shape. Received: "
-            f"{in_short(value)} whose rows have several lengths. For those, use "
-            "`tf.ragged.constant`."
-        ) from error
-    if array.ndim == 0 or not _is_known(array):
-        raise TypeError(
-            "Data must be arrays of numbers or strings with one row for each example. "
-            f"Received: {in_short(value)}."
-        )
-    # As Keras does: its layers compute in float32.
-    return array.astype(np.float32) if array.dtype == np.float64 else array
+    return rows.array_of(value, _is_known, "For those, use `tf.ragged.constant`.")
 
 
 def _is_known(array: Any) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_shared._imports import tf
 
 
 def is_repeatable(dataset: Any, is_made_again: bool) -> bool:

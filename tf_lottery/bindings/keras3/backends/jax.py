@@ -1,0 +1,67 @@
+"""JAX: arrays never change, and a compiled step takes over the memory of its inputs."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+PACKAGES = ("jax", "jaxlib")
+ERRORS: tuple[type[BaseException], ...] = (jax.errors.JaxRuntimeError,)
+
+
+def copied(value: Any) -> Any:
+    """The copy of an array; None of anything else."""
+    if not isinstance(value, jax.Array):
+        return None
+    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(jnp.copy(jax.random.key_data(value)))
+    return jnp.copy(value)
+
+
+def replicas(value: Any) -> list[Any]:
+    """Copies of what each device holds; of a divided array, one of the whole."""
+    sharding = value.sharding
+    if sharding.is_fully_replicated and len(sharding.device_set) > 1:
+        return [np.array(shard.data) for shard in value.addressable_shards]
+    return [np.array(value)]  # a copy: JAX uses the memory again
+
+
+def average(value: Any) -> None:
+    """All devices hold the same."""
+
+
+def is_constant(value: Any) -> bool:
+    """Whether it is an array that nothing changes."""
+    return True
+
+
+def gradients(loss: Any, variables: Any, scope: Any) -> list[Any]:
+    """The gradients of what a function computes of variables of Keras.
+
+    `scope` makes a context in which variables have other values.
+    """
+
+    def of(values: Any) -> Any:
+        with scope(state_mapping=list(zip(variables, values, strict=True))):
+            return loss()
+
+    return list(jax.grad(of)([variable.value for variable in variables]))
+
+
+def masked_rows(gradient: Any, mask: Any) -> Any:
+    """JAX has no gradients of some rows."""
+    raise TypeError(f"A gradient must be an array. Received: {type(gradient)}.")
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """JAX has no random state of its own."""
+    yield
+
+
+def platform() -> str:
+    """What computes, such as "cpu"."""
+    return str(jax.default_backend())

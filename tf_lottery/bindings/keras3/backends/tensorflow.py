@@ -1,0 +1,93 @@
+"""TensorFlow: variables in a strategy's scope, and a random state for each process."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.eager import context
+
+PACKAGES = ("tensorflow",)
+ERRORS: tuple[type[BaseException], ...] = (tf.errors.OpError,)
+_CHANGING_TABLES = (
+    tf.lookup.experimental.MutableHashTable,
+    tf.lookup.experimental.DenseHashTable,
+)
+
+
+def copied(value: Any) -> Any:
+    """The copy of a variable or a generator; None of anything else.
+
+    Raises:
+        ValueError: A table that training may change, which no ticket would hold.
+    """
+    if isinstance(value, tf.random.Generator):
+        return tf.random.Generator.from_state(value.state.numpy(), value.algorithm)
+    if isinstance(value, _CHANGING_TABLES):
+        raise ValueError(
+            "Values that training changes must be in variables, which are rewound. "
+            f"Received: a {type(value).__name__} as an attribute of the model. Use a "
+            "variable, or a `tf.lookup.StaticHashTable` for fixed values."
+        )
+    if not isinstance(value, tf.Variable):
+        return None
+    return tf.Variable(
+        tf.convert_to_tensor(value),
+        trainable=value.trainable,
+        name=value.name.split(":")[0],
+        dtype=value.dtype,
+        synchronization=value.synchronization,
+        aggregation=value.aggregation,
+        shape=value.shape,
+    )
+
+
+def replicas(value: Any) -> list[Any]:
+    """Copies of what each replica of this process holds."""
+    values = getattr(value, "values", None) or [value]  # those of tf.distribute
+    return [tf.convert_to_tensor(each).numpy() for each in values]
+
+
+def average(value: Any) -> None:
+    """Gives all replicas the mean, if each has a value of its own."""
+    if value.synchronization == tf.VariableSynchronization.ON_READ:
+        value.assign(tf.convert_to_tensor(value))
+
+
+def is_constant(value: Any) -> bool:
+    """Whether it is a tensor that is no variable."""
+    return not isinstance(value, tf.Variable)
+
+
+def gradients(loss: Any, variables: Any, scope: Any) -> list[Any]:
+    """The gradients of what a function computes of variables of Keras."""
+    with tf.GradientTape() as tape:
+        found = loss()
+    values = [variable.value for variable in variables]
+    zero = tf.UnconnectedGradients.ZERO
+    gradients = tape.gradient(found, values, unconnected_gradients=zero)
+    return list(map(tf.convert_to_tensor, gradients))
+
+
+def masked_rows(gradient: Any, mask: Any) -> Any:
+    """What a mask keeps of the gradient of an embedding, which has some rows."""
+    rows = tf.gather(mask, gradient.indices)
+    values = tf.where(rows, gradient.values, tf.zeros_like(gradient.values))
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """TensorFlow draws from `seed` inside."""
+    found = context.context()
+    before = found._seed, getattr(found, "_rng", None)
+    tf.random.set_seed(seed)
+    try:
+        yield
+    finally:
+        found._seed, found._rng = before
+
+
+def platform() -> str:
+    """What computes, such as "cpu"."""
+    return "gpu" if tf.config.list_physical_devices("GPU") else "cpu"

@@ -1,0 +1,71 @@
+"""PyTorch: tensors that are changed in place, and one random state for all."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import ml_dtypes
+import torch
+
+PACKAGES = ("torch",)
+ERRORS: tuple[type[BaseException], ...] = (RuntimeError,)
+
+
+def copied(value: Any) -> Any:
+    """The copy of a tensor; None of anything else."""
+    if isinstance(value, torch.Generator):
+        return value.clone_state()
+    if not isinstance(value, torch.Tensor):
+        return None
+    made = value.detach().clone()
+    if isinstance(value, torch.nn.Parameter):
+        return torch.nn.Parameter(made, requires_grad=value.requires_grad)
+    return made.requires_grad_(value.requires_grad)
+
+
+def replicas(value: Any) -> list[Any]:
+    """A copy of a tensor."""
+    tensor = value.detach().cpu()
+    if tensor.dtype == torch.bfloat16:
+        return [tensor.float().numpy().astype(ml_dtypes.bfloat16)]
+    return [tensor.clone().numpy()]
+
+
+def average(value: Any) -> None:
+    """There is one replica."""
+
+
+def is_constant(value: Any) -> bool:
+    """Whether it is a tensor that is no parameter."""
+    return not isinstance(value, torch.nn.Parameter)
+
+
+def gradients(loss: Any, variables: Any, scope: Any) -> list[Any]:
+    """The gradients of what a function computes of variables of Keras."""
+    found = torch.autograd.grad(
+        loss(), [variable.value for variable in variables], allow_unused=True
+    )
+    pairs = zip(found, variables, strict=True)
+    return [torch.zeros_like(v.value) if g is None else g for g, v in pairs]
+
+
+def masked_rows(gradient: Any, mask: Any) -> Any:
+    """Keras makes no gradients of some rows here."""
+    raise TypeError(f"A gradient must be dense. Received: {type(gradient)}.")
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """PyTorch draws from `seed` inside."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def platform() -> str:
+    """What computes, such as "cpu"."""
+    chosen = os.environ.get("KERAS_TORCH_DEVICE", "")
+    if chosen:
+        return chosen.partition(":")[0]
+    return "gpu" if torch.cuda.is_available() else "cpu"

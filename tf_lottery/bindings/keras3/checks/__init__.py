@@ -1,0 +1,1 @@
+"""What must hold of a model and of data before anything is trained."""

@@ -1,0 +1,1 @@
+"""Copies of models, and the proof that they are copies."""

@@ -1,0 +1,80 @@
+"""Values of a model that no training changes, such as the weights of a teacher."""
+
+import functools
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.keras3._imports import backend, keras
+from tf_lottery.bindings.keras3.arrays import array_of
+from tf_lottery.bindings.keras3.layers import named_weights
+from tf_lottery.bindings.shared.objects import items
+
+
+def fixed_values(model: Any) -> dict[str, str]:
+    """Digests by name: of frozen weights outside the graph, and of arrays.
+
+    Weights of the graph, and those that are trained, are in a ticket's state instead.
+    """
+    left_out = {id(weight) for weight in (*model.trainable_weights, *_in_graph(model))}
+    arrays = {
+        path: array_of(weight)
+        for path, weight in named_weights(model).items()
+        if id(weight) not in left_out
+    }
+    for name, value in own_attributes(model).items():
+        found = [part for part in items(value) if _is_array(part)]
+        for number, part in enumerate(found):
+            key = f"{name}[{number}]" if number else name
+            arrays[key] = np.asarray(keras.ops.convert_to_numpy(part))
+    digests = {}
+    for name, array in sorted(arrays.items()):
+        values = np.ascontiguousarray(array)
+        kind = f"{values.dtype}{values.shape}".encode()
+        digests[name] = hashlib.sha256(kind + values.tobytes()).hexdigest()[:16]
+    return digests
+
+
+def own_attributes(model: Any) -> dict[str, Any]:
+    """What the user set on a model: what Keras does not set on any."""
+    known = {*vars(_plain_model()), "_tracked"}
+    return {
+        name: value
+        for name, value in sorted(vars(model).items())
+        if name not in known and not name.startswith("_self_")
+    }
+
+
+def _is_array(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype != object)
+    return bool(keras.ops.is_tensor(value)) and backend.is_constant(value)
+
+
+def _in_graph(model: Any) -> list[Any]:
+    """The weights of layers that the graph calls; of a subclassed model all."""
+    graph = getattr(model, "_functional", model)
+    if not isinstance(graph, keras.Function):
+        return list(model.weights)
+    inside = [op for op in graph.operations if isinstance(op, keras.layers.Layer)]
+    return [
+        weight
+        for layer in inside
+        for weight in (
+            _in_graph(layer) if isinstance(layer, keras.Model) else layer.weights
+        )
+    ]
+
+
+@functools.cache
+def _plain_model() -> Any:
+    """A model that was built, compiled and trained, to see what Keras sets itself."""
+    layers = [keras.Input((1,), name="input"), keras.layers.Dense(1, name="dense")]
+    model = keras.Sequential(layers, name="plain")
+    model.compile(loss="mse")
+    functional = keras.Model(model.inputs, model.outputs, name="plain_functional")
+    names = {*vars(model), *vars(functional), "_functional", "history"}
+    for name in names - vars(model).keys():
+        vars(model)[name] = None
+    return model

@@ -1,0 +1,17 @@
+"""Batches of NumPy arrays, whatever form the data came in, without TensorFlow.
+
+On the TensorFlow backend batches come from `tf_shared.data` instead.
+"""
+
+from typing import Any
+
+from tf_lottery.bindings.keras3._imports import BACKEND
+
+feeding: Any
+forms: Any
+if BACKEND == "tensorflow":
+    from tf_lottery.bindings.tf_shared.data import feeding, forms
+else:
+    from tf_lottery.bindings.keras3.data import feeding, forms
+
+__all__ = ["feeding", "forms"]

@@ -1,0 +1,136 @@
+"""What engines share: names of metrics, counts, callbacks, evaluation.
+
+An engine calls the model's own `train_step` and `test_step`, those of the user
+included. Keras' `fit` could end a group of steps only where `steps_per_execution`
+divides.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_lottery.bindings.keras3 import hold
+from tf_lottery.bindings.keras3._imports import backend, keras
+from tf_lottery.bindings.keras3.states import kept, recurrent_states
+from tf_lottery.bindings.parts import Logs, Names
+from tf_lottery.bindings.shared.metric_names import metric_names
+
+
+class EngineBase:
+    """Takes groups of optimizer steps, see `parts.Engine`.
+
+    `given` is the `steps_per_execution` that the user compiled with.
+    """
+
+    errors: tuple[type[BaseException], ...] = backend.ERRORS
+
+    def __init__(self, model: Any, group: int, given: int) -> None:
+        self.model = model
+        self.group = group
+        self.least = given
+        self.traces = 0
+        self.steps = 0
+        self._given = given
+        self._states = list(recurrent_states(model).values())
+
+    @property
+    def names(self) -> Names:
+        model, kinds = self.model, dict[str, str]()
+        for metric in model.metrics:
+            inside = getattr(metric, "metrics", None) or [metric]
+            kinds |= {each.name: type(each).__name__ for each in inside}
+        names = list(getattr(model, "output_names", None) or ())
+        outputs = names if len(names) > 1 else []
+        return metric_names(self._metric_names(), kinds, outputs, model.layers)
+
+    @property
+    def metrics(self) -> list[str]:
+        compiled = self.model._compile_metrics
+        first = compiled.result() if compiled is not None and compiled.built else {}
+
+        def place(name: str) -> int:
+            if name.endswith("loss"):
+                return 1
+            # What a model adds by itself may be of any direction.
+            return 0 if name in first else 2
+
+        ordered = [*sorted(self._metric_names(), key=place), "loss"]
+        return list(self.names.recorded(dict.fromkeys(ordered)))
+
+    @property
+    def stopped(self) -> bool:
+        return bool(self.model.stop_training)
+
+    def begin(self, step: int) -> None:
+        self.steps = step
+        self.model.stop_training = False
+
+    def begin_epoch(self) -> None:
+        self.model.reset_metrics()
+
+    def train(self, batches: Iterator[Any], size: int) -> Logs:
+        raise NotImplementedError
+
+    def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
+        model = self.model
+        # What a pass changes of the model, and what only it sees.
+        changing = [*model.metrics_variables, *model.non_trainable_variables]
+        with kept(changing):
+            model.reset_metrics()
+            # The metrics depend on weights alone.
+            for state in self._states:
+                state.assign(np.zeros(tuple(state.shape), state.dtype))
+            watched = callbacks if self.group == self._given else None
+            if callbacks:
+                callbacks.on_test_begin()
+            logs, batches = self._tested(data, size, watched)
+            logs = numbers(model._get_metrics_result_or_logs(logs))
+            if callbacks:
+                callbacks.on_test_end(logs)
+        return logs, batches
+
+    def _tested(self, data: Any, size: int, callbacks: Any) -> tuple[Any, int]:
+        """What the last test step returns, and how many batches there were.
+
+        The metrics of the model hold what they saw. Callbacks are those that see
+        batches.
+        """
+        raise NotImplementedError
+
+    def callback_list(self, callbacks: Sequence[Any], epochs: int, steps: int) -> Any:
+        return keras.callbacks.CallbackList(
+            callbacks,
+            add_history=True,
+            model=self.model,
+            epochs=epochs,
+            steps=steps,
+            verbose=0,
+        )
+
+    def finalize(self) -> bool:
+        inner = hold.inner_of(self.model.optimizer)
+        if not inner.use_ema:
+            return False
+        inner.finalize_variable_values(self.model.trainable_variables)
+        return True
+
+    def _counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """A step that counts how often it is traced."""
+
+        def counted(*args: Any) -> Any:
+            self.traces += 1
+            return step(*args)
+
+        return counted
+
+    def _metric_names(self) -> list[str]:
+        return list(self.model.get_metrics_result())
+
+
+def numbers(logs: Any) -> Logs:
+    """The values of metrics as numbers of Python."""
+    return {
+        name: float(np.mean(keras.ops.convert_to_numpy(value)))
+        for name, value in logs.items()
+    }

@@ -1,0 +1,1 @@
+"""Models of tickets: rebuilt from a file, given, or of another task."""

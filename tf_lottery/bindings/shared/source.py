@@ -1,0 +1,98 @@
+"""Batches that Python code makes, and how a training reads them."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tf_lottery.core.plan import Plan
+from tf_lottery.core.words import warn
+
+# Calls the function that returned data, if one did.
+Again = Callable[[], Any] | None
+# Makes a batch of arrays of what Python code gives.
+Standard = Callable[[Any], Any]
+
+# After so many batches or seconds, and ten times as many, a warning says the count.
+_LONG = 100_000
+_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a training reads a source.
+
+    Attributes:
+        from_step: The batches from a step on, to the end of its pass.
+        begin_pass: Called before each pass.
+        replayed: The length of a pass, if its order depends on the passes before.
+    """
+
+    from_step: Callable[[int], Iterator[Any]]
+    begin_pass: Callable[[], None] = lambda: None
+    replayed: int | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a feed says of a source, see `FeedBase`."""
+
+    steps_per_epoch: int
+    pass_length: int | None
+    repeatable: bool = True
+    note: str = ""
+    is_promised: bool = False
+    advice: str = ""
+
+
+class Source:
+    """Batches of arrays that Python code makes.
+
+    Attributes:
+        first: The first batch.
+        length: How many batches there are, where that is known.
+        reads_ahead: Whether batches may be made before they are needed.
+    """
+
+    first: Any
+    length: int | None = None
+    reads_ahead = False
+
+    def facts(self, plan: Plan, again: Again) -> Facts:
+        """What a feed of training batches says."""
+        raise NotImplementedError
+
+    def reading(self, plan: Plan, again: Again) -> Reading:
+        """How one training reads the batches."""
+        raise NotImplementedError
+
+    def in_order(self) -> Iterator[Any]:
+        """All batches, for an evaluation."""
+        raise NotImplementedError
+
+    def check_read_again(self) -> None:
+        """Raises a ValueError if the batches can be read once only."""
+
+
+def count(batches: Iterable[Any]) -> int:
+    """How many batches there are."""
+    number, began = 0, time.monotonic()
+    most, longest = _LONG, _SECONDS
+    for number, _ in enumerate(batches, 1):
+        if number >= most or time.monotonic() - began >= longest:
+            most, longest = 10 * most, 10 * longest
+            warn(
+                "The batches of `dataset` are counted before the first training: "
+                f"{number:,} so far. If it is endless, stop, and pass "
+                "`steps_per_epoch`."
+            )
+    return number
+
+
+def first_of(batches: Iterable[Any]) -> Any:
+    """The first batch; there must be one."""
+    for batch in batches:
+        return batch
+    raise ValueError(
+        "`dataset` must have at least one batch. Received: a generator that is empty."
+    )

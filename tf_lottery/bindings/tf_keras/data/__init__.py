@@ -1,1 +1,0 @@
-"""Batches of whatever form the data came in."""

@@ -1,0 +1,1 @@
+"""What bindings share on TensorFlow: its devices, and batches by `tf.data`."""

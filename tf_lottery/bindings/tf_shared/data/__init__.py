@@ -1,0 +1,1 @@
+"""Batches by `tf.data`, whatever form the data came in."""
