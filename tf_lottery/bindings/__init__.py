@@ -49,7 +49,12 @@ def called(
 
 
 def of_architecture(architecture: Mapping[str, Any] | None) -> "Binding":
-    """The binding that can make the model of a ticket; without a name, tf_keras.
+    """The binding that can make the model of a ticket; without a name, tf_keras."""
+    return load(name_of(architecture))
+
+
+def name_of(architecture: Mapping[str, Any] | None) -> str:
+    """The name of the binding that found a ticket; without a name, tf_keras.
 
     Raises:
         TicketError: An unknown name. A file cannot choose other code.
@@ -61,7 +66,7 @@ def of_architecture(architecture: Mapping[str, Any] | None) -> "Binding":
             f"The binding of a ticket must be one of {', '.join(map(repr, known))}. "
             f"Received: {name!r:.80}. A later version of tf_lottery may know it."
         )
-    return load(name)
+    return str(name)
 
 
 def default() -> "Binding":

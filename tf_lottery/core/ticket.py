@@ -128,7 +128,9 @@ class Ticket:
         Raises:
             TicketError: The ticket was found on another model.
         """
-        return _above_core("bindings").of(model).apply(self, model, weights)
+        bindings = _above_core("bindings")
+        bindings.name_of(self.architecture)  # raises for a file of a later version
+        return bindings.of(model).apply(self, model, weights)
 
     def export(
         self,
