@@ -14,6 +14,7 @@ import numpy as np
 
 from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
+from tf_lottery.bindings.keras3.process import serialising
 from tf_lottery.bindings.shared.guard import exempt
 from tf_lottery.core.naming import unique
 
@@ -120,7 +121,8 @@ def variables(optimizer: Any) -> dict[str, Any]:
 def copy(optimizer: Any) -> Any:
     """A fresh optimizer of the same configuration, without state."""
     try:
-        return type(optimizer).from_config(optimizer.get_config())
+        with serialising():
+            return type(optimizer).from_config(optimizer.get_config())
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(
             "The optimizer, and its learning rate schedule, must be able to be copied "

@@ -11,7 +11,7 @@ from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.copying.compiled import copy_model
 from tf_lottery.bindings.keras3.devices import scope_of
 from tf_lottery.bindings.keras3.layers import inner_layers
-from tf_lottery.bindings.keras3.process import names_from_zero, seeded
+from tf_lottery.bindings.keras3.process import names_from_zero, seeded, serialising
 from tf_lottery.bindings.keras3.states import seed_generators, state_of
 from tf_lottery.bindings.parts import Devices, Feed
 from tf_lottery.core.plan import Plan
@@ -131,7 +131,8 @@ def redraw(model: Any) -> Any:
 def _drawn(part: Any) -> Any:
     """A layer of the same configuration, built alike."""
     try:
-        config = _without_seeds(part.get_config())
+        with serialising():
+            config = _without_seeds(part.get_config())
         fresh = type(part).from_config(config)
         fresh.build_from_config(part.get_build_config() or {})
     except Exception as error:  # layers raise whatever they like

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery.bindings.keras3._imports import keras
+from tf_lottery.bindings.keras3.process import serialising
 
 # PyTorch's own classes of Keras' optimizers, which another backend lacks.
 _OF_TORCH = "keras.src.backend.torch.optimizers"
@@ -17,7 +18,7 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
     None if Keras cannot serialise a part of it, such as a loss that is a partial. The
     optimizer is the one that trains the model; default: the model's own, as it is now.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), serialising():
         warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
