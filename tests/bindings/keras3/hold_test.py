@@ -197,7 +197,7 @@ def test_a_model_of_a_ticket_is_saved_as_one_of_keras(name, tmp_path):
 
 
 def test_a_tickets_model_begins_with_the_optimizers_state():
-    trainer, rounds = searched(compiled(tiny()))
+    _, rounds = searched(compiled(tiny()))
     ticket = rounds[2].ticket
     model = ticket.model()
     named = hold.variables(model.optimizer)
