@@ -31,7 +31,7 @@ if BACKEND == "tensorflow":
     @registered
     class OwnStep(_Step):
         def train_step(self, data):
-            x, y = data
+            x, y = data[:2]
             with tf.GradientTape() as tape:
                 loss, predicted = self._twice(x, y)
             gradients = tape.gradient(loss, self.trainable_weights)
@@ -46,7 +46,7 @@ elif BACKEND == "torch":
     @registered
     class OwnStep(_Step):
         def train_step(self, data):
-            x, y = data
+            x, y = data[:2]
             self.zero_grad()
             loss, predicted = self._twice(x, y)
             loss.backward()
@@ -63,7 +63,7 @@ else:
     class OwnStep(_Step):
         def train_step(self, state, data):
             trained, others, slots, metrics = state
-            x, y = data
+            x, y = data[:2]
 
             def loss_of(trained):
                 mapping = [
