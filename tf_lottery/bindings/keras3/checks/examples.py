@@ -101,6 +101,7 @@ def _check_targets(model: Any, y: Any, name: str, *, in_memory: bool) -> None:
 
 def _check_built(model: Any, spec: Any, name: str) -> None:
     """Traces the model, its loss and its metrics on a batch, and builds them."""
+    spec = models.of_its_rows(model, spec)
     x, y, sample_weight = unpacked(mapped(_tensor, spec))
     try:
         models.build(model, spec)
@@ -171,7 +172,7 @@ def _check_values(model: Any, batch: Any, name: str) -> None:
     if not has_own(model, "train_step"):
         check_finite(x, f"The inputs of `{name}`")
     check_finite(sample_weight, f"The sample weights of `{name}`")
-    specs = mapped(lambda array: keras.KerasTensor(array.shape, str(array.dtype)), x)
+    specs = mapped(_tensor, models.of_its_rows(model, x))
     for labels, output, loss in _targets(model, specs, y):
         check_finite(labels, f"The targets of `{name}`")
         numbers = isinstance(labels, np.ndarray) and labels.dtype.kind in "biuf"
