@@ -148,7 +148,7 @@ def test_layers_that_are_not_registered_are_given(tmp_path):
 
 
 def test_a_file_with_more_weights_than_the_ticket_is_refused(ticket, tmp_path):
-    work = Job(ticket, tmp_path / "ticket", Options())
+    work = Job.of(ticket, tmp_path / "ticket", Options())
     values = np.ones(1000)
     with pytest.raises(ExportError, match="must be as sparse as the ticket"):
         _check_sparsity(work, [stored("extra", values.shape, "dense", values)])

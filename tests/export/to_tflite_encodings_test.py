@@ -6,8 +6,8 @@ import pytest
 from tests.export.exporting import QUIET, dense_network, sparsified
 from tests.models import compiled, keras, layers
 from tf_lottery import export, find_ticket
-from tf_lottery.export.conversion import convert
-from tf_lottery.export.flatbuffer import TFLiteFile
+from tf_lottery.export.tensorflow.conversion import convert
+from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from tf_lottery.bindings.parts import (
     Compaction,
     Devices,
@@ -33,9 +35,10 @@ class Network(Protocol):
         is_graph: Whether it is built, and Keras knows all calls of its layers.
         inputs, outputs: Its inputs and outputs, flat.
         indices: Integers below it are rows of each embedding; 2 without embeddings.
-        variables: TensorFlow's variables by path.
+        variables: TensorFlow's variables by path, where TensorFlow computes.
         adapted: Layers that were adapted to words or bins, in words.
         in_half: Whether layers compute in float16 or bfloat16.
+        backend: What computes it, in words.
     """
 
     is_graph: bool
@@ -45,9 +48,16 @@ class Network(Protocol):
     variables: dict[str, Any]
     adapted: list[str]
     in_half: bool
+    backend: str
+
+    def compute(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The flat outputs from flat arrays, in inference mode."""
+
+    def repeat(self, inputs: Sequence[NDArray[Any]]) -> Callable[[], Any]:
+        """A function that computes these inputs and waits for it, to be timed."""
 
     def call(self, *inputs: Any) -> list[Any]:
-        """The flat outputs from flat tensors, in inference mode."""
+        """The flat outputs from flat tensors of TensorFlow, in inference mode."""
 
     def examples(self, data: Any, size: int) -> tuple[tuple[Any, ...], Any]:
         """The first examples of data: an array per input, and labels or None.
@@ -86,10 +96,13 @@ class Binding(Protocol):
     Attributes:
         NAME: The name of its package, which architectures hold.
         PACKAGES: The packages whose versions identify a training.
+        WRITES_TENSORFLOW: Whether TensorFlow computes its models, in this process, and
+            writes them as SavedModels and TFLite files.
         keras: The Keras itself, for the networks of the zoo.
     """
 
     NAME: str
+    WRITES_TENSORFLOW: bool
     PACKAGES: tuple[str, ...]
     keras: Any
 
@@ -235,6 +248,12 @@ class Binding(Protocol):
         """
 
     # Exports.
+
+    def strategy_in_scope(self) -> str:
+        """The name of the strategy in whose scope this is called; empty if none."""
+
+    def describe(self, model: Any) -> dict[str, Any] | None:
+        """A model as plain values, an architecture of tickets; None if it has none."""
 
     def basis(
         self,

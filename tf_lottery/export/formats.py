@@ -7,7 +7,8 @@ from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.export.card import Card
-from tf_lottery.export.to_keras import keras_file, saved_model
+from tf_lottery.export.to_keras import keras_file
+from tf_lottery.export.to_saved_model import saved_model
 from tf_lottery.export.to_tflite import tflite
 
 _WRITERS = {"saved_model": saved_model, "keras": keras_file, "tflite": tflite}

@@ -23,7 +23,7 @@ from tf_lottery.bindings.tf_keras.models import (
 )
 from tf_lottery.bindings.tf_keras.process import seeded, start, under
 from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, lacks
-from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import apply, model
+from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import apply, describe, model
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy, redraw
@@ -41,8 +41,10 @@ from tf_lottery.bindings.tf_shared.data.forms import (
     part,
     split,
 )
+from tf_lottery.bindings.tf_shared.devices import strategy_in_scope
 
 NAME = "tf_keras"
+WRITES_TENSORFLOW = True
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 

@@ -1,9 +1,12 @@
 """Plain models of tf_keras, as exports see them."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from tf_lottery.bindings.parts import Compaction, Macs, Port
 from tf_lottery.bindings.tf_keras._imports import keras, tf
@@ -17,6 +20,7 @@ from tf_lottery.bindings.tf_keras.exporting.macs import macs
 from tf_lottery.bindings.tf_keras.layers import finalize, named_layers, named_weights
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
+from tf_lottery.bindings.tf_shared import running
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State
@@ -25,6 +29,8 @@ from tf_lottery.core.words import quiet
 
 class Network:
     """What exports ask a model, see `protocol.Network`."""
+
+    backend = running.BACKEND
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -58,6 +64,16 @@ class Network:
     @property
     def in_half(self) -> bool:
         return any(map(computes_in_half, named_layers(self._model).values()))
+
+    @functools.cached_property
+    def _function(self) -> Any:
+        return tf.function(self.call, autograph=False)
+
+    def compute(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        return running.compute(self._function, inputs)
+
+    def repeat(self, inputs: Sequence[NDArray[Any]]) -> Callable[[], Any]:
+        return running.repeat(self._function, inputs)
 
     def call(self, *inputs: Any) -> list[Any]:
         packed = tf.nest.pack_sequence_as(self._model.input, list(inputs))

@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import quiet
-from tf_lottery.export import runtime
-from tf_lottery.export._frameworks import network, tf
+from tf_lottery.export.bound import network
 from tf_lottery.export.job import Job
-from tf_lottery.export.runtime import SIGNATURE, serving
 from tf_lottery.export.sample import Sample
+from tf_lottery.export.tensorflow import runtime
+from tf_lottery.export.tensorflow._imports import tf
+from tf_lottery.export.tensorflow.runtime import SIGNATURE, serving
 
-# By what is quantized, how far outputs may be from the model's.
-TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
-CALIBRATION = 500  # examples
 LIMIT = 2**31  # bytes of a flatbuffer
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.arrays import bits
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._frameworks import network, tf
-from tf_lottery.export.runtime import SIGNATURE, serving
+from tf_lottery.export.bound import network
 from tf_lottery.export.stored import StoredTensor, stored
+from tf_lottery.export.tensorflow._imports import tf
+from tf_lottery.export.tensorflow.runtime import SIGNATURE, serving
 
 Array = NDArray[Any]
 _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"  # how the keys of a checkpoint end

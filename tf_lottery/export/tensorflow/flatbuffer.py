@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.export._frameworks import schema
 from tf_lottery.export.stored import StoredTensor, stored
+from tf_lottery.export.tensorflow._imports import schema
 
 # NumPy's name of each type, such as "float32".
 TYPES: dict[int, str] = {

@@ -1,41 +1,24 @@
-"""A model as a function of named inputs, and exported files that run as a user's do.
+"""A model as a TensorFlow function, and files that run as a user's do.
 
 They run by the TFLite interpreter or by TensorFlow.
 """
 
+import functools
 import keyword
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from tf_lottery.bindings.tf_shared import running
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._frameworks import network, tf
-
-Arrays = Sequence[NDArray[Any]]
-Predict = Callable[[Arrays], list[NDArray[Any]]]
+from tf_lottery.export.bound import network
+from tf_lottery.export.running import Arrays, Loaded, in_batches, names_of
+from tf_lottery.export.tensorflow._imports import tf
 
 SIGNATURE = "serving_default"
-_BATCH = 100  # examples
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A file that is ready to run.
-
-    Attributes:
-        predict: Computes its outputs in the model's order, for any number of examples.
-        repeat: Takes one example, returns a function that computes it, to be timed.
-        backend: What runs it, in words.
-    """
-
-    predict: Predict
-    repeat: Callable[[Arrays], Callable[[], Any]]
-    backend: str
 
 
 def serving(model: Any, batch_size: int | None = None) -> Any:
@@ -46,7 +29,7 @@ def serving(model: Any, batch_size: int | None = None) -> Any:
     Raises:
         ExportError: A signature cannot have inputs of these names.
     """
-    taken, returned = _names(model)
+    taken, returned = names_of(model)
     _check_names(taken)
     specs = [
         tf.TensorSpec((batch_size, *port.shape[1:]), port.dtype, name=port.name)
@@ -67,19 +50,16 @@ def saved_model(path: Path, model: Any) -> Loaded:
     """
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures[SIGNATURE]
-    taken, returned = _names(model)
+    taken, returned = names_of(model)
 
     def call(*inputs: Any) -> Any:
         assert loaded is not None  # a signature does not keep its variables alive
         outputs = signature(**dict(zip(taken, inputs, strict=True)))
         return [outputs[name] for name in returned]
 
-    return _of_tensorflow(call)
-
-
-def keras_model(model: Any) -> Loaded:
-    """A live Keras model."""
-    return _of_tensorflow(tf.function(network(model).call, autograph=False))
+    compute = functools.partial(running.compute, call)
+    repeat = functools.partial(running.repeat, call)
+    return Loaded(in_batches(compute), repeat, running.BACKEND, ("tensorflow",))
 
 
 def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
@@ -94,7 +74,7 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
     loaded = _loaded(content, xnnpack)
     details = loaded.get_input_details()
     runner = loaded.get_signature_runner(SIGNATURE)
-    taken, returned = _names(model)
+    taken, returned = names_of(model)
 
     def call(inputs: Arrays) -> list[NDArray[Any]]:
         # The runner makes room for inputs of these shapes.
@@ -119,28 +99,7 @@ def tflite(content: bytes, model: Any, *, xnnpack: bool = True) -> Loaded:
     backend = f"{package}, {'XNNPACK' if xnnpack else 'no delegate'}, one thread"
     is_open = all(detail["shape_signature"][0] == -1 for detail in details)
     size = None if is_open else int(details[0]["shape"][0])
-    return Loaded(_in_batches(call, size), repeat, backend)
-
-
-def _in_batches(predict: Predict, size: int | None = None) -> Predict:
-    """A prediction of any number of examples, from one of `size` examples, or any."""
-
-    def predict_all(inputs: Arrays) -> list[NDArray[Any]]:
-        count = len(inputs[0])
-        step = size or min(count, _BATCH)
-        parts = []
-        for start in range(0, count, step):
-            rows = np.arange(start, start + step) % count  # the last batch is filled up
-            parts.append(predict([array[rows] for array in inputs]))
-        return [np.concatenate(p)[:count] for p in zip(*parts, strict=True)]
-
-    return predict_all
-
-
-def _names(model: Any) -> tuple[list[str], list[str]]:
-    """The names of the inputs, and of the outputs."""
-    seen = network(model)
-    return [port.name for port in seen.inputs], [port.name for port in seen.outputs]
+    return Loaded(in_batches(call, size), repeat, backend, (package,))
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -155,17 +114,6 @@ def _check_names(names: Sequence[str]) -> None:
                 f"{name!r} of {', '.join(map(repr, names))}. Build the model with "
                 '`keras.Input(..., name="features")`.'
             )
-
-
-def _of_tensorflow(call: Callable[..., Any]) -> Loaded:
-    def predict(inputs: Arrays) -> list[NDArray[Any]]:
-        return [output.numpy() for output in call(*map(tf.constant, inputs))]
-
-    def repeat(inputs: Arrays) -> Callable[[], Any]:
-        tensors = [tf.constant(array) for array in inputs]
-        return lambda: call(*tensors)
-
-    return Loaded(_in_batches(predict), repeat, "TensorFlow, all threads")
 
 
 def _loaded(content: bytes, xnnpack: bool) -> Any:

@@ -14,8 +14,8 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.export._frameworks import schema
-from tf_lottery.export.flatbuffer import TYPES
+from tf_lottery.export.tensorflow._imports import schema
+from tf_lottery.export.tensorflow.flatbuffer import TYPES
 
 # The types of weights; int8 weights are quantized around 0.
 _PACKED = ("float32", "float16", "int8")
