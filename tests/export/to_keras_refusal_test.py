@@ -73,7 +73,7 @@ def test_weights_that_there_are_not(ticket, tmp_path):
 
 
 def test_what_is_neither_a_ticket_nor_a_model(tmp_path):
-    refused("ticket.safetensors", tmp_path, "must be a ticket or a tf_keras", TypeError)
+    refused("ticket.safetensors", tmp_path, "must be a ticket or a Keras", TypeError)
 
 
 def test_options_of_another_format(ticket, tmp_path):
