@@ -277,6 +277,13 @@ class Binding(Protocol):
     ) -> Any:
         """An uncompiled copy without masks, with its own weights or those by path."""
 
+    def onnx_writer(self) -> tuple[tuple[str, ...], Callable[[Any, Path], None]]:
+        """The packages that ONNX files need, and what writes one of a plain model.
+
+        Raises:
+            ExportError: This Keras writes none; or, by what writes, the converter fails.
+        """
+
     def masks_of(self, model: Any) -> Masks:
         """The masks of a masked model; of others, where their matrices are not zero."""
 

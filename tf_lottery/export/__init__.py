@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tf_lottery.export.source import compact as compact
     from tf_lottery.export.source import strip as strip
     from tf_lottery.export.to_keras import keras_file as keras_file
+    from tf_lottery.export.to_onnx import onnx as onnx
     from tf_lottery.export.to_saved_model import saved_model as saved_model
     from tf_lottery.export.to_tflite import tflite as tflite
 
@@ -22,6 +23,7 @@ _MODULES = {
     "Size": "export.files",
     "compact": "export.source",
     "keras_file": "export.to_keras",
+    "onnx": "export.to_onnx",
     "saved_model": "export.to_saved_model",
     "size": "export.files",
     "strip": "export.source",

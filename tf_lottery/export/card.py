@@ -28,8 +28,8 @@ class Card:
 
     Attributes:
         file: Its name.
-        format: Its format, "SavedModel", "Keras file" or "TFLite", and the options of
-            the format.
+        format: Its format, "SavedModel", "Keras file", "TFLite" or "ONNX", and the
+            options of the format.
         weights: Which of the ticket's weights, in words.
         round: The ticket's round; None for a model.
         masks: The digest of the ticket's masks, its first 16 digits.
@@ -38,7 +38,7 @@ class Card:
         sha256: Of the file; of a directory, over names and contents.
         sizes: Bytes of "dense", "stripped" and "exported".
         tensors: The matrices in the file.
-        operators: How often each operator occurs in a TFLite file.
+        operators: How often each operator occurs in a TFLite or ONNX file.
         removed: Units removed as "dead" and "constant", and "inputs" dropped, each
             by layer path.
         left: Layers that compaction did not follow, and why.

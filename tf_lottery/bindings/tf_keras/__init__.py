@@ -11,7 +11,11 @@ from tf_lottery.bindings.tf_keras.checks.model import check_model
 from tf_lottery.bindings.tf_keras.comparable import identity_of
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name
 from tf_lottery.bindings.tf_keras.exporting.network import Network as network
-from tf_lottery.bindings.tf_keras.exporting.network import masks_of, plain
+from tf_lottery.bindings.tf_keras.exporting.network import (
+    masks_of,
+    onnx_writer,
+    plain,
+)
 from tf_lottery.bindings.tf_keras.layers import trainable, weights_of
 from tf_lottery.bindings.tf_keras.loss_gradient import loss_gradient
 from tf_lottery.bindings.tf_keras.models import (

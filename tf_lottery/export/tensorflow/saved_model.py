@@ -25,8 +25,8 @@ def write(job: Job, layout: str) -> Card:
     def read(written: Path) -> Exported:
         if layout == "packed":
             return Exported(load(written), read_packed(written, model))
-        loaded = tf.saved_model.load(str(written)).variables
-        variables = [v for v in loaded if v is not None]  # a lookup's vocabulary
+        loaded = tf.saved_model.load(str(written))
+        variables = loaded.signatures[SIGNATURE].variables
         arrays = {v.name.split(":")[0]: v.numpy() for v in variables}
         return Exported(load(written), matrices(arrays))
 

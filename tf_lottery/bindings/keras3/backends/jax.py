@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 PACKAGES = ("jax", "jaxlib")
+ONNX = ("onnx", "jax2onnx")
 ERRORS: tuple[type[BaseException], ...] = (jax.errors.JaxRuntimeError,)
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 PACKAGES = ("tensorflow",)
+ONNX = ("onnx", "tf2onnx")
 ERRORS: tuple[type[BaseException], ...] = (tf.errors.OpError,)
 _CHANGING_TABLES = (
     tf.lookup.experimental.MutableHashTable,

@@ -9,6 +9,7 @@ import ml_dtypes
 import torch
 
 PACKAGES = ("torch",)
+ONNX = ("onnx", "onnxscript")
 ERRORS: tuple[type[BaseException], ...] = (RuntimeError,)
 
 

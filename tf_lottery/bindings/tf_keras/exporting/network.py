@@ -158,6 +158,15 @@ def plain(model: Any, weights: State | None = None, *, in_float32: bool = False)
     return copied
 
 
+def onnx_writer() -> Any:
+    """See `Binding.onnx_writer`: tf_keras has none."""
+    raise ExportError(
+        "An ONNX file must be of a Keras 3 model, which Keras itself writes. Received: "
+        'a tf_keras model. Export it with format="tflite" or "saved_model", or search '
+        "a model of Keras 3."
+    )
+
+
 def masks_of(model: Any) -> Masks:
     """See `protocol.Binding`."""
     if wrappers(model):
