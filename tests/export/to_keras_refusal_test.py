@@ -76,6 +76,12 @@ def test_what_is_neither_a_ticket_nor_a_model(tmp_path):
     refused("ticket.safetensors", tmp_path, "must be a ticket or a Keras", TypeError)
 
 
+def test_onnx_of_tf_keras_is_refused(ticket, tmp_path):
+    with pytest.raises(ExportError, match="must be of a Keras 3 model"):
+        ticket.export(tmp_path / "ticket.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_options_of_another_format(ticket, tmp_path):
     refused(ticket, tmp_path, "'saved_model'.*quantize", TypeError, quantize="int8")
     refused(ticket, tmp_path, "latency_runs", ValueError, latency_runs=-1)

@@ -281,7 +281,7 @@ class Binding(Protocol):
         """The packages that ONNX files need, and what writes one of a plain model.
 
         Raises:
-            ExportError: This Keras writes none; or, by what writes, the converter fails.
+            ExportError: This Keras writes none, or its converter fails.
         """
 
     def masks_of(self, model: Any) -> Masks:
