@@ -128,7 +128,7 @@ def test_a_process_that_is_killed_leaves_nothing(ticket, tmp_path, in_place_of_p
 
 def test_what_a_process_says_is_raised(ticket, tmp_path, in_place_of_python):
     in_place_of_python('echo "It must be so. Received: no." > "$DIR/error.txt"; exit 1')
-    with pytest.raises(ExportError, match="^It must be so. Received: no"):
+    with pytest.raises(ExportError, match=r"^It must be so\. Received: no"):
         ticket.export(tmp_path / "to" / "ticket", **QUIET)
     assert not list((tmp_path / "to").iterdir())
 

@@ -4,9 +4,11 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from tf_lottery import bindings
-from tf_lottery.core.errors import ExportError
+from tf_lottery.bindings.shared.foreign import in_short
+from tf_lottery.core.errors import ExportError, TicketError
 from tf_lottery.core.words import telling_line
 from tf_lottery.export import by_tensorflow
 from tf_lottery.export.agreement import difference
@@ -26,15 +28,15 @@ def main(directory: Path, path: Path) -> None:
 def _made(file: Path, path: Path) -> handover.Order:
     """The order; its model computes here what it computes in the parent."""
     try:
-        for name, source in handover.modules(file).items():
-            _import(name, source)
-        order = handover.read(file, path)
+        parts = handover.own_parts(file)
+        objects = {p.key: getattr(_imported(p.module, p.file), p.name) for p in parts}
+        order = handover.read(file, path, objects)
         found = keras_model(order.job.source.model).predict(order.job.sample.inputs)
     except Exception as error:  # layers raise whatever they like
-        cause = error.__cause__ or error
+        cause = (isinstance(error, TicketError) and error.__cause__) or error
         raise ExportError(
             "TensorFlow must be able to make and run a model that it writes, and "
-            f"cannot: {telling_line(cause)}. Layers and functions of your own must "
+            f"cannot: {in_short(cause)} Layers and functions of your own must "
             "compute by `keras.ops` alone, and be at the top of a module. A .keras "
             "file needs no TensorFlow."
         ) from error
@@ -53,16 +55,17 @@ def _check(job: Job, found: float) -> None:
         )
 
 
-def _import(name: str, file: str | None) -> None:
-    """Imports a module by its name, or else from its file, as a recipe is."""
+def _imported(name: str, file: str | None) -> ModuleType:
+    """A module, imported by its name, or else from its file, as a recipe is."""
     try:
-        importlib.import_module(name)
+        return importlib.import_module(name)
     except ModuleNotFoundError:
         spec = file and importlib.util.spec_from_file_location(name, file)
         if not spec or spec.loader is None:
             raise
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
 
 
 if __name__ == "__main__":

@@ -37,6 +37,18 @@ class Order(NamedTuple):
     calibration: Sample | None
 
 
+class OwnPart(NamedTuple):
+    """A class or function of a model that is not Keras'.
+
+    `key` is what Keras calls it; `file` is that of its module, if it has one.
+    """
+
+    module: str
+    file: str | None
+    name: str
+    key: str
+
+
 def write(file: Path, order: Order) -> None:
     """Writes an order, with all that the child needs to make the model again.
 
@@ -54,9 +66,9 @@ def write(file: Path, order: Order) -> None:
         )
     facts = {
         "architecture": architecture,
-        "modules": _modules(architecture),
+        "own": _own(architecture),
         "format": order.format,
-        "own": order.own,
+        "arguments": order.own,
         "options": {name: getattr(job.options, name) for name in _OPTIONS},
         "job": {name: getattr(job, name) for name in _OF_JOB}
         | {
@@ -80,21 +92,23 @@ def write(file: Path, order: Order) -> None:
     save(file, groups, {"facts": json.dumps(facts)}, source.masks)
 
 
-def modules(file: Path) -> dict[str, str | None]:
-    """The modules that the model's classes are from, with the files of these."""
-    found: dict[str, str | None] = _read(Archive(file))["modules"]
-    return found
+def own_parts(file: Path) -> list[OwnPart]:
+    """The classes and functions of the model that are not Keras'."""
+    return [OwnPart(*each) for each in _read(Archive(file))["own"]]
 
 
-def read(file: Path, path: Path) -> Order:
-    """The order in a file, its model made again; `path` is where its result goes."""
+def read(file: Path, path: Path, objects: Mapping[str, Any]) -> Order:
+    """The order in a file, its model made again.
+
+    `path` is where its result goes, `objects` has its own parts by `OwnPart.key`.
+    """
     archive = Archive(file)
     facts = _read(archive)
     weights = dict(archive.group("model"))
     ticket = Ticket(archive.masks, weights, architecture=facts["architecture"])
     binding = bindings.of_architecture(ticket.architecture)
     # The parent had the model: what the file runs was run there.
-    like = binding.basis(ticket, safe_mode=False)
+    like = binding.basis(ticket, custom_objects=objects, safe_mode=False)
     model = binding.plain(like, weights)
     trained = facts["dense_is_trained"]
     source = Source(
@@ -118,7 +132,7 @@ def read(file: Path, path: Path) -> Order:
         **facts["job"],
     )
     calibration = _sample(archive, "calibration", facts)
-    return Order(job, facts["format"], facts["own"], calibration)
+    return Order(job, facts["format"], facts["arguments"], calibration)
 
 
 def _read(archive: Archive) -> dict[str, Any]:
@@ -126,23 +140,27 @@ def _read(archive: Archive) -> dict[str, Any]:
     return facts
 
 
-def _modules(architecture: Any) -> dict[str, str | None]:
-    """Modules of classes that are not Keras', each with its file."""
-    found = {name for name in _named(architecture) if not is_known(name)}
-    if "__main__" in found:
+def _own(architecture: Any) -> list[OwnPart]:
+    found = [part for part in _named(architecture) if not is_known(part.module)]
+    if any(part.module == "__main__" for part in found):
         raise ExportError(
             "TensorFlow writes this file in a process of its own, which must be able "
             "to import the classes of the model. Received: a class or function of the "
             "script that runs (`__main__`). Move it into a module, and import it from "
             f"there. Or {_ELSEWHERE}."
         )
-    return {name: getattr(sys.modules.get(name), "__file__", None) for name in found}
+    return found
 
 
-def _named(part: Any) -> Iterator[str]:
+def _named(part: Any) -> Iterator[OwnPart]:
+    """What has a module in a description by Keras."""
     if isinstance(part, Mapping):
-        if isinstance(name := part.get("module"), str):
-            yield name
+        module, name = part.get("module"), part.get("class_name")
+        if name == "function":
+            name = part.get("config")
+        if isinstance(module, str) and isinstance(name, str):
+            file = getattr(sys.modules.get(module), "__file__", None)
+            yield OwnPart(module, file, name, part.get("registered_name") or name)
         part = list(part.values())
     if isinstance(part, list | tuple):
         for value in part:
