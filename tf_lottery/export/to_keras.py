@@ -10,7 +10,7 @@ from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export import runtime
-from tf_lottery.export._frameworks import network, tf
+from tf_lottery.export._frameworks import network
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import size
 from tf_lottery.export.finish import Exported, finish
@@ -61,9 +61,7 @@ def saved_model(
     def read(written: Path) -> Exported:
         if layout == "packed":
             return Exported(load(written), read_packed(written, model))
-        loaded = tf.saved_model.load(str(written)).variables
-        variables = [v for v in loaded if v is not None]  # a lookup's vocabulary
-        tensors = of_model({v.name.split(":")[0]: v for v in variables})
+        tensors = of_model(network(model).read_dense(written))
         return Exported(load(written), tensors)
 
     return _finish(
