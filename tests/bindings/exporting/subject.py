@@ -2,7 +2,8 @@
 
 import os
 
-KERAS3 = bool(os.environ.get("TESTED_BACKEND"))  # see `backends_test`
+BACKEND = os.environ.get("TESTED_BACKEND")  # see `backends_test`
+KERAS3 = bool(BACKEND)
 if KERAS3:
     from tf_lottery.bindings.keras3._imports import keras
     from tf_lottery.bindings.keras3.exporting import graph

@@ -40,8 +40,8 @@ class Ports:
         if self._graph is not None:
             tensors, given = self._graph.outputs, self._graph.output_names
         else:
-            found = keras.ops.compute_output_spec  # runs no code of a backend
-            tensors = keras.tree.flatten(found(self._model, self._struct))
+            found = self._model.compute_output_spec(self._struct)
+            tensors = keras.tree.flatten(found)
             given = ["output"] * len(tensors)
         names: dict[str, None] = {}
         for name in given:
