@@ -32,10 +32,11 @@ class Network(Protocol):
     """A plain model, as exports see it.
 
     Attributes:
-        is_graph: Whether it is built, and Keras knows all calls of its layers.
+        is_graph: Whether it is built, and Keras knows its inputs.
         inputs, outputs: Its inputs and outputs, flat.
         indices: Integers below it are rows of each embedding; 2 without embeddings.
         variables: TensorFlow's variables by path, where TensorFlow computes.
+        trackable: What holds all that its `call` uses, for a SavedModel.
         adapted: Layers that were adapted to words or bins, in words.
         in_half: Whether layers compute in float16 or bfloat16.
         backend: What computes it, in words.
@@ -46,6 +47,7 @@ class Network(Protocol):
     outputs: tuple[Port, ...]
     indices: int
     variables: dict[str, Any]
+    trackable: Any
     adapted: list[str]
     in_half: bool
     backend: str
@@ -73,7 +75,10 @@ class Network(Protocol):
         """A smaller model that computes the same, see `tf_lottery.export.compact`."""
 
     def save_dense(self, path: Path, signatures: Mapping[str, Any]) -> None:
-        """Writes a SavedModel that Keras can load, zeros stored."""
+        """Writes a SavedModel, zeros stored; that of tf_keras holds its layers, too."""
+
+    def read_dense(self, path: Path) -> dict[str, Any]:
+        """The variables of such a SavedModel by name."""
 
     def save(self, path: Path) -> None:
         """Writes a `.keras` file."""

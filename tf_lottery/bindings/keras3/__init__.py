@@ -13,7 +13,10 @@ from tf_lottery.bindings.keras3.checks.model import check_model
 from tf_lottery.bindings.keras3.comparable import identity_of
 from tf_lottery.bindings.keras3.data import feeding, forms
 from tf_lottery.bindings.keras3.devices import devices, strategy_in_scope
+from tf_lottery.bindings.keras3.exporting.network import Network as network
+from tf_lottery.bindings.keras3.exporting.network import by_name
 from tf_lottery.bindings.keras3.exporting.onnx import onnx_writer
+from tf_lottery.bindings.keras3.exporting.plain import masks_of, plain
 from tf_lottery.bindings.keras3.layers import trainable, weights_of
 from tf_lottery.bindings.keras3.loss_gradient import loss_gradient
 from tf_lottery.bindings.keras3.models import (

@@ -56,7 +56,7 @@ def convert(
     with tempfile.TemporaryDirectory() as directory, quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         signatures = {SIGNATURE: serving(model, batch_size)}
-        tf.saved_model.save(model, directory, signatures=signatures)
+        tf.saved_model.save(network(model).trackable, directory, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             directory, signature_keys=[SIGNATURE]
         )

@@ -10,7 +10,6 @@ from tf_lottery.export.job import Job
 from tf_lottery.export.running import Loaded
 from tf_lottery.export.stored import matrices
 from tf_lottery.export.tensorflow import runtime
-from tf_lottery.export.tensorflow._imports import tf
 from tf_lottery.export.tensorflow.packed import read_packed, save_packed
 from tf_lottery.export.tensorflow.runtime import SIGNATURE, serving
 
@@ -25,9 +24,8 @@ def write(job: Job, layout: str) -> Card:
     def read(written: Path) -> Exported:
         if layout == "packed":
             return Exported(load(written), read_packed(written, model))
-        loaded = tf.saved_model.load(str(written))
-        variables = loaded.signatures[SIGNATURE].variables
-        arrays = {v.name.split(":")[0]: v.numpy() for v in variables}
+        variables = network(model).read_dense(written)
+        arrays = {name: variable.numpy() for name, variable in variables.items()}
         return Exported(load(written), matrices(arrays))
 
     return finish_with_zeros(

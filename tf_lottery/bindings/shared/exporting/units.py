@@ -9,6 +9,7 @@ A unit without a surviving incoming weight is a constant, which the next layer's
 can take. A layer that is not understood keeps all of its units, and is named.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,19 +18,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.exporting import unit_rules as rules
-from tf_lottery.bindings.tf_keras.exporting.graph import Call, interpret
-from tf_lottery.bindings.tf_keras.exporting.unit_rules import (
+from tf_lottery.bindings.shared.exporting import unit_rules as rules
+from tf_lottery.bindings.shared.exporting.graphs import (
+    Call,
+    Graphs,
+    kind_of,
+    shape_of,
+)
+from tf_lottery.bindings.shared.exporting.unit_rules import (
     Floats,
     NotFollowed,
     Numbers,
     Units,
 )
+from tf_lottery.bindings.shared.rows import leaves
 
-layers = keras.layers
-KERNELS = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D)
-_MERGING = (layers.Add, layers.Average, layers.Maximum, layers.Minimum, layers.Multiply)
+KERNELS = ("Dense", "Conv1D", "Conv2D", "Conv3D")
+_MERGING = ("Add", "Average", "Maximum", "Minimum", "Multiply")
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,9 @@ class Analysis:
         return np.asarray(self.needed[units.numbers])
 
 
-def analyse(model: Any) -> Analysis:
+def analyse(graphs: Graphs, model: Any) -> Analysis:
     """Finds the units that a plain functional or Sequential model needs."""
-    return _Analyst(model).analysis
+    return _Analyst(graphs, model).analysis
 
 
 def as_matrices(kernel: Floats) -> Floats:
@@ -82,28 +87,29 @@ def as_matrices(kernel: Floats) -> Floats:
     return kernel.reshape(-1, *kernel.shape[-2:])
 
 
-def folded(layer: Any, constants: Floats) -> Floats:
+def folded(graphs: Graphs, layer: Any, constants: Floats) -> Floats:
     """The bias of a layer with what constant units of its inputs contribute."""
     rows = np.flatnonzero(constants)
-    kernel = as_matrices(layer.kernel.numpy())[:, rows]
+    kernel = as_matrices(graphs.array(layer.kernel))[:, rows]
     bias = np.einsum("i,pio->o", constants[rows], kernel.astype(np.float64))
     if layer.use_bias:
-        bias = bias + layer.bias.numpy()
+        bias = bias + graphs.array(layer.bias)
     return np.asarray(bias.astype(kernel.dtype))
 
 
 class _Analyst:
     """Follows units through the calls of a model."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, graphs: Graphs, model: Any) -> None:
         self.analysis = Analysis()
+        self._graphs = graphs
         self._same: list[int] = []  # for each unit, one that it is the same as
         self._pinned: list[Numbers] = []
         self._calls: Counter[int] = Counter()
         self._outputs = {id(tensor) for tensor in model.outputs}
-        interpret(model, model.inputs, self._count)
+        graphs.interpret(model, model.inputs, self._count)
         inputs = [self._pin(self._fresh(tensor)) for tensor in model.inputs]
-        for units in interpret(model, inputs, self._follow):
+        for units in graphs.interpret(model, inputs, self._follow):
             self._pin(units)
         self._find_needed()
 
@@ -113,44 +119,53 @@ class _Analyst:
 
     def _follow(self, call: Call) -> Any:
         """The units that a call returns, from those that it takes."""
+        for mask in leaves(call.kwargs.get("mask")):
+            if isinstance(mask, Units):
+                self._pin(mask)
         try:
             return self._rule(call)(call, *rules.taken(call))
         except NotFollowed as reason:
             self.analysis.left[call.path] = str(reason)
-        for units in tf.nest.flatten((call.args, call.kwargs)):
+        for units in leaves((call.args, call.kwargs)):
             if isinstance(units, Units):
                 self._pin(units)
         return [self._pin(self._fresh(tensor)) for tensor in call.outputs]
 
     def _rule(self, call: Call) -> Callable[..., Units]:
-        if self._calls[id(call.layer)] > 1 and call.layer.weights:
+        if self._calls[id(call.layer)] > 1 and self._graphs.own_weights(call.layer):
             raise NotFollowed("called more than once")
-        known: dict[type, Callable[..., Units]] = {
-            **rules.RULES,
+        known: dict[str, Callable[..., Units]] = {
+            **{n: functools.partial(r, self._graphs) for n, r in rules.RULES.items()},
             **dict.fromkeys(KERNELS, self._kernel),
             **dict.fromkeys(_MERGING, self._merge),
-            layers.BatchNormalization: self._norm,
+            "BatchNormalization": self._norm,
         }
-        kind = type(call.layer)  # not a subclass, which may compute anything
+        kind = kind_of(self._graphs, call.layer)
         if kind not in known:
-            raise NotFollowed(f"{kind.__name__} is not followed")
+            raise NotFollowed(f"{type(call.layer).__name__} is not followed")
+        in_training = call.kwargs.get("training") not in (None, False)
+        if in_training and kind not in KERNELS:
+            raise NotFollowed("called in training mode")
         return known[kind]
 
     def _kernel(self, call: Call, before: Units) -> Units:
-        layer = call.layer
+        graphs, layer = self._graphs, call.layer
         if getattr(layer, "groups", 1) != 1:
             raise NotFollowed("a grouped convolution")
+        if len(layer.weights) != 1 + layer.use_bias:
+            raise NotFollowed("it has more than a kernel and a bias")
         rules.check_last_axis(layer)
-        kernel = as_matrices(layer.kernel.numpy())
+        kernel = as_matrices(graphs.array(layer.kernel))
         # Next to an edge that is padded with zeros, a constant is not constant.
         padded = getattr(layer, "padding", "valid") != "valid" and len(kernel) > 1
         constants = before.constants
         foldable = (constants == 0) if padded else ~np.isnan(constants)
         uses = kernel.any(axis=0) & ~foldable[:, np.newaxis]
         after = self._fresh(call.outputs[0])
-        if rules.is_elementwise(layer.activation):
-            bias = tf.constant(folded(layer, np.where(foldable, constants, 0)))
-            values = rules.finite(layer.activation(bias).numpy())
+        if rules.is_elementwise(graphs, layer.activation):
+            bias = folded(graphs, layer, np.where(foldable, constants, 0))
+            found = layer.activation(graphs.tensor(bias))
+            values = rules.finite(graphs.array(found))
             after.constants[:] = np.where(uses.any(axis=0), np.nan, values)
         else:
             self._pin(after)
@@ -161,10 +176,11 @@ class _Analyst:
         return after
 
     def _norm(self, call: Call, before: Units) -> Units:
-        if list(call.layer.axis) != [call.outputs[0].shape.rank - 1]:
+        last = len(call.shape) - 1
+        if call.layer.axis not in (-1, last, [last]):
             raise NotFollowed("its axis is not the last")
         self.analysis.norms[id(call.layer)] = before
-        return rules.alone(call, before)
+        return rules.alone(self._graphs, call, before)
 
     def _merge(self, call: Call, *units: Units) -> Units:
         """Residual connections: units that are added to each other are one unit."""
@@ -174,11 +190,11 @@ class _Analyst:
         for other in others:
             for one, another in zip(first.numbers, other.numbers, strict=True):
                 self._same[self._root(one)] = self._root(another)
-        return Units(first.numbers, rules.computed(call, *units))
+        return Units(first.numbers, rules.computed(self._graphs, call, *units))
 
     def _fresh(self, tensor: Any) -> Units:
-        shape = tensor.shape
-        size = shape[-1] if shape.rank is not None and shape.rank > 1 else None
+        shape = shape_of(tensor)
+        size = shape[-1] if shape and len(shape) > 1 else None
         numbers = np.arange(size or 0) + len(self._same)
         self._same += numbers.tolist()
         return Units(numbers, np.full(len(numbers), np.nan))

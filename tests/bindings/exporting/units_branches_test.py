@@ -1,8 +1,9 @@
 """Units where a network branches: those that are added up are one."""
 
+import numpy as np
 import pytest
 
-from tests.bindings.tf_keras.exporting.compacting import (
+from tests.bindings.exporting.compacting import (
     ONE_EACH,
     checked,
     drawn,
@@ -10,8 +11,8 @@ from tests.bindings.tf_keras.exporting.compacting import (
     no_outgoing,
     set_bias,
 )
-from tests.models import keras, layers, tf
-from tf_lottery.bindings.tf_keras.exporting.units import analyse
+from tests.bindings.exporting.subject import graph, keras, layers
+from tf_lottery.bindings.shared.exporting.units import analyse
 
 
 def residual(constant_in=(), dead=(), merge=None):
@@ -133,12 +134,12 @@ def test_what_is_added_to_an_input_stays():
 def test_something_added_that_is_no_unit_is_left():
     inputs = keras.Input((6,))
     x = layers.Dense(4, name="a")(inputs)
-    x = layers.Add(name="plus")([x, tf.ones((1, 4))])
+    x = layers.Add(name="plus")([x, graph.tensor(np.ones((1, 4), np.float32))])
     model = drawn(keras.Model(inputs, layers.Dense(3, name="b")(x)))
     no_incoming(model, "a", 0)
     no_outgoing(model, "b", 1)
     # Keras cannot copy it, but what is followed may be loaded, too.
-    analysis = analyse(model)
+    analysis = analyse(graph, model)
     assert list(analysis.left) == ["plus"] and analysis.needed.all()
 
 

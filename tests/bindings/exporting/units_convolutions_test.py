@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.bindings.tf_keras.exporting.compacting import (
+from tests.bindings.exporting.compacting import (
     CONVOLUTIONS,
     chain,
     checked,
@@ -11,8 +11,7 @@ from tests.bindings.tf_keras.exporting.compacting import (
     no_outgoing,
     set_bias,
 )
-from tests.models import keras, layers
-from tf_lottery.export import compact
+from tests.bindings.exporting.subject import KERAS3, compact, keras, layers
 
 
 @pytest.mark.parametrize("dimensions", CONVOLUTIONS)
@@ -89,7 +88,7 @@ def test_a_channel_that_cannot_be_folded_makes_the_next_ones_vary():
         layers.DepthwiseConv2D(3, name="left"),
         layers.SeparableConv2D(4, 3, name="left"),
         layers.Conv2DTranspose(4, 3, name="left"),
-        layers.LocallyConnected2D(4, 3, name="left"),
+        *([] if KERAS3 else [layers.LocallyConnected2D(4, 3, name="left")]),
     ],
     ids=lambda layer: type(layer).__name__,
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.bindings.tf_keras.exporting.compacting import (
+from tests.bindings.exporting.compacting import (
     CONVOLUTIONS,
     EXACT,
     ONE_EACH,
@@ -15,9 +15,10 @@ from tests.bindings.tf_keras.exporting.compacting import (
     no_incoming,
     no_outgoing,
 )
-from tests.models import keras, layers, tf
-from tf_lottery.bindings.tf_keras.exporting.units import analyse
-from tf_lottery.export import compact
+from tests.bindings.exporting.subject import KERAS3, compact, graph, keras, layers
+from tf_lottery.bindings.shared.exporting.units import analyse
+
+functions = graph.ELEMENTWISE[1]  # of TensorFlow, or of Keras 3
 
 
 @pytest.mark.parametrize("shape", [(6,), (5, 2), (4, 4, 2), (3, 3, 3, 2)], ids=len)
@@ -40,7 +41,7 @@ ALONE = [
     layers.ReLU(max_value=0.5, negative_slope=0.1),
     layers.LeakyReLU(0.2),
     layers.ELU(),
-    layers.ThresholdedReLU(0.1),
+    *([] if KERAS3 else [layers.ThresholdedReLU(0.1)]),
     layers.Dropout(0.5),
     layers.AlphaDropout(0.5),
     layers.GaussianDropout(0.5),
@@ -54,10 +55,10 @@ ALONE = [
             *("selu", "sigmoid", "softplus", "softsign", "swish", "tanh"),
         )
     ),
-    layers.Activation(tf.nn.relu),
-    layers.Activation(tf.nn.relu6),
-    layers.Activation(tf.nn.leaky_relu),
-    layers.Activation(tf.nn.silu),
+    layers.Activation(functions.relu),
+    layers.Activation(functions.relu6),
+    layers.Activation(functions.leaky_relu),
+    layers.Activation(functions.silu),
 ]
 
 
@@ -77,7 +78,9 @@ def test_units_go_through_what_treats_them_alone(layer):
 
 def called(activation):
     """Equal in every process, which an address is not."""
-    return f"tf.nn.{activation.__name__}" if callable(activation) else str(activation)
+    return (
+        f"functions.{activation.__name__}" if callable(activation) else str(activation)
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,8 @@ def called(activation):
     [
         *("elu", "exponential", "gelu", "hard_sigmoid", "linear", "mish", "relu"),
         *("selu", "sigmoid", "softplus", "softsign", "swish", "tanh", None),
-        *(tf.nn.relu, tf.nn.relu6, tf.nn.leaky_relu, tf.nn.silu, tf.nn.tanh),
+        *(functions.relu, functions.relu6, functions.leaky_relu),
+        *(functions.silu, functions.tanh),
     ],
     ids=called,
 )
@@ -103,7 +107,7 @@ def test_units_go_through_activations_that_are_arguments(activation):
 
 @pytest.mark.parametrize(
     "activation",
-    ["softmax", "log_softmax", tf.nn.softmax],
+    ["softmax", "log_softmax", functions.softmax],
     ids=called,
 )
 def test_an_activation_over_all_units_is_left_and_named(activation):
@@ -133,11 +137,11 @@ def test_a_softmax_layer_is_left_and_named(layer):
 @pytest.mark.parametrize("name", ["relu", "swish"])
 def test_a_function_that_is_only_called_like_an_activation_is_not_followed(name):
     def over_all(x):
-        return x - tf.reduce_mean(x, axis=-1, keepdims=True)
+        return x - functions.softmax(x)
 
     over_all.__name__ = name
     model = between((6,), layers.Activation(over_all, name="left"))
-    assert list(analyse(model).left) == ["left"]  # Keras copies it by its name
+    assert list(analyse(graph, model).left) == ["left"]  # Keras copies it by its name
 
 
 def test_spatial_dropout_is_followed():
@@ -197,7 +201,7 @@ class Scaled(layers.Layer):
     """A custom layer with a weight for each unit, which no rule knows."""
 
     def build(self, shape):
-        self.scale = self.add_weight("scale", shape=shape[-1:])
+        self.scale = self.add_weight(name="scale", shape=shape[-1:])
 
     def call(self, inputs):
         return {"scaled": inputs * self.scale, "as_it_was": inputs}["scaled"]
@@ -210,6 +214,14 @@ class Split(layers.Layer):
         return {"z": inputs[:, :2], "y": inputs[:, 2:]}
 
 
+def split(x):
+    if KERAS3:
+        return keras.ops.split(x, 2, axis=-1)[1]
+    from tests.models import tf
+
+    return tf.split(x, 2, axis=-1)[1]
+
+
 UNKNOWN = {
     "Reshape": lambda x: layers.Reshape((4,), name="left")(x),
     "LSTM": lambda x: layers.LSTM(4, name="left")(layers.Reshape((2, 2))(x)),
@@ -220,8 +232,7 @@ UNKNOWN = {
     "Lambda": lambda x: layers.Lambda(lambda x: x * 2, name="left")(x),
     "op": lambda x: x * 2 + 1,
     "slice": lambda x: x[:, 1:],
-    "split": lambda x: tf.split(x, 2, axis=-1)[1],
-    "shape": lambda x: x / tf.cast(tf.shape(x)[1], tf.float32),
+    "split": lambda x: split(x),
 }
 
 
@@ -258,7 +269,10 @@ def test_an_embedding_is_left_and_named():
     compaction = compact(model)
     inputs = np.array([[1, 2, 0, 0, 0], [2, 1, 1, 0, 0]])
     assert difference(compaction.model, model, inputs) <= EXACT
-    assert compaction.dead == {"a": 1} and list(compaction.left) == ["left"]
+    assert compaction.dead == {"a": 1}
+    # In Keras 3 the mask is computed by an operation of the graph.
+    masks = [name for name in compaction.left if name.startswith("not_equal")]
+    assert list(compaction.left) == ["left", *masks] and len(masks) == KERAS3
 
 
 def test_attention_is_left_and_named():

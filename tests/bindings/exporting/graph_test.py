@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.bindings.tf_keras.exporting.compacting import (
+from tests.bindings.exporting.compacting import (
     EXACT,
     block,
     checked,
@@ -13,8 +13,7 @@ from tests.bindings.tf_keras.exporting.compacting import (
     no_incoming,
     no_outgoing,
 )
-from tests.models import keras, layers, tf
-from tf_lottery.export import compact
+from tests.bindings.exporting.subject import KERAS3, compact, keras, layers, outputs_of
 
 
 def test_nested_models_are_opened():
@@ -67,6 +66,7 @@ def test_dropout_that_is_always_on_is_left():
     assert list(compaction.left) == ["always"] and compaction.removed == 0
 
 
+@pytest.mark.skipif(KERAS3, reason="Keras 3 refuses such a call")
 def test_a_nested_model_that_converts_its_inputs_stays_closed():
     inner_input = keras.Input((5, 1))
     x = layers.Conv1D(4, 1, name="a")(inner_input)
@@ -100,7 +100,7 @@ def test_a_nested_model_that_is_given_a_mask_stays_closed():
     model = drawn(keras.Model(inputs, layers.Dense(3, name="c")(x)))
     values = [inputs_of(inner), np.arange(20).reshape(4, 5) % 3 > 0]
     unmasked = [values[0], np.ones((4, 5), bool)]
-    assert (model(values).numpy() != model(unmasked).numpy()).any()
+    assert (outputs_of(model, values)[0] != outputs_of(model, unmasked)[0]).any()
     compaction = compact(model, drop_inputs=True)
     assert difference(compaction.model, model, values) <= EXACT
     assert list(compaction.left) == ["inner"]
@@ -199,19 +199,8 @@ def test_the_kind_of_an_input_stays():
     model = drawn(keras.Model(inputs, layers.Dense(3, name="b")(x)))
     no_outgoing(model, "b", 1)
     (found,) = checked(model).model.inputs
-    assert found.shape == (4, 6) and found.dtype == tf.float64
-
-
-def test_a_sparse_input_is_neither_lost_nor_gathered():
-    inputs = keras.Input((6,), sparse=True)
-    x = layers.Dense(5, name="a")(inputs)
-    model = drawn(keras.Model(inputs, layers.Dense(3, name="b")(x)))
-    no_outgoing(model, "b", 1)
-    no_outgoing(model, "a", 1)
-    sparse = tf.sparse.from_dense(np.eye(6, dtype=np.float32))
-    compaction = compact(model, drop_inputs=True)
-    assert compaction.dead == {"a": 1} and not compaction.inputs
-    assert difference(compaction.model, model, sparse) <= EXACT
+    assert tuple(found.shape) == (4, 6)
+    assert getattr(found.dtype, "name", found.dtype) == "float64"
 
 
 def test_a_subclassed_model_is_an_error():

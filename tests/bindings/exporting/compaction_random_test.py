@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.bindings.tf_keras.exporting.compacting import (
+from tests.bindings.exporting.compacting import (
     checked,
     drawn,
     inputs_of,
     kernel_layers,
 )
-from tests.models import keras, layers
-from tf_lottery.bindings.tf_keras.exporting.units import analyse
-from tf_lottery.export import compact
+from tests.bindings.exporting.subject import compact, graph, keras, layers, outputs_of
+from tf_lottery.bindings.shared.exporting.units import analyse
 
 FEW, MANY = 8, 60
 ACTIVATIONS = [None, "relu", "tanh", "sigmoid", "elu", "softplus"]
@@ -28,13 +27,13 @@ ACTIVATIONS = [None, "relu", "tanh", "sigmoid", "elu", "softplus"]
 def masked(model, random, density):
     """Removes weights by chance, then whole rows and columns of them."""
     for layer in kernel_layers(model).values():
-        kernel = layer.kernel.numpy()
+        kernel = np.array(graph.array(layer.kernel))
         kernel *= random.random(kernel.shape) < density
         kernel[..., random.random(kernel.shape[-2]) < 0.3, :] = 0
         kernel[..., random.random(kernel.shape[-1]) < 0.3] = 0
         layer.kernel.assign(kernel)
         if layer.use_bias:
-            bias = layer.bias.numpy()
+            bias = graph.array(layer.bias)
             layer.bias.assign(bias * (random.random(bias.shape) < 0.7))
     return model
 
@@ -121,24 +120,24 @@ def outputs_stay_and_nothing_is_left(family, seed, density, drop_inputs):
 
 def dead_units_do_nothing(family, seed, density):
     model = example(family, seed, density)
-    inputs, analysis = inputs_of(model), analyse(model)
-    outputs = model(inputs, training=False).numpy()
+    inputs, analysis = inputs_of(model), analyse(graph, model)
+    (outputs,) = outputs_of(model, inputs)
     for layer in kernel_layers(model).values():
         units = analysis.kernels[id(layer)].after
         dead = ~analysis.keeps(units) & np.isnan(units.constants)
         was = layer.get_weights()
         layer.set_weights([weight + 9 * dead for weight in was])
-        assert (model(inputs, training=False).numpy() == outputs).all()
+        assert (outputs_of(model, inputs)[0] == outputs).all()
         layer.set_weights(was)
 
 
 def constant_units_never_vary(family, seed, density):
     model = example(family, seed, density)
-    analysis = analyse(model)
+    analysis = analyse(graph, model)
     for layer in kernel_layers(model).values():
         constants = analysis.kernels[id(layer)].after.constants
         probe = keras.Model(model.inputs, layer.output)
-        found = probe(inputs_of(model), training=False).numpy()
+        (found,) = outputs_of(probe, inputs_of(model))
         fixed = ~np.isnan(constants)
         np.testing.assert_allclose(
             found[..., fixed],
@@ -177,7 +176,7 @@ def test_a_constant_unit_has_the_value_that_is_folded(family, seed, density):
 def test_in_a_chain_every_unit_that_stays_is_used(seed, density):
     """Unless it is the last of its layer."""
     compacted = compact(example(dense_model, seed, density)).model
-    kernels = [each.kernel.numpy() for each in kernel_layers(compacted).values()]
+    kernels = [graph.array(each.kernel) for each in kernel_layers(compacted).values()]
     for before, after in itertools.pairwise(kernels):
         assert after.shape[0] == 1 or (before.any(axis=0) & after.any(axis=1)).all()
 

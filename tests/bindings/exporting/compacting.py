@@ -2,12 +2,17 @@
 
 import numpy as np
 
-from tests.models import keras, tf
-from tf_lottery.bindings.tf_keras.exporting.graph import is_functional
-from tf_lottery.bindings.tf_keras.exporting.units import KERNELS
-from tf_lottery.export import compact
-
-layers = keras.layers
+from tests.bindings.exporting.subject import (
+    Network,
+    compact,
+    graph,
+    input_of,
+    keras,
+    layers,
+    outputs_of,
+)
+from tf_lottery.bindings.shared.exporting.units import KERNELS
+from tf_lottery.bindings.shared.rows import mapped
 
 EXACT = 1e-5  # of the largest output
 CONVOLUTIONS = {
@@ -69,7 +74,7 @@ def block(name, units=4):
 def change(model, path, change):
     """Changes the kernel of a layer in place, [..., before, after]."""
     layer = layer_at(model, path)
-    kernel = layer.kernel.numpy()
+    kernel = np.array(graph.array(layer.kernel))
     change(kernel)
     layer.kernel.assign(kernel)
 
@@ -89,7 +94,7 @@ def no_outgoing(model, path, *units):
 
 def set_bias(model, path, value):
     bias = layer_at(model, path).bias
-    bias.assign(np.full(bias.shape, value))
+    bias.assign(np.full(tuple(bias.shape), value))
 
 
 def layer_at(model, path):
@@ -102,9 +107,9 @@ def kernel_layers(model, above=""):
     """Dense and convolution layers by path, once."""
     found = {}
     for layer in model.layers:
-        if is_functional(layer):
+        if graph.is_functional(layer):
             found |= kernel_layers(layer, f"{above}{layer.name}/")
-        elif type(layer) in KERNELS:
+        elif type(layer).__name__ in KERNELS:
             found[f"{above}{layer.name}"] = layer
     return found
 
@@ -122,24 +127,19 @@ def inputs_of(model, examples=4, seed=0):
 
     def draw(tensor):
         shape = [examples, *(side or 5 for side in tensor.shape[1:])]
-        if tensor.dtype.is_integer:
-            return random.integers(0, 3, shape).astype(tensor.dtype.as_numpy_dtype)
-        return random.normal(size=shape).astype(tensor.dtype.as_numpy_dtype)
+        dtype = getattr(tensor.dtype, "name", tensor.dtype)
+        if dtype.startswith("int"):
+            return random.integers(0, 3, shape).astype(dtype)
+        return random.normal(size=shape).astype(dtype)
 
-    return tf.nest.map_structure(draw, model.input)
+    return mapped(draw, input_of(model))
 
 
 def difference(one, other, inputs):
     """The largest difference between outputs, by the largest output."""
     largest = 0.0
-    mine, theirs = (
-        tf.nest.map_structure(
-            lambda t: tf.cast(t, tf.float64).numpy(), model(inputs, training=False)
-        )
-        for model in (one, other)
-    )
-    tf.nest.assert_same_structure(mine, theirs)
-    for a, b in zip(tf.nest.flatten(mine), tf.nest.flatten(theirs), strict=True):
+    pairs = zip(outputs_of(one, inputs), outputs_of(other, inputs), strict=True)
+    for a, b in ((a.astype(float), b.astype(float)) for a, b in pairs):
         assert a.shape == b.shape
         assert np.isfinite(a).all() and np.isfinite(b).all()
         largest = max(largest, np.abs(a - b).max() / max(np.abs(b).max(), 1e-30))
@@ -154,8 +154,9 @@ def checked(model, tolerance=EXACT, **options):
 
     found = compaction.model
     assert difference(found, model, inputs) <= tolerance
-    assert list(found.output_names) == list(model.output_names)
-    assert list(found.input_names) == list(model.input_names)
+    for ports in ("inputs", "outputs"):
+        mine, theirs = (getattr(Network(each), ports) for each in (found, model))
+        assert [port.name for port in mine] == [port.name for port in theirs]
     if compaction.removed:
         removed = {
             path.replace("/", "_"): compaction.dead.get(path, 0)

@@ -6,24 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.bindings.parts import Compaction
-from tf_lottery.bindings.tf_keras._imports import keras, tf
-from tf_lottery.bindings.tf_keras.exporting import units
-from tf_lottery.bindings.tf_keras.exporting.graph import Call, interpret, is_functional
-from tf_lottery.bindings.tf_keras.layers import finalize
-from tf_lottery.bindings.tf_keras.tfmot.wrap import unwrap
+from tf_lottery.bindings.shared.exporting import units
+from tf_lottery.bindings.shared.exporting.graphs import Call, Graphs, kind_of
 from tf_lottery.core.naming import unique
 
 
-def compact(model: Any, *, drop_inputs: bool = False) -> Compaction:
-    """Removes the units that do nothing, see `tf_lottery.export.compact`."""
-    if not is_functional(model):
-        raise TypeError(
-            "`model` must be a functional or Sequential tf_keras model that is built. "
-            f"Received: {type(model).__name__}."
-        )
-    plain = unwrap(model)
-    analysis = units.analyse(plain)
-    builder = _Builder(analysis, drop_inputs)
+def compact(graphs: Graphs, plain: Any, drop_inputs: bool) -> Compaction:
+    """Removes the units that do nothing of a plain graph that nobody else has."""
+    analysis = units.analyse(graphs, plain)
+    builder = _Builder(graphs, analysis, drop_inputs)
     dead = _removed(analysis, varies=True)
     constant = _removed(analysis, varies=False)
     if dead or constant or drop_inputs:
@@ -44,8 +35,11 @@ def _removed(analysis: units.Analysis, *, varies: bool) -> dict[str, int]:
 class _Builder:
     """Builds a model again, with only the units that are needed."""
 
-    def __init__(self, analysis: units.Analysis, drop_inputs: bool) -> None:
+    def __init__(
+        self, graphs: Graphs, analysis: units.Analysis, drop_inputs: bool
+    ) -> None:
         self.dropped: dict[str, int] = {}
+        self._graphs = graphs
         self._analysis = analysis
         self._drop_inputs = drop_inputs
         made = [kernel.after.numbers for kernel in analysis.kernels.values()]
@@ -55,47 +49,41 @@ class _Builder:
 
     def build(self, model: Any) -> Any:
         self._names = {layer.name for layer in model.layers}
-        sources = [tensor._keras_history.layer for tensor in model.inputs]
-        inputs = [_copy(source, source.name).output for source in sources]
-        outputs = interpret(model, inputs, self._call)
-        built = keras.Model(
-            tf.nest.pack_sequence_as(model.input, inputs),
-            tf.nest.pack_sequence_as(model.output, outputs),
-            name=model.name,
-        )
-        built.output_names = list(model.output_names)
-        finalize(built)
-        return built
+        inputs = self._graphs.new_inputs(model)
+        outputs = self._graphs.interpret(model, inputs, self._call)
+        return self._graphs.built(model, inputs, outputs)
 
     def _call(self, call: Call) -> Any:
-        layer, changes = call.layer, {}
+        layer, changes = call.layer, dict[str, Any]()
         if kernel := self._analysis.kernels.get(id(layer)):
             return self._kernel(call, kernel)
-        weights = layer.get_weights()
+        weights = list(map(self._graphs.array, getattr(layer, "weights", ())))
         if norm := self._analysis.norms.get(id(layer)):
             weights = [weight[self._analysis.keeps(norm)] for weight in weights]
             changes = _any_initializers(layer)
         if id(layer) not in self._layers:
-            self._layers[id(layer)] = _copy(layer, self._name(call), **changes)
+            copied = self._graphs.copied(layer, self._name(call), changes)
+            self._layers[id(layer)] = copied
         copied = self._layers[id(layer)]
         outputs = copied(*call.args, **call.kwargs)
-        copied.set_weights(weights)
+        if copied is not layer:
+            copied.set_weights(weights)
         return outputs
 
     def _kernel(self, call: Call, kernel: units.Kernel) -> Any:
-        layer, keeps = call.layer, self._analysis.keeps
+        graphs, layer, keeps = self._graphs, call.layer, self._analysis.keeps
         before, after = keeps(kernel.before), keeps(kernel.after)
         folds = np.where(kernel.foldable & ~before, kernel.before.constants, 0)
-        bias = units.folded(layer, folds)[after]
-        weights = layer.kernel.numpy()[..., before, :][..., after]
-        (tensor,) = tf.nest.flatten(call.args)
+        bias = units.folded(graphs, layer, folds)[after]
+        weights = graphs.array(layer.kernel)[..., before, :][..., after]
+        (tensor,) = call.taken
         if self._drop_inputs:
             outer = ~np.isin(kernel.before.numbers[before], self._made)
             tensor, weights = self._gather(call.path, tensor, weights, outer)
-        size = "units" if isinstance(layer, keras.layers.Dense) else "filters"
+        size = "units" if kind_of(graphs, layer) == "Dense" else "filters"
         use_bias = layer.use_bias or bool(bias.any())
         changes = _any_initializers(layer) | {size: len(bias), "use_bias": use_bias}
-        copied = _copy(layer, self._name(call), **changes)
+        copied = graphs.copied(layer, self._name(call), changes)
         outputs = copied(tensor)
         copied.set_weights([weights, bias] if use_bias else [weights])
         return outputs
@@ -109,13 +97,13 @@ class _Builder:
         """
         stays = units.as_matrices(weights).any(axis=(0, 2)) | ~outer
         # A gather takes no sparse tensor, and loses which steps are masked.
-        dense = isinstance(tensor.type_spec, tf.TensorSpec)
+        dense = self._graphs.is_dense(tensor)
         masked = getattr(tensor, "_keras_mask", None) is not None
         if stays.all() or not stays.any() or masked or not dense:
             return tensor, weights
         self.dropped[path] = int(np.count_nonzero(~stays))
         features = np.flatnonzero(stays).tolist()
-        return tf.gather(tensor, features, axis=-1), weights[..., stays, :]
+        return self._graphs.gathered(tensor, features), weights[..., stays, :]
 
     def _name(self, call: Call) -> str:
         """A nested layer is named after its path; the others keep their names."""
@@ -126,16 +114,7 @@ class _Builder:
         return name
 
 
-def _copy(layer: Any, name: str, **changes: Any) -> Any:
-    """A layer like another, whose weights are set later."""
-    if isinstance(layer, keras.Model):
-        copied = unwrap(layer)
-        copied._name = name
-        return copied
-    return type(layer).from_config(layer.get_config() | {"name": name} | changes)
-
-
-def _any_initializers(layer: Any) -> dict[str, str]:
+def _any_initializers(layer: Any) -> dict[str, Any]:
     """Initializers for the config of a layer: its own may be for another size."""
     names = [key for key in layer.get_config() if key.endswith("_initializer")]
     return dict.fromkeys(names, "zeros")
