@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TESTS = ["tests/bindings/contract_test.py", "tests/bindings/keras3"]
+TESTS = [
+    "tests/bindings/contract_test.py",
+    "tests/bindings/exporting",
+    "tests/bindings/keras3",
+]
 BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 
 

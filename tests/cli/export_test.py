@@ -13,7 +13,7 @@ from tests.models import keras
 from tests.run_dir.forging import edited
 from tf_lottery import Ticket
 from tf_lottery.cli import main as cli
-from tf_lottery.export.flatbuffer import TFLiteFile
+from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 from tf_lottery.run_dir.run_dir import RunDir
 
 RECIPE = """

@@ -81,6 +81,11 @@ def test_json_has_every_field(card):
     assert values["tensors"][0]["density"] == pytest.approx(9000 / (300 * 784))
 
 
+def test_a_card_is_read_as_it_was_written(card, tmp_path):
+    card.write(tmp_path / card.file)
+    assert Card.read(tmp_path / card.file) == card
+
+
 def test_what_was_not_measured_is_not_on_the_card(card):
     bare = dataclasses.replace(
         card,

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models import keras
-from tf_lottery.export import conversion, runtime
-from tf_lottery.export._frameworks import schema
-from tf_lottery.export.encoding import _pack, leave_zeros_out
-from tf_lottery.export.flatbuffer import TFLiteFile
+from tf_lottery.export.tensorflow import conversion, runtime
+from tf_lottery.export.tensorflow._imports import schema
+from tf_lottery.export.tensorflow.encoding import _pack, leave_zeros_out
+from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 
 layers = keras.layers
 OF_TYPE = {np.float32: "FLOAT32", np.float16: "FLOAT16", np.int8: "INT8"}

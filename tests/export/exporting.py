@@ -5,9 +5,9 @@ import pytest
 
 from tests.models import arrays, compiled, keras, layers, tf
 from tf_lottery import Ticket, export, find_ticket
-from tf_lottery.export import runtime
-from tf_lottery.export.runtime import SIGNATURE
+from tf_lottery.export.running import keras_model
 from tf_lottery.export.sample import random
+from tf_lottery.export.tensorflow.runtime import SIGNATURE
 
 X, _ = TEST = arrays(48, 2)
 QUIET = {"latency_runs": 0, "verbose": 0}
@@ -84,7 +84,7 @@ def inputs(model, size=50):
 
 
 def wanted(model, x):
-    return runtime.keras_model(model).predict(x)
+    return keras_model(model).predict(x)
 
 
 def contents(directory):

@@ -9,7 +9,8 @@ import pytest
 from tests.export.exporting import PATHS, X, contents, each_format, exported, run
 from tf_lottery.bindings.tf_keras.exporting.network import Network
 from tf_lottery.export import files as exported_files
-from tf_lottery.export import finish, runtime, to_keras
+from tf_lottery.export import finish
+from tf_lottery.export.tensorflow import runtime, saved_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
 
@@ -70,7 +71,7 @@ class Halt(BaseException):
 
 
 FAILURES = {
-    "write packed": (to_keras, "save_packed"),
+    "write packed": (saved_model, "save_packed"),
     "write keras": (Network, "save"),
     "read packed": (runtime, "saved_model"),
     "read keras": (Network, "load"),

@@ -13,7 +13,7 @@ from tests.export.exporting import (
 )
 from tests.models import BATCH, arrays, compiled, keras, layers, tf
 from tf_lottery import ExportError, export, find_ticket
-from tf_lottery.export import runtime
+from tf_lottery.export.tensorflow import runtime
 
 IMAGES = np.random.default_rng(0).random((6, 8, 8, 1)).astype(np.float32)
 

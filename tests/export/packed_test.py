@@ -15,8 +15,8 @@ from tests.models import keras, layers, tf
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export.files import size
-from tf_lottery.export.packed import read_packed, save_packed
-from tf_lottery.export.runtime import SIGNATURE, serving
+from tf_lottery.export.tensorflow.packed import read_packed, save_packed
+from tf_lottery.export.tensorflow.runtime import SIGNATURE, serving
 
 PLAIN = pathlib.Path(__file__).with_name("plain.py")
 BATCHES = (1, 7, 256)

@@ -73,7 +73,13 @@ def test_weights_that_there_are_not(ticket, tmp_path):
 
 
 def test_what_is_neither_a_ticket_nor_a_model(tmp_path):
-    refused("ticket.safetensors", tmp_path, "must be a ticket or a tf_keras", TypeError)
+    refused("ticket.safetensors", tmp_path, "must be a ticket or a Keras", TypeError)
+
+
+def test_onnx_of_tf_keras_is_refused(ticket, tmp_path):
+    with pytest.raises(ExportError, match="must be of a Keras 3 model"):
+        ticket.export(tmp_path / "ticket.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_options_of_another_format(ticket, tmp_path):
@@ -148,7 +154,7 @@ def test_layers_that_are_not_registered_are_given(tmp_path):
 
 
 def test_a_file_with_more_weights_than_the_ticket_is_refused(ticket, tmp_path):
-    work = Job(ticket, tmp_path / "ticket", Options())
+    work = Job.of(ticket, tmp_path / "ticket", Options())
     values = np.ones(1000)
     with pytest.raises(ExportError, match="must be as sparse as the ticket"):
         _check_sparsity(work, [stored("extra", values.shape, "dense", values)])

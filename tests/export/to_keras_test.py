@@ -10,7 +10,7 @@ from tests.models import arrays, compiled, keras, layers, tf, tiny
 from tf_lottery import Ticket, export
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.tfmot.wrap import mask_variables
-from tf_lottery.export.runtime import SIGNATURE
+from tf_lottery.export.tensorflow.runtime import SIGNATURE
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
 

@@ -6,8 +6,9 @@ import pytest
 from tests.export.exporting import QUIET, dense_network, sparsified
 from tests.models import compiled, keras, layers
 from tf_lottery import export, find_ticket
-from tf_lottery.export.conversion import convert
-from tf_lottery.export.flatbuffer import TFLiteFile
+from tf_lottery.export.bound import network as seen
+from tf_lottery.export.tensorflow.conversion import convert
+from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 
@@ -73,9 +74,7 @@ def test_the_card_counts_what_the_file_multiplies():
     counted, uncounted = TFLiteFile(convert(network, sparse=False)).macs
     assert counted == 8 * 8 * 4 * 27 + 6 * 6 * 4 * 9 + 144 * 5
     assert uncounted == []
-    from tf_lottery.bindings.tf_keras.exporting.macs import macs
-
-    assert macs(network).all == counted
+    assert seen(network).macs().all == counted
 
 
 def test_many_multiplications_do_not_overflow():

@@ -13,18 +13,19 @@ from tests.export.exporting import (
 )
 from tests.models import keras, layers, tf
 from tf_lottery import ExportError, export
-from tf_lottery.export import conversion, runtime, to_tflite
 from tf_lottery.export.agreement import difference
-from tf_lottery.export.conversion import convert, trial
-from tf_lottery.export.flatbuffer import TFLiteFile
 from tf_lottery.export.job import Job
 from tf_lottery.export.options import Options
+from tf_lottery.export.tensorflow import conversion, runtime
+from tf_lottery.export.tensorflow import tflite as writing
+from tf_lottery.export.tensorflow.conversion import convert, trial
+from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
 
 
 def job(network, path, tolerance):
-    return Job(network, path / "a", Options(verbose=0), tolerance=tolerance)
+    return Job.of(network, path / "a", Options(verbose=0), tolerance=tolerance)
 
 
 def test_float16_in_blocks_returns_nan_and_is_caught(tmp_path):
@@ -81,7 +82,7 @@ def test_a_file_with_other_outputs_is_refused(model, tmp_path, monkeypatch):
         other = keras.models.clone_model(network)
         return convert(other, **options)
 
-    monkeypatch.setattr(to_tflite, "convert", wrong)
+    monkeypatch.setattr(writing, "convert", wrong)
     with pytest.raises(ExportError, match="differs by"):
         export.tflite(model, tmp_path / "a.tflite", compact=False, **QUIET)
     assert list(tmp_path.iterdir()) == []
@@ -146,14 +147,14 @@ def test_a_file_that_is_not_compacted_is_tried_when_none_that_is_runs(
     smaller = export.compact(network)
     assert smaller.removed
     whole = len(convert(network, sparse=False))
-    real = to_tflite.trial
+    real = writing.trial
 
     def picky(content, job):
         stored = TFLiteFile(content).tensors
         small = sum(np.prod(t.shape) for t in stored) < 64 * 48 + 48 * 32 + 32 * 10
         return "does not run" if small else real(content, job)
 
-    monkeypatch.setattr(to_tflite, "trial", picky)
+    monkeypatch.setattr(writing, "trial", picky)
     card = export.tflite(network, tmp_path / "a.tflite", **QUIET)
     assert card.removed == {"dead": {}, "constant": {}, "inputs": {}}
     assert card.sizes["exported"].raw < whole

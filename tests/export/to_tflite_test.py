@@ -10,9 +10,9 @@ import pytest
 from tests.export.exporting import ONE_FILE, QUIET, inputs, sparsified, wanted
 from tests.models import arrays, images, keras, layers
 from tf_lottery import ExportError, export
-from tf_lottery.export import conversion, runtime
-from tf_lottery.export.conversion import convert
 from tf_lottery.export.sample import Sample
+from tf_lottery.export.tensorflow import conversion, runtime
+from tf_lottery.export.tensorflow.conversion import convert
 from tf_lottery.zoo import lenet
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")

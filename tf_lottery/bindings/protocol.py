@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from tf_lottery.bindings.parts import (
     Compaction,
     Devices,
@@ -30,12 +32,14 @@ class Network(Protocol):
     """A plain model, as exports see it.
 
     Attributes:
-        is_graph: Whether it is built, and Keras knows all calls of its layers.
+        is_graph: Whether it is built, and Keras knows its inputs.
         inputs, outputs: Its inputs and outputs, flat.
         indices: Integers below it are rows of each embedding; 2 without embeddings.
-        variables: TensorFlow's variables by path.
+        variables: TensorFlow's variables by path, where TensorFlow computes.
+        trackable: What holds all that its `call` uses, for a SavedModel.
         adapted: Layers that were adapted to words or bins, in words.
         in_half: Whether layers compute in float16 or bfloat16.
+        backend: What computes it, in words.
     """
 
     is_graph: bool
@@ -43,11 +47,19 @@ class Network(Protocol):
     outputs: tuple[Port, ...]
     indices: int
     variables: dict[str, Any]
+    trackable: Any
     adapted: list[str]
     in_half: bool
+    backend: str
+
+    def compute(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The flat outputs from flat arrays, in inference mode."""
+
+    def repeat(self, inputs: Sequence[NDArray[Any]]) -> Callable[[], Any]:
+        """A function that computes these inputs and waits for it, to be timed."""
 
     def call(self, *inputs: Any) -> list[Any]:
-        """The flat outputs from flat tensors, in inference mode."""
+        """The flat outputs from flat tensors of TensorFlow, in inference mode."""
 
     def examples(self, data: Any, size: int) -> tuple[tuple[Any, ...], Any]:
         """The first examples of data: an array per input, and labels or None.
@@ -63,7 +75,10 @@ class Network(Protocol):
         """A smaller model that computes the same, see `tf_lottery.export.compact`."""
 
     def save_dense(self, path: Path, signatures: Mapping[str, Any]) -> None:
-        """Writes a SavedModel that Keras can load, zeros stored."""
+        """Writes a SavedModel, zeros stored; that of tf_keras holds its layers, too."""
+
+    def read_dense(self, path: Path) -> dict[str, Any]:
+        """The variables of such a SavedModel by name."""
 
     def save(self, path: Path) -> None:
         """Writes a `.keras` file."""
@@ -86,10 +101,13 @@ class Binding(Protocol):
     Attributes:
         NAME: The name of its package, which architectures hold.
         PACKAGES: The packages whose versions identify a training.
+        WRITES_TENSORFLOW: Whether TensorFlow computes its models, in this process, and
+            writes them as SavedModels and TFLite files.
         keras: The Keras itself, for the networks of the zoo.
     """
 
     NAME: str
+    WRITES_TENSORFLOW: bool
     PACKAGES: tuple[str, ...]
     keras: Any
 
@@ -236,6 +254,12 @@ class Binding(Protocol):
 
     # Exports.
 
+    def strategy_in_scope(self) -> str:
+        """The name of the strategy in whose scope this is called; empty if none."""
+
+    def describe(self, model: Any) -> dict[str, Any] | None:
+        """A model as plain values, an architecture of tickets; None if it has none."""
+
     def basis(
         self,
         ticket: Ticket,
@@ -257,6 +281,13 @@ class Binding(Protocol):
         self, model: Any, weights: State | None = None, *, in_float32: bool = False
     ) -> Any:
         """An uncompiled copy without masks, with its own weights or those by path."""
+
+    def onnx_writer(self) -> tuple[tuple[str, ...], Callable[[Any, Path], None]]:
+        """The packages that ONNX files need, and what writes one of a plain model.
+
+        Raises:
+            ExportError: This Keras writes none, or its converter fails.
+        """
 
     def masks_of(self, model: Any) -> Masks:
         """The masks of a masked model; of others, where their matrices are not zero."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib
 import json
 import shutil
 import sys
@@ -143,7 +142,7 @@ def export(arguments: Any) -> None:
     ticket, facts = _ticket(path, arguments.round)
     with quiet():
         bindings.choose(bindings.name_of(ticket.architecture))
-        importlib.import_module("tf_lottery.export")
+        bindings.of_architecture(ticket.architecture)
     given = {name: getattr(arguments, name) for name in flags.EXPORT}
     if arguments.recipe:
         code = load_recipe(arguments.recipe)

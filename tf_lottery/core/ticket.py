@@ -145,11 +145,11 @@ class Ticket:
         Args:
             path: The file or directory to write; its card is written next to it, as
                 JSON and Markdown.
-            format: "saved_model" (packed), "keras" or "tflite". Default: by the
-                ending of `path`, .keras or .tflite; else "saved_model".
+            format: "saved_model" (packed), "keras", "tflite" or "onnx". Default: by
+                the ending of `path`; else "saved_model".
             weights: "best" (minimum validation loss), "final" or "initial".
-            **options: The options of `tf_lottery.export.saved_model`, `keras_file` or
-                `tflite`.
+            **options: The options of `tf_lottery.export.saved_model`, `keras_file`,
+                `tflite` or `onnx`.
 
         Returns:
             The card: sizes, content of the file, differences, accuracy, latency.

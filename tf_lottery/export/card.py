@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,8 @@ class Card:
 
     Attributes:
         file: Its name.
-        format: Its format, "SavedModel", "Keras file" or "TFLite", and the options of
-            the format.
+        format: Its format, "SavedModel", "Keras file", "TFLite" or "ONNX", and the
+            options of the format.
         weights: Which of the ticket's weights, in words.
         round: The ticket's round; None for a model.
         masks: The digest of the ticket's masks, its first 16 digits.
@@ -37,7 +38,7 @@ class Card:
         sha256: Of the file; of a directory, over names and contents.
         sizes: Bytes of "dense", "stripped" and "exported".
         tensors: The matrices in the file.
-        operators: How often each operator occurs in a TFLite file.
+        operators: How often each operator occurs in a TFLite or ONNX file.
         removed: Units removed as "dead" and "constant", and "inputs" dropped, each
             by layer path.
         left: Layers that compaction did not follow, and why.
@@ -77,9 +78,18 @@ class Card:
 
     def write(self, path: Path) -> None:
         """Writes the card next to a file, as JSON and Markdown."""
-        json, markdown = cards_of(path)
-        write_json(json, self.to_json())
+        json_card, markdown = cards_of(path)
+        write_json(json_card, self.to_json())
         markdown.write_text(f"{self.to_markdown()}\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Card":
+        """The card that was written next to a file."""
+        json_card, _ = cards_of(path)
+        values = json.loads(json_card.read_text())
+        values["sizes"] = {k: Size(**size) for k, size in values["sizes"].items()}
+        values["tensors"] = [_tensor(row) for row in values["tensors"]]
+        return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain values, which the JSON file holds."""
@@ -212,3 +222,8 @@ class Card:
         versions = ", ".join(f"{name} {v}" for name, v in self.versions.items())
         rows += [(name, what) for name, what in self.signature.items()]
         return [*rows, ("versions", versions), ("sha256", self.sha256)]
+
+
+def _tensor(row: Mapping[str, Any]) -> StoredTensor:
+    names = (field.name for field in dataclasses.fields(StoredTensor))
+    return StoredTensor(**{n: row[n] for n in names} | {"shape": tuple(row["shape"])})

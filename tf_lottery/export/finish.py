@@ -1,7 +1,7 @@
 """How every export ends: the file is written, run, compared, and moved into place."""
 
-import contextlib
-import importlib.metadata
+import functools
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +11,16 @@ import numpy as np
 
 from tf_lottery import bindings
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export import latency, runtime, sample
-from tf_lottery.export._frameworks import network
+from tf_lottery.export import latency, sample
 from tf_lottery.export.agreement import accuracy, argmax_agreement, largest
+from tf_lottery.export.bound import network
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import Size, placed, sha256, size
-from tf_lottery.export.job import Job
-from tf_lottery.export.runtime import Loaded
+from tf_lottery.export.job import Job, versions
+from tf_lottery.export.running import Loaded, keras_model
 from tf_lottery.export.stored import StoredTensor
+
+Save = Callable[[Any, Path], None]
 
 _FASTER = 0.95  # of the dense file's time; what is slower is not faster
 
@@ -64,6 +66,7 @@ def finish(
         ExportError: The file is not the ticket. Nothing is at its path then.
     """
     source, compaction = job.source, job.compaction
+    binding = bindings.of(source.model)
     with placed(job.path, job.options.overwrite) as temporary:
         write(temporary)
         exported = read(temporary)
@@ -103,7 +106,12 @@ def finish(
             latency=timed,
             rejected=rejected or {},
             notes=[*exported.notes, *_notes(job, timed, check)],
-            versions=_versions(bindings.of(source.model).keras.__name__),
+            versions={
+                **job.versions,
+                **versions(
+                    ("tf_lottery", *binding.PACKAGES, *exported.loaded.packages)
+                ),
+            },
         )
         card.write(temporary)
     if job.options.verbose:
@@ -111,10 +119,36 @@ def finish(
     return card
 
 
+def finish_with_zeros(
+    job: Job,
+    format: Mapping[str, Any],
+    *,
+    save: Save,
+    save_zeros: Save | None = None,
+    load: Callable[[Path], Loaded],
+    read: Callable[[Path], Exported],
+    suffix: str = "",
+) -> Card:
+    """Writes the dense and the pruned network with all zeros, and finishes the file."""
+    with tempfile.TemporaryDirectory() as directory:
+        dense = Path(directory, f"dense{suffix}")
+        stripped = Path(directory, f"stripped{suffix}")
+        (save_zeros or save)(job.source.dense, dense)
+        (save_zeros or save)(job.source.model, stripped)
+        return finish(
+            job,
+            functools.partial(save, job.compaction.model),
+            read,
+            format=format,
+            dense=load(dense),
+            sizes={"dense": size(dense), "stripped": size(stripped)},
+        )
+
+
 def _check_sparsity(job: Job, tensors: Sequence[StoredTensor]) -> None:
     """Raises if a file holds more weights than the ticket."""
-    weights = network(job.source.model).variables.values()
-    arrays = [weight.numpy() for weight in weights]
+    model = job.source.model
+    arrays = bindings.of(model).weights_of(model).values()
     kept = sum(int(np.count_nonzero(array)) for array in arrays if array.ndim > 1)
     # Scales and shifts of BatchNorm may have become constants of more axes.
     others = sum(array.size for array in arrays if array.ndim <= 1)
@@ -139,7 +173,7 @@ def _latency(job: Job, exported: Loaded, dense: Loaded) -> dict[str, Any] | None
 def _comparison(job: Job, outputs: Sequence[Any]) -> dict[str, Any]:
     labels, scores = job.sample.labels, {}
     if job.source.dense_is_trained:
-        dense = runtime.keras_model(job.source.dense).predict(job.sample.inputs)
+        dense = keras_model(job.source.dense).predict(job.sample.inputs)
         scores["dense"] = accuracy(dense, labels)
     scores["ticket"] = accuracy(job.wanted, labels)
     scores["file"] = accuracy(outputs, labels)
@@ -174,6 +208,11 @@ def _notes(
             "The model computed in half precision; the file computes in float32, and "
             "is compared with the model in float32."
         )
+    if job.computed_by:
+        notes.append(
+            "TensorFlow wrote the file, and ran it; the outputs that it is compared "
+            f"with are those of the model on {job.computed_by}."
+        )
     if not job.source.dense_is_trained:
         notes.append(
             "The dense network's trained weights are not available: its file holds "
@@ -200,11 +239,3 @@ def _signature(model: Any) -> dict[str, str]:
     """The inputs and outputs by name: type and shape."""
     ports = (*network(model).inputs, *network(model).outputs)
     return {port.name: f"{port.dtype} {port.shape}" for port in ports}
-
-
-def _versions(keras: str) -> dict[str, str]:
-    found = {}
-    for name in ("tf_lottery", "tensorflow", keras, "ai_edge_litert"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found

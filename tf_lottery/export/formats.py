@@ -7,11 +7,18 @@ from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.export.card import Card
-from tf_lottery.export.to_keras import keras_file, saved_model
+from tf_lottery.export.to_keras import keras_file
+from tf_lottery.export.to_onnx import onnx
+from tf_lottery.export.to_saved_model import saved_model
 from tf_lottery.export.to_tflite import tflite
 
-_WRITERS = {"saved_model": saved_model, "keras": keras_file, "tflite": tflite}
-_OTHERS = ("h5", "hdf5", "onnx", "pb", "npz", "pt", "zip")
+_WRITERS = {
+    "saved_model": saved_model,
+    "keras": keras_file,
+    "tflite": tflite,
+    "onnx": onnx,
+}
+_OTHERS = ("h5", "hdf5", "pb", "npz", "pt", "zip")
 
 
 def export(
@@ -21,10 +28,10 @@ def export(
     ending = Path(path).suffix.removeprefix(".")
     if format is None and ending in _OTHERS:
         raise ValueError(
-            "A ticket is exported as a .keras or .tflite file, or as the directory "
-            f"of a SavedModel. Received: path={str(path)!r}."
+            "A ticket is exported as a .keras, .tflite or .onnx file, or as the "
+            f"directory of a SavedModel. Received: path={str(path)!r}."
         )
-    by_ending = ending if ending in ("keras", "tflite") else "saved_model"
+    by_ending = ending if ending in _WRITERS else "saved_model"
     format = format or by_ending
     check_choice("format", format, tuple(_WRITERS))
     if ending in _WRITERS and ending != format:

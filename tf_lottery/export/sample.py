@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from tf_lottery.bindings.parts import Port
 from tf_lottery.core.data import Data
+from tf_lottery.core.encoding import dtype_of
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export._frameworks import network, tf
+from tf_lottery.export.bound import network
 
 SIZE = 1000  # examples
 
@@ -79,21 +80,20 @@ def random(
     inputs = []
     for port in network(model).inputs:
         shape = (size, *_shape(port, input_shape))
-        dtype = tf.as_dtype(port.dtype)
-        if not (dtype.is_floating or dtype.is_integer):
+        whole = port.dtype.startswith(("int", "uint"))
+        if not (whole or port.dtype.startswith(("float", "bfloat"))):
             raise ExportError(
                 "A model must be compared on real data unless its inputs are numbers. "
                 f"Received: an input of {port.dtype}. Pass `data=`."
             )
-        whole = dtype.is_integer
         values = draw.integers(0, largest, shape) if whole else draw.normal(size=shape)
-        inputs.append(values.astype(dtype.as_numpy_dtype))
+        inputs.append(values.astype(dtype_of(port.dtype)))
     return Sample(tuple(inputs), None, "random inputs")
 
 
 def _shape(port: Port, input_shape: Sequence[int] | None) -> tuple[int, ...]:
     """The shape of one example."""
-    open_shape = tf.TensorShape(port.shape[1:])
+    open_shape = port.shape[1:]
     if input_shape is None:
         if None in open_shape:
             raise ExportError(
@@ -101,8 +101,12 @@ def _shape(port: Port, input_shape: Sequence[int] | None) -> tuple[int, ...]:
                 f"inputs of a size. Received: an input of shape {port.shape}. "
                 'Pass `data=`, or `input_shape=` for format="tflite".'
             )
-        return tuple(open_shape)
-    if not open_shape.is_compatible_with(input_shape):
+        return tuple(size for size in open_shape if size is not None)
+    fits = len(open_shape) == len(input_shape) and all(
+        size in (None, given)
+        for size, given in zip(open_shape, input_shape, strict=True)
+    )
+    if not fits:
         raise ExportError(
             "`input_shape` must be the shape of one example of each input. Received: "
             f"input_shape={tuple(input_shape)} for an input of shape {port.shape}."

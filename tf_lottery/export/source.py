@@ -12,7 +12,7 @@ from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
 from tf_lottery.core.ticket import FoundTicket, Ticket, chosen
-from tf_lottery.export._frameworks import binding_of, network, tf
+from tf_lottery.export.bound import binding_of, network
 from tf_lottery.export.options import Options
 
 
@@ -58,10 +58,10 @@ def source_of(exported: Any, options: Options) -> Source:
         TicketError: The ticket holds no such weights, or does not fit the model.
         TypeError: It is neither a ticket nor a model.
     """
-    if tf.distribute.has_strategy():
+    if strategy := binding_of(exported).strategy_in_scope():
         raise ExportError(
             "A ticket must be exported outside of the scope of a strategy. "
-            f"Received: the scope of {type(tf.distribute.get_strategy()).__name__}."
+            f"Received: the scope of {strategy}."
         )
     if isinstance(exported, Ticket):
         chosen(exported, options.weights)  # raises before anything is built
@@ -80,7 +80,7 @@ def source_of(exported: Any, options: Options) -> Source:
     if binding_of(exported).is_model(exported):
         return _of_model(exported)
     raise TypeError(
-        "What is exported must be a ticket or a tf_keras model. "
+        "What is exported must be a ticket or a Keras model. "
         f"Received: {type(exported).__name__}."
     )
 
@@ -170,7 +170,7 @@ def _of_ticket(ticket: Ticket, weights: str, like: Any) -> Source:
             in_words = f"best, at minimum {what} loss"
     return Source(
         model=model,
-        dense=_filled(model, ticket.masks) if dense is None else dense,
+        dense=filled(model, ticket.masks) if dense is None else dense,
         dense_is_trained=dense is not None,
         masks=ticket.masks,
         weights="initial, not trained" if weights == "initial" else in_words,
@@ -198,7 +198,7 @@ def _of_model(model: Any) -> Source:
     # A weight times a mask may be -0.0, whose bits are not zero.
     kept = {path: masked(values[path], masks.get(path)) for path in values}
     plain = binding.plain(model, kept)
-    return Source(plain, _filled(plain, masks), False, masks, "as given")
+    return Source(plain, filled(plain, masks), False, masks, "as given")
 
 
 def _check(values: State, masks: Masks) -> None:
@@ -218,7 +218,7 @@ def _check(values: State, masks: Masks) -> None:
             )
 
 
-def _filled(model: Any, masks: Masks) -> Any:
+def filled(model: Any, masks: Masks) -> Any:
     """A copy whose pruned weights are random numbers, as large as the others."""
     filled = binding_of(model).weights_of(model)
     draw = np.random.default_rng(0)

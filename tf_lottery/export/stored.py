@@ -1,6 +1,7 @@
 """Weights as a file holds them, whatever its format."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +47,6 @@ def stored(
     return StoredTensor(name, shape, values.dtype.name, encoding, values.size, nonzero)
 
 
-def of_model(weights: Any) -> list[StoredTensor]:
-    """The matrices of a model that was read from a file, by their names."""
-    # Not the shapes of the variables, which may be open.
-    arrays = [(name, weight.numpy()) for name, weight in weights.items()]
-    return [stored(n, a.shape, "dense", a) for n, a in arrays if a.ndim > 1]
+def matrices(arrays: Mapping[str, NDArray[Any]]) -> list[StoredTensor]:
+    """The matrices among arrays that were read from a file, by their names."""
+    return [stored(n, a.shape, "dense", a) for n, a in arrays.items() if a.ndim > 1]

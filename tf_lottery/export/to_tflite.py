@@ -1,32 +1,20 @@
 """Exports for edge devices: the smallest TFLite file that runs as the ticket does."""
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice, check_count
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export import runtime
+from tf_lottery.export import by_tensorflow
 from tf_lottery.export.card import Card
-from tf_lottery.export.conversion import CALIBRATION, TOLERANCES, convert, trial
-from tf_lottery.export.encoding import leave_zeros_out
-from tf_lottery.export.files import size_of
-from tf_lottery.export.finish import Exported, finish
-from tf_lottery.export.flatbuffer import TFLiteFile
 from tf_lottery.export.job import Job
 from tf_lottery.export.options import Options
 from tf_lottery.export.sample import Sample, take
 
-DENSE, SPARSE, BLOCKS = "zeros stored", "zeros left out", "blocks of 1x4"
-# The encodings to try, by `sparse`.
-_WANTED: dict[bool | str, tuple[str, ...]] = {
-    "auto": (DENSE, SPARSE, BLOCKS),
-    True: (SPARSE, BLOCKS),
-    "blocks": (BLOCKS,),
-    False: (DENSE,),
-}
+# By what is quantized, how far outputs may be from the model's.
+TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
+CALIBRATION = 500  # examples
 
 
 def tflite(
@@ -85,7 +73,7 @@ def tflite(
     """
     tolerance = TOLERANCES.get(quantize, 0.0) if tolerance is None else tolerance
     _check_arguments(quantize, sparse, representative_data, batch_size, tolerance)
-    job = Job(
+    job = Job.of(
         source,
         path,
         Options.of("tflite", {"compact": True, **options}),
@@ -95,35 +83,12 @@ def tflite(
         tolerance=tolerance,
         of_spread=quantize in ("dynamic", "int8"),
     )
-    make = functools.partial(convert, quantize=quantize, batch_size=batch_size)
-    if quantize == "int8":
-        calibration = _calibration(job, representative_data, batch_size)
-        make = functools.partial(make, calibration=calibration)
-    dense = make(job.source.dense, sparse=False)
-    stripped = make(job.source.model, sparse=False)
-
-    rejected, more = dict[str, str](), dict[str, str]()
-    found = _smallest(job, sparse, stripped, make, rejected)
-    if found is None and job.compaction.removed and sparse == "auto":
-        # An int8 kernel may refuse the shapes of a smaller network.
-        job.compaction = job.whole
-        found = _smallest(job, sparse, stripped, make, more)
-        rejected |= {f"{name}, not compacted": why for name, why in more.items()}
-    if found is None:
-        raise _none_of(rejected, job.sample)
-    name, content = found
-    return finish(
-        job,
-        lambda to: to.write_bytes(content),
-        functools.partial(_read, model=job.source.model, quantize=quantize),
-        format={"format": "TFLite", "quantize": quantize, "encoding": name},
-        dense=runtime.tflite(dense, job.source.model),
-        sizes={"dense": size_of(dense), "stripped": size_of(stripped)},
-        rejected=rejected,
-    )
+    calibration = _calibration(job, representative_data) if quantize == "int8" else None
+    own = {"quantize": quantize, "sparse": sparse, "batch_size": batch_size}
+    return by_tensorflow.write(job, "tflite", own, calibration)
 
 
-def _calibration(job: Job, data: Any, batch_size: int | None) -> Sample:
+def _calibration(job: Job, data: Any) -> Sample:
     if data is None and job.source.data is not None:
         data = job.source.data.train
     if data is None:
@@ -133,84 +98,7 @@ def _calibration(job: Job, data: Any, batch_size: int | None) -> Sample:
             "(`--recipe` on the command line). Received: none, and the ticket is not "
             "in the process of its search."
         )
-    model = job.source.model
-    content = convert(model, sparse=False, batch_size=batch_size)
-    if "WHILE" in TFLiteFile(content).operators:
-        raise ExportError(
-            "In int8 a model must not need a loop in TFLite, whose converter crashes "
-            "on loops. Received: a recurrent layer that becomes a loop (an LSTM on "
-            'float inputs does not). Use quantize="dynamic".'
-        )
-    return take(data, model, "representative data", CALIBRATION)
-
-
-def _smallest(
-    job: Job,
-    sparse: bool | str,
-    stripped: bytes,
-    make: Callable[..., bytes],
-    rejected: dict[str, str],
-) -> tuple[str, bytes] | None:
-    """The smallest file that passes its trial, after the name of its encoding.
-
-    `rejected` gets the reasons why others are not taken. A sparse file that was asked
-    for must be smaller than one with zeros.
-    """
-    model = job.compaction.model
-    stored = make(model, sparse=False) if job.compaction.removed else stripped
-    written = {
-        DENSE: lambda: stored,
-        SPARSE: lambda: leave_zeros_out(stored),
-        BLOCKS: lambda: make(model, sparse=True),
-    }
-    files, found = dict[str, bytes](), None
-    for name in _WANTED[sparse]:
-        try:
-            files[name] = written[name]()
-        except ExportError as error:
-            rejected[name] = str(error)
-    for name, content in sorted(files.items(), key=lambda item: len(item[1])):
-        reason = f"is not smaller, {len(content):,} bytes"
-        if sparse != "auto" and name != DENSE and len(content) >= len(stored):
-            rejected[name] = f"{reason} against {len(stored):,} with zeros"
-        elif found or (reason := trial(content, job)):
-            rejected[name] = reason
-        else:
-            found = name, content
-    return found
-
-
-def _none_of(rejected: Mapping[str, str], sample: Sample) -> ExportError:
-    reasons = " ".join(f"{name}: {why}." for name, why in rejected.items())
-    return ExportError(
-        "No TFLite file of this ticket can be used as asked. Nothing was written. "
-        f"{reasons} They were run on {sample}: if these are not real examples, pass "
-        'some as `data=`. Else use `sparse="auto"`, another `quantize`, or '
-        "`batch_size=1`."
-    )
-
-
-def _read(path: Path, model: Any, quantize: str | None) -> Exported:
-    content = path.read_bytes()
-    file = TFLiteFile(content)
-    notes = []
-    if quantize and all(tensor.type == "float32" for tensor in file.tensors):
-        notes.append(
-            "The converter left all weights in float32, as it does for small matrices."
-        )
-    if "DENSIFY" in file.operators:
-        notes.append(
-            "DENSIFY unpacks weights when the file is loaded: their zeros take no room "
-            "in the file, but they take memory, and are multiplied like any number."
-        )
-    if file.is_stateful:
-        notes.append(
-            "A recurrent layer keeps its state between calls: call "
-            "`reset_all_variables()` of the interpreter before each sequence."
-        )
-    return Exported(
-        runtime.tflite(content, model), file.tensors, file.macs, file.operators, notes
-    )
+    return take(data, job.source.model, "representative data", CALIBRATION)
 
 
 def _check_arguments(

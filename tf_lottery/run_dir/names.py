@@ -16,6 +16,7 @@ EXPORTS = {
     "saved_model": "ticket_saved_model",
     "keras": "ticket.keras",
     "tflite": "ticket.tflite",
+    "onnx": "ticket.onnx",
 }
 COMPARED = {
     "comparison.csv": "numbers",

@@ -7,12 +7,16 @@ See `tf_lottery.bindings.protocol.Binding`.
 
 from typing import Any
 
-from tf_lottery.bindings.keras3._imports import backend, keras
+from tf_lottery.bindings.keras3._imports import BACKEND, backend, keras
 from tf_lottery.bindings.keras3.callbacks import check_use_no_other, checked_callbacks
 from tf_lottery.bindings.keras3.checks.model import check_model
 from tf_lottery.bindings.keras3.comparable import identity_of
 from tf_lottery.bindings.keras3.data import feeding, forms
-from tf_lottery.bindings.keras3.devices import devices
+from tf_lottery.bindings.keras3.devices import devices, strategy_in_scope
+from tf_lottery.bindings.keras3.exporting.network import Network as network
+from tf_lottery.bindings.keras3.exporting.network import by_name
+from tf_lottery.bindings.keras3.exporting.onnx import onnx_writer
+from tf_lottery.bindings.keras3.exporting.plain import masks_of, plain
 from tf_lottery.bindings.keras3.layers import trainable, weights_of
 from tf_lottery.bindings.keras3.loss_gradient import loss_gradient
 from tf_lottery.bindings.keras3.models import (
@@ -24,6 +28,7 @@ from tf_lottery.bindings.keras3.models import (
     redraw,
 )
 from tf_lottery.bindings.keras3.process import seeded, start, under
+from tf_lottery.bindings.keras3.rebuilding.describe import describe
 from tf_lottery.bindings.keras3.rebuilding.rebuild import basis, lacks
 from tf_lottery.bindings.keras3.rebuilding.ticket_model import apply, model
 from tf_lottery.bindings.keras3.rebuilding.transfer import transfer
@@ -42,6 +47,7 @@ part = forms.part
 split = forms.split
 
 NAME = "keras3"
+WRITES_TENSORFLOW = BACKEND == "tensorflow"
 PACKAGES = ("keras", *backend.PACKAGES)
 
 

@@ -63,6 +63,15 @@ def devices(strategy: Any, model: Any) -> Any:
     return Devices()
 
 
+def strategy_in_scope() -> str:
+    """See `Binding.strategy_in_scope`: there are strategies on TensorFlow only."""
+    if BACKEND != "tensorflow":
+        return ""
+    from tf_lottery.bindings.tf_shared.devices import strategy_in_scope as of_tensorflow
+
+    return of_tensorflow()
+
+
 def scope_of(model: Any) -> AbstractContextManager[Any]:
     """Where the variables of a model are made."""
     strategy = getattr(model, "_distribute_strategy", None)

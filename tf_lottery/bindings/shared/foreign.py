@@ -35,9 +35,10 @@ def foreign_in_words(description: Any, registered: Registered) -> str:
     return ", ".join(sorted({f"{kind!r} of {name!r}" for name, kind in found}))
 
 
-def in_short(error: Exception) -> str:
+def in_short(error: BaseException) -> str:
     """What an error says, without the configuration that Keras adds."""
     said = str(error).split("Error encountered during deserialization:")[-1]
+    said = said.split("Exception encountered:")[-1]
     said = said.split("Full object config")[0].split("using config=")[0]
     text = " ".join(said.split()) or type(error).__name__
     return f"{text[:300].rstrip('.')}."

@@ -11,7 +11,11 @@ from tf_lottery.bindings.tf_keras.checks.model import check_model
 from tf_lottery.bindings.tf_keras.comparable import identity_of
 from tf_lottery.bindings.tf_keras.copying.by_name import by_name
 from tf_lottery.bindings.tf_keras.exporting.network import Network as network
-from tf_lottery.bindings.tf_keras.exporting.network import masks_of, plain
+from tf_lottery.bindings.tf_keras.exporting.network import (
+    masks_of,
+    onnx_writer,
+    plain,
+)
 from tf_lottery.bindings.tf_keras.layers import trainable, weights_of
 from tf_lottery.bindings.tf_keras.loss_gradient import loss_gradient
 from tf_lottery.bindings.tf_keras.models import (
@@ -23,7 +27,7 @@ from tf_lottery.bindings.tf_keras.models import (
 )
 from tf_lottery.bindings.tf_keras.process import seeded, start, under
 from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, lacks
-from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import apply, model
+from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import apply, describe, model
 from tf_lottery.bindings.tf_keras.rebuilding.transfer import transfer
 from tf_lottery.bindings.tf_keras.searched import searched
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compiled_copy, redraw
@@ -41,8 +45,10 @@ from tf_lottery.bindings.tf_shared.data.forms import (
     part,
     split,
 )
+from tf_lottery.bindings.tf_shared.devices import strategy_in_scope
 
 NAME = "tf_keras"
+WRITES_TENSORFLOW = True
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 

@@ -103,6 +103,13 @@ def devices(strategy: Any, model: Any = None) -> Devices:
     return Devices(strategy)
 
 
+def strategy_in_scope() -> str:
+    """See `Binding.strategy_in_scope`."""
+    if not tf.distribute.has_strategy():
+        return ""
+    return type(tf.distribute.get_strategy()).__name__
+
+
 def _on_cpu(strategy: Any) -> bool:
     if _is_default(strategy):
         return not tf.config.list_physical_devices("GPU")

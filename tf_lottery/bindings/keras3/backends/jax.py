@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 PACKAGES = ("jax", "jaxlib")
+ONNX = ("onnx", "jax2onnx")
+IN_WORDS = "JAX, all threads"
 ERRORS: tuple[type[BaseException], ...] = (jax.errors.JaxRuntimeError,)
 
 
@@ -49,6 +51,20 @@ def gradients(loss: Any, variables: Any, scope: Any) -> list[Any]:
             return loss()
 
     return list(jax.grad(of)([variable.value for variable in variables]))
+
+
+def compiled(function: Any, variables: Any, scope: Any) -> Any:
+    """A function of tensors that uses variables of Keras, compiled.
+
+    `scope` makes a context in which variables have other values.
+    """
+
+    @jax.jit
+    def run(values: Any, inputs: Any) -> Any:
+        with scope(state_mapping=list(zip(variables, values, strict=True))):
+            return function(*inputs)
+
+    return lambda *inputs: run([variable.value for variable in variables], inputs)
 
 
 def masked_rows(gradient: Any, mask: Any) -> Any:

@@ -8,6 +8,8 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 PACKAGES = ("tensorflow",)
+ONNX = ("onnx", "tf2onnx")
+IN_WORDS = "TensorFlow, all threads"
 ERRORS: tuple[type[BaseException], ...] = (tf.errors.OpError,)
 _CHANGING_TABLES = (
     tf.lookup.experimental.MutableHashTable,
@@ -67,6 +69,11 @@ def gradients(loss: Any, variables: Any, scope: Any) -> list[Any]:
     zero = tf.UnconnectedGradients.ZERO
     gradients = tape.gradient(found, values, unconnected_gradients=zero)
     return list(map(tf.convert_to_tensor, gradients))
+
+
+def compiled(function: Any, variables: Any, scope: Any) -> Any:
+    """A function of tensors that uses variables of Keras, compiled."""
+    return tf.function(function, autograph=False)
 
 
 def masked_rows(gradient: Any, mask: Any) -> Any:

@@ -9,6 +9,8 @@ import ml_dtypes
 import torch
 
 PACKAGES = ("torch",)
+ONNX = ("onnx", "onnxscript")
+IN_WORDS = "PyTorch, all threads"
 ERRORS: tuple[type[BaseException], ...] = (RuntimeError,)
 
 
@@ -48,6 +50,11 @@ def gradients(loss: Any, variables: Any, scope: Any) -> list[Any]:
     )
     pairs = zip(found, variables, strict=True)
     return [torch.zeros_like(v.value) if g is None else g for g, v in pairs]
+
+
+def compiled(function: Any, variables: Any, scope: Any) -> Any:
+    """A function of tensors without gradients; it is not compiled."""
+    return torch.no_grad()(function)
 
 
 def masked_rows(gradient: Any, mask: Any) -> Any:

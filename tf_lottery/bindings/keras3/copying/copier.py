@@ -33,7 +33,7 @@ class Copier:
     """Copies objects, and remembers which copy belongs to which object.
 
     Args:
-        known: Pairs of an object and what stands for it in the copy.
+        known: Pairs of an object and what stands for it in the copy, which may be None.
     """
 
     def __init__(self, *known: tuple[Any, Any]) -> None:
@@ -52,7 +52,8 @@ class Copier:
         for put, function in self._functions:
             put(rebinding.of(function))
         for value in self._alive:
-            _renew_ids(self.found(value), value)
+            if (copied := self.found(value)) is not None:
+                _renew_ids(copied, value)
         return made
 
     def found(self, value: Any) -> Any:

@@ -9,9 +9,12 @@ from tf_lottery.bindings.keras3._imports import BACKEND
 
 feeding: Any
 forms: Any
+examples: Any
 if BACKEND == "tensorflow":
     from tf_lottery.bindings.tf_shared.data import feeding, forms
+    from tf_lottery.bindings.tf_shared.data.examples import examples
 else:
     from tf_lottery.bindings.keras3.data import feeding, forms
+    from tf_lottery.bindings.keras3.data.examples import examples
 
-__all__ = ["feeding", "forms"]
+__all__ = ["examples", "feeding", "forms"]

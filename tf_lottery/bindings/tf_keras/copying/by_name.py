@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery.bindings.tf_keras._imports import keras
-from tf_lottery.core.packages import is_known
 
 
 @functools.cache
@@ -26,12 +25,6 @@ def not_found() -> Mapping[str, Any]:
         and issubclass(layer, keras.layers.Layer)
         and name not in found.LOCAL.ALL_OBJECTS
     }
-
-
-def own_classes(model: Any) -> dict[str, type]:
-    """The classes of a model's layers that are not of Keras, by name."""
-    kinds = {type(part) for part in model._flatten_layers()}
-    return {kind.__name__: kind for kind in kinds if not is_known(kind.__module__)}
 
 
 def by_name(custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -1,32 +1,15 @@
-"""The calls of a functional model in order, those inside nested models included.
+"""The graphs of tf_keras: see `shared.exporting.graphs.Graphs`."""
 
-`interpret` runs a function on each call: one function follows units through a network,
-another builds the network again.
-"""
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tf_lottery.bindings.shared.exporting.graphs import Call
+from tf_lottery.bindings.tf_keras import layers
 from tf_lottery.bindings.tf_keras._imports import keras, tf
+from tf_lottery.bindings.tf_keras.tfmot.wrap import unwrap
 
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a layer.
-
-    Attributes:
-        layer: The layer.
-        path: Its name, after the names of the nested models around it.
-        outputs: The symbolic tensors that it returned.
-        args, kwargs: Its arguments, with values in the place of tensors.
-    """
-
-    layer: Any
-    path: str
-    outputs: Sequence[Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+LAYERS: Any = keras.layers
+ELEMENTWISE: Sequence[Any] = (keras.activations, tf.nn)
 
 
 def interpret(
@@ -77,6 +60,59 @@ def interpret(
 def is_functional(layer: Any) -> bool:
     """Whether a layer is a model of which Keras knows the calls."""
     return isinstance(layer, keras.Model) and hasattr(layer, "_nodes_by_depth")
+
+
+def own_weights(layer: Any) -> Mapping[str, Any]:
+    """See `Graphs`."""
+    return layers.own_weights(layer)
+
+
+def array(value: Any) -> Any:
+    """See `Graphs`."""
+    return value.numpy()
+
+
+def tensor(array: Any) -> Any:
+    """See `Graphs`."""
+    return tf.constant(array)
+
+
+def is_dense(tensor: Any) -> bool:
+    """See `Graphs`."""
+    return isinstance(tensor.type_spec, tf.TensorSpec)
+
+
+def gathered(tensor: Any, features: Sequence[int]) -> Any:
+    """See `Graphs`."""
+    return tf.gather(tensor, features, axis=-1)
+
+
+def new_inputs(model: Any) -> list[Any]:
+    """See `Graphs`."""
+    sources = [tensor._keras_history.layer for tensor in model.inputs]
+    return [copied(source, source.name, {}).output for source in sources]
+
+
+def copied(layer: Any, name: str, changes: Mapping[str, Any]) -> Any:
+    """See `Graphs`."""
+    if isinstance(layer, keras.Model):
+        made = unwrap(layer)
+        made._name = name
+        return made
+    config = {**layer.get_config(), "name": name, **changes}
+    return type(layer).from_config(config)
+
+
+def built(like: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    """See `Graphs`."""
+    made = keras.Model(
+        tf.nest.pack_sequence_as(like.input, list(inputs)),
+        tf.nest.pack_sequence_as(like.output, list(outputs)),
+        name=like.name,
+    )
+    made.output_names = list(like.output_names)
+    layers.finalize(made)
+    return made
 
 
 def _opens(node: Any) -> bool:

@@ -1,22 +1,26 @@
 """Plain models of tf_keras, as exports see them."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from tf_lottery.bindings.parts import Compaction, Macs, Port
+from tf_lottery.bindings.shared.exporting import keras_files
+from tf_lottery.bindings.shared.exporting.compaction import compact
+from tf_lottery.bindings.shared.exporting.macs import macs
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying.adapted import adapted_inside, adapted_layers
-from tf_lottery.bindings.tf_keras.copying.by_name import not_found, own_classes
+from tf_lottery.bindings.tf_keras.copying.by_name import not_found
 from tf_lottery.bindings.tf_keras.copying.copier import copied_by_config
-from tf_lottery.bindings.tf_keras.exporting.compaction import compact
-from tf_lottery.bindings.tf_keras.exporting.examples import examples
-from tf_lottery.bindings.tf_keras.exporting.graph import is_functional
-from tf_lottery.bindings.tf_keras.exporting.macs import macs
+from tf_lottery.bindings.tf_keras.exporting import graph
 from tf_lottery.bindings.tf_keras.layers import finalize, named_layers, named_weights
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.tfmot.wrap import computes_in_half, unwrap, wrappers
+from tf_lottery.bindings.tf_shared import running
+from tf_lottery.bindings.tf_shared.data.examples import examples
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State
@@ -26,12 +30,14 @@ from tf_lottery.core.words import quiet
 class Network:
     """What exports ask a model, see `protocol.Network`."""
 
+    backend = running.BACKEND
+
     def __init__(self, model: Any) -> None:
         self._model = model
 
     @property
     def is_graph(self) -> bool:
-        return bool(self._model.built) and is_functional(self._model)
+        return bool(self._model.built) and graph.is_functional(self._model)
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -52,6 +58,10 @@ class Network:
         return named_weights(self._model)
 
     @property
+    def trackable(self) -> Any:
+        return self._model
+
+    @property
     def adapted(self) -> list[str]:
         return adapted_layers(self._model)
 
@@ -59,18 +69,36 @@ class Network:
     def in_half(self) -> bool:
         return any(map(computes_in_half, named_layers(self._model).values()))
 
+    @functools.cached_property
+    def _function(self) -> Any:
+        return tf.function(self.call, autograph=False)
+
+    def compute(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        return running.compute(self._function, inputs)
+
+    def repeat(self, inputs: Sequence[NDArray[Any]]) -> Callable[[], Any]:
+        return running.repeat(self._function, inputs)
+
     def call(self, *inputs: Any) -> list[Any]:
         packed = tf.nest.pack_sequence_as(self._model.input, list(inputs))
         return list(tf.nest.flatten(self._model(packed, training=False)))
 
     def examples(self, data: Any, size: int) -> tuple[tuple[Any, ...], Any]:
-        return examples(data, self._model, size)
+        # By the keys that the model was built with, or by its names, as Keras does.
+        by_key = isinstance(self._model.input, dict)
+        keys = sorted(self._model.input) if by_key else self._model.input_names
+        return examples(data, self.inputs, keys, size)
 
     def macs(self) -> Macs:
-        return macs(self._model)
+        return macs(graph, self._model)
 
     def compacted(self, drop_inputs: bool) -> Compaction:
-        return compact(self._model, drop_inputs=drop_inputs)
+        if not graph.is_functional(self._model):
+            raise TypeError(
+                "`model` must be a functional or Sequential tf_keras model that is "
+                f"built. Received: {type(self._model).__name__}."
+            )
+        return compact(graph, unwrap(self._model), drop_inputs)
 
     def save_dense(self, path: Path, signatures: Mapping[str, Any]) -> None:
         with quiet():
@@ -81,15 +109,24 @@ class Network:
                 signatures=signatures,
             )
 
+    def read_dense(self, path: Path) -> dict[str, Any]:
+        variables = tf.saved_model.load(str(path)).variables
+        found = (v for v in variables if v is not None)  # a lookup's vocabulary
+        return {v.name.split(":")[0]: v for v in found}
+
     def save(self, path: Path) -> None:
-        with _explained("write"):
+        with keras_files.explained("write"):
             self._model.save(str(path), save_format="keras")
 
     def load(
         self, path: Path, custom_objects: Mapping[str, Any] | None, safe_mode: bool
     ) -> Any:
-        found = {**not_found(), **own_classes(self._model), **(custom_objects or {})}
-        with _explained("read back"):
+        found = {
+            **not_found(),
+            **keras_files.own_classes(self._model),
+            **(custom_objects or {}),
+        }
+        with keras_files.explained("read back"):
             return keras.models.load_model(
                 str(path),
                 custom_objects=found,
@@ -104,17 +141,8 @@ class Network:
             for name, found in not_found().items()
             if name in used
         ]
-        needed += [
-            f'"{name}": {kind.__module__}.{kind.__qualname__}'
-            for name, kind in own_classes(self._model).items()
-            if keras.saving.get_registered_name(kind) == name  # it is not registered
-        ]
-        if not needed:
-            return []
-        return [
-            "Keras does not find all layers by their names: load this file with "
-            f"`custom_objects={{{', '.join(needed)}}}`."
-        ]
+        own = keras_files.own_classes(self._model)
+        return keras_files.loading([*needed, *keras_files.needed(keras, own)])
 
     def lost(self) -> str:
         # Of layers inside a layer Keras writes the words, but neither weights nor bins.
@@ -142,6 +170,15 @@ def plain(model: Any, weights: State | None = None, *, in_float32: bool = False)
     return copied
 
 
+def onnx_writer() -> Any:
+    """See `Binding.onnx_writer`: tf_keras has none."""
+    raise ExportError(
+        "An ONNX file must be of a Keras 3 model, which Keras itself writes. Received: "
+        'a tf_keras model. Export it with format="tflite" or "saved_model", or search '
+        "a model of Keras 3."
+    )
+
+
 def masks_of(model: Any) -> Masks:
     """See `protocol.Binding`."""
     if wrappers(model):
@@ -165,16 +202,3 @@ def _ports(names: list[str], tensors: list[Any]) -> tuple[Port, ...]:
         )
         for name, tensor in zip(names, tensors, strict=True)
     )
-
-
-@contextlib.contextmanager
-def _explained(what: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # layers raise whatever they like
-        said = " ".join(str(error).split())[:300].rstrip(".")
-        raise ExportError(
-            f"Keras must be able to {what} a .keras file of this model, and cannot: "
-            f"{said}. Pass your own classes and functions as "
-            '`custom_objects={"Name": Name}`, or export it with format="saved_model".'
-        ) from error

@@ -1,0 +1,1 @@
+"""What exports need of Keras 3: plain models, as functions and as files."""

@@ -1,0 +1,1 @@
+"""What exports need of any Keras: which units do nothing, multiplications, data."""

@@ -1,0 +1,1 @@
+"""A process of TensorFlow's own, for models that another backend computes."""

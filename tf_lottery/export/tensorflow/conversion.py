@@ -1,0 +1,133 @@
+"""From a Keras model to a TFLite file, and the trial that a file has to pass.
+
+The converter writes files that do not load (int8 weights behind a DENSIFY, with
+XNNPACK) and files that load and return NaN (float16 in sparse blocks). So each file is
+run before it is trusted.
+
+References: tensorflow issues 56166 and 60762.
+"""
+
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tf_lottery.core.errors import ExportError
+from tf_lottery.core.words import quiet
+from tf_lottery.export.bound import network
+from tf_lottery.export.job import Job
+from tf_lottery.export.sample import Sample
+from tf_lottery.export.tensorflow import runtime
+from tf_lottery.export.tensorflow._imports import tf
+from tf_lottery.export.tensorflow.runtime import SIGNATURE, serving
+
+LIMIT = 2**31  # bytes of a flatbuffer
+
+
+def convert(
+    model: Any,
+    *,
+    sparse: bool,
+    quantize: str | None = None,
+    calibration: Sample | None = None,
+    batch_size: int | None = None,
+) -> bytes:
+    """The TFLite file of a plain Keras model, see `tflite`.
+
+    If it is `sparse`, the converter leaves zeros out, in 1x4 blocks where it can. For
+    "int8", the ranges of activations are measured on the examples of `calibration`.
+
+    Raises:
+        ExportError: The converter fails; the message has its words.
+    """
+    weights = network(model).variables.values()
+    size = sum(int(tf.size(w)) * w.dtype.size for w in weights)
+    if size >= LIMIT:
+        raise ExportError(
+            f"A network for TFLite must have less than {LIMIT:,} bytes of weights. "
+            f"Received: {size:,} bytes. Export a packed SavedModel, which has no such "
+            "limit."
+        )
+    optimize = tf.lite.Optimize
+    with tempfile.TemporaryDirectory() as directory, quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        signatures = {SIGNATURE: serving(model, batch_size)}
+        tf.saved_model.save(network(model).trackable, directory, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            directory, signature_keys=[SIGNATURE]
+        )
+        converter.optimizations = [optimize.EXPERIMENTAL_SPARSITY] if sparse else []
+        if quantize:
+            converter.optimizations.append(optimize.DEFAULT)
+        if quantize == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if quantize == "int8":
+            assert calibration is not None
+            converter.representative_dataset = lambda: _rows(model, calibration)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        try:
+            content: bytes = converter.convert()
+        except Exception as error:  # the converter raises whatever its parts raise
+            raise ExportError(_explained(error, model, batch_size)) from error
+    return content
+
+
+def trial(content: bytes, job: Job) -> str:
+    """Runs a file with and without XNNPACK; returns why it cannot be used, or ""."""
+    for xnnpack in (False, True):
+        where = f"with{'' if xnnpack else 'out'} XNNPACK"
+        try:
+            with quiet():
+                loaded = runtime.tflite(content, job.source.model, xnnpack=xnnpack)
+                outputs = loaded.predict(job.sample.inputs)
+        except (RuntimeError, ValueError) as error:
+            return f"does not run {where}: {_line(error)}"
+        found = job.difference(outputs)
+        if np.isnan(found):
+            return f"returns NaN or infinities {where}"
+        if found > job.tolerance:
+            return f"differs by {found:.2g} {where}, more than {job.tolerance}"
+    return ""
+
+
+def _rows(model: Any, sample: Sample) -> Iterator[dict[str, NDArray[Any]]]:
+    for row in range(len(sample)):
+        yield {
+            port.name: array[row : row + 1]
+            for port, array in zip(network(model).inputs, sample.inputs, strict=True)
+        }
+
+
+def _explained(error: Exception, model: Any, batch_size: int | None) -> str:
+    text, layers = str(error), network(model).adapted
+    if "TensorList" in text and batch_size is None:
+        return (
+            "A recurrent layer cannot be converted to TFLite with an open batch size. "
+            "Pass `batch_size=1`."
+        )
+    missing = sorted({*re.findall(r"'tf\.(\w+)' op is neither", text)})
+    if not missing:
+        return f"TFLite cannot hold this model: {_line(error)}"
+    adapted = (
+        f" These may be of {', '.join(layers)}: search a model without such layers, "
+        "whose inputs are what they compute, or keep them."
+    )
+    # A packed SavedModel holds no lookup table.
+    layout = ', layout="dense"' if layers else ""
+    return (
+        f"TFLite must have every operator of the model. It lacks, for these types, "
+        f"{', '.join(missing)}.{adapted if layers else ''} Export it with "
+        f'format="saved_model"{layout}.'
+    )
+
+
+def _line(error: Exception) -> str:
+    """The first line of a message that says something, shortened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line.lower()] or lines or ["?"]
+    text = telling[0].rpartition("error: ")[2]
+    return text.rstrip(".") if len(text) < 200 else f"{text[:200]}.."
