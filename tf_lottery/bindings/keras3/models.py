@@ -126,6 +126,13 @@ def redraw(model: Any) -> Any:
     all copies would draw the same tensor.
     """
     copied = copy_model(model)
+    for part in copied._flatten_layers():
+        if isinstance(part, keras.Model) and part._trainable_variables:
+            raise ValueError(
+                "To draw other weights, weights must be of layers, whose configuration "
+                f"says how. Received: {part.name!r} ({type(part).__name__}), a model "
+                "with weights of its own. Pass a function that returns the model."
+            )
     done: set[int] = set()
     for _, part in inner_layers(copied):
         mine = [*part._trainable_variables, *part._non_trainable_variables]
