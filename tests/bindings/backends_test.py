@@ -9,20 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TESTS = [
-    "tests/bindings/contract_test.py",
-    "tests/bindings/exporting",
-    "tests/bindings/keras3",
-]
+CONTRACT = "tests/bindings/contract_test.py"
+ALL = [CONTRACT, "tests/bindings/exporting", "tests/bindings/keras3"]
 BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 
 
-def run(backend, *arguments):
+def run(backend, *tests):
     """Runs tests under a backend; what they print if they fail."""
     if importlib.util.find_spec(BACKENDS[backend]) is None:
         pytest.skip(f"{backend} is not installed")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += ["--numprocesses", "0", *arguments, *TESTS]
+    command += ["--numprocesses", "0", "-m", "not gpu and not tpu", *tests]
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -37,10 +34,10 @@ def run(backend, *arguments):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_backend_keeps_the_contract(backend):
-    assert run(backend, "-m", "not slow") == ""
+    assert run(backend, CONTRACT) == ""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_backend_passes_its_long_tests(backend):
-    assert run(backend, "-m", "slow") == ""
+def test_a_backend_passes_all_its_tests(backend):
+    assert run(backend, *ALL) == ""

@@ -31,7 +31,7 @@ for form in forms:
     else:
         loaded = tf.saved_model.load(f"{directory}/{form}")
         serve = loaded.signatures["serving_default"]
-        found = serve(flatten_input=x)["logits"].numpy()
+        found = serve(images=x)["logits"].numpy()
     print(np.abs(found - y).max())
 """
 

@@ -13,7 +13,13 @@ from typing import Any
 from tf_lottery import bindings
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
-from tf_lottery.cli.recipes import dataset_of, load_recipe, model_of, objects_of
+from tf_lottery.cli.recipes import (
+    choose_keras,
+    dataset_of,
+    load_recipe,
+    model_of,
+    objects_of,
+)
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
@@ -36,6 +42,7 @@ _SWEEP = {
 
 def find(arguments: Any) -> None:
     """Finds a ticket with a recipe, and reports it."""
+    choose_keras(arguments)
     with quiet():
         binding = bindings.default()
         if arguments.strategy is None:
@@ -79,6 +86,7 @@ def sweep(arguments: Any) -> None:
             from tf_lottery.cli.sweeping import swept
         except ImportError as error:
             sys.exit(f"tf_lottery sweep: {error}")
+    choose_keras(arguments)
     tuner = swept(load_recipe(arguments.recipe), arguments)
     if tuner.is_worker:
         return  # the chief reports the sweep
@@ -133,6 +141,7 @@ def export(arguments: Any) -> None:
     path = _existing(arguments.path)
     ticket, facts = _ticket(path, arguments.round)
     with quiet():
+        bindings.choose(bindings.name_of(ticket.architecture))
         bindings.of_architecture(ticket.architecture)
     given = {name: getattr(arguments, name) for name in flags.EXPORT}
     if arguments.recipe:
@@ -201,7 +210,7 @@ def _with_recipe(
     """The ticket with the data of a recipe, and its model, made if it is needed."""
     plan = ticket.plan or Plan()
     make = model_of(recipe, plan, policy)
-    binding = bindings.of(make)
+    binding = bindings.of_architecture(ticket.architecture)
     data = Given(binding, recipe.dataset).resolved(plan)
     origin = functools.partial(binding.called, make, plan.seed, None)
     return dataclasses.replace(ticket, data=data, origin=origin)

@@ -25,6 +25,11 @@ _SEARCHING: dict[str, dict[str, Any]] = {
         "action": "store_true",
         "help": "remove the search or sweep that is there, and start again",
     },
+    "--keras": {
+        "choices": ("tf_keras", "keras3"),
+        "help": "which Keras makes the networks of tf_lottery.zoo; default: tf_keras, "
+        "where it is installed, or the one that the recipe imports",
+    },
     "--dtype_policy": {
         "choices": DTYPE_POLICIES,
         "help": "the dtype policy of Keras under which the recipe's model is made; "

@@ -1,5 +1,6 @@
 """Recipes: Python files that say what is searched, and how."""
 
+import ast
 import contextlib
 import importlib.util
 import inspect
@@ -19,6 +20,14 @@ _PARTS = {
     "model": "model (a function)",
     "dataset": "dataset (a function of a seed)",
 }
+
+
+def choose_keras(arguments: Any) -> None:
+    """Chooses the Keras of the flags; else Keras 3 if the recipe imports `keras`."""
+    if arguments.keras:
+        bindings.choose(arguments.keras)
+    elif Path(arguments.recipe).is_file() and _imports_keras(arguments.recipe):
+        bindings.choose("keras3")
 
 
 def load_recipe(path: str) -> ModuleType:
@@ -96,6 +105,21 @@ def dataset_of(
         return Data(*(first_batches(part, batches, size) for part in parts))
 
     return limited
+
+
+def _imports_keras(path: str) -> bool:
+    """Whether a recipe imports `keras`, as its code says; it is not run."""
+    try:
+        tree = ast.parse(Path(path).read_text())
+    except (SyntaxError, ValueError):
+        return False  # running it says what is wrong
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return "keras" in names
 
 
 @contextlib.contextmanager

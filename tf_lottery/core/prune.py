@@ -37,8 +37,8 @@ def prune(
     """Removes `round(rate * kept)` of the surviving weights, lowest scores first.
 
     Scores of removed weights are not looked at. Equal scores go in the order of
-    their position, so the result is the same on every machine. Rates of a
-    mapping that are 0 leave a weight alone.
+    their paths and positions, so the result is the same on every machine, and in
+    every order of the masks. Rates of a mapping that are 0 leave a weight alone.
 
     With a `block_size` all of this is said of the blocks of a matrix, each with
     the mean of its scores: `round(rate * blocks)` of them are removed.
@@ -104,7 +104,7 @@ def groups(rates: Mapping[str, float], scope: str) -> list[tuple[list[str], floa
     if scope == "layerwise":
         return [([path], rate) for path, rate in rates.items()]
     by_rate: dict[float, list[str]] = {}
-    for path, rate in rates.items():
+    for path, rate in sorted(rates.items()):
         by_rate.setdefault(rate, []).append(path)
     if len(by_rate.keys() - {0}) > 1:
         raise ValueError(

@@ -201,6 +201,13 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> N
 
 
 def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    there, here = ({*each.get("versions", {})} for each in (theirs, ours))
+    if there - here and here - there:  # one more package would be a later version's
+        named = [", ".join(sorted(each - {"tf_lottery"})) for each in (there, here)]
+        return (
+            f"trained by {named[0]} there and by {named[1]} here. To continue it, use "
+            "that Keras, and as KERAS_BACKEND its backend"
+        )
     there, here = theirs["plan"], ours["plan"]
     plans = [Plan.from_json(plan) for plan in (there, here)]
     for name in plans[0].differences(plans[1]):

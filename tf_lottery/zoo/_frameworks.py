@@ -14,4 +14,7 @@ else:
 
 import tensorflow as tf
 
-__all__ = ["keras", "tf"]
+# `cast`, `minimum` and `where`, which a step on any backend can take.
+operations = getattr(keras, "ops", tf)
+
+__all__ = ["keras", "operations", "tf"]

@@ -16,7 +16,8 @@ def lenet_300_100(learning_rate: float = 1.2e-3) -> keras.Model:
     """
     model = keras.Sequential(
         [
-            keras.layers.Flatten(input_shape=(28, 28, 1), name="flatten"),
+            keras.Input((28, 28, 1), name="images"),
+            keras.layers.Flatten(name="flatten"),
             dense(300, "dense_300", activation="relu"),
             dense(100, "dense_100", activation="relu"),
             logits(),

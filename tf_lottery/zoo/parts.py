@@ -10,6 +10,11 @@ from tf_lottery.zoo._frameworks import keras
 INITIALIZER = "glorot_normal"
 
 
+def named(name: str) -> str:
+    """The name of a layer, in which Keras 3 allows no slash."""
+    return name if keras.__name__ == "tf_keras" else name.replace("/", "_")
+
+
 def dense(units: int, name: str, **arguments: Any) -> keras.layers.Dense:
     """A dense layer."""
     return keras.layers.Dense(
@@ -28,7 +33,7 @@ def conv(filters: int, name: str, **arguments: Any) -> keras.layers.Conv2D:
         filters,
         padding="same",
         kernel_initializer=INITIALIZER,
-        name=name,
+        name=named(name),
         **{"kernel_size": 3, **arguments},
     )
 

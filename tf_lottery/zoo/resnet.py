@@ -3,7 +3,7 @@
 from typing import Any
 
 from tf_lottery.zoo._frameworks import keras
-from tf_lottery.zoo.parts import compiled, conv, decay, logits
+from tf_lottery.zoo.parts import compiled, conv, decay, logits, named
 
 _FILTERS = (16, 32, 64)
 _BLOCKS = 3  # per stage
@@ -49,17 +49,17 @@ def resnet_18(
 def _block(x: Any, filters: int, stride: int, name: str, regularizer: Any) -> Any:
     """Two convolutions, added to their input or its shortcut."""
     y = _normed(x, filters, f"{name}/conv_1", regularizer, strides=stride)
-    y = keras.layers.ReLU(name=f"{name}/relu_1")(y)
+    y = keras.layers.ReLU(name=named(f"{name}/relu_1"))(y)
     y = _normed(y, filters, f"{name}/conv_2", regularizer)
     if stride > 1:
         options = {"strides": stride, "kernel_size": 1}
         x = _normed(x, filters, f"{name}/shortcut", regularizer, **options)
-    x = keras.layers.Add(name=f"{name}/add")([x, y])
-    return keras.layers.ReLU(name=f"{name}/relu_2")(x)
+    x = keras.layers.Add(name=named(f"{name}/add"))([x, y])
+    return keras.layers.ReLU(name=named(f"{name}/relu_2"))(x)
 
 
 def _normed(x: Any, filters: int, name: str, regularizer: Any, **options: Any) -> Any:
     """A convolution and batch normalization."""
     options |= {"use_bias": False, "kernel_regularizer": regularizer}
     x = conv(filters, name, **options)(x)
-    return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
+    return keras.layers.BatchNormalization(name=named(f"{name}_norm"))(x)

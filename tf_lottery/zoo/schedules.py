@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.zoo._frameworks import keras, tf
+from tf_lottery.zoo._frameworks import keras, operations
 
 
 @keras.utils.register_keras_serializable("tf_lottery")
@@ -57,12 +57,12 @@ class StepDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.factor = float(factor)
 
     def __call__(self, step: Any) -> Any:
-        step = tf.cast(step, tf.float32)
-        rate = tf.constant(self.learning_rate)
+        step = operations.cast(step, "float32")
+        rate = operations.cast(self.learning_rate, "float32")
         if self.warm_up:
-            rate *= tf.minimum(step / self.warm_up, 1.0)
+            rate = rate * operations.minimum(step / self.warm_up, 1.0)
         for drop in self.drops:
-            rate = tf.where(step < drop, rate, rate * self.factor)
+            rate = operations.where(step < drop, rate, rate * self.factor)
         return rate
 
     def scaled(self, by: float) -> "StepDecay":

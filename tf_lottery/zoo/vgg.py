@@ -3,7 +3,7 @@
 from typing import Any
 
 from tf_lottery.zoo._frameworks import keras
-from tf_lottery.zoo.parts import compiled, conv, decay, logits
+from tf_lottery.zoo.parts import compiled, conv, decay, logits, named
 
 # How many filters and convolutions each stage has.
 _STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
@@ -33,11 +33,11 @@ def vgg_19(
             name = f"stage_{stage}/conv_{index}"
             layers += [
                 conv(filters, name, use_bias=False, kernel_regularizer=regularizer),
-                keras.layers.BatchNormalization(name=f"{name}_norm"),
-                keras.layers.ReLU(name=f"{name}_relu"),
+                keras.layers.BatchNormalization(name=named(f"{name}_norm")),
+                keras.layers.ReLU(name=named(f"{name}_relu")),
             ]
         if stage < len(_STAGES):
-            layers.append(keras.layers.MaxPooling2D(name=f"stage_{stage}/pool"))
+            layers.append(keras.layers.MaxPooling2D(name=named(f"stage_{stage}/pool")))
     layers += [
         keras.layers.GlobalAveragePooling2D(name="pool"),
         logits(kernel_regularizer=regularizer),

@@ -6,6 +6,7 @@ zero gradient stays zero. Masks are variables of the optimizer, so that a compil
 takes them as inputs. All backends apply gradients by `optimizer.apply`.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 
 from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
+from tf_lottery.bindings.keras3.process import serialising
 from tf_lottery.bindings.shared.guard import exempt
 from tf_lottery.core.naming import unique
 
@@ -63,7 +65,6 @@ def hold(
     """
     inner = inner_of(optimizer)
     slots = _build(optimizer, inner, weights, trainable)
-    own = len(inner.variables)
     masks = {
         path: inner.add_variable(
             shape=weight.shape,
@@ -76,7 +77,7 @@ def hold(
     }
     pairs = [(weight, masks[path]) for path, weight in masked.items()]
     vars(inner)["apply"] = _masking(inner, pairs)
-    vars(inner)["save_own_variables"] = _saving(inner, own)
+    vars(optimizer)["save_own_variables"] = functools.partial(_save, optimizer)
     vars(optimizer)[_HELD] = Held(masks, slots)
     return masks
 
@@ -89,7 +90,8 @@ def masks_of(model: Any) -> dict[str, Any]:
 
 def slots_of(model: Any) -> Mapping[str, Sequence[Slot]]:
     """The slots of each weight of a compiled model with masks, by its path."""
-    found: Held | None = vars(model.optimizer).get(_HELD) if model.optimizer else None
+    optimizer = getattr(model, "optimizer", None)
+    found: Held | None = vars(optimizer).get(_HELD) if optimizer else None
     return found.slots if found else {}
 
 
@@ -120,7 +122,8 @@ def variables(optimizer: Any) -> dict[str, Any]:
 def copy(optimizer: Any) -> Any:
     """A fresh optimizer of the same configuration, without state."""
     try:
-        return type(optimizer).from_config(optimizer.get_config())
+        with serialising():
+            return type(optimizer).from_config(optimizer.get_config())
     except (NotImplementedError, TypeError, ValueError) as error:
         raise ValueError(
             "The optimizer, and its learning rate schedule, must be able to be copied "
@@ -220,14 +223,10 @@ def _masking(inner: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
     return masked_apply
 
 
-def _saving(inner: Any, own: int) -> Any:
-    """What saves an optimizer so that Keras can load it: its variables before masks."""
-
-    def save_own_variables(store: Any) -> None:
-        for number, variable in enumerate(inner.variables[:own]):
-            store[str(number)] = array_of(variable)
-
-    return save_own_variables
+def _save(optimizer: Any, store: Any) -> None:
+    """Saves an optimizer so that Keras can load it: without masks."""
+    for number, variable in enumerate(variables_in_order(optimizer)):
+        store[str(number)] = array_of(variable)
 
 
 def _build(

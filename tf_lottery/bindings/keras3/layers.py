@@ -67,6 +67,12 @@ def carried(model: Any) -> list[Any]:
     return [state for state in found if state is not None]
 
 
+def rows_needed(model: Any) -> int | None:
+    """How many rows each batch must have, as stateful layers ask; None: any number."""
+    states = carried(model)
+    return int(states[0].shape[0]) if states else None
+
+
 def weights_of(model: Any) -> dict[str, Any]:
     """See `Binding.weights_of`."""
     return {path: array_of(weight) for path, weight in named_weights(model).items()}

@@ -1,6 +1,7 @@
 """From what a user passes as a model to a built one, and how it is driven."""
 
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from tf_lottery.bindings.keras3._imports import keras
 from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.copying.compiled import copy_model
 from tf_lottery.bindings.keras3.devices import scope_of
-from tf_lottery.bindings.keras3.layers import inner_layers
-from tf_lottery.bindings.keras3.process import names_from_zero, seeded
+from tf_lottery.bindings.keras3.layers import inner_layers, rows_needed
+from tf_lottery.bindings.keras3.process import names_from_zero, seeded, serialising
 from tf_lottery.bindings.keras3.states import seed_generators, state_of
 from tf_lottery.bindings.parts import Devices, Feed
+from tf_lottery.bindings.shared.rows import mapped
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 
@@ -23,6 +25,14 @@ _BATCH_METHODS = (
     *("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
     *("on_test_batch_begin", "on_test_batch_end"),
 )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The shape and type of some rows of data."""
+
+    shape: tuple[int | None, ...]
+    dtype: Any
 
 
 def called(model: Any, seed: int, devices: Devices | None) -> Any:
@@ -55,7 +65,15 @@ def build(model: Any, spec: Any) -> None:
     Raises:
         ValueError: Batches that the model, its loss or its metrics do not take.
     """
-    model._symbolic_build(data_batch=spec)
+    model._symbolic_build(data_batch=of_its_rows(model, spec))
+
+
+def of_its_rows(model: Any, spec: Any) -> Any:
+    """A spec of batches, of as many rows as the model needs."""
+    number = rows_needed(model)
+    if number is None:
+        return spec
+    return mapped(lambda part: Rows((number, *part.shape[1:]), part.dtype), spec)
 
 
 def compiled_copy(model: Any) -> Any:
@@ -131,7 +149,8 @@ def redraw(model: Any) -> Any:
 def _drawn(part: Any) -> Any:
     """A layer of the same configuration, built alike."""
     try:
-        config = _without_seeds(part.get_config())
+        with serialising():
+            config = _without_seeds(part.get_config())
         fresh = type(part).from_config(config)
         fresh.build_from_config(part.get_build_config() or {})
     except Exception as error:  # layers raise whatever they like

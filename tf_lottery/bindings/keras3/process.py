@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import random
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +47,22 @@ def seeded(seed: int) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(numpy)
         _STATE.set_global_attribute("global_seed_generator", generator)
+
+
+@contextlib.contextmanager
+def serialising() -> Iterator[None]:
+    """Keras imports no TensorFlow inside, if the process has none.
+
+    It does, where it is installed, to look for TensorFlow's shapes among the values.
+    """
+    found = keras.src.utils.module_utils.tensorflow
+    before = found._available
+    if "tensorflow" not in sys.modules:
+        found._available = False
+    try:
+        yield
+    finally:
+        found._available = before
 
 
 @contextlib.contextmanager

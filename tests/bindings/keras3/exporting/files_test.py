@@ -62,7 +62,8 @@ def test_a_saved_model_gives_the_outputs(ticket, wanted, tmp_path, options):
     assert np.abs(served(tmp_path / "t", X) - wanted).max() <= 1e-6
     assert {tensor.name for tensor in card.tensors} == set(ticket.masks)
     packed = options.get("layout") != "dense"
-    assert (card.sizes["exported"].raw < card.sizes["stripped"].raw) is packed
+    # The graph of a dense file differs in a few bytes each time.
+    assert (card.sizes["exported"].raw < card.sizes["stripped"].raw - 1000) is packed
 
 
 @pytest.mark.slow

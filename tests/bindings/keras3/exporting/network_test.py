@@ -136,9 +136,8 @@ def test_a_subclassed_model_is_exported_by_the_shapes_it_was_built_with():
     assert named(seen.outputs) == [("output", (None, 4), "float32")]
     assert seen.macs().uncounted == ("hidden", "logits")
     compaction = seen.compacted(drop_inputs=True)
-    assert not compaction.removed and list(compaction.left.values()) == [
-        "Mine computes by code of its own"
-    ]
+    assert not compaction.removed
+    assert list(compaction.left.values()) == ["Mine computes by code of its own"]
 
 
 def test_a_subclassed_model_that_was_never_called_is_one_clear_error():

@@ -1,4 +1,4 @@
-"""Plain copies of Keras 3 models: nothing of a search, or of the compilation."""
+"""Plain copies of Keras 3 models: nothing of a search, and not compiled."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,7 @@
 """What must hold of training, validation and test data before anything is trained."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -101,22 +103,32 @@ def _check_targets(model: Any, y: Any, name: str, *, in_memory: bool) -> None:
 
 def _check_built(model: Any, spec: Any, name: str) -> None:
     """Traces the model, its loss and its metrics on a batch, and builds them."""
+    spec = models.of_its_rows(model, spec)
     x, y, sample_weight = unpacked(mapped(_tensor, spec))
-    try:
+    loss, outputs = _loss_of(model, y), None
+    if loss is not None:
+        with _named(spec, name):
+            outputs = _called(model, x, training=False)
+            if not loss.built:
+                loss.build(y, outputs)
+        for labels, output, kind in _targets(loss, y, outputs):
+            _check_kind(labels, output, kind, name)
+    with _named(spec, name):
         models.build(model, spec)
-        if has_own_loss(model):
-            return  # it may take other targets
-        if y is not None and model._compile_loss is not None:
-            spec_of = keras.src.backend.compute_output_spec
-            outputs = spec_of(model, x, training=False)
-            spec_of(model._compile_loss, y, outputs, sample_weight)
+        if loss is not None:
+            _called(loss, y, outputs, sample_weight)
+
+
+@contextlib.contextmanager
+def _named(spec: Any, name: str) -> Iterator[None]:
+    """Says of which data an error of Keras is."""
+    try:
+        yield
     except Exception as error:  # layers raise whatever they like
         raise ValueError(
             f"The batches of `{name}` must fit the model, its loss and its metrics. "
             f"Received: {_shapes(spec)}. Keras says: {telling_line(error)}"
         ) from error
-    for labels, output, loss in _targets(model, x, y):
-        _check_kind(labels, output, loss, name)
 
 
 def _tensor(spec: Any) -> Any:
@@ -124,12 +136,18 @@ def _tensor(spec: Any) -> Any:
     return keras.KerasTensor(tuple(spec.shape), dtype)
 
 
-def _targets(model: Any, x: Any, y: Any) -> list[tuple[Any, Any, str]]:
+def _loss_of(model: Any, y: Any) -> Any:
+    """What the model was compiled with; None if it has another, or no targets."""
+    return None if y is None or has_own_loss(model) else model._compile_loss
+
+
+def _called(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """The shapes and types that a call gives."""
+    return keras.src.backend.compute_output_spec(function, *args, **kwargs)
+
+
+def _targets(compiled: Any, y: Any, outputs: Any) -> list[tuple[Any, Any, str]]:
     """Per output its targets, the output and the name of Keras' loss."""
-    compiled = model._compile_loss
-    if y is None or compiled is None or not compiled.built or has_own_loss(model):
-        return []
-    outputs = keras.src.backend.compute_output_spec(model, x, training=False)
     losses = [kind_of(each.loss) for each in compiled._flat_losses]
     return list(zip(leaves(y), keras.tree.flatten(outputs), losses, strict=False))
 
@@ -171,8 +189,11 @@ def _check_values(model: Any, batch: Any, name: str) -> None:
     if not has_own(model, "train_step"):
         check_finite(x, f"The inputs of `{name}`")
     check_finite(sample_weight, f"The sample weights of `{name}`")
-    specs = mapped(lambda array: keras.KerasTensor(array.shape, str(array.dtype)), x)
-    for labels, output, loss in _targets(model, specs, y):
+    if (compiled := _loss_of(model, y)) is None:
+        return
+    specs = mapped(_tensor, models.of_its_rows(model, x))
+    outputs = _called(model, specs, training=False)
+    for labels, output, loss in _targets(compiled, y, outputs):
         check_finite(labels, f"The targets of `{name}`")
         numbers = isinstance(labels, np.ndarray) and labels.dtype.kind in "biuf"
         classes = loss == "sparse_categorical_crossentropy" and output.shape[-1]

@@ -2,14 +2,16 @@
 
 import functools
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
-from tf_lottery.bindings.keras3.layers import named_weights
+from tf_lottery.bindings.keras3.layers import named_weights, own_weights
 from tf_lottery.bindings.shared.objects import items
+from tf_lottery.core.naming import unique
 
 
 def fixed_values(model: Any) -> dict[str, str]:
@@ -23,7 +25,11 @@ def fixed_values(model: Any) -> dict[str, str]:
         for path, weight in named_weights(model).items()
         if id(weight) not in left_out
     }
+    in_state = {id(weight) for weight in named_weights(model).values()}
     for name, value in own_attributes(model).items():
+        for path, weight in _weights_in(value):
+            if id(weight) not in in_state:
+                arrays[unique(f"{name}/{path}", arrays)] = array_of(weight)
         found = [part for part in items(value) if _is_array(part)]
         for number, part in enumerate(found):
             key = f"{name}[{number}]" if number else name
@@ -38,12 +44,27 @@ def fixed_values(model: Any) -> dict[str, str]:
 
 def own_attributes(model: Any) -> dict[str, Any]:
     """What the user set on a model: what Keras does not set on any."""
-    known = {*vars(_plain_model()), "_tracked"}
+    known = {*vars(_plain_model()), *_modules(_plain_model()), "_tracked"}
+    held = _modules(model)
     return {
         name: value
-        for name, value in sorted(vars(model).items())
+        for name, value in sorted({**held, **vars(model)}.items())
         if name not in known and not name.startswith("_self_")
     }
+
+
+def _modules(model: Any) -> dict[str, Any]:
+    """The layers that PyTorch keeps for the attributes of a module."""
+    return dict(vars(model).get("_modules", {}))
+
+
+def _weights_in(value: Any) -> Iterator[tuple[str, Any]]:
+    """The weights of layers and models that an attribute holds, by path."""
+    for part in items(value):
+        if isinstance(part, keras.Model):
+            yield from named_weights(part).items()
+        elif isinstance(part, keras.layers.Layer):
+            yield from own_weights(part).items()
 
 
 def _is_array(value: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.keras3._imports import keras
-from tf_lottery.bindings.keras3.layers import named_weights
+from tf_lottery.bindings.keras3.layers import named_weights, rows_needed
 from tf_lottery.bindings.keras3.states import kept
 from tf_lottery.bindings.shared.rows import mapped
 from tf_lottery.core.words import telling_line, warn
@@ -45,7 +45,8 @@ def prove(copied: Any, model: Any, seeded: Seeded, inputs: Any) -> None:
         )
     if inputs is None:
         return
-    rows = mapped(lambda part: part[:_ROWS], inputs)
+    number = rows_needed(model) or _ROWS
+    rows = mapped(lambda part: part[:number], inputs)
     compute = functools.partial(_computed, rows=rows, seeded=seeded)
     try:
         wanted, again = compute(model), compute(model)

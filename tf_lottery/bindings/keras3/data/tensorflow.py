@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from tf_lottery.bindings.shared.rows import leaves
 from tf_lottery.bindings.shared.source import (
     Again,
     Facts,
@@ -32,6 +33,11 @@ class TensorFlowBatches(Source):
     """The batches of a dataset as NumPy arrays."""
 
     def __init__(self, dataset: Any, standard: Standard) -> None:
+        if any(spec.shape.rank == 0 for spec in leaves(dataset.element_spec)):
+            raise ValueError(
+                "A dataset must give batches, with one row for each example. Received: "
+                f"elements {dataset.element_spec}. Is the dataset batched?"
+            )
         self._dataset = dataset
         self._standard = standard
         self._seen = importlib.import_module(

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery.bindings.keras3._imports import keras
+from tf_lottery.bindings.keras3.copying.fixed import own_attributes
+from tf_lottery.bindings.keras3.process import serialising
+from tf_lottery.core.packages import is_known
 
 # PyTorch's own classes of Keras' optimizers, which another backend lacks.
 _OF_TORCH = "keras.src.backend.torch.optimizers"
@@ -17,7 +20,7 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
     None if Keras cannot serialise a part of it, such as a loss that is a partial. The
     optimizer is the one that trains the model; default: the model's own, as it is now.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), serialising():
         warnings.simplefilter("ignore")  # of lambdas, which only `model()` would run
         try:
             described: dict[str, Any] = keras.saving.serialize_keras_object(model)
@@ -32,10 +35,25 @@ def describe(model: Any, optimizer: Any = None) -> dict[str, Any] | None:
                 serialize = keras.saving.serialize_keras_object
                 compiled |= {n: serialize(v) for n, v in now.items() if n in compiled}
             described = {**_portable(described), "binding": "keras3"}
+            if names := needed_attributes(model):
+                described["attributes"] = names
             json.dumps(described)
         except (TypeError, ValueError, NotImplementedError):
             return None
     return described
+
+
+def needed_attributes(model: Any) -> list[str]:
+    """What the user set on a model that its steps or its class may use, by name.
+
+    Models of Keras' own classes use methods alone, such as a `compute_loss`.
+    """
+    of_keras = is_known(type(model).__module__)
+    return [
+        name
+        for name in own_attributes(model)
+        if not name.startswith("_") and (not of_keras or hasattr(keras.Model, name))
+    ]
 
 
 def _portable(values: Any) -> Any:

@@ -9,6 +9,7 @@ from tf_lottery.bindings.keras3 import hold
 from tf_lottery.bindings.keras3._imports import keras
 from tf_lottery.bindings.keras3.layers import named_weights
 from tf_lottery.bindings.keras3.models import called, is_built
+from tf_lottery.bindings.keras3.rebuilding.describe import needed_attributes
 from tf_lottery.bindings.shared.foreign import check_modules, foreign_in_words, in_short
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.ticket import FoundTicket, Ticket
@@ -66,6 +67,7 @@ def rebuild(
     # Some layers take keys out of what they are made from.
     config = copy.deepcopy(dict(ticket.architecture))
     config.pop("binding", None)
+    attributes = config.pop("attributes", [])
     try:
         made = keras.saving.deserialize_keras_object(config, given, safe_mode)
     except Exception as error:  # layers raise whatever they like
@@ -78,7 +80,8 @@ def rebuild(
             "of a file that you trust (on the command line, a recipe with them as "
             f"`--recipe`). Or, with the model itself, use {_WITH_MODEL}."
         ) from error
-    if other := _other_weight(ticket, made):
+    lost = sorted({*attributes} - {*needed_attributes(made)})
+    if other := _other_weight(ticket, made) or ", ".join(lost):
         raise TicketError(
             "The model cannot be made from its configuration as it was: it differs in "
             f"{other!r}. With the model itself, use {_WITH_MODEL}."

@@ -33,11 +33,12 @@ def examples(
     for batch in batches:
         x, y = _split(batch, len(inputs))
         arrays = _ordered(convert(x), keys)
-        if not all(map(np.ndim, arrays)):
+        label = () if y is None else convert(y)
+        if not all(map(np.ndim, [*arrays, *leaves(label)])):
             raise ValueError("a dataset that is not batched")
         for column, array in zip(columns, arrays, strict=True):
             column.append(array)
-        labels.append(None if y is None else convert(y))
+        labels.append(label)
         rows += len(arrays[0])
         if rows >= size:
             break
