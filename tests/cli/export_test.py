@@ -105,7 +105,9 @@ def test_the_ending_of_the_output_says_the_format(run_dir, tmp_path):
     assert keras.models.load_model(output, compile=False)
     with pytest.raises(SystemExit, match="must be of that format"):
         run("export", run_dir, f"--output={tmp_path}/a.tflite", "--format=saved_model")
-    with pytest.raises(SystemExit, match=r"as a \.keras or \.tflite file"):
+    with pytest.raises(SystemExit, match=r"as a \.keras, \.tflite or \.onnx file"):
+        run("export", run_dir, f"--output={tmp_path}/a.h5")
+    with pytest.raises(SystemExit, match="must be of a Keras 3 model"):
         run("export", run_dir, f"--output={tmp_path}/a.onnx")
 
 

@@ -43,7 +43,7 @@ def test_a_file_gives_the_outputs_of_the_ticket(ticket, tmp_path):
     assert card.format == {"format": "ONNX"}
     assert sum(card.operators.values()) > 2
     shapes = {frozenset(tensor.shape) for tensor in card.tensors}
-    assert shapes == {frozenset((FEATURES, 32)), frozenset((32, CLASSES))}
+    assert shapes >= {frozenset((FEATURES, 32)), frozenset((32, CLASSES))}
     assert "onnxruntime" in card.latency["on"]
     session = onnxruntime.InferenceSession(str(path))
     (found,) = session.run(None, {session.get_inputs()[0].name: x})

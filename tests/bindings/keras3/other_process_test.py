@@ -14,7 +14,7 @@ from tests.bindings.keras3.models import (
     layers,
     with_state,
 )
-from tests.bindings.keras3.own_layers import Native, Scale
+from tests.bindings.keras3.own_layers import Native, Scale, doubled
 from tf_lottery import ExportError, export, find_ticket
 from tf_lottery.export.card import Card
 from tf_lottery.export.child import parent
@@ -80,8 +80,9 @@ def test_a_model_is_exported_as_a_ticket_is(ticket, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_layer_of_a_module_of_ones_own_is_found(tmp_path):
-    card = export.saved_model(network(Scale()), tmp_path / "model", **QUIET)
+def test_layers_and_functions_of_a_module_of_ones_own_are_found(tmp_path):
+    model = network(Scale(), layers.Dense(8, activation=doubled, name="dense_8"))
+    card = export.saved_model(model, tmp_path / "model", **QUIET)
     assert card.check["relative_difference"] <= 1e-5
 
 

@@ -10,6 +10,12 @@ class Scale(keras.layers.Layer):
         return 2.0 * keras.ops.abs(inputs)
 
 
+@keras.saving.register_keras_serializable("mine")
+def doubled(inputs):
+    """An activation that is registered with Keras."""
+    return 2.0 * inputs
+
+
 class Native(keras.layers.Layer):
     """Fails on TensorFlow, as what calls another backend itself does."""
 

@@ -64,9 +64,10 @@ def write(file: Path, order: Order) -> None:
             f"cannot: {source.model.name!r} has a part without a configuration. "
             f"Export it where Keras runs on TensorFlow: {_ELSEWHERE}."
         )
+    registered = binding.keras.saving.get_custom_objects()
     facts = {
         "architecture": architecture,
-        "own": _own(architecture),
+        "own": _own(architecture, registered | {**(job.options.custom_objects or {})}),
         "format": order.format,
         "arguments": order.own,
         "options": {name: getattr(job.options, name) for name in _OPTIONS},
@@ -140,8 +141,9 @@ def _read(archive: Archive) -> dict[str, Any]:
     return facts
 
 
-def _own(architecture: Any) -> list[OwnPart]:
-    found = [part for part in _named(architecture) if not is_known(part.module)]
+def _own(architecture: Any, objects: Mapping[str, Any]) -> list[OwnPart]:
+    named = _named(architecture, objects)
+    found = [part for part in named if not is_known(part.module)]
     if any(part.module == "__main__" for part in found):
         raise ExportError(
             "TensorFlow writes this file in a process of its own, which must be able "
@@ -152,19 +154,22 @@ def _own(architecture: Any) -> list[OwnPart]:
     return found
 
 
-def _named(part: Any) -> Iterator[OwnPart]:
-    """What has a module in a description by Keras."""
+def _named(part: Any, objects: Mapping[str, Any]) -> Iterator[OwnPart]:
+    """The classes and functions in a description by Keras.
+
+    Keras writes no module for a script's, and one that says nothing for functions.
+    """
     if isinstance(part, Mapping):
-        module, name = part.get("module"), part.get("class_name")
-        if name == "function":
-            name = part.get("config")
-        if isinstance(module, str) and isinstance(name, str):
+        key, name = part.get("registered_name"), part.get("class_name")
+        if isinstance(key, str) and isinstance(name, str):
+            found = objects.get(key)
+            module = getattr(found, "__module__", part.get("module")) or "__main__"
             file = getattr(sys.modules.get(module), "__file__", None)
-            yield OwnPart(module, file, name, part.get("registered_name") or name)
+            yield OwnPart(module, file, getattr(found, "__name__", name), key)
         part = list(part.values())
     if isinstance(part, list | tuple):
         for value in part:
-            yield from _named(value)
+            yield from _named(value, objects)
 
 
 def _arrays(sample: Sample | None) -> dict[str, NDArray[Any]]:
