@@ -181,7 +181,9 @@ def test_half_precision(policy, global_policy):
     assert compaction.model.dtype == model.dtype
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="it computes in single precision")
+@pytest.mark.skipif(
+    BACKEND in ("jax", "torch"), reason="Keras makes single precision of arrays there"
+)
 def test_double_precision_stays_double(global_policy):
     global_policy("float64")
     model = between((6,), layers.BatchNormalization(), layers.Activation("tanh"))
@@ -260,7 +262,8 @@ LOAD = f"""
 import sys, numpy as np, {keras.__name__} as keras
 model = keras.models.load_model(sys.argv[1])
 values = np.load(sys.argv[2])
-assert (np.asarray(model(values["x"])) == values["y"]).all()
+found = model.predict(values["x"], verbose=0)  # by another compiler
+assert abs(found - values["y"]).max() <= 1e-6 * abs(found).max()
 assert not any(name.startswith("tf_lottery") for name in sys.modules)
 """
 
