@@ -49,6 +49,9 @@ def inputs(data, size=16):
 
 
 def outputs(model, data):
+    for layer in model.layers:
+        if getattr(layer, "stateful", False):
+            layer.reset_state()  # no file holds it
     found = keras.tree.flatten(model.predict_on_batch(inputs(data)))
     return [np.asarray(part, "float32") for part in found]
 
