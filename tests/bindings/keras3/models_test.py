@@ -127,6 +127,7 @@ def test_another_teacher_is_another_model():
     ]
 
 
+@slow
 def test_training_a_model_sets_no_attribute_of_the_user():
     model, data = KINDS["distilled"]()
     model.fit(*data, batch_size=48, verbose=0)
