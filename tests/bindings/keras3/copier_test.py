@@ -24,7 +24,7 @@ from tf_lottery.bindings.keras3.layers import named_weights
 
 slow = pytest.mark.slow
 KINDS_COPIED = [
-    "nested and shared",
+    *(pytest.param(name, marks=slow) for name in ("nested and shared", "lists")),
     *(pytest.param(name, marks=slow) for name in ("subclassed", "closures")),
     *(pytest.param(name, marks=slow) for name in ("recurrent", "distilled")),
     *(pytest.param(name, marks=slow) for name in ("convolutional", "own train_step")),
@@ -86,6 +86,7 @@ def test_what_keras_makes_of_a_copy_is_what_it_makes_of_the_model(tmp_path):
     assert len(outputs(part, x)[0]) == 16
 
 
+@slow
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch pickles modules its own way")
 def test_a_copy_can_be_pickled():
     model, (x, _) = built("sequential")
@@ -126,6 +127,7 @@ def test_a_deep_network_is_copied():
     assert len(copied.layers) == 400
 
 
+@slow
 def test_the_optimizer_of_a_copy_is_a_new_one_of_the_same_kind():
     model = compiled(with_state(), keras.optimizers.SGD(0.1, momentum=0.9))
     model.train_on_batch(*arrays(16))
@@ -156,6 +158,7 @@ def test_a_copys_big_arrays_are_its_own():
     assert not model.table.any()
 
 
+@slow
 def test_masks_and_names_of_a_copy_are_those_of_the_model():
     model, _ = built("recurrent")
     copied = copy_model(model)

@@ -76,7 +76,7 @@ class EngineBase:
         model = self.model
         # What a pass changes of the model, and what only it sees.
         changing = [*model.metrics_variables, *model.non_trainable_variables]
-        with kept(changing):
+        with kept([*changing, *self._states]):
             model.reset_metrics()
             # The metrics depend on weights alone.
             for state in self._states:
