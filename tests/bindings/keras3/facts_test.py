@@ -53,7 +53,9 @@ def test_another_keras_cannot_continue_a_search(run_dir):
     inside = [tf_keras.Input((models.FEATURES,)), hidden]
     model = tf_keras.Sequential([*inside, layers.Dense(models.CLASSES, name="logits")])
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    with pytest.raises(PlanMismatchError, match=r"keras.* there and by .*tf_keras here"):
+    with pytest.raises(
+        PlanMismatchError, match=r"keras.* there and by .*tf_keras here"
+    ):
         search(run_dir, model)
 
 
