@@ -92,7 +92,9 @@ def test_a_feed_is_opened_at_any_step(form, step):
     for number in range(0, step + count, feed.steps_per_epoch):
         found = forms.first_columns(passes.open(number), feed.steps_per_epoch)
         whole += found
-    assert same(read(feed, step, count), whole[step : step + count])
+    found = read(feed, step, count)
+    assert len(found) == count
+    assert same(found, whole[step : step + count])
 
 
 @pytest.mark.parametrize("form", SEEDED)

@@ -41,15 +41,14 @@ class Loader(Source):
         return self._pass(0, 0)
 
     def facts(self, plan: Plan, again: Again) -> Facts:
-        length = self.length
-        if length is None and plan.steps_per_epoch is None:
-            length = count(self._pass(0, 0))
+        if self.length is None and plan.steps_per_epoch is None:
+            self.length = count(self._pass(0, 0))
         return Facts(
-            plan.steps_per_epoch or length or 0,
-            length,
+            plan.steps_per_epoch or self.length or 0,
+            self.length,
             note="`dataset` is a DataLoader: what it and its dataset draw follows from "
             "seed and pass. This search can be resumed and repeated.",
-            is_promised=length is not None,
+            is_promised=self.length is not None,
             advice="A DataLoader must have as many batches in each pass.",
         )
 
