@@ -56,8 +56,8 @@ def check_model(model: Any) -> None:
         raise ValueError(
             "A search does not preprocess data. Received: "
             f"{type(model).__name__} with a preprocessor, which its `fit` applies. "
-            "Make it with `preprocessor=None`, and pass data that the preprocessor made, "
-            "such as `dataset.map(preprocessor)`."
+            "Make it with `preprocessor=None`, and pass what the preprocessor makes of "
+            "the data, such as `dataset.map(preprocessor)`."
         )
     _check_described(model.optimizer)
 
