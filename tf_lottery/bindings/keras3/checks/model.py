@@ -46,13 +46,26 @@ def check_model(model: Any) -> None:
             "searched, or `tf_lottery.export.strip(model)`, and compile it."
         )
     for name, instead in {"fit": "train_step", "evaluate": "test_step"}.items():
-        if has_own(model, name):
+        if has_own(model, name) and not _is_of_hub(model, name):
             raise ValueError(
                 f"The model must be trained and evaluated by Keras: a search takes its "
                 f"steps. Received: {type(model).__name__}, which has a `{name}` of its "
                 f"own. Write what it does as `{instead}`."
             )
+    if _is_of_hub(model, "fit") and model.preprocessor is not None:
+        raise ValueError(
+            "A search does not preprocess data. Received: "
+            f"{type(model).__name__} with a preprocessor, which its `fit` applies. "
+            "Make it with `preprocessor=None`, and pass what the preprocessor makes of "
+            "the data, such as `dataset.map(preprocessor)`."
+        )
     _check_described(model.optimizer)
+
+
+def _is_of_hub(model: Any, name: str) -> bool:
+    """Whether a method is KerasHub's, which preprocesses and then calls Keras'."""
+    method = vars(model).get(name, getattr(type(model), name))
+    return str(getattr(method, "__module__", "")).startswith("keras_hub.")
 
 
 def warn_if_trained(model: Any, plan: Plan) -> None:
