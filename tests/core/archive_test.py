@@ -267,3 +267,13 @@ class OneAtATime(dict):
 def test_a_lazy_mapping_is_written_one_array_at_a_time(path):
     archive = save(path, {"state": OneAtATime(a=1.0, b=2.0, c=3.0)}, {})
     assert [archive[f"state/{name}"][0] for name in "abc"] == [1, 2, 3]
+
+
+def test_bug_of_a_header_whose_length_looked_like_a_zip_file(path):
+    """The length of the header comes first, and may begin with "PK"."""
+    found = []
+    for more in range(19_280 - 1000, 19_280, layout.ALIGNMENT):
+        save(path, {}, {"text": "a" * more})
+        found.append(path.read_bytes()[:2])
+        assert Archive(path).header["text"] == "a" * more
+    assert b"PK" in found

@@ -30,7 +30,8 @@ PathLike = str | os.PathLike[str]
 
 FORMAT = 2
 TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
-_ZIP = b"PK"  # how files of format 1 begin
+# How files of format 1 begin. As the length of a header it would be too long.
+_ZIP = b"PK\3\4", b"PK\5\6"
 _ROOM = 240  # bytes in the header for each array, except for its name
 # What JSON, NumPy and our own decoding raise on damaged files.
 _DAMAGE = (
@@ -117,7 +118,7 @@ class Archive(Mapping[str, Array]):
         self.path = Path(path)
         self._keep = keep  # it must live as long as the file: a temporary directory
         with self._reading() as file:
-            if file.peek(2)[:2] == _ZIP:
+            if file.peek(4)[:4] in _ZIP:
                 raise TicketError(
                     f"{self.path} must be a safetensors file. Received: a zip file, "
                     "as earlier versions of tf_lottery wrote. Search again, or read "
