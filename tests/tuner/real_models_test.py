@@ -65,18 +65,6 @@ def test_the_trials_of_hyperband_are_those_of_find_ticket(tmp_path):
         assert ticket.outcome.last_step == epochs * 240 // 30
 
 
-def test_a_model_of_keras_3_is_refused_before_any_trial(tmp_path):
-    keras3 = pytest.importorskip("keras")
-
-    def other(hp):
-        made = keras3.Sequential([keras3.layers.Input((8,)), keras3.layers.Dense(2)])
-        made.compile("adam", "mse")
-        return made
-
-    with pytest.raises((TypeError, ValueError), match="Keras 3"):
-        tuner(tmp_path, hypermodel=other).search((X, Y), **DATA, verbose=0)
-
-
 def test_a_model_that_is_not_compiled_is_refused_before_any_trial(tmp_path):
     def bare(hp):
         return keras.Sequential([layers.Dense(2, input_shape=(8,))])

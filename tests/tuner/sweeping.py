@@ -66,11 +66,8 @@ class SweptTrainer(FakeTrainer):
 
 
 # What a sweep asks of a binding.
-FAKE = SimpleNamespace(
-    called=lambda model, seed, devices: model(),
-    identity_of=lambda model, rates: [model, sorted(rates)],
-)
-BINDINGS = SimpleNamespace(of=lambda model: FAKE)
+FAKE = SimpleNamespace(identity_of=lambda model, rates: [model, sorted(rates)])
+BINDINGS = SimpleNamespace(called=lambda make, seed, strategy: (FAKE, None, make()))
 
 
 @pytest.fixture

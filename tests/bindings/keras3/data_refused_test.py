@@ -98,6 +98,10 @@ def test_one_hot_labels_and_class_numbers(form):
     refused(classifier(categorical), FORMS[form](X, Y), said)
 
 
+def test_targets_of_another_width_than_the_outputs():
+    refused(classifier("mse"), (X, np.float32(Y)), "must fit the model, its loss")
+
+
 @in_forms
 def test_names_of_inputs_that_the_model_does_not_have(form):
     data = FORMS[form]({"left": X, "rigth": X}, Y)

@@ -68,9 +68,12 @@ def build(model: Any, spec: Any) -> None:
     model._symbolic_build(data_batch=of_its_rows(model, spec))
 
 
-def of_its_rows(model: Any, spec: Any) -> Any:
-    """A spec of batches, of as many rows as the model needs."""
-    number = rows_needed(model)
+def of_its_rows(model: Any, spec: Any, otherwise: int | None = None) -> Any:
+    """A spec of batches, of as many rows as the model needs.
+
+    `otherwise` is their number if it needs none; None leaves it open.
+    """
+    number = rows_needed(model) or otherwise
     if number is None:
         return spec
     return mapped(lambda part: Rows((number, *part.shape[1:]), part.dtype), spec)

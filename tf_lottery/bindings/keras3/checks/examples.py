@@ -21,6 +21,8 @@ from tf_lottery.bindings.shared.rows import leaves, mapped, unpacked
 from tf_lottery.core.data import ARGUMENTS
 from tf_lottery.core.words import telling_line
 
+_ROWS = 3
+
 
 def check_examples(model: Any, examples: Examples) -> None:
     """Raises unless all data fit the compiled copy, which is built by it."""
@@ -103,8 +105,9 @@ def _check_targets(model: Any, y: Any, name: str, *, in_memory: bool) -> None:
 
 def _check_built(model: Any, spec: Any, name: str) -> None:
     """Traces the model, its loss and its metrics on a batch, and builds them."""
-    spec = models.of_its_rows(model, spec)
-    x, y, sample_weight = unpacked(mapped(_tensor, spec))
+    # With an open number of rows, Keras lets rows of targets pass for their width.
+    rows = models.of_its_rows(model, spec, otherwise=_ROWS)
+    x, y, sample_weight = unpacked(mapped(_tensor, rows))
     loss, outputs = _loss_of(model, y), None
     if loss is not None:
         with _named(spec, name):
