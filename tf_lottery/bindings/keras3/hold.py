@@ -191,14 +191,10 @@ class LastRate(keras.optimizers.schedules.LearningRateSchedule):
         return cls(schedule, config["steps"])
 
 
-def masked(gradient: Any, mask: Any) -> Any:
-    """What a mask keeps of a gradient; None stays."""
-    if gradient is None:
-        return None
+def masked(value: Any, mask: Any) -> Any:
+    """What a mask keeps of a value."""
     mask = keras.ops.convert_to_tensor(mask)
-    if not keras.ops.is_tensor(gradient):  # rows of an embedding stay sparse
-        return backend.masked_rows(gradient, mask)
-    return keras.ops.where(mask, gradient, keras.ops.zeros_like(gradient))
+    return keras.ops.where(mask, value, keras.ops.zeros_like(value))
 
 
 def _masking(inner: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
@@ -211,10 +207,11 @@ def _masking(inner: Any, pairs: Sequence[tuple[Any, Any]]) -> Any:
             given = inner._trainable_variables
         else:
             given = trainable_variables = list(trainable_variables)
-        kept = [
-            masked(gradient, masks[id(weight)]) if id(weight) in masks else gradient
-            for gradient, weight in zip(grads, given, strict=True)
-        ]
+        kept = list(grads)
+        for number, weight in enumerate(given):
+            if id(weight) in masks and kept[number] is not None:
+                mask = masks[id(weight)].value
+                kept[number] = backend.masked(kept[number], mask)
         with exempt():
             apply(kept, trainable_variables)
             for weight, mask in pairs if mixes else ():

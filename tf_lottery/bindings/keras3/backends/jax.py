@@ -67,9 +67,9 @@ def compiled(function: Any, variables: Any, scope: Any) -> Any:
     return lambda *inputs: run([variable.value for variable in variables], inputs)
 
 
-def masked_rows(gradient: Any, mask: Any) -> Any:
-    """JAX has no gradients of some rows."""
-    raise TypeError(f"A gradient must be an array. Received: {type(gradient)}.")
+def masked(gradient: Any, mask: Any) -> Any:
+    """What a mask keeps of a gradient."""
+    return jnp.where(mask, gradient, jnp.zeros_like(gradient))
 
 
 @contextlib.contextmanager

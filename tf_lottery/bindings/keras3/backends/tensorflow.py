@@ -76,11 +76,12 @@ def compiled(function: Any, variables: Any, scope: Any) -> Any:
     return tf.function(function, autograph=False)
 
 
-def masked_rows(gradient: Any, mask: Any) -> Any:
-    """What a mask keeps of the gradient of an embedding, which has some rows."""
-    rows = tf.gather(mask, gradient.indices)
-    values = tf.where(rows, gradient.values, tf.zeros_like(gradient.values))
-    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+def masked(gradient: Any, mask: Any) -> Any:
+    """What a mask keeps of a gradient; that of an embedding has some rows."""
+    if isinstance(gradient, tf.IndexedSlices):
+        values = masked(gradient.values, tf.gather(mask, gradient.indices))
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return tf.where(mask, gradient, tf.zeros_like(gradient))
 
 
 @contextlib.contextmanager

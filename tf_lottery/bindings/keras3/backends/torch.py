@@ -57,9 +57,9 @@ def compiled(function: Any, variables: Any, scope: Any) -> Any:
     return torch.no_grad()(function)
 
 
-def masked_rows(gradient: Any, mask: Any) -> Any:
-    """Keras makes no gradients of some rows here."""
-    raise TypeError(f"A gradient must be dense. Received: {type(gradient)}.")
+def masked(gradient: Any, mask: Any) -> Any:
+    """What a mask keeps of a gradient; a product is twice as fast as a choice."""
+    return gradient * mask
 
 
 @contextlib.contextmanager
