@@ -33,7 +33,7 @@ def generators(model: Any) -> dict[str, Any]:
 
 
 def seed(model: Any, number: int) -> None:
-    """Begins each generator of a model anew, from a seed of its own."""
+    """Resets each generator of a model, to a seed that is its own."""
     for name, generator in seed_generators(model).items():
         state = state_of(derive(number, name))
         generator.state.assign(state)

@@ -101,6 +101,15 @@ class LiveBase:
         if self.variables.keys() <= state.keys():
             self._settings.assign(state)
 
+    def with_frozen(self, masks: Masks, state: State) -> Masks:
+        """The masks, and masks of ones for weights that were frozen.
+
+        Those have values in the state of a ticket, and may be trained in the model.
+        """
+        frozen = self.shapes.keys() & state.keys() - masks.keys()
+        ones = Masks.full({path: self.shapes[path] for path in frozen})
+        return Masks({**ones, **masks})
+
     def _array(self, variable: Any) -> Any:
         return self.values(variable)[0]
 

@@ -13,7 +13,6 @@ from tf_lottery.bindings.tf_keras.layers import finalize
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.rebuilding.rebuild import basis, check_model
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, copied_metrics, wrap
-from tf_lottery.core.masks import Masks
 from tf_lottery.core.ticket import Ticket, chosen
 
 
@@ -76,7 +75,7 @@ def model(
     restored = apply(ticket, found, weights)
     if weights == "initial":
         live = Live(restored)
-        live.assign(ticket.state, _with_frozen(ticket, live))
+        live.assign(ticket.state, live.with_frozen(ticket.masks, ticket.state))
     return restored
 
 
@@ -87,19 +86,9 @@ def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     seed = ticket.plan.seed if ticket.plan else 0
     wrapped = wrap(model, seed, masked=ticket.masks)
     live = Live(wrapped)
-    live.assign(values, _with_frozen(ticket, live))
+    live.assign(values, live.with_frozen(ticket.masks, ticket.state))
     finalize(wrapped)
     if model.optimizer is not None:
         # Compiled after the weights are set: an average of them starts from these.
         compile_like(wrapped, model)
     return wrapped
-
-
-def _with_frozen(ticket: Ticket, live: Live) -> Masks:
-    """The masks of the ticket, and masks of ones for weights that were frozen.
-
-    Those have values in the ticket, and may be trained in the model.
-    """
-    frozen = live.shapes.keys() & ticket.state.keys() - ticket.masks.keys()
-    ones = Masks.full({path: live.shapes[path] for path in frozen})
-    return Masks({**ones, **ticket.masks})
