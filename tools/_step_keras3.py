@@ -110,8 +110,9 @@ class Masked:
         started = time.perf_counter()
         self._engine.begin_epoch()
         batches = self._batches.open(self._step)
-        for _ in range(STEPS // self._engine.group):
-            self._engine.train(batches, self._engine.group)
+        group = min(self._engine.group, STEPS)
+        for _ in range(STEPS // group):
+            self._engine.train(batches, group)
         self._step += STEPS
         return time.perf_counter() - started
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.keras3 import hold
-from tf_lottery.bindings.keras3._imports import keras
+from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.copying.compiled import copy_model
 from tf_lottery.bindings.keras3.devices import scope_of
@@ -19,8 +19,6 @@ from tf_lottery.bindings.shared.rows import mapped
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 
-# Grouped steps are bit-identical to single ones and save time between them.
-GROUP = 50
 _BATCH_METHODS = (
     *("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
     *("on_test_batch_begin", "on_test_batch_end"),
@@ -104,9 +102,10 @@ def optimizer(model: Any, plan: Plan, last_step: int) -> Any:
 def group_size(model: Any, callbacks: Any) -> int:
     """How many steps one call of the engine may take."""
     given = int(model.steps_per_execution)
+    most: int = max(given, backend.GROUP)
     if model.run_eagerly or callable(callbacks) or any(map(_sees_batches, callbacks)):
         return given
-    return max(given, GROUP)
+    return most
 
 
 def _sees_batches(callback: Any) -> bool:

@@ -12,6 +12,8 @@ PACKAGES = ("jax", "jaxlib")
 ONNX = ("onnx", "jax2onnx")
 IN_WORDS = "JAX, all threads"
 ERRORS: tuple[type[BaseException], ...] = (jax.errors.JaxRuntimeError,)
+# The most steps of a group, which are bit-identical to single ones.
+GROUP = 500
 
 
 def copied(value: Any) -> Any:

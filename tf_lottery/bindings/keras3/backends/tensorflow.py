@@ -11,6 +11,8 @@ PACKAGES = ("tensorflow",)
 ONNX = ("onnx", "tf2onnx")
 IN_WORDS = "TensorFlow, all threads"
 ERRORS: tuple[type[BaseException], ...] = (tf.errors.OpError,)
+# The most steps of a group, which are bit-identical to single ones.
+GROUP = 50
 _CHANGING_TABLES = (
     tf.lookup.experimental.MutableHashTable,
     tf.lookup.experimental.DenseHashTable,

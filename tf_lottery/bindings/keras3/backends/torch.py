@@ -12,6 +12,8 @@ PACKAGES = ("torch",)
 ONNX = ("onnx", "onnxscript")
 IN_WORDS = "PyTorch, all threads"
 ERRORS: tuple[type[BaseException], ...] = (RuntimeError,)
+# The most steps of a group, which are bit-identical to single ones.
+GROUP = 50
 
 
 def copied(value: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from tf_lottery.bindings.keras3.data import arrays
 from tf_lottery.bindings.keras3.data.forms import BATCH_SIZE, is_arrays
+from tf_lottery.bindings.keras3.data.in_memory import InMemory, RowBatches
 from tf_lottery.bindings.parts import Devices, Examples
 from tf_lottery.bindings.shared import rows
 from tf_lottery.bindings.shared.batches import Batches
@@ -165,34 +166,27 @@ def _evaluated(name: str, data: Any, plan: Plan) -> Evaluated:
     if isinstance(data, Source):
         data.check_read_again()
         return Evaluated(data.in_order, data.length, spec_of(data.first))
-    found = arrays.checked(name, data)
-    batch, size = plan.batch_size or BATCH_SIZE, arrays.size(found)
-
-    def read() -> Iterator[Any]:
-        for start in range(0, size, batch):
-            yield arrays.head(found, start, start + batch)
-
-    return Evaluated(read, -(-size // batch), spec_of(arrays.head(found, 0, 1)))
+    source = InMemory(arrays.checked(name, data), plan.batch_size or BATCH_SIZE)
+    order = np.arange(source.size)
+    spec = spec_of(arrays.head(source.rows, 0, 1))
+    return Evaluated(lambda: source.batches([order]), source.length, spec)
 
 
 def _array_feed(found: Any, plan: Plan, weigh: Weigh) -> Feed:
-    size, batch = arrays.size(found), plan.batch_size or BATCH_SIZE
-    length = -(-size // batch)
+    source = InMemory(weigh(found), plan.batch_size or BATCH_SIZE)
 
-    def make(step: int) -> Iterator[Any]:
-        first, offset = divmod(step, length)
-        for number in itertools.count(first):
-            order = row_order(plan.seed, number, size)
-            for start in range(offset * batch, size, batch):
-                yield weigh(arrays.taken(found, order[start : start + batch]))
-            offset = 0
+    def make(step: int) -> RowBatches:
+        first, skipped = divmod(step, source.length)
+        passes = itertools.count(first)
+        orders = (row_order(plan.seed, number, source.size) for number in passes)
+        return source.batches(orders, skipped)
 
-    example = weigh(arrays.head(found, 0, min(batch, size)))
+    spec = spec_of(arrays.head(source.rows, 0, 1))
     return Feed(
-        steps_per_epoch=plan.steps_per_epoch or length,
+        steps_per_epoch=plan.steps_per_epoch or source.length,
         pass_length=None,
-        spec=spec_of(example),
-        example_spec=spec_of(example),
+        spec=spec,
+        example_spec=spec,
         begin=lambda: Batches(make),
     )
 

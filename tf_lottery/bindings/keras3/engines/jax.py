@@ -1,5 +1,6 @@
 """JAX: a step is a function of the state, which takes over its memory."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,23 +8,42 @@ import jax
 
 from tf_lottery.bindings.keras3._imports import keras
 from tf_lottery.bindings.keras3.engines.base import EngineBase, numbers
+from tf_lottery.bindings.keras3.engines.jax_groups import Sources, Step, grouped
 from tf_lottery.bindings.parts import Logs
 
 
 class Engine(EngineBase):
-    """Takes steps by the compiled `train_step`, and gives their state to the model."""
+    """Takes groups of steps in one program, and gives their state to the model.
+
+    Steps of an eager model, and of one on several devices, are taken one by one.
+    """
 
     def __init__(self, model: Any, group: int, given: int) -> None:
         super().__init__(model, group, given)
         compiled = model.jit_compile and not model.run_eagerly
-        step, test = self._counted(model.train_step), model.test_step
-        self._step = step if not compiled else _jit(model, step)
+        train, test = self._counted(model.train_step), model.test_step
 
-        def test_step(weights: Any, others: Any, metrics: Any, batch: Any) -> Any:
-            logs, (_, *changed) = test((weights, others, metrics), batch)
-            return logs, *changed
+        def train_step(fixed: Any, state: Any, batch: Any) -> Any:
+            return train(state, batch)
 
-        self._test_step = test_step if not compiled else jax.jit(test_step)
+        def test_step(weights: Any, state: Any, batch: Any) -> Any:
+            logs, (_, *changed) = test((weights, *state), batch)
+            return logs, tuple(changed)
+
+        self._sources: Any
+        if compiled and keras.distribution.distribution() is None:
+            self._sources = Sources(group)
+            self._train = grouped(train_step, donate=True)
+            self._test = grouped(test_step, donate=False)
+        else:
+            self._sources = _one_by_one
+            if compiled:
+                shardings = None, model._get_state_sharding_spec()
+                train_step = jax.jit(
+                    train_step, donate_argnums=1, out_shardings=shardings
+                )
+                test_step = jax.jit(test_step)
+            self._train, self._test = _single(train_step), _single(test_step)
 
     def train(self, batches: Iterator[Any], size: int) -> Logs:
         model = self.model
@@ -34,45 +54,48 @@ class Engine(EngineBase):
             model.metrics_variables,
         )
         state: Any = tuple(map(_values, variables))
+        last = self.steps + size
         try:
-            for _ in range(size):
-                logs, state = self._step(state, _placed(next(batches)))
-                self.steps += 1
+            for source, number in self._sources(batches, size, size):
+                logs, state = self._train((), state, source, number)
+                self.steps += number
         finally:
             for kind, values in zip(variables, state, strict=True):
                 _set(kind, values)
+        if self.steps < last:
+            raise StopIteration
         return numbers(logs)
 
     def _tested(self, data: Any, size: int, callbacks: Any) -> tuple[Any, int]:
         model = self.model
         weights = _values(model.trainable_variables)
-        others = _values(model.non_trainable_variables)
-        metrics = _values(model.metrics_variables)
-        logs, number = {}, 0
-        for number, batch in enumerate(data, 1):
+        kinds = model.non_trainable_variables, model.metrics_variables
+        state: Any = tuple(map(_values, kinds))
+        logs, done = {}, 0
+        for source, number in self._sources(iter(data), None, size):
             if callbacks:
-                callbacks.on_test_batch_begin(number - 1)
-            logs, others, metrics = self._test_step(
-                weights, others, metrics, _placed(batch)
-            )
+                callbacks.on_test_batch_begin(done)
+            logs, state = self._test(weights, state, source, number)
+            done += number
             if callbacks:
-                callbacks.on_test_batch_end(number - 1, logs)
-        _set(model.metrics_variables, metrics)
-        return logs, number
+                callbacks.on_test_batch_end(done - 1, logs)
+        _set(model.metrics_variables, state[1])
+        return logs, done
 
 
-def _jit(model: Any, step: Any) -> Any:
-    if keras.distribution.distribution() is None:
-        return jax.jit(step, donate_argnums=0)
-    shardings = None, model._get_state_sharding_spec()
-    return jax.jit(step, donate_argnums=0, out_shardings=shardings)
+def _one_by_one(batches: Any, number: int | None, _: int) -> Iterator[tuple[Any, int]]:
+    return ((batch, 1) for batch in itertools.islice(batches, number))
 
 
-def _placed(batch: Any) -> Any:
-    """A batch on the devices of a distribution, if there is one."""
-    if keras.distribution.distribution() is None:
-        return batch
-    return keras.src.backend.jax.trainer._distribute_data(batch)
+def _single(step: Step) -> Any:
+    """Takes one step, on the devices of a distribution if there is one."""
+
+    def taken(fixed: Any, state: Any, batch: Any, _: int) -> Any:
+        if keras.distribution.distribution() is not None:
+            batch = keras.src.backend.jax.trainer._distribute_data(batch)
+        return step(fixed, state, batch)
+
+    return taken
 
 
 def _values(variables: Any) -> list[Any]:

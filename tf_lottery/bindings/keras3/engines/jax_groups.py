@@ -1,0 +1,138 @@
+"""JAX: a group of steps is one program, a loop over batches that lie on the device.
+
+A group of one step is the same program as one of many: the bits are equal.
+"""
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tf_lottery.bindings.keras3.data.in_memory import InMemory, RowBatches
+
+# From what no step changes, the state, and a batch to logs and the next state.
+Step = Callable[[Any, Any, Any], tuple[Any, Any]]
+
+_STACKED_BATCHES, _STACKED_BYTES = 50, 2**26  # that are sent at once, at most
+_ROWS_BYTES = 2**31  # that are kept, where a device does not say how much it holds
+
+
+def grouped(step: Step, donate: bool) -> Callable[[Any, Any, Any, int], Any]:
+    """A compiled function that takes a number of steps on a source of `Sources`.
+
+    It returns the logs of the last. With `donate`, it takes over the state's memory.
+    """
+    traced = jax.jit(step)
+
+    def group(fixed: Any, state: Any, source: Any, number: Any) -> Any:
+        def body(at: Any, carried: Any) -> Any:
+            _, old = carried
+            logs, new = traced(fixed, old, _batch(source, at))
+            return logs, jax.tree.map(lambda a, b: jnp.asarray(a, b.dtype), new, old)
+
+        shapes, _ = jax.eval_shape(traced, fixed, state, _batch(source, 0))
+        logs = jax.tree.map(lambda each: jnp.zeros(each.shape, each.dtype), shapes)
+        return jax.lax.fori_loop(0, number, body, (logs, state))
+
+    return jax.jit(group, donate_argnums=1 if donate else ())
+
+
+class Sources:
+    """Gives the batches of groups to the device: `(source, number of batches)`.
+
+    A source is rows that stay there and the positions of each batch in them, or, where
+    the rows do not fit, batches that lie behind one another. Its shapes do not depend
+    on the number of batches: each group is the same program.
+
+    Args:
+        most: The most batches of a group.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: Any = weakref.WeakKeyDictionary()
+
+    def __call__(
+        self, batches: Iterator[Any], number: int | None, most: int
+    ) -> Iterator[tuple[Any, int]]:
+        """All batches, or so many; at most `most` in a group."""
+        if isinstance(batches, RowBatches):
+            rows = self._rows(batches.source)
+            if rows is not None:
+                return self._positions(rows, batches, number, most)
+        return self._stacked(itertools.islice(batches, number), most)
+
+    def _positions(
+        self, rows: Any, batches: RowBatches, number: int | None, most: int
+    ) -> Iterator[tuple[Any, int]]:
+        done = 0
+        while number is None or done < number:
+            due = most if number is None else min(most, number - done)
+            try:
+                found = batches.positions(due)
+            except StopIteration:
+                return
+            padded = np.zeros((self._most, found.shape[1]), np.int32)
+            padded[: len(found)] = found
+            yield (rows, padded), len(found)
+            done += len(found)
+
+    def _stacked(self, batches: Iterator[Any], most: int) -> Iterator[tuple[Any, int]]:
+        for _, alike in itertools.groupby(batches, _spec):
+            yield from self._stacks(alike, most)
+
+    def _stacks(self, alike: Iterator[Any], most: int) -> Iterator[tuple[Any, int]]:
+        first = next(alike)
+        fitting = max(1, _STACKED_BYTES // max(1, _bytes(first)))
+        room = min(self._most, _STACKED_BATCHES, fitting)
+        alike = itertools.chain([first], alike)
+        while found := list(itertools.islice(alike, min(room, most))):
+            yield (_stack(found, room), None), len(found)
+
+    def _rows(self, source: InMemory) -> Any:
+        """The rows on the device; None if they do not fit."""
+        if source not in self._kept:
+            fits = _bytes(source.rows) <= _room()
+            self._kept[source] = jax.device_put(source.rows) if fits else None
+        return self._kept[source]
+
+
+def _batch(source: Any, at: Any) -> Any:
+    """The batch of a source at a place."""
+    arrays, positions = source
+    if positions is None:
+        return jax.tree.map(lambda array: array[at], arrays)
+    found = positions[at]
+    return jax.tree.map(lambda a: jnp.take(a, found, axis=0, mode="clip"), arrays)
+
+
+def _stack(batches: list[Any], room: int) -> Any:
+    """Batches behind one another, in arrays with room for more."""
+
+    def stack(*parts: Any) -> Any:
+        made = np.empty((room, *parts[0].shape), parts[0].dtype)
+        np.stack(parts, out=made[: len(parts)])
+        return made
+
+    return jax.tree.map(stack, *batches)
+
+
+def _spec(batch: Any) -> Any:
+    leaves, structure = jax.tree.flatten(batch)
+    return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
+
+
+def _bytes(arrays: Any) -> int:
+    return sum(int(leaf.nbytes) for leaf in jax.tree.leaves(arrays))
+
+
+def _room() -> int:
+    """How many bytes of rows the device can keep."""
+    stats = jax.local_devices()[0].memory_stats()
+    if not stats or "bytes_limit" not in stats:
+        return _ROWS_BYTES
+    return int(stats["bytes_limit"] - stats["bytes_in_use"]) // 2
