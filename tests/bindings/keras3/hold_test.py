@@ -70,6 +70,20 @@ def test_pruned_weights_are_zero_after_every_step_and_their_slots_neutral(name):
     assert equal(again.weights, rounds[2].outcome.weights)
 
 
+def of_roots(weights):
+    """A penalty whose gradient is NaN where a weight is zero."""
+    return 1e-3 * keras.ops.sum(keras.ops.sqrt(keras.ops.abs(weights)))
+
+
+def test_a_gradient_of_a_pruned_weight_may_be_nan():
+    model, watch = tiny(), Watch()
+    model.layers[0].kernel_regularizer = of_roots
+    _, rounds = searched(compiled(model), callbacks=[watch])
+    assert watch.leaks == 0
+    weights = rounds[2].outcome.weights.values()
+    assert all(np.isfinite(weight).all() for weight in weights)
+
+
 @pytest.mark.parametrize("name", ["Muon", pytest.param("Adafactor", marks=slow)])
 def test_an_optimizer_that_sees_pruned_weights_warns_once(name):
     with pytest.warns(UserWarning, match=f"{WARNED} to {name}") as seen:

@@ -154,6 +154,22 @@ def test_a_second_compile_keeps_the_masks():
     assert any((mask == 0).any() for mask in held_masks(model, live).values())
 
 
+def of_roots(weights):
+    """A penalty whose gradient is NaN where a weight is zero."""
+    return 1e-3 * tf.reduce_sum(tf.sqrt(tf.abs(weights)))
+
+
+def test_a_gradient_of_a_pruned_weight_may_be_nan():
+    def make():
+        hidden = layers.Dense(9, kernel_regularizer=of_roots)
+        return keras.Sequential([keras.Input((FEATURES,)), hidden, layers.Dense(3)])
+
+    with keras.utils.custom_object_scope({"of_roots": of_roots}):
+        _, live, watch = rewound_twice(new.Adam(0.01), make)
+    assert_held(watch)
+    assert all(np.isfinite(value).all() for value in live.read_weights().values())
+
+
 def test_an_embeddings_sparse_gradient_is_masked():
     def make():
         return keras.Sequential(

@@ -153,12 +153,13 @@ class LastRate(keras.optimizers.schedules.LearningRateSchedule):
 def _mask(gradient: Any, mask: Any) -> Any:
     if gradient is None or mask is None:
         return gradient
+    mask = tf.cast(mask, gradient.dtype)
     if isinstance(gradient, tf.IndexedSlices):  # Embedding: stays sparse
-        rows = tf.cast(tf.gather(mask, gradient.indices), gradient.dtype)
-        return tf.IndexedSlices(
-            gradient.values * rows, gradient.indices, gradient.dense_shape
-        )
-    return gradient * tf.cast(mask, gradient.dtype)
+        rows = tf.gather(mask, gradient.indices)
+        values = tf.math.multiply_no_nan(gradient.values, rows)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    # NaN where the mask is 0 becomes 0, too.
+    return tf.math.multiply_no_nan(gradient, mask)
 
 
 def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
