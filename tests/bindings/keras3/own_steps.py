@@ -22,7 +22,7 @@ class _Step(keras.Sequential):
         for metric in self.metrics:
             if metric.name == "compile_metrics":
                 metric.update_state(y, predicted)
-        return self.get_metrics_result()
+        return {metric.name: metric.result() for metric in self.metrics}
 
 
 if BACKEND == "tensorflow":

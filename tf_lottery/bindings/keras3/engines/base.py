@@ -5,7 +5,7 @@ included. Keras' `fit` could end a group of steps only where `steps_per_executio
 divides.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,8 +129,11 @@ class EngineBase:
 
 
 def numbers(logs: Any) -> Logs:
-    """The values of metrics as numbers of Python."""
-    return {
-        name: float(np.mean(keras.ops.convert_to_numpy(value)))
-        for name, value in logs.items()
-    }
+    """The values of metrics as numbers of Python; those of inner dicts as Keras does."""
+    found: Logs = {}
+    for name, value in logs.items():
+        if isinstance(value, Mapping):
+            found |= numbers(value)
+        else:
+            found[name] = float(np.mean(keras.ops.convert_to_numpy(value)))
+    return found
