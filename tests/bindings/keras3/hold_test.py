@@ -158,6 +158,17 @@ def test_a_second_compile_keeps_the_masks(ticket):
         assert kept_zeros(model)
 
 
+def test_single_batches_revive_no_weight(ticket):
+    model, (x, y) = ticket.model(), arrays(16)
+    before = model.get_weights()[0]
+    first = model.train_on_batch(x, y)[0]
+    for _ in range(5):
+        last = model.train_on_batch(x, y)[0]
+    assert kept_zeros(model)
+    assert last < first
+    assert (model.get_weights()[0] != before).any()
+
+
 def test_a_ticket_that_is_applied_to_a_model_holds_when_it_is_compiled_later(ticket):
     model = ticket.apply(tiny())
     assert kept_zeros(model)

@@ -13,7 +13,7 @@ from tf_lottery.bindings.keras3.copying.copier import Copier
 from tf_lottery.bindings.keras3.devices import scope_of
 from tf_lottery.bindings.keras3.layers import named_weights, weights_to_mask
 from tf_lottery.bindings.keras3.states import seed
-from tf_lottery.bindings.shared.guard import guard
+from tf_lottery.bindings.shared.guard import exempt, guard
 
 
 def copy_model(model: Any, optimizer: Any = None) -> Any:
@@ -57,6 +57,9 @@ def masked_copy(
         _hold(copied, masked)
 
     vars(copied)["compile"] = compile  # a second `compile` must not lose the masks
+    if sync := getattr(copied, "jax_state_sync", None):
+        # It assigns what a step on JAX returned, one variable after another.
+        vars(copied)["jax_state_sync"] = exempt()(sync)
     return copied
 
 
