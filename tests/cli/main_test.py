@@ -249,6 +249,18 @@ def test_an_error_in_the_model_of_a_recipe_says_where(tmp_path):
         run("find", recipe, f"--run_dir={tmp_path}/run")
 
 
+def test_a_recipe_may_import_a_module_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.setitem(sys.modules, "beside_the_recipe", None)
+    del sys.modules["beside_the_recipe"]
+    (tmp_path / "beside_the_recipe.py").write_text("RATE = 0.5\n")
+    recipe = tmp_path / "little.py"
+    recipe.write_text(f"from beside_the_recipe import RATE\n{LITTLE}")
+    from tf_lottery.cli.recipes import load_recipe
+
+    assert load_recipe(str(recipe)).RATE == 0.5
+
+
 @pytest.mark.first_case
 @pytest.mark.parametrize("at", [2, 9])
 def test_a_full_disk_is_one_line_and_the_search_goes_on(tmp_path, monkeypatch, at):

@@ -21,6 +21,12 @@ KeyError: 'the file is gone'
 
 \t [[{{node PyFunc}}]]
 \t [[while/body/_1/while/IteratorGetNext]] [Op:__inference_train_function_5267]"""
+LAYER = """Exception encountered when calling Net.call().
+
+\x1b[1mInput 0 of layer 'dense' is incompatible. Full shape received: (2, 3)\x1b[0m
+
+Arguments received by Net.call():
+  • x=jnp.ndarray(shape=(2, 3), dtype=float32)"""
 EAGER = "{{function_node __wrapped__Next_device_/CPU:0}} No file. [Op:Next] name:"
 
 
@@ -33,6 +39,7 @@ EAGER = "{{function_node __wrapped__Next_device_/CPU:0}} No file. [Op:Next] name
             "logits [3], labels [9]\n\t [[{{node a/b}}]]",
             "ValueError: logits [3]",
         ),
+        (LAYER, "ValueError: Input 0 of layer 'dense' is incompatible"),
         ("", "ValueError"),
         ("one line.", "ValueError: one line"),
         ("x" * 1000, f"ValueError: {'x' * 300}.."),

@@ -41,6 +41,9 @@ def load_recipe(path: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ValueError(f"A recipe must be a Python file. Received: {path!r}.")
+    folder = str(file.parent.resolve())
+    if folder not in sys.path:  # as `python recipe.py` does
+        sys.path.insert(0, folder)
     recipe = importlib.util.module_from_spec(spec)
     sys.modules[name] = recipe
     with _named(f"The recipe {path}"):

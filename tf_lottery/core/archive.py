@@ -120,9 +120,9 @@ class Archive(Mapping[str, Array]):
         with self._reading() as file:
             if file.peek(4)[:4] in _ZIP:
                 raise TicketError(
-                    f"{self.path} must be a safetensors file. Received: a zip file, "
-                    "as earlier versions of tf_lottery wrote. Search again, or read "
-                    "it with the version that wrote it."
+                    f"{self.path} must be a safetensors file, as tf_lottery writes "
+                    "them. Received: a zip file, such as a `.keras` model. The ticket "
+                    "is what `ticket.save(path)` or a run directory has."
                 )
             self.header, self._spans, self.digest = layout.read(file)
             known = self.header["format"] <= FORMAT

@@ -13,9 +13,10 @@ _LONGEST = 300  # characters
 _AROUND = re.compile(
     r"Graph execution error:|Detected at node|File \"|<stack traces|Traceback \("
     r"|\[\[|\d+ root error|\(\d+\) |Original stack trace|During handling of"
-    r"|in user code:"
+    r"|in user code:|Exception encountered when calling |Arguments received by "
 )
 _PLACE = re.compile(r"^\{\{.*?\}\} | \[\[\{\{.*| \[Op:.*")  # of an operation
+_BOLD = re.compile("\x1b\\[\\d*m")  # of Keras, around the error of a layer
 _INNER = ("tf_lottery.", "tf_keras.")
 _STDERR = threading.RLock()
 
@@ -53,7 +54,7 @@ def printable(text: str) -> str:
 
 def telling_line(error: BaseException) -> str:
     """The type of an error, and the line of its message that says what happened."""
-    text = str(error)
+    text = _BOLD.sub("", str(error))
     lines = [line for line in text.splitlines() if line.strip()]
     # Indented lines are code, or belong to a place in a file.
     plain = [line for line in lines if not line[0].isspace()]

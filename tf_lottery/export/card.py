@@ -176,8 +176,10 @@ class Card:
             "executed": "executed by this file",
         }
         rows = [(text, f"{self.macs[key]:,}") for key, text in names.items()]
-        if self.macs["uncounted"]:
-            rows.append(("not counted", ", ".join(self.macs["uncounted"])))
+        if uncounted := ", ".join(self.macs["uncounted"]):
+            if not self.macs["dense"]:
+                rows = [("multiplications", "not known")]
+            rows.append(("not counted", uncounted))
         rows += [
             (f"{kind} removed", ", ".join(f"{n} of {path}" for path, n in by.items()))
             for kind, by in self.removed.items()

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from tests.bindings.keras3.kinds import subclassed
 from tests.bindings.keras3.models import CLASSES, FEATURES, arrays, layers, with_state
-from tf_lottery import ExportError, export, find_ticket
+from tf_lottery import ExportError, Ticket, export, find_ticket
 from tf_lottery.bindings import keras3
 from tf_lottery.export import to_onnx
 
@@ -49,6 +50,18 @@ def test_a_file_gives_the_outputs_of_the_ticket(ticket, tmp_path):
     (found,) = session.run(None, {session.get_inputs()[0].name: x})
     wanted = ticket.model("best").predict(x, verbose=0)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@needs_packages
+@pytest.mark.slow
+def test_a_subclassed_model_of_a_ticket_file_was_never_called(tmp_path):
+    model, data = subclassed()
+    plan = {"rounds": 1, "steps": 4, "batch_size": 16, "verbose": 0}
+    find_ticket(model, data, validation_data=data, **plan).save(tmp_path / "ticket")
+    loaded = Ticket.load(tmp_path / "ticket")
+    card = loaded.export(tmp_path / "ticket.onnx", **QUIET)
+    assert card.check["relative_difference"] <= 1e-5
+    assert "not known" in str(card)
 
 
 @needs_packages

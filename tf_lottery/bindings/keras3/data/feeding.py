@@ -217,6 +217,7 @@ def _weighing(class_weight: Mapping[int, float] | None) -> Weigh:
     def weigh(batch: Any) -> Any:
         x, y, of_examples = rows.unpacked(batch)
         check_labels(y)
+        check_classes(class_weight, y)
         labels = classes(y)
         if labels.ndim > 1 and labels.shape[-1] == 1:
             labels = labels[..., 0]

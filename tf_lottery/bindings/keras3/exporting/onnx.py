@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tf_lottery.bindings.keras3._imports import BACKEND, backend, keras
+from tf_lottery.bindings.keras3.exporting.ports import Ports
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.words import quiet, telling_line
 
@@ -17,7 +18,8 @@ def onnx_writer() -> tuple[tuple[str, ...], Callable[[Any, Path], None]]:
 
 def _write(model: Any, path: Path) -> None:
     # With a signature Keras does not ask whether the model was called before.
-    signature = keras.src.export.export_utils.get_input_signature
+    of_tensor = keras.src.export.export_utils.make_input_spec
+    signature = [keras.tree.map_structure(of_tensor, Ports(model).struct)]
     try:
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing
@@ -25,7 +27,7 @@ def _write(model: Any, path: Path) -> None:
                 str(path),
                 format="onnx",
                 verbose=False,
-                input_signature=signature(model),
+                input_signature=signature,
             )
     except Exception as error:  # converters raise whatever they like
         raise ExportError(

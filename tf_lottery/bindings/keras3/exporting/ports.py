@@ -28,7 +28,7 @@ class Ports:
     @property
     def inputs(self) -> tuple[Port, ...]:
         """See `protocol.Network`."""
-        tensors = keras.tree.flatten(self._struct)
+        tensors = keras.tree.flatten(self.struct)
         return tuple(
             Port(name, tuple(each.shape), str(each.dtype), bool(each.sparse))
             for name, each in zip(self._names, tensors, strict=True)
@@ -40,7 +40,7 @@ class Ports:
         if self._graph is not None:
             tensors, given = self._graph.outputs, self._graph.output_names
         else:
-            found = self._model.compute_output_spec(self._struct)
+            found = self._model.compute_output_spec(self.struct)
             tensors = keras.tree.flatten(found)
             given = ["output"] * len(tensors)
         names: dict[str, None] = {}
@@ -54,15 +54,16 @@ class Ports:
     @property
     def keys(self) -> list[str]:
         """What the inputs are called in a dict, in the order of `inputs`."""
-        by_key = isinstance(self._struct, dict)
-        return sorted(self._struct) if by_key else self._names
+        by_key = isinstance(self.struct, dict)
+        return sorted(self.struct) if by_key else self._names
 
     def packed(self, inputs: Sequence[Any]) -> Any:
         """Flat inputs as the model takes them."""
-        return keras.tree.pack_sequence_as(self._struct, list(inputs))
+        return keras.tree.pack_sequence_as(self.struct, list(inputs))
 
     @property
-    def _struct(self) -> Any:
+    def struct(self) -> Any:
+        """Tensors without values that stand for the inputs, as the model takes them."""
         if self._graph is not None:
             return self._graph._inputs_struct
         if (shapes := self._shapes) is None:
@@ -86,11 +87,11 @@ class Ports:
 
     @property
     def _names(self) -> list[str]:
-        tensors = keras.tree.flatten(self._struct)
+        tensors = keras.tree.flatten(self.struct)
         if self._graph is not None:
             return [each._keras_history.operation.name for each in tensors]
-        if isinstance(self._struct, dict):
-            return sorted(self._struct)
+        if isinstance(self.struct, dict):
+            return sorted(self.struct)
         names: dict[str, None] = {}
         for _ in tensors:
             names[unique("inputs", names)] = None
