@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = "tests/bindings/contract_test.py"
-ALL = [CONTRACT, "tests/bindings/exporting", "tests/bindings/keras3"]
+ALL = [CONTRACT, "tests/bindings/hold_test.py"]
+ALL += ["tests/bindings/exporting", "tests/bindings/keras3"]
 BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 
 

@@ -12,17 +12,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.bindings.subject import PLAN, STEPS, Subject, bits
 from tests.fakes import outcome
 from tf_lottery import bindings
 from tf_lottery.bindings import parts, protocol
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.training.prepared import prepare
-
-PLAN = Plan(epochs=1, seed=3)
-STEPS = 6
 
 
 def fake():
@@ -57,72 +53,11 @@ if os.environ.get("TESTED_BACKEND"):
     MADE = {"keras3": keras3}
 
 
-class Subject:
-    """A model that is prepared by its binding, and trained step by step."""
-
-    def __init__(self, model, dataset, validation):
-        self.model, self.validation = model, validation
-        self.binding = bindings.of(model)
-        self.passed = self.binding.weights_of(model)
-        absent = ("test_data", "class_weight", "validation_split", "strategy")
-        self.prepared = prepare(
-            model,
-            dataset,
-            PLAN,
-            validation_data=validation,
-            callbacks=(),
-            allow_early_stop=False,
-            **dict.fromkeys(absent),
-        )
-        searched, data = self.prepared.searched, self.prepared.data
-        self.searched, self.engine, self.live = searched, searched.engine, searched.live
-        self.data, self.feed = data, data.feed
-        self.full = Masks.full(self.live.shapes)
-        self.masks = Masks({p: self.third_removed(p) for p in self.live.shapes})
-
-    def third_removed(self, path):
-        shape = self.live.shapes[path]
-        return (np.arange(np.prod(shape)) % 3 > 0).reshape(shape)
-
-    def begin(self, masks=None):
-        """Begins a training from the initial state; its batches."""
-        self.assign(self.prepared.initial, masks)
-        self.engine.begin(0)
-        self.engine.begin_epoch()
-        with self.prepared.devices.scope():
-            return self.feed.begin().open(0)
-
-    def assign(self, state, masks=None):
-        with self.prepared.devices.scope():
-            self.live.assign(state, masks or self.full)
-
-    def train(self, batches, size):
-        with self.prepared.devices.scope():
-            return self.engine.train(batches, size)
-
-    def evaluate(self):
-        with self.prepared.devices.scope():
-            return self.engine.evaluate(self.data.evaluated["val"], STEPS, None)
-
-    def trained(self, *sizes, masks=None):
-        """The state after groups of steps of these sizes."""
-        batches = self.begin(masks)
-        for size in sizes:
-            self.train(batches, size)
-        return self.live.read()
-
-
 @pytest.fixture(scope="module", params=MADE)
 def subject(request):
     found = Subject(*MADE[request.param]())
     assert request.param == found.binding.NAME
     return found
-
-
-def bits(arrays):
-    """Arrays by name, as values that are equal if and only if all bits are."""
-    found = {name: np.asarray(arrays[name]) for name in arrays}
-    return {name: (a.dtype, a.shape, a.tobytes()) for name, a in found.items()}
 
 
 def numbers(batch):

@@ -19,3 +19,9 @@ class Data:
     train: Any
     validation: Any = None
     test: Any = None
+
+    @property
+    def evaluated(self) -> dict[str, Any]:
+        """Validation and test data that there are, by the prefix of their metrics."""
+        found = {"val": self.validation, "test": self.test}
+        return {name: part for name, part in found.items() if part is not None}

@@ -1,8 +1,6 @@
-"""A pruned weight is exactly zero after every step, and no parameter.
+"""Masks hold in Keras' own `fit`, however a wrapped model is compiled and trained.
 
-The optimizers are those of the prototype's self-test. Their slots are full when
-the masks come, as after a rewind to a step k > 0: neutral slots would hide that
-momentum revives pruned weights (filter-pruning-geometric-median, issue 47).
+`tests/bindings/hold_test.py` says it of the steps of each optimizer.
 """
 
 import numpy as np
@@ -17,11 +15,9 @@ from tests.models import (
     compiled,
     keras,
     layers,
-    tf,
     tiny,
     with_state,
 )
-from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, mask_variables, wrap
 from tf_lottery.core.masks import Masks
@@ -30,37 +26,12 @@ slow = pytest.mark.slow
 new, legacy = keras.optimizers, keras.optimizers.legacy
 
 OPTIMIZERS = {
-    "SGD": lambda: new.SGD(0.1),
-    "nesterov": lambda: new.SGD(0.1, momentum=0.9, nesterov=True, clipnorm=0.1),
-    "decay": lambda: new.SGD(0.1, momentum=0.9, weight_decay=1e-2),
     "Adam": lambda: new.Adam(0.01),
-    "amsgrad": lambda: new.Adam(0.01, amsgrad=True),
-    "EMA every 4": lambda: new.Adam(0.01, use_ema=True, ema_overwrite_frequency=4),
-    "EMA": lambda: new.Adam(0.01, use_ema=True),
-    "AdamW": lambda: new.AdamW(0.01, weight_decay=0.1, global_clipnorm=0.1),
-    "RMSprop": lambda: new.RMSprop(0.01, momentum=0.9, centered=True),
-    "Adagrad": lambda: new.Adagrad(0.1),
-    "Adadelta": lambda: new.Adadelta(1.0),
-    "Adamax": lambda: new.Adamax(0.01),
-    "Nadam": lambda: new.Nadam(0.01),
     "Ftrl": lambda: new.Ftrl(
         0.1, l1_regularization_strength=1e-5, l2_shrinkage_regularization_strength=0.01
     ),
-    "Lion": lambda: new.Lion(0.001),
-    "Adafactor": lambda: new.Adafactor(0.01),
-    "legacy SGD": lambda: legacy.SGD(
-        0.1, momentum=0.9, nesterov=True, global_clipnorm=0.1
-    ),
     "legacy Adam": lambda: legacy.Adam(0.01, amsgrad=True),
-    "legacy RMSprop": lambda: legacy.RMSprop(0.01, momentum=0.9, centered=True),
-    "legacy Adagrad": lambda: legacy.Adagrad(0.1),
-    "legacy Adadelta": lambda: legacy.Adadelta(1.0),
-    "legacy Adamax": lambda: legacy.Adamax(0.01),
-    "legacy Nadam": lambda: legacy.Nadam(0.01),
-    "legacy Ftrl": lambda: legacy.Ftrl(0.1),
 }
-IN_BRIEF = {"decay", "Adam", "EMA every 4", "AdamW", "Ftrl", "Lion", "legacy SGD"}
-NAMES = [n if n in IN_BRIEF else pytest.param(n, marks=slow) for n in OPTIMIZERS]
 
 
 def drawn(shapes, density, seed=0):
@@ -91,18 +62,6 @@ def assert_held(watch):
     assert watch.calls >= 8
     assert watch.leaks == 0
     assert watch.dead == 0  # and the survivors are alive
-
-
-@pytest.mark.first_case
-@pytest.mark.parametrize("name", NAMES)
-def test_pruned_weights_are_zero_after_every_step_and_their_slots_neutral(name):
-    model, live, watch = rewound_twice(OPTIMIZERS[name]())
-    assert_held(watch)
-    if name == "Adafactor":
-        return  # its `v` is a product of row and column averages
-    for path, mask in held_masks(model, live).items():
-        for slot in hold.slots(model.optimizer, live.weights[path]):
-            assert (slot.variable.numpy()[mask == 0] == slot.neutral).all()
 
 
 def held_masks(model, live):
@@ -192,37 +151,6 @@ def test_an_embeddings_sparse_gradient_is_masked():
     model.fit(words, classes, batch_size=16, verbose=0, callbacks=[watch])
     assert watch.leaks == 0
     assert (live.read_weights()["words/embeddings"] != before).any()
-
-
-@pytest.mark.first_case
-@pytest.mark.parametrize(
-    "optimizer",
-    [
-        lambda: new.SGD(0.3, momentum=0.9, weight_decay=0.01, global_clipnorm=0.05),
-        lambda: new.AdamW(0.01, weight_decay=0.1, clipnorm=0.05),
-        lambda: legacy.SGD(0.3, momentum=0.9, global_clipnorm=0.05),
-    ],
-    ids=["SGD decay global_clipnorm", "AdamW clipnorm", "legacy SGD global_clipnorm"],
-)
-def test_a_pruned_weight_is_no_parameter(optimizer):
-    """Training equals that of the model that lacks the pruned inputs."""
-    live_inputs = np.array([0, 2, 3, 6])
-    large = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(CLASSES)])
-    small = keras.Sequential([keras.Input((4,)), layers.Dense(CLASSES)])
-    masked = compiled(wrap(large), optimizer())
-    compiled(small, optimizer())
-    live = Live(masked)
-    (path,) = live.shapes
-    mask = np.zeros(live.shapes[path], bool)
-    mask[live_inputs] = True
-    small.layers[0].kernel.assign(live.read()[path][live_inputs])
-    live.assign(live.read(), Masks({path: mask}))
-    data = batches().repeat()
-    masked.fit(data, steps_per_epoch=40, verbose=0)
-    narrow = data.map(lambda x, y: (tf.gather(x, live_inputs, axis=1), y))
-    small.fit(narrow, steps_per_epoch=40, verbose=0)
-    kernel = live.read_weights()[path][live_inputs]
-    np.testing.assert_allclose(kernel, small.layers[0].kernel.numpy(), atol=1e-6)
 
 
 @pytest.mark.first_case

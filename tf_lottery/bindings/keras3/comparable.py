@@ -1,6 +1,5 @@
 """Whether a training can be compared safely with trainings of other searches."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -8,11 +7,12 @@ from tf_lottery.bindings.keras3._imports import keras
 from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.checks.model import check_model
 from tf_lottery.bindings.keras3.copying.fixed import fixed_values, own_attributes
-from tf_lottery.bindings.keras3.layers import asked_for, named_weights
+from tf_lottery.bindings.keras3.layers import named_weights
 from tf_lottery.bindings.keras3.models import is_built
 from tf_lottery.bindings.keras3.rebuilding.describe import describe
 from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.shared import comparable as shared
+from tf_lottery.bindings.shared.layers import asked_for
 from tf_lottery.bindings.shared.rebinding import FUNCTIONS
 from tf_lottery.bindings.shared.source import Source
 from tf_lottery.core.packages import is_known
@@ -63,8 +63,5 @@ def _in_model(model: Any) -> Iterator[str]:
 
 def _weights_digest(model: Any) -> str:
     """A hash of the weights and the optimizer's values, drawn, set or loaded."""
-    digest = hashlib.sha256()
-    for variable in [*named_weights(model).values(), *model.optimizer.variables]:
-        value = array_of(variable)
-        digest.update(str((value.dtype, value.shape)).encode() + value.tobytes())
-    return digest.hexdigest()
+    variables = [*named_weights(model).values(), *model.optimizer.variables]
+    return shared.digest(map(array_of, variables))

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.process import serialising
+from tf_lottery.bindings.shared import optimizers
 from tf_lottery.bindings.shared.guard import exempt
+from tf_lottery.bindings.shared.optimizers import LastRateBase, Slot, neutral
 from tf_lottery.core.naming import unique
 
 # Attributes of a masked model, and of its optimizer.
@@ -30,22 +30,15 @@ NOT_INVISIBLE = {
     "Adafactor": "keeps means over rows and columns, zeros included",
 }
 
+inner_of = optimizers.inner_of
+
 
 @dataclass(frozen=True)
 class Held:
     """What is known of a held optimizer: masks, and the slots of weights, by path."""
 
     masks: Mapping[str, Any]
-    slots: "Mapping[str, Sequence[Slot]]"
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A variable that the optimizer keeps for a weight."""
-
-    name: str  # that the optimizer gives it, such as "momentum"
-    variable: Any
-    neutral: Any  # its value before step 1
+    slots: Mapping[str, Sequence[Slot]]
 
 
 def hold(
@@ -95,11 +88,6 @@ def slots_of(model: Any) -> Mapping[str, Sequence[Slot]]:
     return found.slots if found else {}
 
 
-def inner_of(optimizer: Any) -> Any:
-    """The optimizer inside one that scales the loss; else itself."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
-
-
 def variables(optimizer: Any) -> dict[str, Any]:
     """All variables of a held optimizer by name, without masks.
 
@@ -121,15 +109,8 @@ def variables(optimizer: Any) -> dict[str, Any]:
 
 def copy(optimizer: Any) -> Any:
     """A fresh optimizer of the same configuration, without state."""
-    try:
-        with serialising():
-            return type(optimizer).from_config(optimizer.get_config())
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise ValueError(
-            "The optimizer, and its learning rate schedule, must be able to be copied "
-            "by `from_config(get_config())`. "
-            f"Received: {type(optimizer).__name__}: {error}"
-        ) from error
+    with serialising():
+        return optimizers.copy(optimizer)
 
 
 def copy_values(source: Any, copied: Any) -> None:
@@ -167,28 +148,13 @@ def hold_last_rate(optimizer: Any, steps: int) -> None:
 
 
 @keras.saving.register_keras_serializable("tf_lottery")
-class LastRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Follows a schedule up to step `steps - 1`, and keeps its rate from there on.
+class LastRate(LastRateBase, keras.optimizers.schedules.LearningRateSchedule):
+    """Keeps the last rate of a schedule, see `LastRateBase`."""
 
-    Fine-tuning continues with the last learning rate (arXiv 2003.02389), while
-    the optimizer's iterations continue counting.
-    """
-
-    def __init__(self, schedule: Any, steps: int) -> None:
-        self.schedule = schedule
-        self.steps = steps
+    schedules = keras.optimizers.schedules
 
     def __call__(self, step: Any) -> Any:
         return self.schedule(keras.ops.minimum(step, self.steps - 1))
-
-    def get_config(self) -> dict[str, Any]:
-        schedule = keras.optimizers.schedules.serialize(self.schedule)
-        return {"schedule": schedule, "steps": self.steps}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "LastRate":
-        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
-        return cls(schedule, config["steps"])
 
 
 def masked(value: Any, mask: Any) -> Any:
@@ -240,7 +206,7 @@ def _build(
     ) -> Any:
         variable = add(reference_variable, name, *args, **kwargs)
         if (path := paths.get(id(reference_variable))) is not None:
-            slot = Slot(name or "var", variable, _neutral(variable))
+            slot = Slot(name or "var", variable, neutral(array_of(variable)))
             created.setdefault(path, []).append(slot)
         return variable
 
@@ -250,13 +216,3 @@ def _build(
     finally:
         del vars(inner)["add_variable_from_reference"]
     return created
-
-
-def _neutral(slot: Any) -> Any:
-    """A slot's value before its first step; 0 for a copy of the weights.
-
-    Ftrl and Adagrad start from 0.1, and a zero there would be a NaN for Ftrl.
-    """
-    start = array_of(slot)
-    first = start.reshape(-1)[0]
-    return first if np.all(start == first) else first * 0

@@ -6,11 +6,17 @@ architecture in the other.
 """
 
 import fnmatch
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from tf_lottery.bindings.keras3._imports import keras
 from tf_lottery.bindings.keras3.arrays import array_of
+from tf_lottery.bindings.shared.layers import (
+    DEPTHWISE,
+    KERNELS,
+    asked_for,
+    layers_by_path,
+)
 from tf_lottery.bindings.shared.naming import (
     Names,
     layer_names,
@@ -19,17 +25,12 @@ from tf_lottery.bindings.shared.naming import (
 )
 from tf_lottery.core.naming import unique
 
-_KERNELS = ("kernel", "recurrent_kernel", "embeddings", "pointwise_kernel")
-_DEPTHWISE = "depthwise_kernel"
 _DEPTHWISE_LAYERS = keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D
 
 
 def named_layers(model: Any, names: Names = layer_names) -> dict[str, Any]:
     """Layers by path, nested models walked; a shared layer has its first path."""
-    layers: dict[int, tuple[str, Any]] = {}
-    for path, layer in _walk(model, "", names):
-        layers.setdefault(id(layer), (path, layer))
-    return dict(layers.values())
+    return layers_by_path(model, names, keras.Model)
 
 
 def inner_layers(model: Any) -> Iterator[tuple[str, Any]]:
@@ -114,19 +115,11 @@ def weights_to_mask(
             id(weight) in trained
             and len(weight.shape) > 1
             and (
-                path.rpartition("/")[2] in _KERNELS
+                path.rpartition("/")[2] in KERNELS
                 or any(fnmatch.fnmatchcase(path, key) for key in asked)
             )
         )
     }
-
-
-def asked_for(keys: Iterable[str]) -> list[str]:
-    """The keys that name depthwise kernels in full, like "*/depthwise_kernel".
-
-    Such kernels are small, and only pruned if a rate or a mask names them.
-    """
-    return [key for key in keys if key.split("/")[-1] == _DEPTHWISE]
 
 
 def skipped_layers(model: Any) -> list[str]:
@@ -142,7 +135,7 @@ def skipped_layers(model: Any) -> list[str]:
             for name, weight in own_weights(layer).items()
             if id(weight) in trained and len(weight.shape) > 1
         }
-        if matrices - {_DEPTHWISE} and not matrices & {*_KERNELS}:
+        if matrices - {DEPTHWISE} and not matrices & {*KERNELS}:
             skipped.append(f"{path} ({type(layer).__name__})")
     return skipped
 
@@ -159,14 +152,5 @@ def finalize(model: Any) -> None:
 
 def _name(weight: Any, part: Any) -> str:
     if weight.name == "kernel" and isinstance(part, _DEPTHWISE_LAYERS):
-        return _DEPTHWISE  # as tf_keras calls it
+        return DEPTHWISE  # as tf_keras calls it
     return weight_name(weight, part)
-
-
-def _walk(model: Any, prefix: str, names: Names) -> Iterator[tuple[str, Any]]:
-    layers = list({id(layer): layer for layer in model.layers}.values())
-    for name, layer in zip(names(layers), layers, strict=True):
-        if isinstance(layer, keras.Model):
-            yield from _walk(layer, f"{prefix}{name}/", names)
-        else:
-            yield f"{prefix}{name}", layer

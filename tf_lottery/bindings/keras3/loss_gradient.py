@@ -9,9 +9,10 @@ from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.checks.model import check_model
 from tf_lottery.bindings.keras3.copying.compiled import masked_copy
-from tf_lottery.bindings.keras3.layers import asked_for
 from tf_lottery.bindings.keras3.live import Live
+from tf_lottery.bindings.shared.layers import asked_for
 from tf_lottery.bindings.shared.rows import unpacked
+from tf_lottery.bindings.shared.transfer import check_same_layers
 from tf_lottery.core.criteria import Criterion
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.prune import Scores
@@ -32,12 +33,7 @@ def loss_gradient(model: Any, batch: Any) -> Criterion:
 
     def weight_times_gradient(ticket: Ticket, outcome: Outcome) -> Scores:
         copy, live = copied(tuple(asked_for(ticket.masks)))
-        if ticket.masks.keys() - live.weights.keys():
-            raise ValueError(
-                "`gradient` needs the model that is searched, with the same names of "
-                f"layers. Received: {', '.join(live.shapes)} for the ticket's "
-                f"{', '.join(ticket.masks)}."
-            )
+        check_same_layers(ticket, live)
         live.assign(outcome.weights, ticket.masks)
 
         def loss() -> Any:

@@ -15,6 +15,7 @@ from tf_lottery.bindings.keras3.layers import inner_layers, rows_needed
 from tf_lottery.bindings.keras3.process import names_from_zero, seeded, serialising
 from tf_lottery.bindings.keras3.states import seed_generators, state_of
 from tf_lottery.bindings.parts import Devices, Feed
+from tf_lottery.bindings.shared.own_steps import has_own
 from tf_lottery.bindings.shared.rows import mapped
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
@@ -114,11 +115,7 @@ def _sees_batches(callback: Any) -> bool:
         return bool(callback.save_freq != "epoch")
     if isinstance(callback, keras.callbacks.TensorBoard):
         return bool(callback.update_freq != "epoch")
-    return any(
-        name in vars(callback)
-        or getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name)
-        for name in _BATCH_METHODS
-    )
+    return has_own(keras.callbacks.Callback, callback, *_BATCH_METHODS)
 
 
 def redraw(model: Any) -> Any:

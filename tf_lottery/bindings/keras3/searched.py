@@ -5,7 +5,7 @@ in Keras' `fit`.
 """
 
 import functools
-from typing import Any, NoReturn
+from typing import Any
 
 from tf_lottery.bindings.keras3 import comparable, hold, models
 from tf_lottery.bindings.keras3.checks import model as checks
@@ -21,6 +21,7 @@ from tf_lottery.bindings.keras3.live import Live
 from tf_lottery.bindings.keras3.process import seeded
 from tf_lottery.bindings.keras3.rebuilding.describe import describe
 from tf_lottery.bindings.parts import Devices, Examples, Searched
+from tf_lottery.bindings.shared.callbacks import refuse_call
 from tf_lottery.bindings.shared.model_checks import check_prunable
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
@@ -42,7 +43,7 @@ def searched(
     copied = _masked(model, examples, plan, optimizer)
     group, given = models.group_size(model, callbacks), model.steps_per_execution
     for name in ("compile", "fit", "train_on_batch"):
-        vars(copied)[name] = functools.partial(_refuse, name)
+        vars(copied)[name] = functools.partial(refuse_call, name)
     return Searched(
         engine(copied, group, given),
         Live(copied),
@@ -67,12 +68,3 @@ def _masked(model: Any, examples: Examples, plan: Plan, optimizer: Any) -> Any:
     checks.check_constraints({path: weights[path] for path in rates if rates[path]})
     checks.warn_of_not_rewound(copied)
     return copied
-
-
-def _refuse(name: str, *args: Any, **kwargs: Any) -> NoReturn:
-    """Stands for a method that a callback must not call."""
-    raise RuntimeError(
-        "A callback must neither compile nor train the model: the search does both. "
-        f"Received: a call of `model.{name}`. Compile the model before the search; in "
-        "a callback assign to variables, such as `model.optimizer.learning_rate`."
-    )

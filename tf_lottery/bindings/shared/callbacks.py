@@ -5,7 +5,7 @@ import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tf_lottery.bindings.shared.naming import is_a
 from tf_lottery.bindings.shared.objects import is_own_object
@@ -73,6 +73,15 @@ def warn_of_lost_counts(callbacks: Sequence[Any], step: int, path: Path) -> None
             "differ from one without a stop. To train it again from its start, remove "
             f"{path}."
         )
+
+
+def refuse_call(name: str, *args: Any, **kwargs: Any) -> NoReturn:
+    """Stands for a method of the model that a callback must not call."""
+    raise RuntimeError(
+        "A callback must neither compile nor train the model: the search does both. "
+        f"Received: a call of `model.{name}`. Compile the model before the search; in "
+        "a callback assign to variables, such as `model.optimizer.learning_rate`."
+    )
 
 
 def _refuse(callback: Any, name: str, parts: dict[int, str], value: Any) -> None:

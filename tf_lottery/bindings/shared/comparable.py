@@ -3,8 +3,11 @@
 Plain values and Keras' own code can be compared with those of other searches.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from tf_lottery.bindings.shared.rows import leaves
 from tf_lottery.core.packages import is_known
@@ -56,6 +59,24 @@ def reason(
     if not repeatable:
         return "a dataset that shuffles (pass a function of the seed that makes it)"
     return ""
+
+
+def digest(arrays: Iterable[Any]) -> str:
+    """A hash of arrays in their order."""
+    found = hashlib.sha256()
+    for value in arrays:
+        found.update(str((value.dtype, value.shape)).encode() + value.tobytes())
+    return found.hexdigest()
+
+
+def digests(arrays: Mapping[str, Any]) -> dict[str, str]:
+    """A hash of each array, by sorted names."""
+    found = {}
+    for name, array in sorted(arrays.items()):
+        values = np.ascontiguousarray(array)
+        kind = f"{values.dtype}{values.shape}".encode()
+        found[name] = hashlib.sha256(kind + values.tobytes()).hexdigest()[:16]
+    return found
 
 
 def _serialized(values: Any) -> Iterator[Mapping[str, Any]]:

@@ -92,7 +92,7 @@ class LiveBase:
                 self._assign(path, variable, masks[path])
         for name in itertools.filterfalse(is_setting, state):
             variable, array = self.variables[name], state[name]
-            if not _fits(np.shape(array), variable.shape):
+            if not fits(np.shape(array), variable.shape):
                 raise TicketError(
                     f"This ticket was found on another model: {name!r} has shape "
                     f"{np.shape(array)} there and {tuple(variable.shape)} here."
@@ -152,7 +152,7 @@ class _View(Mapping[str, Any]):
         return len(self._variables)
 
 
-def _fits(shape: tuple[int, ...], wanted: Any) -> bool:
+def fits(shape: tuple[int, ...], wanted: Any) -> bool:
     """Whether an array fits a variable, some of whose sizes may be open."""
     sizes = tuple(wanted)
     return len(shape) == len(sizes) and all(

@@ -13,6 +13,12 @@ Again = Callable[[], Any] | None
 # Makes a batch of arrays of what Python code gives.
 Standard = Callable[[Any], Any]
 
+NOT_REPEATED = (
+    "`dataset` shuffles or draws, and continues from training to training: this search "
+    "can be resumed but not repeated. To repeat it, pass a function of the seed, `def "
+    "dataset(seed):`, that makes it with that seed."
+)
+
 # After so many batches or seconds, and ten times as many, a warning says the count.
 _LONG = 100_000
 _SECONDS = 5.0
@@ -87,6 +93,15 @@ def count(batches: Iterable[Any]) -> int:
                 "`steps_per_epoch`."
             )
     return number
+
+
+def check_ends(length: int | None, plan: Plan) -> None:
+    """Raises if neither data of that length nor the plan say when an epoch ends."""
+    if length is None and plan.steps_per_epoch is None:
+        raise ValueError(
+            "An endless dataset needs `steps_per_epoch`, or it never ends an epoch. "
+            "Received: steps_per_epoch=None."
+        )
 
 
 def first_of(batches: Iterable[Any]) -> Any:

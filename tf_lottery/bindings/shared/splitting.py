@@ -1,17 +1,18 @@
-"""The split of rows in memory into training and validation data."""
+"""Parts of rows in memory: a split, and the first of them.
+
+`arrays` is the module that knows rows in memory.
+"""
 
 from dataclasses import replace
 from typing import Any
 
 from tf_lottery.core.checks import check_fraction
 from tf_lottery.core.data import Data
+from tf_lottery.core.plan import BATCH_SIZE
 
 
 def split(data: Data, fraction: float, arrays: Any, in_memory: bool) -> Data:
-    """See `Binding.split`; the fraction is cut off as in Keras `fit`.
-
-    `arrays` is the module that knows rows in memory, which training data are or not.
-    """
+    """See `Binding.split`; the fraction is cut off as in Keras `fit`."""
     check_fraction("validation_split", fraction)
     if data.validation is not None:
         raise ValueError(
@@ -33,3 +34,10 @@ def split(data: Data, fraction: float, arrays: Any, in_memory: bool) -> Data:
         )
     train, validation = arrays.head(rows, 0, at), arrays.head(rows, at, size)
     return replace(data, train=train, validation=validation)
+
+
+def first_rows(data: Any, number: int, batch_size: int | None, arrays: Any) -> Any:
+    """The rows of the first batches."""
+    rows = arrays.packed(data)
+    size = min(number * (batch_size or BATCH_SIZE), arrays.size(rows))
+    return arrays.head(rows, 0, size)

@@ -23,6 +23,16 @@ def check_arguments(ticket: object, weights: object) -> None:
         )
 
 
+def check_same_layers(ticket: Ticket, live: LiveBase) -> None:
+    """Raises if the model of a criterion lacks a weight that the ticket masks."""
+    if ticket.masks.keys() - live.weights.keys():
+        raise ValueError(
+            "`gradient` needs the model that is searched, with the same names of "
+            f"layers. Received: {', '.join(live.shapes)} for the ticket's "
+            f"{', '.join(ticket.masks)}."
+        )
+
+
 def taken_masks(
     ticket: Ticket, live: LiveBase, skip: Sequence[str], *, weights: bool
 ) -> Masks:

@@ -4,12 +4,12 @@ Plain values and Keras' own code can be compared. Of a user's loss only the name
 known, of a callback nothing, and a dataset object that shuffles may have been read.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.shared import comparable as shared
+from tf_lottery.bindings.shared.layers import asked_for
 from tf_lottery.bindings.shared.rebinding import FUNCTIONS
 from tf_lottery.bindings.shared.source import Source
 from tf_lottery.bindings.tf_keras import hold
@@ -17,7 +17,7 @@ from tf_lottery.bindings.tf_keras._imports import keras
 from tf_lottery.bindings.tf_keras.checks.model import check_model
 from tf_lottery.bindings.tf_keras.copying.attributes import NOT_OWN
 from tf_lottery.bindings.tf_keras.copying.fixed import fixed_values
-from tf_lottery.bindings.tf_keras.layers import asked_for, named_weights
+from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.bindings.tf_keras.rebuilding.ticket_model import describe
 from tf_lottery.core.packages import is_known
 
@@ -65,9 +65,6 @@ def _in_model(model: Any) -> Iterator[str]:
 
 def _weights_digest(model: Any) -> str:
     """A hash of the weights and the optimizer's values, drawn, set or loaded."""
-    digest = hashlib.sha256()
     optimizer = hold.variables(model.optimizer, {}).values()
-    for variable in [*named_weights(model).values(), *optimizer]:
-        value = variable.numpy()
-        digest.update(str((value.dtype, value.shape)).encode() + value.tobytes())
-    return digest.hexdigest()
+    variables = [*named_weights(model).values(), *optimizer]
+    return shared.digest(variable.numpy() for variable in variables)

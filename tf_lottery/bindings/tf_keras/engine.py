@@ -13,6 +13,7 @@ import numpy as np
 
 from tf_lottery.bindings.parts import Logs, Names
 from tf_lottery.bindings.shared.metric_names import metric_names
+from tf_lottery.bindings.shared.optimizers import inner_of
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.checks.own_steps import has_own
 from tf_lottery.bindings.tf_keras.layers import without_wrapper
@@ -120,7 +121,7 @@ class Engine:
 
     def finalize(self) -> bool:
         optimizer = self.model.optimizer
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        inner = inner_of(optimizer)
         if not getattr(inner, "use_ema", False):
             return False
         inner.finalize_variable_values(self.model.trainable_variables)

@@ -7,27 +7,19 @@ and gets a zero gradient stays zero, so nothing has to be done after the step.
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from tf_lottery.bindings.shared import optimizers
 from tf_lottery.bindings.shared.guard import exempt
 from tf_lottery.bindings.shared.naming import last_name
+from tf_lottery.bindings.shared.optimizers import LastRateBase, Slot, inner_of, neutral
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.core.naming import unique
 
 _HELD = "_lottery_held"
 
-
-@dataclass(frozen=True)
-class Slot:
-    """A variable that the optimizer keeps for a weight."""
-
-    name: str  # that the optimizer gives it, such as "m"
-    variable: Any
-    neutral: Any  # its value before step 1
+copy = optimizers.copy
 
 
 def hold(optimizer: Any, masks: Mapping[Any, Any], trainable: Iterable[Any]) -> None:
@@ -74,18 +66,6 @@ def variables(optimizer: Any, weights: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def copy(optimizer: Any) -> Any:
-    """A fresh optimizer of the same configuration, without state."""
-    try:
-        return type(optimizer).from_config(optimizer.get_config())
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise ValueError(
-            "The optimizer, and its learning rate schedule, must be able to be copied "
-            "by `from_config(get_config())`. "
-            f"Received: {type(optimizer).__name__}: {error}"
-        ) from error
-
-
 def copy_values(model: Any, copied_model: Any) -> None:
     """Gives a compiled copy the iterations, rates and slots of a model's optimizer.
 
@@ -114,7 +94,7 @@ def copy_values(model: Any, copied_model: Any) -> None:
 
 def hold_last_rate(optimizer: Any, steps: int) -> None:
     """Replaces a learning rate schedule by its `LastRate`."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_of(optimizer)
     legacy = hasattr(inner, "get_slot_names")
     rate = inner._hyper["learning_rate"] if legacy else inner._learning_rate
     if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
@@ -126,28 +106,13 @@ def hold_last_rate(optimizer: Any, steps: int) -> None:
 
 
 @keras.saving.register_keras_serializable("tf_lottery")
-class LastRate(keras.optimizers.schedules.LearningRateSchedule):
-    """Follows a schedule up to step `steps - 1`, and keeps its rate from there on.
+class LastRate(LastRateBase, keras.optimizers.schedules.LearningRateSchedule):
+    """Keeps the last rate of a schedule, see `LastRateBase`."""
 
-    Fine-tuning continues with the last learning rate (arXiv 2003.02389), while
-    the optimizer's iterations continue counting.
-    """
-
-    def __init__(self, schedule: Any, steps: int) -> None:
-        self.schedule = schedule
-        self.steps = steps
+    schedules = keras.optimizers.schedules
 
     def __call__(self, step: Any) -> Any:
         return self.schedule(tf.minimum(tf.cast(step, tf.int64), self.steps - 1))
-
-    def get_config(self) -> dict[str, Any]:
-        schedule = keras.optimizers.schedules.serialize(self.schedule)
-        return {"schedule": schedule, "steps": self.steps}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "LastRate":
-        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
-        return cls(schedule, config["steps"])
 
 
 def _mask(gradient: Any, mask: Any) -> Any:
@@ -164,7 +129,7 @@ def _mask(gradient: Any, mask: Any) -> Any:
 
 def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
     """Creates the slots, and returns them by the weight they belong to."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_of(optimizer)
     if hasattr(inner, "get_slot_names"):
         inner._create_all_weights(trainable)
         return {weight.ref(): _legacy_slots(inner, weight) for weight in trainable}
@@ -176,7 +141,7 @@ def _build(optimizer: Any, trainable: list[Any]) -> dict[Any, list[Slot]]:
         model_variable: Any, variable_name: str, *args: Any, **kwargs: Any
     ) -> Any:
         variable = add(model_variable, variable_name, *args, **kwargs)
-        slot = Slot(variable_name, variable, _neutral(variable))
+        slot = Slot(variable_name, variable, neutral(variable.numpy()))
         created.setdefault(model_variable.ref(), []).append(slot)
         return variable
 
@@ -192,7 +157,7 @@ def _legacy_slots(inner: Any, weight: Any) -> list[Slot]:
         # An optimizer may keep a slot for some weights only.
         with contextlib.suppress(KeyError):
             variable = inner.get_slot(weight, name)
-            found.append(Slot(name, variable, _neutral(variable)))
+            found.append(Slot(name, variable, neutral(variable.numpy())))
     return found
 
 
@@ -222,7 +187,7 @@ def _scalars(optimizer: Any) -> dict[str, Any]:
 
 def _listed_slots(optimizer: Any, weight: Any) -> dict[str, Any]:
     """The slots of a weight, by the list of the optimizer that they are in."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_of(optimizer)
     if hasattr(inner, "get_slot_names"):
         return {slot.name: slot.variable for slot in _legacy_slots(inner, weight)}
     places: Mapping[str, int] = getattr(inner, "_index_dict", {})
@@ -235,13 +200,3 @@ def _listed_slots(optimizer: Any, weight: Any) -> dict[str, Any]:
         if isinstance(listed, list) and len(listed) == len(places)
         if name != "_variables" and isinstance(listed[place], tf.Variable)
     }
-
-
-def _neutral(slot: Any) -> Any:
-    """A slot's value before its first step; 0 for a copy of the weights (EMA).
-
-    Ftrl and Adagrad start from 0.1, and a zero there would be a NaN for Ftrl.
-    """
-    start = slot.numpy()
-    first = start.reshape(-1)[0]
-    return first if np.all(start == first) else first * 0

@@ -7,9 +7,15 @@ several times, in nested models too, counts once, under the first path.
 """
 
 import fnmatch
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
+from tf_lottery.bindings.shared.layers import (
+    DEPTHWISE,
+    KERNELS,
+    asked_for,
+    layers_by_path,
+)
 from tf_lottery.bindings.shared.naming import (
     Names,
     last_name,
@@ -27,16 +33,10 @@ from tf_lottery.core.naming import unique
 
 Wrapper = pruning_wrapper.PruneLowMagnitude
 
-_KERNELS = ("kernel", "recurrent_kernel", "embeddings", "pointwise_kernel")
-_DEPTHWISE = "depthwise_kernel"
-
 
 def named_layers(model: Any, names: Names = layer_names) -> dict[str, Any]:
     """Layers by path, without their pruning wrappers, nested models walked."""
-    layers: dict[int, tuple[str, Any]] = {}
-    for path, layer in _walk(model, "", names):
-        layers.setdefault(id(layer), (path, layer))
-    return dict(layers.values())
+    return layers_by_path(model, names, keras.Model, without_wrapper)
 
 
 def inner_layers(model: Any) -> Iterator[tuple[str, Any]]:
@@ -126,7 +126,7 @@ def prunable_weights(layer: Any, asked: Collection[int] = ()) -> list[Any]:
     weights = known_weights(layer)
     if weights is None:
         matrices = (w for w in layer.trainable_weights if len(w.shape) > 1)
-        weights = [weight for weight in matrices if last_name(weight) in _KERNELS]
+        weights = [weight for weight in matrices if last_name(weight) in KERNELS]
     weights = [*weights, *(w for w in layer.weights if id(w) in asked)]
     trainable = {id(weight) for weight in layer.trainable_weights}
     return [weight for weight in weights if id(weight) in trainable]
@@ -142,7 +142,7 @@ def weights_to_mask(
     asked = {
         id(weight)
         for path, weight in named_weights(model).items()
-        if last_name(weight) == _DEPTHWISE
+        if last_name(weight) == DEPTHWISE
         and any(fnmatch.fnmatchcase(path, key) for key in asked_for(keys))
     }
     # A layer in a frozen model is trainable only by its own flag.
@@ -165,14 +165,6 @@ def known_weights(layer: Any) -> list[Any] | None:
     return list(layer.get_prunable_weights())
 
 
-def asked_for(keys: Iterable[str]) -> list[str]:
-    """The keys that name depthwise kernels in full, like "*/depthwise_kernel".
-
-    Such kernels are small, and only pruned if a rate or a mask names them.
-    """
-    return [key for key in keys if key.split("/")[-1] == _DEPTHWISE]
-
-
 def skipped_layers(model: Any) -> list[str]:
     """Layers with a trainable matrix and no weight to prune, "path (class)".
 
@@ -183,7 +175,7 @@ def skipped_layers(model: Any) -> list[str]:
         for path, layer in named_layers(model).items()
         if not prunable_weights(layer)
         and any(
-            len(weight.shape) > 1 and last_name(weight) != _DEPTHWISE
+            len(weight.shape) > 1 and last_name(weight) != DEPTHWISE
             for weight in layer.trainable_weights
         )
     ]
@@ -226,13 +218,3 @@ def finalize(model: Any) -> None:
     for _, part in inner_layers(model):
         if hasattr(part, "finalize_state"):
             part.finalize_state()
-
-
-def _walk(model: Any, prefix: str, names: Names) -> Iterator[tuple[str, Any]]:
-    # A layer may be in the model, and in a list that is an attribute of it.
-    layers = list({id(la): la for la in map(without_wrapper, model.layers)}.values())
-    for name, layer in zip(names(layers), layers, strict=True):
-        if isinstance(layer, keras.Model):
-            yield from _walk(layer, f"{prefix}{name}/", names)
-        else:
-            yield f"{prefix}{name}", layer

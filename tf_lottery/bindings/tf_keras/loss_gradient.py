@@ -3,9 +3,10 @@
 import functools
 from typing import Any
 
+from tf_lottery.bindings.shared.layers import asked_for
+from tf_lottery.bindings.shared.transfer import check_same_layers
 from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.checks import model as checks
-from tf_lottery.bindings.tf_keras.layers import asked_for
 from tf_lottery.bindings.tf_keras.live import Live
 from tf_lottery.bindings.tf_keras.tfmot.wrap import compile_like, wrap
 from tf_lottery.core.criteria import Criterion
@@ -29,12 +30,7 @@ def loss_gradient(model: Any, batch: Any) -> Criterion:
 
     def weight_times_gradient(ticket: Ticket, outcome: Outcome) -> Scores:
         copy, live = wrapped(tuple(asked_for(ticket.masks)))
-        if ticket.masks.keys() - live.weights.keys():
-            raise ValueError(
-                "`gradient` needs the model that is searched, with the same names of "
-                f"layers. Received: {', '.join(live.shapes)} for the ticket's "
-                f"{', '.join(ticket.masks)}."
-            )
+        check_same_layers(ticket, live)
         live.assign(outcome.weights, ticket.masks)
         weights = [live.weights[path] for path in ticket.masks]
         with tf.GradientTape() as tape:

@@ -8,9 +8,10 @@ graph: inside it, masks would be among `model.get_weights()`.
 import functools
 import types
 from collections.abc import Collection, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from tf_lottery.bindings.parts import Examples, Searched
+from tf_lottery.bindings.shared.callbacks import refuse_call
 from tf_lottery.bindings.shared.model_checks import check_prunable
 from tf_lottery.bindings.tf_keras import comparable, hold, models
 from tf_lottery.bindings.tf_keras._imports import tf
@@ -135,18 +136,9 @@ def _compiled(copied: Any, model: Any, optimizer: Any, callbacks: Any) -> Engine
     given = int(model._steps_per_execution.numpy())
     copied._compile_config.config["steps_per_execution"] = given  # saved with a model
     for name in ("compile", "fit"):
-        setattr(copied, name, functools.partial(_refuse, name))
+        setattr(copied, name, functools.partial(refuse_call, name))
     hold.copy_values(model, copied)
     return Engine(copied, group, given)
-
-
-def _refuse(name: str, *args: Any, **kwargs: Any) -> NoReturn:
-    """Stands for a method that a callback must not call."""
-    raise RuntimeError(
-        "A callback must neither compile nor train the model: the search does both. "
-        f"Received: a call of `model.{name}`. Compile the model before the search; in "
-        "a callback assign to variables, such as `model.optimizer.learning_rate`."
-    )
 
 
 def _check(

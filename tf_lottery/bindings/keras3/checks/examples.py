@@ -28,9 +28,8 @@ def check_examples(model: Any, examples: Examples) -> None:
     """Raises unless all data fit the compiled copy, which is built by it."""
     data = examples.data
     parts = {"dataset": (data.train, examples.feed.example_spec)}
-    sources = {"val": data.validation, "test": data.test}
     for name, batches in examples.evaluated.items():
-        parts[ARGUMENTS[name]] = sources[name], _spec_of(batches)
+        parts[ARGUMENTS[name]] = data.evaluated[name], _spec_of(batches)
     for name, (part, spec) in parts.items():
         check_batch(spec, name)
         x, y, _ = unpacked(spec)

@@ -1,7 +1,6 @@
 """Values of a model that no training changes, such as the weights of a teacher."""
 
 import functools
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.layers import named_weights, own_weights
+from tf_lottery.bindings.shared.comparable import digests
 from tf_lottery.bindings.shared.objects import items
 from tf_lottery.core.naming import unique
 
@@ -34,12 +34,7 @@ def fixed_values(model: Any) -> dict[str, str]:
         for number, part in enumerate(found):
             key = f"{name}[{number}]" if number else name
             arrays[key] = np.asarray(keras.ops.convert_to_numpy(part))
-    digests = {}
-    for name, array in sorted(arrays.items()):
-        values = np.ascontiguousarray(array)
-        kind = f"{values.dtype}{values.shape}".encode()
-        digests[name] = hashlib.sha256(kind + values.tobytes()).hexdigest()[:16]
-    return digests
+    return digests(arrays)
 
 
 def own_attributes(model: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tf_lottery.bindings.keras3.data import arrays
-from tf_lottery.bindings.keras3.data.forms import BATCH_SIZE, is_arrays
+from tf_lottery.bindings.keras3.data.forms import is_arrays
 from tf_lottery.bindings.keras3.data.in_memory import InMemory, RowBatches
 from tf_lottery.bindings.parts import Devices, Examples
 from tf_lottery.bindings.shared import rows
@@ -28,7 +28,7 @@ from tf_lottery.bindings.shared.class_weight import (
 from tf_lottery.bindings.shared.feed import FeedBase
 from tf_lottery.bindings.shared.source import Again, Reading, Source
 from tf_lottery.core.data import ARGUMENTS, Data
-from tf_lottery.core.plan import Plan
+from tf_lottery.core.plan import BATCH_SIZE, Plan
 from tf_lottery.core.seeds import row_order
 
 Weigh = Callable[[Any], Any]
@@ -89,11 +89,9 @@ def feed(
 
 def evaluated(data: Data, plan: Plan, devices: Devices) -> dict[str, Any]:
     """See `Binding.evaluated`: validation and test data that were passed."""
-    found = {"val": data.validation, "test": data.test}
     return {
         name: _evaluated(ARGUMENTS[name], part, plan)
-        for name, part in found.items()
-        if part is not None
+        for name, part in data.evaluated.items()
     }
 
 
@@ -101,9 +99,10 @@ def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
     """See `Binding.data_facts`. No batches are read; arrays are hashed."""
     data, feed = examples.data, examples.feed
     parts = {"dataset": _facts(data.train, feed.spec, feed.steps_per_epoch)}
-    sources = {"val": data.validation, "test": data.test}
     for name, batches in examples.evaluated.items():
-        parts[ARGUMENTS[name]] = _facts(sources[name], batches.spec, batches.length)
+        parts[ARGUMENTS[name]] = _facts(
+            data.evaluated[name], batches.spec, batches.length
+        )
     return parts
 
 
@@ -225,6 +224,8 @@ def _weighing(class_weight: Mapping[int, float] | None) -> Weigh:
         if of_examples is not None:
             more = weights.ndim - of_examples.ndim
             shape = (*of_examples.shape, *(1,) * more)
+            if of_examples.dtype.kind in "biu":  # they cannot hold 0.5
+                of_examples = of_examples.astype(weights.dtype)
             weights = weights.astype(of_examples.dtype) * of_examples.reshape(shape)
         return rows.repacked(x, y, weights)
 

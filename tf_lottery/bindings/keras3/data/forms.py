@@ -10,8 +10,6 @@ from tf_lottery.bindings.shared.sequences import Indexed
 from tf_lottery.bindings.shared.source import Again, Source
 from tf_lottery.core.data import Data
 
-BATCH_SIZE = 32  # as in Keras `fit`
-
 
 def is_batches(value: Any) -> bool:
     """Whether it gives batches; sequences may be callable like a function."""
@@ -41,9 +39,7 @@ def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
         return None
     found = part(data)
     if is_arrays(found):
-        rows = arrays.packed(data)
-        size = min(number * (batch_size or BATCH_SIZE), arrays.size(rows))
-        return arrays.head(rows, 0, size)
+        return splitting.first_rows(data, number, batch_size, arrays)
     batches = found.in_order() if _gives_again(data) else data
     return Indexed(list(itertools.islice(batches, number)), arrays.packed)
 

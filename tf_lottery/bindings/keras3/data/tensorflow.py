@@ -7,20 +7,16 @@ from typing import Any
 
 from tf_lottery.bindings.shared.rows import leaves
 from tf_lottery.bindings.shared.source import (
+    NOT_REPEATED,
     Again,
     Facts,
     Reading,
     Source,
     Standard,
+    check_ends,
     count,
 )
 from tf_lottery.core.plan import Plan
-
-_NOT_REPEATED = (
-    "`dataset` shuffles or draws, and continues from training to training: this search "
-    "can be resumed but not repeated. To repeat it, pass a function of the seed, `def "
-    "dataset(seed):`, that makes it with that seed."
-)
 
 
 def is_dataset(value: Any) -> bool:
@@ -61,16 +57,12 @@ class TensorFlowBatches(Source):
         repeats = self._seen.is_repeatable(self._dataset, again is not None)
         if self.length is None and not self.is_endless and plan.steps_per_epoch is None:
             self.length = count(self.in_order())
-        if plan.steps_per_epoch is None and self.length is None:
-            raise ValueError(
-                "An endless dataset needs `steps_per_epoch`, or it never ends an epoch."
-                " Received: steps_per_epoch=None."
-            )
+        check_ends(self.length, plan)
         return Facts(
             plan.steps_per_epoch or self.length or 0,
             self.length,
             repeatable=repeats,
-            note="" if repeats else _NOT_REPEATED,
+            note="" if repeats else NOT_REPEATED,
             is_promised=self.length is not None,
             advice="If you promised them by `assert_cardinality`, correct the number.",
         )

@@ -129,7 +129,7 @@ class EngineBase:
 
 
 def numbers(logs: Any) -> Logs:
-    """The values of metrics as numbers of Python; those of inner dicts as Keras does."""
+    """The values of metrics as numbers; inner dicts are laid open, as Keras does."""
     found: Logs = {}
     for name, value in logs.items():
         if isinstance(value, Mapping):

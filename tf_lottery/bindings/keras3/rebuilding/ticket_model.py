@@ -30,7 +30,7 @@ def model(
 def apply(ticket: Ticket, model: Any, weights: str) -> Any:
     """See `Ticket.apply`."""
     values = chosen(ticket, weights)
-    check_model(model)
+    check_model(ticket, model)
     seed = ticket.plan.seed if ticket.plan else 0
     copied = masked_copy(model, seed, held=ticket.masks)
     live = Live(copied)

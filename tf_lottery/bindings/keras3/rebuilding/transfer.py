@@ -24,7 +24,7 @@ def transfer(
             "`model` must be a built Keras model, not a function that returns one. "
             f"Received: {model!r}."
         )
-    check_model(model)
+    check_model(ticket, model)
     copied = masked_copy(model, 0, asked=ticket.masks)
     masks = taken_masks(ticket, Live(copied), skip, weights=weights)
     finalize(copied)

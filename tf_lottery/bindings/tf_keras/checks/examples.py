@@ -17,9 +17,8 @@ def check_examples(model: Any, examples: Examples, have_traced: bool = False) ->
     """Raises unless all data fit the compiled model, before or after it was traced."""
     data = examples.data
     parts = {"dataset": (data.train, examples.feed.example_spec)}
-    sources = {"val": data.validation, "test": data.test}
     for name, dataset in examples.evaluated.items():
-        parts[ARGUMENTS[name]] = sources[name], dataset.element_spec
+        parts[ARGUMENTS[name]] = data.evaluated[name], dataset.element_spec
     for name, (part, spec) in parts.items():
         check_batch(spec, name)
         x, y, sample_weight = unpacked(spec)

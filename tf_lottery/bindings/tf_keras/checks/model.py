@@ -5,6 +5,7 @@ from typing import Any
 
 from tf_lottery.bindings.shared import model_checks as shared
 from tf_lottery.bindings.shared.naming import own_names
+from tf_lottery.bindings.shared.optimizers import inner_of
 from tf_lottery.bindings.shared.rebinding import FUNCTIONS
 from tf_lottery.bindings.tf_keras import hold
 from tf_lottery.bindings.tf_keras._imports import keras, tf
@@ -121,7 +122,7 @@ def check_constraints(weights: Mapping[str, Any]) -> None:
 
 def check_optimizer(optimizer: Any) -> None:
     """Raises if an optimizer of the user's class moves weights without a gradient."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner = inner_of(optimizer)
     if is_known(type(inner).__module__):
         return
     weight = tf.Variable([[1.0, 0.0], [2.0, 0.0]])

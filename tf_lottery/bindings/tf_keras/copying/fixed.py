@@ -1,10 +1,10 @@
 """Values of a model that no training changes, such as the weights of a teacher."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.shared.comparable import digests
 from tf_lottery.bindings.shared.objects import items
 from tf_lottery.bindings.tf_keras._imports import keras, tf
 from tf_lottery.bindings.tf_keras.copying.attributes import own_attributes
@@ -30,12 +30,7 @@ def fixed_values(model: Any) -> dict[str, str]:
         numbers = [array for array in found if array.dtype != object]
         for number, array in enumerate(numbers):
             arrays[f"{name}[{number}]" if number else name] = array
-    digests = {}
-    for name, array in sorted(arrays.items()):
-        values = np.ascontiguousarray(array)
-        kind = f"{values.dtype}{values.shape}".encode()
-        digests[name] = hashlib.sha256(kind + values.tobytes()).hexdigest()[:16]
-    return digests
+    return digests(arrays)
 
 
 def _in_graph(model: Any) -> list[Any]:

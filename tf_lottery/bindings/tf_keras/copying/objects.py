@@ -11,11 +11,7 @@ import numpy as np
 
 from tf_lottery.bindings.shared.objects import copied_or_shared, is_drawn_from
 from tf_lottery.bindings.tf_keras._imports import keras, tf
-
-_CHANGING_TABLES = (
-    tf.lookup.experimental.MutableHashTable,
-    tf.lookup.experimental.DenseHashTable,
-)
+from tf_lottery.bindings.tf_shared.objects import copied
 
 
 def copied_state(value: Any, replace: Callable[[Any], Any]) -> Any:
@@ -26,37 +22,16 @@ def copied_state(value: Any, replace: Callable[[Any], Any]) -> Any:
     Raises:
         ValueError: A table that training may change, which no ticket would hold.
     """
-    if isinstance(value, tf.Variable):
-        return _copied_variable(value)
+    if (made := copied(value)) is not None:
+        return made
     if isinstance(value, np.ndarray):
         return value.copy()
-    if isinstance(value, tf.random.Generator):
-        return tf.random.Generator.from_state(value.state.numpy(), value.algorithm)
-    if isinstance(value, _CHANGING_TABLES):
-        raise ValueError(
-            "Values that training changes must be in variables, which are rewound. "
-            f"Received: a {type(value).__name__} as an attribute of the model. Use a "
-            "`tf.Variable`, or a `tf.lookup.StaticHashTable` for fixed values."
-        )
     if isinstance(value, tf.Module) and not isinstance(value, keras.layers.Layer):
         memo = {id(part): replace(part) for part in _parts(value)}
         return copied_or_shared(value, lambda: copy.deepcopy(value, memo))
     if is_drawn_from(value):
         return copied_or_shared(value, lambda: copy.deepcopy(value))
     return None
-
-
-def _copied_variable(variable: Any) -> Any:
-    return tf.Variable(
-        tf.convert_to_tensor(variable),
-        trainable=variable.trainable,
-        name=variable.name.split(":")[0],
-        dtype=variable.dtype,
-        constraint=variable.constraint,
-        synchronization=variable.synchronization,
-        aggregation=variable.aggregation,
-        shape=variable.shape,
-    )
 
 
 def _parts(module: Any) -> list[Any]:

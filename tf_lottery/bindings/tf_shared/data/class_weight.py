@@ -21,6 +21,8 @@ def weighing(class_weight: Mapping[int, float] | None) -> Weigh:
         x, y, of_examples = arrays.unpacked(batch)
         weights = tf.gather(table, _classes(y))
         if of_examples is not None:
+            if not of_examples.dtype.is_floating:  # they cannot hold 0.5
+                of_examples = tf.cast(of_examples, weights.dtype)
             weights = tf.cast(weights, of_examples.dtype)
             for _ in range(weights.shape.rank - of_examples.shape.rank):
                 of_examples = of_examples[..., None]

@@ -14,7 +14,13 @@ import numpy as np
 
 from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.shared.class_weight import check_classes
-from tf_lottery.bindings.shared.source import Again, Source, count
+from tf_lottery.bindings.shared.source import (
+    NOT_REPEATED,
+    Again,
+    Source,
+    check_ends,
+    count,
+)
 from tf_lottery.bindings.tf_shared._imports import tf
 from tf_lottery.bindings.tf_shared.data import arrays, repeatable
 from tf_lottery.bindings.tf_shared.data.class_weight import weighing
@@ -26,9 +32,9 @@ from tf_lottery.bindings.tf_shared.data.feed import (
     shared_by_batch,
     source_feed,
 )
-from tf_lottery.bindings.tf_shared.data.forms import BATCH_SIZE, is_arrays
+from tf_lottery.bindings.tf_shared.data.forms import is_arrays
 from tf_lottery.core.data import ARGUMENTS, Data
-from tf_lottery.core.plan import Plan
+from tf_lottery.core.plan import BATCH_SIZE, Plan
 from tf_lottery.core.seeds import row_order
 
 
@@ -64,12 +70,10 @@ def feed(
 
 def evaluated(data: Data, plan: Plan, devices: Any) -> dict[str, Any]:
     """See `Binding.evaluated`: validation and test data that were passed."""
-    found = {"val": data.validation, "test": data.test}
     static = devices.needs_static_shapes
     return {
         name: _evaluation_data(ARGUMENTS[name], part, plan, static)
-        for name, part in found.items()
-        if part is not None
+        for name, part in data.evaluated.items()
     }
 
 
@@ -77,10 +81,9 @@ def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
     """See `Binding.data_facts`. No dataset is read; arrays are hashed."""
     data, feed = examples.data, examples.feed
     parts = {"dataset": _facts(data.train, feed.spec, feed.steps_per_epoch)}
-    sources = {"val": data.validation, "test": data.test}
     for name, dataset in examples.evaluated.items():
         spec, length = dataset.element_spec, int(dataset.cardinality())
-        parts[ARGUMENTS[name]] = _facts(sources[name], spec, length)
+        parts[ARGUMENTS[name]] = _facts(data.evaluated[name], spec, length)
     return parts
 
 
@@ -88,9 +91,8 @@ def data_notes(examples: Examples, devices: Any) -> list[str]:
     """See `Binding.data_notes`."""
     found = [examples.feed.note] if examples.feed.note else []
     data, count = examples.data, devices.processes.count
-    parts = {"dataset": data.train}
-    parts |= {ARGUMENTS["val"]: data.validation, ARGUMENTS["test"]: data.test}
-    for name, part in parts.items():
+    evaluated = {ARGUMENTS[name]: part for name, part in data.evaluated.items()}
+    for name, part in {"dataset": data.train, **evaluated}.items():
         if count > 1 and isinstance(part, tf.data.Dataset):
             policy = part.options().experimental_distribute.auto_shard_policy.name
             found.append(
@@ -169,11 +171,7 @@ def _dataset_feed(train: Any, plan: Plan, weigh: Weigh, again: Again) -> Feed:
     if length == 0:
         raise ValueError("`dataset` must have at least one batch. Received: none.")
     endless = length == tf.data.INFINITE_CARDINALITY
-    if endless and plan.steps_per_epoch is None:
-        raise ValueError(
-            "An endless dataset needs `steps_per_epoch`, or it never ends an epoch. "
-            "Received: steps_per_epoch=None."
-        )
+    check_ends(None if endless else length, plan)
     kinds = {type(each).__name__ for each in repeatable.parts(train)}
     repeats = repeatable.is_repeatable(train, again is not None)
     call = None if repeatable.is_constant(train) else again
@@ -208,11 +206,7 @@ def _note(counted: int | None, repeats: bool) -> str:
     if counted is not None:
         notes.append(f"`dataset` has {counted:,} batches, counted in a first pass.")
     if not repeats:
-        notes.append(
-            "`dataset` shuffles or draws, and continues from training to training: "
-            "this search can be resumed but not repeated. To repeat it, pass a function"
-            " of the seed, `def dataset(seed):`, that makes it with that seed."
-        )
+        notes.append(NOT_REPEATED)
     return " ".join(notes)
 
 

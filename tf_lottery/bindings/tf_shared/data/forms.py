@@ -11,7 +11,6 @@ from tf_lottery.bindings.tf_shared.data import arrays
 from tf_lottery.bindings.tf_shared.data.feed import evaluated_source, standard
 from tf_lottery.core.data import Data
 
-BATCH_SIZE = 32  # as in Keras `fit`
 _TENSORS = tf.data.Dataset | tf.RaggedTensor | tf.SparseTensor
 
 
@@ -43,9 +42,7 @@ def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
         return None
     found = part(data)
     if is_arrays(found):
-        rows = arrays.packed(data)
-        size = min(number * (batch_size or BATCH_SIZE), arrays.size(rows))
-        return arrays.head(rows, 0, size)
+        return splitting.first_rows(data, number, batch_size, arrays)
     if isinstance(found, Source) and not _is_source(data):  # a generator
         return Indexed(list(itertools.islice(data, number)), standard)
     dataset = found if isinstance(found, tf.data.Dataset) else evaluated_source(found)
