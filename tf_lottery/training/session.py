@@ -33,7 +33,7 @@ class Session:
         self.replicate = replicate
         self.loop = Loop(prepared.searched.engine, data.feed, data.evaluated)
 
-    def following(self, plan: Plan, replicate: int = 0) -> "Session":
+    def with_plan(self, plan: Plan, replicate: int = 0) -> "Session":
         """The session of another plan; its length, seed and `rewind_to` may differ."""
         if plan.seed != self.plan.seed:
             return Session(self.prepared, plan, self.data.of(plan), replicate)
@@ -92,7 +92,7 @@ class Session:
             if order["task"] == "stop":
                 raise RuntimeError(f"The chief stopped: {order['why']}")
             plan = Plan.from_json(order["plan"])
-            session = session.following(plan, order["replicate"])
+            session = session.with_plan(plan, order["replicate"])
             session._do(order)
         return workers.broadcast()
 

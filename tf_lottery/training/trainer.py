@@ -44,7 +44,7 @@ class Trainer:
         devices: What trains.
         workers: The processes that train together.
         spent: The optimizer steps of each finished training, in order. Trainers that
-            `following` and `reordered` return share this list: it counts the trainings
+            `with_plan` and `reordered` return share this list: it counts the trainings
             of one compiled model.
 
     Raises:
@@ -177,7 +177,7 @@ class Trainer:
         until: dict[str, Any] = {"epochs": 1, "retrain": "rewind"}
         until |= dict.fromkeys(("steps", "evaluate_every", "rewind_to"), step)
         plan = dataclasses.replace(self.plan, **until)
-        session = self._session.following(plan, self._session.replicate)
+        session = self._session.with_plan(plan, self._session.replicate)
         start = self._with(session).train(ticket).next_start
         assert start is not None
         return start[1]
@@ -197,7 +197,7 @@ class Trainer:
         self._session.order("draw", seed=seed)
         return self._prepared.source.state(seed, self._initial)
 
-    def following(self, plan: Plan, replicate: int = 0) -> "Trainer":
+    def with_plan(self, plan: Plan, replicate: int = 0) -> "Trainer":
         """The trainer of another plan, with the same compiled model.
 
         Args:
@@ -209,7 +209,7 @@ class Trainer:
             ValueError: A plan that cannot work, or data or a model of another seed that
                 differ in more than their values.
         """
-        other = self._with(self._session.following(plan, replicate))
+        other = self._with(self._session.with_plan(plan, replicate))
         plan.rates(self._prepared.searched.live.shapes)
         self._prepared.check(plan, other._session.data)
         if plan.seed != self.plan.seed:
