@@ -136,7 +136,8 @@ def prepare(
         raise TypeError(
             f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
         )
-    binding, asked, original = bindings.called(model, plan.seed, strategy)
+    found = bindings.binding_and_model(model, plan.seed, strategy)
+    binding, original, asked = found
     callbacks = binding.checked_callbacks(callbacks)
     binding.check_model(original)
     devices = binding.devices(asked, original)
@@ -146,7 +147,7 @@ def prepare(
         binding.check_use_no_other(callbacks, original)
     built = binding.built(original, data.feed, plan.seed)
     searched = binding.searched(built, data, plan, devices, callbacks)
-    found = Prepared(
+    prepared = Prepared(
         binding,
         devices,
         Workers(devices.processes),
@@ -158,7 +159,7 @@ def prepare(
         searched.live.read(),
         allow_early_stop,
     )
-    found.check(plan, data)
+    prepared.check(plan, data)
     if plan.replicates > 1:
-        found.source.check(found.initial)
-    return found
+        prepared.source.check(prepared.initial)
+    return prepared

@@ -34,7 +34,7 @@ class Trainers:
         """What a compiled model depends on: its identity, and parts of the plan."""
         strategy = self._arguments.get("strategy")
         made = None if isinstance(strategy, str) else strategy
-        binding, _, model = bindings.called(make, plan.seed, made)
+        binding, model, _ = bindings.binding_and_model(make, plan.seed, made)
         identity = binding.identity_of(model, plan.layer_rates)
         fine_tunes = plan.retrain == "fine_tune"
         length = [plan.epochs, plan.steps] if fine_tunes else None
