@@ -23,8 +23,8 @@ def is_arrays(part: Any) -> bool:
     return not isinstance(part, Source)
 
 
-def part(value: Any, again: Again = None) -> Any:
-    """See `Binding.part`."""
+def readable(value: Any, again: Again = None) -> Any:
+    """See `Binding.readable`: a `Source`, of a `tf.data.Dataset` too, or the rows."""
     if is_dataset(value):
         return TensorFlowBatches(value, arrays.packed)
     return sources.source_of(value, again, arrays.packed) or value
@@ -39,7 +39,7 @@ def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
     """See `Binding.first_batches`."""
     if data is None:
         return None
-    found = part(data)
+    found = readable(data)
     if is_arrays(found):
         rows = arrays.packed(data)
         size = min(number * (batch_size or BATCH_SIZE), arrays.size(rows))

@@ -25,8 +25,8 @@ def is_arrays(part: Any) -> bool:
     return not isinstance(part, tf.data.Dataset | Source)
 
 
-def part(value: Any, again: Again = None) -> Any:
-    """See `Binding.part`."""
+def readable(value: Any, again: Again = None) -> Any:
+    """See `Binding.readable`: a `Source`, or rows and datasets as they are."""
     if isinstance(value, _TENSORS):
         return value
     return sources.source_of(value, again, standard) or value
@@ -41,7 +41,7 @@ def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
     """See `Binding.first_batches`."""
     if data is None:
         return None
-    found = part(data)
+    found = readable(data)
     if is_arrays(found):
         rows = arrays.packed(data)
         size = min(number * (batch_size or BATCH_SIZE), arrays.size(rows))
