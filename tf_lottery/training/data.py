@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tf_lottery.bindings.parts import Devices, Engine
+from tf_lottery.bindings.parts import Devices
 from tf_lottery.bindings.protocol import Binding
 from tf_lottery.core.data import Data
 from tf_lottery.core.plan import Plan
@@ -140,11 +140,6 @@ class SeededData:
         if given.validation_split is not None:
             facts["dataset"]["validation_split"] = given.validation_split
         return facts
-
-    def monitors(self, engine: Engine) -> list[str]:
-        """The scores that could decide about a model; the first is the default."""
-        head = "val_" if "val" in self.evaluated else ""
-        return [f"{head}{name}" for name in engine.metrics]
 
     @property
     def notes(self) -> list[str]:

@@ -14,8 +14,8 @@ class Session:
     """A prepared model with the plan of a replicate and the data of its seed.
 
     Attributes:
-        pace: How fast the training data come.
-        passes: The passes over the other data.
+        pace: How many steps of training one call may take.
+        passes: The passes over validation and test data.
     """
 
     def __init__(
@@ -45,7 +45,8 @@ class Session:
     @property
     def monitors(self) -> list[str]:
         """The scores that could decide; the first is the default."""
-        return self.data.monitors(self.prepared.searched.engine)
+        head = "val_" if "val" in self.data.evaluated else ""
+        return [f"{head}{name}" for name in self.prepared.searched.engine.metrics]
 
     def check(self) -> None:
         """Raises unless the monitor and the rewind step of the plan can be used."""

@@ -82,8 +82,9 @@ class Trainer:
             raise TypeError(
                 f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
             )
-        found = bindings.binding_and_model(model, plan.seed, strategy)
-        binding, original, asked = found
+        binding, original, asked = bindings.binding_and_model(
+            model, plan.seed, strategy
+        )
         callbacks = binding.checked_callbacks(callbacks)
         binding.check_model(original)
         devices = binding.devices(asked, original)
