@@ -360,7 +360,7 @@ def is_batches(value):
     return False
 
 
-def part(value, again):
+def readable(value, again):
     return value
 
 

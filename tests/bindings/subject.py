@@ -5,7 +5,7 @@ import numpy as np
 from tf_lottery import bindings
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.plan import Plan
-from tf_lottery.training.prepared import prepare
+from tf_lottery.training.trainer import Trainer
 
 PLAN = Plan(epochs=1, seed=3)
 STEPS = 6
@@ -21,16 +21,8 @@ class Subject:
         self.model, self.validation = model, validation
         self.binding = bindings.of(model)
         self.passed = self.binding.weights_of(model)
-        absent = ("test_data", "class_weight", "validation_split", "strategy")
-        self.prepared = prepare(
-            model,
-            dataset,
-            PLAN,
-            validation_data=validation,
-            callbacks=(),
-            allow_early_stop=False,
-            **dict.fromkeys(absent),
-        )
+        trainer = Trainer(model, dataset, PLAN, validation_data=validation)
+        self.prepared = trainer._prepared
         searched, data = self.prepared.searched, self.prepared.data
         self.searched, self.engine, self.live = searched, searched.engine, searched.live
         self.data, self.feed = data, data.feed

@@ -1,6 +1,6 @@
 """Calls of many steps, but short ones, however slow the data are."""
 
-from tf_lottery.training.loop import Pace
+from tf_lottery.training.pace import Pace
 
 SECONDS = 2.0
 

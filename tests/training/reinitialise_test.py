@@ -252,7 +252,7 @@ def test_the_optimizer_is_at_its_beginning():
 def test_a_replicate_of_a_function_is_that_of_its_seed_alone(number):
     plan = Plan(replicates=3)
     trainer = Trainer(unseeded, batches(), plan)
-    replicate = trainer.following(plan.of_replicate(number), number)
+    replicate = trainer.with_plan(plan.of_replicate(number), number)
     alone = Trainer(unseeded, batches(), plan.of_replicate(number))
     assert equal(replicate.dense().state, alone.dense().state)
     assert replicate.plan == alone.plan
@@ -261,7 +261,7 @@ def test_a_replicate_of_a_function_is_that_of_its_seed_alone(number):
 def test_replicates_differ_in_kernels_and_generators():
     trainer = trainer_of(unseeded, replicates=3)
     states = [
-        trainer.following(trainer.plan.of_replicate(number), number).dense().state
+        trainer.with_plan(trainer.plan.of_replicate(number), number).dense().state
         for number in range(3)
     ]
     for pair in itertools.combinations(states, 2):
@@ -290,10 +290,10 @@ def test_a_function_that_returns_another_model_is_an_error_that_names_what_diffe
 def test_replicate_0_of_a_built_model_has_its_weights_as_passed():
     model = compiled(with_state())
     trainer = trainer_of(model, replicates=2)
-    state = trainer.following(trainer.plan.of_replicate(0), 0).dense().state
+    state = trainer.with_plan(trainer.plan.of_replicate(0), 0).dense().state
     for weight in model.weights:
         assert (state[weight.name.split(":")[0]] == weight.numpy()).all()
-    other = trainer.following(trainer.plan.of_replicate(1), 1).dense().state
+    other = trainer.with_plan(trainer.plan.of_replicate(1), 1).dense().state
     assert set(differing(state, other)) == {*kernels(state), "random:drop"}
 
 

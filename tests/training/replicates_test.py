@@ -227,7 +227,7 @@ def test_data_of_another_kind_for_another_seed_are_a_clear_error(first, other):
         Plan(replicates=2),
     )
     with pytest.raises(ValueError, match="one kind and number for every seed"):
-        trainer.following(trainer.plan.of_replicate(1), 1)
+        trainer.with_plan(trainer.plan.of_replicate(1), 1)
 
 
 def test_a_replicate_on_a_plain_dataset_goes_on_where_the_one_before_ended(found):

@@ -18,7 +18,7 @@ from tf_lottery import find_ticket
 from tf_lottery.bindings.tf_keras.engine import Engine
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.search.rounds import run_rounds
-from tf_lottery.training import loop
+from tf_lottery.training import pace
 
 slow = pytest.mark.slow
 
@@ -157,7 +157,7 @@ def test_slow_steps_are_taken_in_small_groups_so_that_a_signal_is_seen(monkeypat
     undisturbed = trained()
     assert max(sizes) > 1
     sizes.clear()
-    monkeypatch.setattr(loop, "_SECONDS", 0.0)  # as if each step took very long
+    monkeypatch.setattr(pace, "_SECONDS", 0.0)  # as if each step took very long
     paced = trained()
     assert set(sizes) == {1}
     assert equal(paced.weights, undisturbed.weights)

@@ -67,7 +67,9 @@ class SweptTrainer(FakeTrainer):
 
 # What a sweep asks of a binding.
 FAKE = SimpleNamespace(identity_of=lambda model, rates: [model, sorted(rates)])
-BINDINGS = SimpleNamespace(called=lambda make, seed, strategy: (FAKE, None, make()))
+BINDINGS = SimpleNamespace(
+    binding_and_model=lambda make, seed, strategy: (FAKE, make(), None)
+)
 
 
 @pytest.fixture

@@ -31,20 +31,21 @@ def of(model: Any) -> "Binding":
     return default()
 
 
-def called(
+def binding_and_model(
     model: Any, seed: int, strategy: Any = None
-) -> tuple["Binding", "Devices | None", Any]:
-    """A model or what a function returns, with its binding and the devices asked for.
+) -> tuple["Binding", Any, "Devices | None"]:
+    """The binding of a model, the model itself, and the devices that were asked for.
 
-    Which Keras a function uses is known when it has been called: it is called again
-    under the seeds of that Keras, if these were those of another.
+    A function that returns a model is called here. Which Keras it uses is known when it
+    has been called: it is called again under the seeds of that Keras, if these were
+    those of another.
     """
     binding, found = of(model), None
     while True:
         devices = None if strategy is None else binding.devices(strategy, model)
         found = binding.called(model, seed, devices)
         if (own := of(found)) is binding:
-            return binding, devices, found
+            return binding, found, devices
         binding = own
 
 

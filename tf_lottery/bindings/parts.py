@@ -241,7 +241,7 @@ class Examples(Protocol):
     """The data of a seed, as a binding sees them: a `SeededData` of `training`.
 
     Attributes:
-        data: Training, validation and test data, see `Binding.part`.
+        data: Training, validation and test data, see `Binding.readable`.
         feed: The batches of training.
         evaluated: Validation and test data, by the prefix of their metrics.
     """

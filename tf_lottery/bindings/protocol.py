@@ -194,10 +194,12 @@ class Binding(Protocol):
     def is_batches(self, value: Any) -> bool:
         """Whether it gives batches, and is not rows in memory."""
 
-    def part(self, value: Any, again: Callable[[], Any] | None) -> Any:
+    def readable(self, value: Any, again: Callable[[], Any] | None) -> Any:
         """Data that were passed, in a form that can be read for each training.
 
-        `again` calls the function that returned them, if one did.
+        Batches that Python code makes become a `Source`. Rows in memory stay as they
+        are, and so do datasets of `tf.data` where TensorFlow reads the data. `again`
+        calls the function that returned the data, if one did.
         """
 
     def split(self, data: Data, fraction: float) -> Data:

@@ -254,7 +254,7 @@ def run_replicates(
     that of replicate 0; its plan says how many replicates there are.
     """
     for number in range(trainer.plan.replicates):
-        own = trainer.following(trainer.plan.of_replicate(number), number)
+        own = trainer.with_plan(trainer.plan.of_replicate(number), number)
         directory = run_dir.replicate_dir(number)
         recorded = Recorded(own, directory, progress, keys, cache)
         rounds: list[Round] = []

@@ -132,7 +132,7 @@ def find_rewind_point(
         root = Path(run_dir or temporary)
         how = {"copies": copies, "points": points, "verbose": verbose}
         for step in steps:
-            own = trainer.following(dataclasses.replace(base, rewind_to=step))
+            own = trainer.with_plan(dataclasses.replace(base, rewind_to=step))
             path = root / f"rewind_to_{step}"
             ticket = search(own, run_dir=path, share_with=root, verbose=verbose)
             assert ticket.history is not None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tf_lottery.bindings.parts import Devices, Engine
+from tf_lottery.bindings.parts import Devices
 from tf_lottery.bindings.protocol import Binding
 from tf_lottery.core.data import Data
 from tf_lottery.core.plan import Plan
@@ -38,18 +38,22 @@ class Given:
         return callable(self.train) and not self.binding.is_batches(self.train)
 
     def resolved(self, plan: Plan) -> Data:
-        """The data of a plan's seed, split; a function of the seed is called here."""
+        """The data of a plan's seed, split; a function of the seed is called here.
+
+        Each part is then in a form that `Binding.readable` gives: rows in memory are
+        as they were passed.
+        """
         data = self.of_seed(plan)
         if self.validation is not None and data.validation is not None:
             raise ValueError(
                 "`validation_data` must be given once: in the `Data` that `dataset` "
                 "is, or as an argument. Received: both."
             )
-        part = self.binding.part
-        parts = {n: part(getattr(data, n), self.again(n, plan)) for n in _PARTS}
+        readable = self.binding.readable
+        parts = {n: readable(getattr(data, n), self.again(n, plan)) for n in _PARTS}
         for name in ("validation", "test"):
             if (passed := getattr(self, name)) is not None:
-                parts[name] = part(passed, None)
+                parts[name] = readable(passed, None)
         found = Data(**parts)
         if self.validation_split is not None:
             return self.binding.split(found, self.validation_split)
@@ -136,11 +140,6 @@ class SeededData:
         if given.validation_split is not None:
             facts["dataset"]["validation_split"] = given.validation_split
         return facts
-
-    def monitors(self, engine: Engine) -> list[str]:
-        """The scores that could decide about a model; the first is the default."""
-        head = "val_" if "val" in self.evaluated else ""
-        return [f"{head}{name}" for name in engine.metrics]
 
     @property
     def notes(self) -> list[str]:

@@ -1,21 +1,26 @@
-"""One training: a ticket trained to the plan's last step, with all that is recorded."""
+"""One training: Keras `fit`, cut where a lottery has to look.
+
+`fit` can stop only where `steps_per_execution` and epochs end. A search has to stop at
+validation passes, at the step it rewinds to and at its last step, so the model's own
+compiled train function is called in groups of steps that end there. The function, the
+callbacks and their order are those of Keras.
+"""
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from tf_lottery.bindings.parts import Logs
+from tf_lottery.core import stopping
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.spoiled import is_finite
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
 from tf_lottery.training import trouble
 from tf_lottery.training.checkpoint import Checkpoint, Run
-
-if TYPE_CHECKING:
-    from tf_lottery.training.session import Session
+from tf_lottery.training.session import Session
 
 Report = Callable[[int, Logs], None]
 
@@ -29,35 +34,38 @@ class OneTraining:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         ticket: Ticket,
         run: Run,
         control: str | None,
         checkpoint: Checkpoint | None,
         report: Report | None,
     ) -> None:
+        self._session = session
         self._ticket = ticket
-        self.run = run
+        self._run = run
+        self._control = control
         self._checkpoint = checkpoint
         self._report = report
         self._keeps_state = control is None  # later tickets start from a ticket's
         self._plan = plan = session.plan
-        self._loop = loop = session.loop
-        self._live = session.prepared.searched.live
+        self._feed = session.data.feed
+        self._passes = session.passes
         self._workers = session.prepared.workers
-        self._allow_early_stop = session.prepared.allow_early_stop
+        searched = session.prepared.searched
+        self._engine, self._live = searched.engine, searched.live
+        self._names = searched.engine.names
+        self._lengths = session.lengths
+        self._monitor = plan.monitor or session.monitors[0]
+        self._evaluate_every = plan.evaluate_every or self._lengths.per_epoch
         of = f"control {control} of " if control else ""
-        self.what = f"{of}round {ticket.round}"
+        self._what = f"{of}round {ticket.round}"
         if session.replicate or plan.replicates > 1:
-            self.what += f" of replicate {session.replicate}"
-        self._monitor = plan.monitor or session.data.monitors(loop.engine)[0]
+            self._what += f" of replicate {session.replicate}"
+        self._due = 0  # steps that are being done
         self._warned: set[str] = set()
-        self._engine = loop.engine
-        self._names = loop.engine.names
-        self.lengths = plan.lengths(loop.feed.steps_per_epoch)
-        self._evaluate_every = plan.evaluate_every or self.lengths.per_epoch
 
-    def train(self, callbacks: list[Any]) -> Outcome:
+    def train(self) -> Outcome:
         """Trains to the plan's last step; to Keras callbacks this is one `fit`.
 
         Raises:
@@ -66,35 +74,46 @@ class OneTraining:
             RuntimeError: A callback ended the training early, a pruned weight became
                 nonzero, or the data failed.
         """
+        callbacks = self._own_callbacks()
         try:
             return self._trained(callbacks)
         except self._engine.errors as error:
             if self._workers.count > 1 and isinstance(error, self._workers.lost):
                 raise  # another worker ended
-            due = self._loop.due
-            raise trouble.failure(error, self.what, self.run.step, due) from error
+            step, due = self._run.step, self._due
+            raise trouble.failure(error, self._what, step, due) from error
+
+    def _own_callbacks(self) -> list[Any]:
+        """The user's callbacks of this training."""
+        prepared, run = self._session.prepared, self._run
+        where = self._ticket.round, self._session.replicate, self._control
+        callbacks: list[Any] = prepared.callbacks_of(*where)
+        if self._checkpoint and self._ticket.step < run.step < self._lengths.last:
+            path = self._checkpoint.path
+            prepared.binding.warn_of_lost_counts(callbacks, run.step, path)
+        return callbacks
 
     def _trained(self, callbacks: list[Any]) -> Outcome:
-        run, last_step = self.run, self.lengths.last
+        run, last_step = self._run, self._lengths.last
         self._started = time.monotonic() - run.seconds
-        per_epoch = self.lengths.per_epoch
+        per_epoch = self._lengths.per_epoch
         epochs = -(-last_step // per_epoch)
-        self.callbacks = self._engine.callback_list(callbacks, epochs, per_epoch)
-        self.callbacks.on_train_begin()
-        self._loop.run(self)
+        self._callbacks = self._engine.callback_list(callbacks, epochs, per_epoch)
+        self._callbacks.on_train_begin()
+        self._take_steps()
         if (counted := self._engine.steps) != run.step:
             raise RuntimeError(
-                f"The training of {self.what} must end at step {run.step}. Received: "
+                f"The training of {self._what} must end at step {run.step}. Received: "
                 f"{counted}, as the model counted. Does a callback train the model, "
                 "for example by `train_on_batch`? Only the search may take steps."
             )
         averaged = self._engine.finalize()
         before = self._live.read_weights()
-        self.callbacks.on_train_end()  # which may give the best weights back
+        self._callbacks.on_train_end()  # which may give the best weights back
         changed = self._workers.broadcast_json(not self._holds(before))
-        if run.step < last_step and not self._allow_early_stop:
+        if run.step < last_step and not self._session.prepared.allow_early_stop:
             raise RuntimeError(
-                f"A callback stopped the training of {self.what} at "
+                f"A callback stopped the training of {self._what} at "
                 f"step {run.step} of {last_step}. A search trains every ticket "
                 "for the same time and finds the best step afterwards. Pass "
                 "`allow_early_stop=True` to stop all the same."
@@ -104,19 +123,69 @@ class OneTraining:
             self._validate(self._names.shown(run.logs))
         return self._outcome()
 
-    def next_look(self, step: int) -> int:
+    def _take_steps(self) -> None:
+        """Trains to the last step, unless a callback stops the training earlier.
+
+        The model is looked at after each group of steps; the checkpoint is written at
+        an epoch's end, after all callbacks.
+        """
+        engine, feed, callbacks = self._engine, self._feed, self._callbacks
+        epoch_length, pass_length = feed.steps_per_epoch, feed.pass_length
+        batches, iterator = feed.begin(), None
+        step, stop = self._run.step, self._lengths.last
+        new_epoch = True
+        engine.begin(step)
+        while step < stop and not engine.stopped:
+            stopping.check()
+            epoch, offset = divmod(step, epoch_length)
+            if new_epoch:
+                engine.begin_epoch()
+                callbacks.on_epoch_begin(epoch)
+            if iterator is None or (pass_length and step % pass_length == 0):
+                iterator = batches.open(step)
+            ends = [stop, (epoch + 1) * epoch_length, self._next_look(step)]
+            if pass_length:
+                ends.append((step // pass_length + 1) * pass_length)
+            size = min(*ends, step + self._session.pace.size) - step
+            callbacks.on_train_batch_begin(offset)
+            logs = self._take_group(iterator, size)
+            step += size
+            if pass_length and step % pass_length == 0:
+                feed.check_end(iterator, step, self._what)
+            callbacks.on_train_batch_end(offset + size - 1, logs)
+            self._look(step, logs)
+            new_epoch = step % epoch_length == 0
+            if new_epoch or step == stop or engine.stopped:
+                callbacks.on_epoch_end(epoch, logs)
+                self._write_checkpoint()
+
+    def _next_look(self, step: int) -> int:
         """The next step after which the model is looked at."""
         following = (step // self._evaluate_every + 1) * self._evaluate_every
-        rewind = self.lengths.rewind
+        rewind = self._lengths.rewind
         return min(following, rewind) if step < rewind else following
 
-    def look(self, step: int, logs: Logs) -> None:
+    def _take_group(self, batches: Iterator[Any], size: int) -> Logs:
+        """The training metrics after a group of steps."""
+        began, self._due = time.monotonic(), size
+        try:
+            logs = self._engine.train(batches, size)
+        except self._feed.ended as error:
+            step = self._engine.steps
+            if missing := self._feed.missing(error, step, self._what):
+                raise missing from error
+            raise
+        self._due = 0
+        self._session.pace.measured(size, time.monotonic() - began)
+        return logs
+
+    def _look(self, step: int, logs: Logs) -> None:
         """What happens between two groups of steps."""
-        run = self.run
+        run = self._run
         run.step, run.logs = step, self._names.recorded(logs)
         run.seconds = self._seconds()
         self._check_number("loss", logs)
-        lengths = self.lengths
+        lengths = self._lengths
         rewinds = self._keeps_state and self._plan.retrain == "rewind"
         rewinds = rewinds and self._ticket.step < step == lengths.rewind
         ends = step == lengths.last or self._engine.stopped
@@ -134,9 +203,19 @@ class OneTraining:
         if self._report:
             self._report(step, logs)
 
+    def _write_checkpoint(self) -> None:
+        """Writes the checkpoint, if there is one and it is time."""
+        if self._checkpoint is None or not self._checkpoint.is_due():
+            return
+        # A training that continues from a spoiled checkpoint would not notice it.
+        state, start = self._live.view(), self._ticket.state
+        trouble.check_state(state, start, self._what, self._run.step)
+        self._check_masked()
+        self._checkpoint.save(self._run, self._live)
+
     def _validate(self, logs: Logs) -> None:
-        run = self.run
-        found = self._evaluate("val", self.callbacks)
+        run = self._run
+        found = self._evaluate("val", self._callbacks)
         loss = "val_loss" if found else "loss"
         logs.update(found)  # callbacks see the names of the model
         values = self._names.recorded(logs)
@@ -153,7 +232,7 @@ class OneTraining:
 
     def _outcome(self) -> Outcome:
         self._check_masked()
-        run, best_weights = self.run, self.run.best_weights
+        run, best_weights = self._run, self._run.best_weights
         if self._plan.retrain == "fine_tune" and self._keeps_state:
             run.next_start = 0, self._kept("next", self._live.view())
         # Not by the step: a callback may have changed weights since.
@@ -198,18 +277,18 @@ class OneTraining:
         return all(np.array_equal(live[path], weights[path]) for path in weights)
 
     def _check_masked(self) -> None:
-        live, step = self._live, self.run.step
-        trouble.check_masks(live.changed_masks(), live.leaking(), self.what, step)
+        live, step = self._live, self._run.step
+        trouble.check_masks(live.changed_masks(), live.leaking(), self._what, step)
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
-        found = self._loop.evaluate(name, callbacks)
-        if name in self._loop.evaluated:
-            first, batches = self._loop.counted[name]
-            trouble.check_pass(name, batches, first, self.what, self.run.step)
+        found = self._passes.evaluate(name, callbacks)
+        if name in self._passes.counted:
+            first, batches = self._passes.counted[name]
+            trouble.check_pass(name, batches, first, self._what, self._run.step)
         return found
 
     def _check_number(self, name: str, logs: Logs) -> None:
-        trouble.check_number(name, logs, self.what, self.run.step)
+        trouble.check_number(name, logs, self._what, self._run.step)
 
     def _warn_of(self, logs: Logs) -> None:
         """Warns once of each figure that is NaN or infinite but decides nothing."""
@@ -218,16 +297,6 @@ class OneTraining:
         if names and self._workers.is_chief:
             warn(
                 f"{', '.join(f'`{name}`' for name in names)} became NaN or infinite in "
-                f"{self.what} by step {self.run.step:,}. Look at the data of that "
+                f"{self._what} by step {self._run.step:,}. Look at the data of that "
                 "figure, and at the metric."
             )
-
-    def write_checkpoint(self) -> None:
-        """Writes the checkpoint, if there is one and it is time."""
-        if self._checkpoint is None or not self._checkpoint.is_due():
-            return
-        # A training that continues from a spoiled checkpoint would not notice it.
-        state, start = self._live.view(), self._ticket.state
-        trouble.check_state(state, start, self.what, self.run.step)
-        self._check_masked()
-        self._checkpoint.save(self.run, self._live)

@@ -1,18 +1,17 @@
 """A model that is ready to be searched: checked, copied, proved, masked, compiled."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tf_lottery import bindings
 from tf_lottery.bindings.parts import Devices, Searched
 from tf_lottery.bindings.protocol import Binding
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
-from tf_lottery.training.data import Given, SeededData
+from tf_lottery.training.data import SeededData
 from tf_lottery.training.reinitialise import Source
 from tf_lottery.training.workers import Workers
 
@@ -59,21 +58,6 @@ class Prepared:
         architecture = self.searched.architecture
         return Ticket(masks, state, plan=plan, architecture=architecture)
 
-    def check(self, plan: Plan, data: SeededData) -> None:
-        """Raises unless the monitor and the rewind step of a plan can be used."""
-        _, last_step, rewind_step = plan.lengths(data.feed.steps_per_epoch)
-        if rewind_step >= last_step:
-            raise ValueError(
-                f"`rewind_to` must be before the last step of training, {last_step}. "
-                f"Received: rewind_to={plan.rewind_to!r}."
-            )
-        monitors = data.monitors(self.searched.engine)
-        if plan.monitor not in (None, *monitors):
-            raise ValueError(
-                f"`monitor` must be one of {', '.join(map(repr, monitors))}. "
-                f"Received: monitor={plan.monitor!r}."
-            )
-
     def callbacks_of(self, number: int, replicate: int, control: str | None) -> Any:
         """The callbacks of one training, by the number of the round."""
         if not callable(self.callbacks):
@@ -116,49 +100,3 @@ class Prepared:
         """A copy of the user's model if a file is not enough to make it; else None."""
         model = self.source.model
         return self.binding.compiled_copy(model) if self.file_lacks else None
-
-
-def prepare(
-    model: Any,
-    dataset: Any,
-    plan: Plan,
-    *,
-    validation_data: Any,
-    test_data: Any,
-    class_weight: Mapping[int, float] | None,
-    validation_split: float | None,
-    callbacks: Any,
-    allow_early_stop: bool,
-    strategy: Any,
-) -> Prepared:
-    """Prepares a model for the trainings of a plan; the arguments are `Trainer`'s."""
-    if not isinstance(plan, Plan):
-        raise TypeError(
-            f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
-        )
-    binding, asked, original = bindings.called(model, plan.seed, strategy)
-    callbacks = binding.checked_callbacks(callbacks)
-    binding.check_model(original)
-    devices = binding.devices(asked, original)
-    parts = dataset, validation_data, test_data, class_weight, validation_split
-    data = SeededData(Given(binding, *parts), plan, devices)
-    if not callable(callbacks):
-        binding.check_use_no_other(callbacks, original)
-    built = binding.built(original, data.feed, plan.seed)
-    searched = binding.searched(built, data, plan, devices, callbacks)
-    found = Prepared(
-        binding,
-        devices,
-        Workers(devices.processes),
-        original,
-        callbacks,
-        Source(binding, model, built, data.feed, asked),
-        searched,
-        data,
-        searched.live.read(),
-        allow_early_stop,
-    )
-    found.check(plan, data)
-    if plan.replicates > 1:
-        found.source.check(found.initial)
-    return found

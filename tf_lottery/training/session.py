@@ -1,27 +1,21 @@
-"""What every worker of a search does with the live model: hold, train, evaluate."""
+"""What a training of a search needs to know, except for its ticket."""
 
 import copy
-import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
-from tf_lottery.bindings.parts import Logs
-from tf_lottery.core.masks import Masks
-from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
-from tf_lottery.core.ticket import Ticket
-from tf_lottery.training.checkpoint import Checkpoint, Run
+from tf_lottery.core.steps import Lengths
 from tf_lottery.training.data import SeededData
-from tf_lottery.training.loop import Loop
-from tf_lottery.training.one_training import OneTraining, Report
+from tf_lottery.training.pace import Pace
+from tf_lottery.training.passes import Passes
 from tf_lottery.training.prepared import Prepared
 
 
 class Session:
     """A prepared model with the plan of a replicate and the data of its seed.
 
-    The chief decides and sends masks and weights; all workers take part in what each
-    method does.
+    Attributes:
+        pace: How many steps of training one call may take.
+        passes: The passes over validation and test data.
     """
 
     def __init__(
@@ -31,9 +25,11 @@ class Session:
         self.plan = plan
         self.data = data
         self.replicate = replicate
-        self.loop = Loop(prepared.searched.engine, data.feed, data.evaluated)
+        engine = prepared.searched.engine
+        self.pace = Pace(engine.least, engine.group)
+        self.passes = Passes(engine, data.evaluated)
 
-    def following(self, plan: Plan, replicate: int = 0) -> "Session":
+    def with_plan(self, plan: Plan, replicate: int = 0) -> "Session":
         """The session of another plan; its length, seed and `rewind_to` may differ."""
         if plan.seed != self.plan.seed:
             return Session(self.prepared, plan, self.data.of(plan), replicate)
@@ -41,68 +37,28 @@ class Session:
         other.plan, other.replicate = plan, replicate
         return other
 
-    def assign(self, ticket: Ticket, state: State) -> Ticket:
-        """Gives all workers the chief's masks and state; returns their ticket."""
-        workers, live = self.prepared.workers, self.prepared.searched.live
-        masks = ticket.masks
-        if workers.count > 1:
-            masks = Masks(workers.broadcast_arrays(masks))
-        with self.prepared.devices.scope():
-            live.assign(workers.broadcast_arrays(state), masks)
-        workers.check_masks(live.replica_masks(), masks)
-        return dataclasses.replace(ticket, masks=masks)
+    @property
+    def lengths(self) -> Lengths:
+        """The steps of an epoch, of a training, and where later tickets start."""
+        return self.plan.lengths(self.data.feed.steps_per_epoch)
 
-    def evaluate(self, ticket: Ticket, weights: Weights) -> Logs:
-        """The `val_*` and `test_*` metrics of a ticket with some weights."""
-        self.assign(ticket, weights)
-        with self.prepared.devices.scope():
-            found = self.loop.evaluate("val") | self.loop.evaluate("test")
-        return self.loop.engine.names.recorded(found)
+    @property
+    def monitors(self) -> list[str]:
+        """The scores that could decide; the first is the default."""
+        head = "val_" if "val" in self.data.evaluated else ""
+        return [f"{head}{name}" for name in self.prepared.searched.engine.metrics]
 
-    def train(
-        self,
-        ticket: Ticket,
-        run: Run,
-        state: State,
-        control: str | None = None,
-        checkpoint: Checkpoint | None = None,
-        report: Report | None = None,
-    ) -> Outcome:
-        """Trains a ticket from where a run stands; see `Trainer.train`."""
-        prepared = self.prepared
-        ticket = self.assign(ticket, state)
-        training = OneTraining(self, ticket, run, control, checkpoint, report)
-        last_step = self.plan.last_step(self.data.feed.steps_per_epoch)
-        with prepared.devices.scope():
-            callbacks = prepared.callbacks_of(ticket.round, self.replicate, control)
-            if checkpoint and ticket.step < run.step < last_step:
-                file = checkpoint.path
-                prepared.binding.warn_of_lost_counts(callbacks, run.step, file)
-            return training.train(callbacks)
-
-    def order(self, task: str, **more: Any) -> None:
-        """Orders the other workers to do a task next."""
-        which = {"plan": self.plan.to_json(), "replicate": self.replicate}
-        self.prepared.workers.broadcast_json({"task": task, **which, **more})
-
-    def follow(self) -> bytes:
-        """Does what the chief says until the chief ends; returns its ticket's file."""
-        workers, session = self.prepared.workers, self
-        while (order := workers.broadcast_json())["task"] != "end":
-            if order["task"] == "stop":
-                raise RuntimeError(f"The chief stopped: {order['why']}")
-            plan = Plan.from_json(order["plan"])
-            session = session.following(plan, order["replicate"])
-            session._do(order)
-        return workers.broadcast()
-
-    def _do(self, order: Mapping[str, Any]) -> None:
-        ticket = Ticket(Masks({}), {}, plan=self.plan)
-        if order["task"] == "draw":
-            self.prepared.source.drawn(order["seed"], self.prepared.initial)
-        elif order["task"] == "evaluate":
-            self.evaluate(ticket, {})
-        else:
-            where = {name: order[name] for name in ("round", "step")}
-            ticket = dataclasses.replace(ticket, **where)
-            self.train(ticket, Run.of_record(order["run"]), {}, order["control"])
+    def check(self) -> None:
+        """Raises unless the monitor and the rewind step of the plan can be used."""
+        plan, lengths = self.plan, self.lengths
+        if lengths.rewind >= lengths.last:
+            raise ValueError(
+                "`rewind_to` must be before the last step of training, "
+                f"{lengths.last}. Received: rewind_to={plan.rewind_to!r}."
+            )
+        monitors = self.monitors
+        if plan.monitor not in (None, *monitors):
+            raise ValueError(
+                f"`monitor` must be one of {', '.join(map(repr, monitors))}. "
+                f"Received: monitor={plan.monitor!r}."
+            )

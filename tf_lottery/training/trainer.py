@@ -9,7 +9,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from tf_lottery import bindings
 from tf_lottery.bindings.parts import Logs
+from tf_lottery.core.masks import Masks
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
@@ -17,9 +19,12 @@ from tf_lottery.core.seeds import derive
 from tf_lottery.core.steps import Lengths
 from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.training.checkpoint import Checkpoint, Run
-from tf_lottery.training.one_training import Report
-from tf_lottery.training.prepared import Callbacks, Notes, prepare
+from tf_lottery.training.data import Given, SeededData
+from tf_lottery.training.one_training import OneTraining, Report
+from tf_lottery.training.prepared import Callbacks, Notes, Prepared
+from tf_lottery.training.reinitialise import Source
 from tf_lottery.training.session import Session
+from tf_lottery.training.workers import Workers
 
 
 class Trainer:
@@ -44,7 +49,7 @@ class Trainer:
         devices: What trains.
         workers: The processes that train together.
         spent: The optimizer steps of each finished training, in order. Trainers that
-            `following` and `reordered` return share this list: it counts the trainings
+            `with_plan` and `reordered` return share this list: it counts the trainings
             of one compiled model.
 
     Raises:
@@ -73,23 +78,42 @@ class Trainer:
         allow_early_stop: bool = False,
         strategy: Any = None,
     ) -> None:
-        self._prepared = prepared = prepare(
-            model,
-            dataset,
-            plan,
-            validation_data=validation_data,
-            test_data=test_data,
-            class_weight=class_weight,
-            validation_split=validation_split,
-            callbacks=callbacks,
-            allow_early_stop=allow_early_stop,
-            strategy=strategy,
+        if not isinstance(plan, Plan):
+            raise TypeError(
+                f"`plan` must be a tf_lottery.Plan. Received: {type(plan).__name__}."
+            )
+        binding, original, asked = bindings.binding_and_model(
+            model, plan.seed, strategy
         )
-        self._session = Session(prepared, plan, prepared.data)
-        self._initial = prepared.initial
-        self.model = prepared.searched.engine.model
-        self.devices, self.workers = prepared.devices, prepared.workers
+        callbacks = binding.checked_callbacks(callbacks)
+        binding.check_model(original)
+        devices = binding.devices(asked, original)
+        parts = dataset, validation_data, test_data, class_weight, validation_split
+        data = SeededData(Given(binding, *parts), plan, devices)
+        if not callable(callbacks):
+            binding.check_use_no_other(callbacks, original)
+        built = binding.built(original, data.feed, plan.seed)
+        searched = binding.searched(built, data, plan, devices, callbacks)
+        self.model = searched.engine.model
+        self.devices, self.workers = devices, Workers(devices.processes)
         self.spent: list[int] = []
+        self._initial = searched.live.read()
+        self._prepared = Prepared(
+            binding,
+            devices,
+            self.workers,
+            original,
+            callbacks,
+            Source(binding, model, built, data.feed, asked),
+            searched,
+            data,
+            self._initial,
+            allow_early_stop,
+        )
+        self._session = Session(self._prepared, plan, data)
+        self._session.check()
+        if plan.replicates > 1:
+            self._prepared.source.check(self._initial)
 
     @property
     def plan(self) -> Plan:
@@ -99,12 +123,12 @@ class Trainer:
     @property
     def lengths(self) -> Lengths:
         """The steps of an epoch, of a training, and where later tickets start."""
-        return self.plan.lengths(self._session.data.feed.steps_per_epoch)
+        return self._session.lengths
 
     @property
     def monitors(self) -> list[str]:
         """The scores that could decide; the first is the default."""
-        return self._session.data.monitors(self._prepared.searched.engine)
+        return self._session.monitors
 
     @property
     def traces(self) -> int:
@@ -163,10 +187,9 @@ class Trainer:
         found = checkpoint.load() if checkpoint else None
         run, state = found or (Run(ticket.step), ticket.state)
         where = {"round": ticket.round, "step": ticket.step, "run": run.record()}
-        self._session.order("train", control=control, **where)
-        how = control, checkpoint, report
+        self._order("train", control=control, **where)
         with self.workers.training():
-            outcome = self._session.train(ticket, run, state, *how)
+            outcome = self._train(ticket, run, state, control, checkpoint, report)
         self.spent.append(outcome.last_step - ticket.step)
         return outcome
 
@@ -177,7 +200,7 @@ class Trainer:
         until: dict[str, Any] = {"epochs": 1, "retrain": "rewind"}
         until |= dict.fromkeys(("steps", "evaluate_every", "rewind_to"), step)
         plan = dataclasses.replace(self.plan, **until)
-        session = self._session.following(plan, self._session.replicate)
+        session = self._session.with_plan(plan, self._session.replicate)
         start = self._with(session).train(ticket).next_start
         assert start is not None
         return start[1]
@@ -188,16 +211,16 @@ class Trainer:
         Args:
             weights: Default: its starting weights; or `ticket.outcome.best_weights`.
         """
-        self._session.order("evaluate")
+        self._order("evaluate")
         with self.workers.training():
-            return self._session.evaluate(ticket, weights or ticket.weights)
+            return self._evaluate(ticket, weights or ticket.weights)
 
     def draw(self, seed: int) -> State:
         """A fresh initial state of the model, as its initialisers draw it."""
-        self._session.order("draw", seed=seed)
+        self._order("draw", seed=seed)
         return self._prepared.source.state(seed, self._initial)
 
-    def following(self, plan: Plan, replicate: int = 0) -> "Trainer":
+    def with_plan(self, plan: Plan, replicate: int = 0) -> "Trainer":
         """The trainer of another plan, with the same compiled model.
 
         Args:
@@ -209,9 +232,9 @@ class Trainer:
             ValueError: A plan that cannot work, or data or a model of another seed that
                 differ in more than their values.
         """
-        other = self._with(self._session.following(plan, replicate))
+        other = self._with(self._session.with_plan(plan, replicate))
         plan.rates(self._prepared.searched.live.shapes)
-        self._prepared.check(plan, other._session.data)
+        other._session.check()
         if plan.seed != self.plan.seed:
             other._initial = other.draw(plan.seed)
         return other
@@ -234,10 +257,74 @@ class Trainer:
         return dataclasses.replace(ticket, **of)
 
     def follow(self) -> bytes:
-        """On workers other than the chief, does what the chief says until its end."""
-        return self._session.follow()
+        """On workers other than the chief, does what the chief says until its end.
+
+        Returns the file of the chief's ticket.
+        """
+        trainer = self
+        while (order := self.workers.broadcast_json())["task"] != "end":
+            if order["task"] == "stop":
+                raise RuntimeError(f"The chief stopped: {order['why']}")
+            plan = Plan.from_json(order["plan"])
+            session = trainer._session.with_plan(plan, order["replicate"])
+            trainer = trainer._with(session)
+            trainer._obey(order)
+        return self.workers.broadcast()
 
     def _with(self, session: Session) -> "Trainer":
         other = copy.copy(self)
         other._session = session
         return other
+
+    def _order(self, task: str, **more: Any) -> None:
+        """Orders the other workers to do a task next."""
+        which = {"plan": self.plan.to_json(), "replicate": self._session.replicate}
+        self.workers.broadcast_json({"task": task, **which, **more})
+
+    def _obey(self, order: Mapping[str, Any]) -> None:
+        ticket = Ticket(Masks({}), {}, plan=self.plan)
+        if order["task"] == "draw":
+            self._prepared.source.drawn(order["seed"], self._prepared.initial)
+        elif order["task"] == "evaluate":
+            self._evaluate(ticket, {})
+        else:
+            where = {name: order[name] for name in ("round", "step")}
+            ticket = dataclasses.replace(ticket, **where)
+            self._train(ticket, Run.of_record(order["run"]), {}, order["control"])
+
+    # What all workers do together, with the masks and weights of the chief.
+
+    def _train(
+        self,
+        ticket: Ticket,
+        run: Run,
+        state: State,
+        control: str | None,
+        checkpoint: Checkpoint | None = None,
+        report: Report | None = None,
+    ) -> Outcome:
+        """Trains a ticket from where a run stands."""
+        ticket = self._assign(ticket, state)
+        session = self._session
+        training = OneTraining(session, ticket, run, control, checkpoint, report)
+        with self.devices.scope():
+            return training.train()
+
+    def _evaluate(self, ticket: Ticket, weights: Weights) -> Logs:
+        """The `val_*` and `test_*` metrics of a ticket with some weights."""
+        self._assign(ticket, weights)
+        passes, engine = self._session.passes, self._prepared.searched.engine
+        with self.devices.scope():
+            found = passes.evaluate("val") | passes.evaluate("test")
+        return engine.names.recorded(found)
+
+    def _assign(self, ticket: Ticket, state: State) -> Ticket:
+        """Gives all workers the chief's masks and state; returns their ticket."""
+        workers, live = self.workers, self._prepared.searched.live
+        masks = ticket.masks
+        if workers.count > 1:
+            masks = Masks(workers.broadcast_arrays(masks))
+        with self.devices.scope():
+            live.assign(workers.broadcast_arrays(state), masks)
+        workers.check_masks(live.replica_masks(), masks)
+        return dataclasses.replace(ticket, masks=masks)

@@ -65,7 +65,7 @@ def test_a_ticket_is_rewound_bit_for_bit(search):
     _, _, _, trainer, rounds = search
     ticket, live = rounds[2].ticket, trainer._prepared.searched.live
     start = trainer.state_at(trainer.dense(), PLAN.rewind_to)
-    trainer._session.assign(ticket, ticket.state)
+    trainer._assign(ticket, ticket.state)
     held = live.read()
     wanted = {name: live._masked(name, start[name], ticket.masks) for name in held}
     assert equal(held, wanted)

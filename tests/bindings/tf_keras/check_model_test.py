@@ -7,14 +7,14 @@ import pytest
 
 from tests.models import FEATURES, arrays, batches, compiled, keras, layers, tf, tiny
 from tf_lottery import Plan, PlanMismatchError, TicketError, Trainer, find_ticket
-from tf_lottery.training.loop import Loop
+from tf_lottery.training.one_training import OneTraining
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_trained(monkeypatch):
     """No test here may reach a training step."""
     steps = []
-    monkeypatch.setattr(Loop, "run", lambda *a: steps.append(a))
+    monkeypatch.setattr(OneTraining, "train", lambda *a: steps.append(a))
     yield
     assert not steps
 

@@ -15,6 +15,7 @@ from tests.models import (
     compiled,
     keras,
     layers,
+    tf,
     tiny,
     with_state,
 )

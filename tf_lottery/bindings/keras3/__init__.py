@@ -43,7 +43,7 @@ feed = feeding.feed
 first_batches = forms.first_batches
 is_batches = forms.is_batches
 is_ordered_by_seed = forms.is_ordered_by_seed
-part = forms.part
+readable = forms.readable
 split = forms.split
 
 NAME = "keras3"

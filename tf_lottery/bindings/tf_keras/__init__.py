@@ -42,7 +42,7 @@ from tf_lottery.bindings.tf_shared.data.forms import (
     first_batches,
     is_batches,
     is_ordered_by_seed,
-    part,
+    readable,
     split,
 )
 from tf_lottery.bindings.tf_shared.devices import strategy_in_scope

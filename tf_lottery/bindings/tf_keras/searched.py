@@ -63,6 +63,7 @@ def searched(
         optimizer = models.optimizer(model, plan, last_step)
     architecture = describe(model, optimizer)
     engine = _compiled(copied, model, optimizer, callbacks)
+    # Of its own: it does not know variables that tracing makes, and they are refused.
     _check(engine, Live(copied), model, architecture, examples)
     return Searched(
         engine,

@@ -62,7 +62,7 @@ DATA = {
     "arrays": lambda: (X, Y),
     "inputs alone": lambda: X,
     "lists": lambda: (X.tolist(), Y.tolist()),
-    "a part of a search": lambda: forms.part((X, Y)),
+    "a part of a search": lambda: forms.readable((X, Y)),
 }
 
 
@@ -85,7 +85,7 @@ def test_examples_of_batches_are_the_first_rows_of_several():
             rows = slice(4 * number, 4 * number + 4)
             return X[rows], Y[rows]
 
-    given = forms.part(Batches())
+    given = forms.readable(Batches())
     inputs, labels = keras3.network(with_state()).examples(given, 7)
     np.testing.assert_array_equal(inputs[0], X[:7])
     np.testing.assert_array_equal(labels, Y[:7])

@@ -22,7 +22,7 @@ def examples(
     Raises:
         ValueError, TypeError: The data do not fit the model.
     """
-    found = forms.part(data)
+    found = forms.readable(data)
     batches = found.in_order() if isinstance(found, Source) else [data]
     return shared.examples(
         batches, inputs, keys, size, lambda part: rows.as_arrays(part, arrays.as_array)

@@ -21,8 +21,8 @@ def is_arrays(part: Any) -> bool:
     return not isinstance(part, Source)
 
 
-def part(value: Any, again: Again = None) -> Any:
-    """See `Binding.part`."""
+def readable(value: Any, again: Again = None) -> Any:
+    """See `Binding.readable`: a `Source`, of a `tf.data.Dataset` too, or the rows."""
     if is_dataset(value):
         return TensorFlowBatches(value, arrays.packed)
     return sources.source_of(value, again, arrays.packed) or value
@@ -37,7 +37,7 @@ def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
     """See `Binding.first_batches`."""
     if data is None:
         return None
-    found = part(data)
+    found = readable(data)
     if is_arrays(found):
         return splitting.first_rows(data, number, batch_size, arrays)
     batches = found.in_order() if _gives_again(data) else data

@@ -133,8 +133,9 @@ def redraw(model: Any) -> Any:
 def compile_like(model: Any, source: Any, **changes: Any) -> None:
     """Compiles `model` as `source` is now, with copies of what has state.
 
-    Keras' own `compile` does it: what that of a user adds is in copied attributes.
-    `changes` are arguments of `compile` that differ.
+    Keras' own `compile` does it: what that of a user adds is in copied attributes. If
+    `model` has masks, its optimizer then holds them, see `hold_masks`. `changes` are
+    arguments of `compile` that differ.
     """
     config = dict(source._compile_config.config)
     config["run_eagerly"] = source._run_eagerly  # may be set after compiling

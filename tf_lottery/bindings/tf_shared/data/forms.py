@@ -24,8 +24,8 @@ def is_arrays(part: Any) -> bool:
     return not isinstance(part, tf.data.Dataset | Source)
 
 
-def part(value: Any, again: Again = None) -> Any:
-    """See `Binding.part`."""
+def readable(value: Any, again: Again = None) -> Any:
+    """See `Binding.readable`: a `Source`, or rows and datasets as they are."""
     if isinstance(value, _TENSORS):
         return value
     return sources.source_of(value, again, standard) or value
@@ -40,7 +40,7 @@ def first_batches(data: Any, number: int, batch_size: int | None) -> Any:
     """See `Binding.first_batches`."""
     if data is None:
         return None
-    found = part(data)
+    found = readable(data)
     if is_arrays(found):
         return splitting.first_rows(data, number, batch_size, arrays)
     if isinstance(found, Source) and not _is_source(data):  # a generator
