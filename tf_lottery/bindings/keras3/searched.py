@@ -13,6 +13,7 @@ from tf_lottery.bindings.keras3.checks.examples import check_examples
 from tf_lottery.bindings.keras3.copying.compiled import masked_copy
 from tf_lottery.bindings.keras3.copying.fixed import fixed_values
 from tf_lottery.bindings.keras3.copying.proof import prove
+from tf_lottery.bindings.keras3.copying.reached import checked_step
 from tf_lottery.bindings.keras3.data import feeding
 from tf_lottery.bindings.keras3.devices import scope_of
 from tf_lottery.bindings.keras3.engines import engine
@@ -45,7 +46,7 @@ def searched(
     for name in ("compile", "fit", "train_on_batch"):
         vars(copied)[name] = functools.partial(refuse_call, name)
     return Searched(
-        engine(copied, group, given),
+        engine(copied, group, given, functools.partial(checked_step, copied, model)),
         Live(copied),
         architecture,
         fixed_values(model),

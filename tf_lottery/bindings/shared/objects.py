@@ -4,6 +4,7 @@ import collections
 import copy
 import random
 import sys
+import types
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
@@ -46,6 +47,8 @@ def is_own_object(value: Any) -> bool:
         return False
     if any(kind.__name__ in _TRACKED for kind in type(value).__mro__):
         return False
+    if isinstance(value, types.SimpleNamespace):
+        return True
     package = type(value).__module__.split(".")[0]
     return package not in {*KNOWN, *_FRAMEWORKS, *sys.stdlib_module_names}
 

@@ -11,7 +11,7 @@ if BACKEND != "tensorflow":
 
 import tensorflow as tf
 
-from tf_lottery import export, find_ticket
+from tf_lottery import ExportError, export, find_ticket
 
 QUIET = {"latency_runs": 0, "verbose": 0}
 DRAW = np.random.default_rng(0)
@@ -119,5 +119,5 @@ def test_a_lookup_of_words_is_held_by_the_dense_layout_alone(tmp_path):
     export.saved_model(model, tmp_path / "t", layout="dense", **more)
     wanted = model(tf.constant(texts)).numpy()
     assert (served(tmp_path / "t", texts) == wanted).all()
-    with pytest.raises(export.to_keras.ExportError, match=r"weights only.*'words'"):
+    with pytest.raises(ExportError, match=r"weights only.*'words'"):
         export.saved_model(model, tmp_path / "packed", **more)

@@ -74,6 +74,16 @@ def masked(gradient: Any, mask: Any) -> Any:
     return jnp.where(mask, gradient, jnp.zeros_like(gradient))
 
 
+def reached(values: Any) -> list[str]:
+    """JAX has no variables of its own."""
+    return []
+
+
+def untracked(model: Any) -> dict[str, Any]:
+    """Arrays of JAX never change."""
+    return {}
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """JAX has no random state of its own."""

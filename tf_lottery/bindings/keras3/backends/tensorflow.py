@@ -21,8 +21,7 @@ copied = objects.copied
 
 def replicas(value: Any) -> list[Any]:
     """Copies of what each replica of this process holds."""
-    values = getattr(value, "values", None) or [value]  # those of tf.distribute
-    return [tf.convert_to_tensor(each).numpy() for each in values]
+    return [tf.convert_to_tensor(each).numpy() for each in _parts(value)]
 
 
 def average(value: Any) -> None:
@@ -59,6 +58,28 @@ def masked(gradient: Any, mask: Any) -> Any:
     return tf.where(mask, gradient, tf.zeros_like(gradient))
 
 
+def reached(values: Any) -> list[str]:
+    """The variables that a step uses while it is traced, but for these values."""
+    graph = tf.compat.v1.get_default_graph()
+    if not graph.building_function:
+        return []
+    known = {id(part.handle) for value in values for part in _parts(value)}
+    read = {id(part.handle): v.name for v in graph.variables for part in _parts(v)}
+    return [
+        read.get(id(handle), "a tf.Variable")
+        for handle, _ in graph.captures
+        if handle.dtype == tf.resource
+        and id(handle) not in known
+        # Iterators have a handle, too, of which no shape is known.
+        and getattr(getattr(handle, "_handle_data", None), "is_set", False)
+    ]
+
+
+def untracked(model: Any) -> dict[str, Any]:
+    """See `reached`."""
+    return {}
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """TensorFlow draws from `seed` inside."""
@@ -74,3 +95,8 @@ def seeded(seed: int) -> Iterator[None]:
 def platform() -> str:
     """What computes, such as "cpu"."""
     return "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
+
+
+def _parts(variable: Any) -> list[Any]:
+    """The variables of the replicas of one, where `tf.distribute` has several."""
+    return list(getattr(variable, "values", None) or [variable])

@@ -70,6 +70,23 @@ def masked(gradient: Any, mask: Any) -> Any:
     return (bits * mask).view(gradient.dtype)
 
 
+def reached(values: Any) -> list[str]:
+    """See `untracked`."""
+    return []
+
+
+def untracked(model: Any) -> dict[str, Any]:
+    """Buffers of modules, and tensors that are attributes, by name: what changes."""
+    found: dict[str, Any] = {}
+    for layer in model._flatten_layers():
+        tensors = dict(layer.named_buffers())
+        for name, value in vars(layer).items():
+            if isinstance(value, torch.Tensor) and not name.startswith("_"):
+                tensors[name] = value
+        found |= {f"{layer.name}.{name}": value for name, value in tensors.items()}
+    return {name: (id(value), value._version) for name, value in found.items()}
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """PyTorch draws from `seed` inside."""

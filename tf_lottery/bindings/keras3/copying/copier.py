@@ -164,5 +164,5 @@ def _renew_ids(made: Any, value: Any) -> None:
     elif isinstance(value, keras.Function):
         made._nodes = keras.src.ops.function.map_graph(made._inputs, made._outputs)[0]
     elif isinstance(value, keras.Optimizer):
-        places = {id(v): n for n, v in enumerate(made._trainable_variables)}
+        places = {made._var_key(v): n for n, v in enumerate(made._trainable_variables)}
         vars(made)["_trainable_variables_indices"] = places

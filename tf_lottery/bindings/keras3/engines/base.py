@@ -5,7 +5,9 @@ included. Keras' `fit` could end a group of steps only where `steps_per_executio
 divides.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -16,22 +18,28 @@ from tf_lottery.bindings.keras3.states import kept, recurrent_states
 from tf_lottery.bindings.parts import Logs, Names
 from tf_lottery.bindings.shared.metric_names import metric_names
 
+Checked = Callable[[], AbstractContextManager[None]]
+
 
 class EngineBase:
     """Takes groups of optimizer steps, see `parts.Engine`.
 
-    `given` is the `steps_per_execution` that the user compiled with.
+    Args:
+        given: The `steps_per_execution` that the user compiled with.
+        checked: Makes a context that raises if the first training step, which is taken
+            or traced in it, reaches variables that it must not.
     """
 
     errors: tuple[type[BaseException], ...] = backend.ERRORS
 
-    def __init__(self, model: Any, group: int, given: int) -> None:
+    def __init__(self, model: Any, group: int, given: int, checked: Checked) -> None:
         self.model = model
         self.group = group
         self.least = given
         self.traces = 0
         self.steps = 0
         self._given = given
+        self._checked = checked
         self._states = list(recurrent_states(model).values())
 
     @property
@@ -116,13 +124,21 @@ class EngineBase:
         return True
 
     def _counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """A step that counts how often it is traced."""
+        """A training step that is checked, and counts how often it is traced."""
 
         def counted(*args: Any) -> Any:
             self.traces += 1
-            return step(*args)
+            with self._first():
+                return step(*args)
 
         return counted
+
+    @contextlib.contextmanager
+    def _first(self) -> Iterator[None]:
+        """Checks the first training step; later ones are as they are."""
+        with self._checked():
+            yield
+        self._checked = contextlib.nullcontext
 
     def _metric_names(self) -> list[str]:
         return list(self.model.get_metrics_result())

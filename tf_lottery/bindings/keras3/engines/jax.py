@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import jax
 
 from tf_lottery.bindings.keras3._imports import keras
-from tf_lottery.bindings.keras3.engines.base import EngineBase, numbers
+from tf_lottery.bindings.keras3.engines.base import Checked, EngineBase, numbers
 from tf_lottery.bindings.keras3.engines.jax_groups import Sources, Step, grouped
 from tf_lottery.bindings.parts import Logs
 
@@ -18,8 +19,10 @@ class Engine(EngineBase):
     Steps of an eager model, and of one on several devices, are taken one by one.
     """
 
-    def __init__(self, model: Any, group: int, given: int) -> None:
-        super().__init__(model, group, given)
+    def __init__(
+        self, model: Any, group: int, given: int, checked: Checked = nullcontext
+    ) -> None:
+        super().__init__(model, group, given, checked)
         compiled = model.jit_compile and not model.run_eagerly
         train, test = self._counted(model.train_step), model.test_step
 

@@ -5,19 +5,22 @@ on replicas. In the loop here the size of a group is a tensor: nothing is traced
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import tensorflow as tf
 
-from tf_lottery.bindings.keras3.engines.base import EngineBase, numbers
+from tf_lottery.bindings.keras3.engines.base import Checked, EngineBase, numbers
 from tf_lottery.bindings.parts import Logs
 
 
 class Engine(EngineBase):
     """Takes groups of steps from an iterator of `tf.data`."""
 
-    def __init__(self, model: Any, group: int, given: int) -> None:
-        super().__init__(model, group, given)
+    def __init__(
+        self, model: Any, group: int, given: int, checked: Checked = nullcontext
+    ) -> None:
+        super().__init__(model, group, given, checked)
         several = model.distribute_strategy.extended._in_multi_worker_mode()
         # Workers must agree on the size of a group, and measure different times.
         self.least = group if several else given
