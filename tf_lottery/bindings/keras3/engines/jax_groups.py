@@ -4,7 +4,6 @@ A group of one step is the same program as one of many: the bits are equal.
 """
 
 import itertools
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,13 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tf_lottery.bindings.keras3.data.in_memory import InMemory, RowBatches
+from tf_lottery.bindings.keras3.engines.rows import (
+    ROOM,
+    RowsOnDevice,
+    number_of_bytes,
+)
 
 # From what no step changes, the state, and a batch to logs and the next state.
 Step = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 _STACKED_BATCHES, _STACKED_BYTES = 50, 2**26  # that are sent at once, at most
-_ROWS_BYTES = 2**31  # that are kept, where a device does not say how much it holds
 
 
 def grouped(step: Step, donate: bool) -> Callable[[Any, Any, Any, int], Any]:
@@ -54,20 +56,18 @@ class Sources:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: Any = weakref.WeakKeyDictionary()
+        self._rows = RowsOnDevice(jax.device_put, _room)
 
     def __call__(
-        self, batches: Iterator[Any], number: int | None, most: int
+        self, batches: Any, number: int | None, most: int
     ) -> Iterator[tuple[Any, int]]:
         """All batches, or so many; at most `most` in a group."""
-        if isinstance(batches, RowBatches):
-            rows = self._rows(batches.source)
-            if rows is not None:
-                return self._positions(rows, batches, number, most)
+        if (rows := self._rows.of(batches)) is not None:
+            return self._positions(rows, batches, number, most)
         return self._stacked(itertools.islice(batches, number), most)
 
     def _positions(
-        self, rows: Any, batches: RowBatches, number: int | None, most: int
+        self, rows: Any, batches: Any, number: int | None, most: int
     ) -> Iterator[tuple[Any, int]]:
         done = 0
         while number is None or done < number:
@@ -87,18 +87,11 @@ class Sources:
 
     def _stacks(self, alike: Iterator[Any], most: int) -> Iterator[tuple[Any, int]]:
         first = next(alike)
-        fitting = max(1, _STACKED_BYTES // max(1, _bytes(first)))
+        fitting = max(1, _STACKED_BYTES // max(1, number_of_bytes(first)))
         room = min(self._most, _STACKED_BATCHES, fitting)
         alike = itertools.chain([first], alike)
         while found := list(itertools.islice(alike, min(room, most))):
             yield (_stack(found, room), None), len(found)
-
-    def _rows(self, source: InMemory) -> Any:
-        """The rows on the device; None if they do not fit."""
-        if source not in self._kept:
-            fits = _bytes(source.rows) <= _room()
-            self._kept[source] = jax.device_put(source.rows) if fits else None
-        return self._kept[source]
 
 
 def _batch(source: Any, at: Any) -> Any:
@@ -126,13 +119,9 @@ def _spec(batch: Any) -> Any:
     return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
-def _bytes(arrays: Any) -> int:
-    return sum(int(leaf.nbytes) for leaf in jax.tree.leaves(arrays))
-
-
 def _room() -> int:
     """How many bytes of rows the device can keep."""
     stats = jax.local_devices()[0].memory_stats()
     if not stats or "bytes_limit" not in stats:
-        return _ROWS_BYTES
+        return ROOM
     return int(stats["bytes_limit"] - stats["bytes_in_use"]) // 2
