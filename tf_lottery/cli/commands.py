@@ -294,7 +294,7 @@ def _print_table(found: reports.Frame, run_dir: Path) -> None:
         print(left)
     for missing in gaps(RunDir(run_dir), found.history.plan):
         print(missing)
-    print(found.verdict.reason)
+    print(f"So far: {found.verdict.reason}" if left else found.verdict.reason)
 
 
 def _width() -> int:

@@ -89,7 +89,10 @@ def goes_on(call: str, run_dir: PathLike | None) -> str:
     """How to continue a search that was left, in words."""
     if run_dir is None:
         return "Its temporary directory is gone: pass `run_dir` to be able to continue."
-    return f"Call {call} with the same run_dir, {str(run_dir)!r}, to continue."
+    return (
+        f"Call {call} with the same run_dir, {str(run_dir)!r}, to continue from its "
+        "last checkpoint."
+    )
 
 
 def note(error: BaseException, what: str, step: int) -> None:
