@@ -43,9 +43,10 @@ SHORTER = [
 ]
 
 
-def blocks(document):
+def blocks(document, of_torch=False):
     text = (ROOT / document).read_text()
     found = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    found = [block for block in found if ("import torch" in block) == of_torch]
     for long, short in SHORTER:
         found = [re.sub(long, short, block, flags=re.DOTALL) for block in found]
     return found
@@ -104,6 +105,26 @@ def test_the_blocks_of_strategies_run_in_a_process_of_their_own():
         text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.slow
+def test_the_blocks_of_pytorch_run_in_processes_of_its_own(tmp_path):
+    """Keras 3 has one backend in a process."""
+    pytest.importorskip("torch")
+    found = blocks("docs/keras.md", of_torch=True)
+    assert ["PLAN =" in block for block in found] == [False, True]
+    (tmp_path / "recipe.py").write_text(found[1])
+    command = "from tf_lottery.cli.entry import run; run()"
+    for arguments in ([found[0]], [command, "find", "recipe.py"]):
+        done = subprocess.run(
+            [sys.executable, "-c", *arguments],
+            env={**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "runs/recipe/ticket.safetensors").exists()
 
 
 def test_the_loop_of_the_design_is_the_search():

@@ -19,7 +19,7 @@ from tf_lottery.cli import main as cli
 from tf_lottery.core import archive
 from tf_lottery.core.errors import InvariantError
 from tf_lottery.run_dir.manifest import manifest_of
-from tf_lottery.run_dir.names import Place
+from tf_lottery.run_dir.names import EXPORTS, Place
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.rounds import run_rounds
 
@@ -56,6 +56,13 @@ def test_help_answers_within_a_second_without_a_framework():
     imported, seconds = done.stderr.split()[-2:]
     assert imported == b"set()"
     assert float(seconds) < 1  # of the processor, which others may use, too
+
+
+def test_the_help_names_every_format_of_an_export(capsys):
+    with pytest.raises(SystemExit):
+        cli.parse(["tf_lottery", "--help"])
+    said = capsys.readouterr().out.lower()
+    assert [name for name in EXPORTS if name.replace("_", "") not in said] == []
 
 
 def test_show_report_and_verify_do_without_a_framework(run_dir):

@@ -27,8 +27,8 @@ _SEARCHING: dict[str, dict[str, Any]] = {
     },
     "--keras": {
         "choices": ("tf_keras", "keras3"),
-        "help": "which Keras makes the networks of tf_lottery.zoo; default: tf_keras, "
-        "where it is installed, or the one that the recipe imports",
+        "help": "which Keras makes the networks of tf_lottery.zoo; default: keras3 if "
+        "the recipe imports `keras`, else tf_keras where it is installed",
     },
     "--dtype_policy": {
         "choices": DTYPE_POLICIES,
@@ -104,7 +104,10 @@ _COMMANDS = {
                 "scope=layerwise,global; default: the space of the recipe, else "
                 "tf_lottery.lottery_space",
             },
-            "--directory": {"default": "runs", "help": "default: runs"},
+            "--directory": {
+                "default": "runs",
+                "help": "the sweep is written to PROJECT_NAME in it; default: runs",
+            },
             "--project_name": {"help": "default: sweep_NAME_OF_THE_RECIPE"},
         },
         "Each trial is a search; trials share the trainings that they have in common. "
@@ -135,7 +138,7 @@ _COMMANDS = {
         "figures, summary.csv with a line per training, summary.json with everything.",
     ),
     "export": _Command(
-        "writes a ticket as a SavedModel, a Keras file or a TFLite file",
+        "writes a ticket as a SavedModel, Keras, TFLite or ONNX file",
         {
             **_PATH,
             "--format": {
