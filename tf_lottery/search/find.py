@@ -79,7 +79,7 @@ def find_ticket(
     values, and repeats. `model` is never changed.
 
     Args:
-        model: A compiled Sequential or functional tf_keras model, or a function
+        model: A compiled model of tf_keras (Sequential or functional) or Keras 3 (any), or a function
             without arguments that returns one; it is called under the seed.
         dataset: The data of Keras `fit`, in one argument: a batched
             `tf.data.Dataset`; arrays `(x, y[, sample_weight])`, or x alone if the
