@@ -79,12 +79,14 @@ def find_ticket(
     values, and repeats. `model` is never changed.
 
     Args:
-        model: A compiled model of tf_keras (Sequential or functional) or Keras 3 (any), or a function
-            without arguments that returns one; it is called under the seed.
+        model: A compiled Keras 3 model, a compiled Sequential or functional tf_keras
+            model, or a function without arguments that returns one; it is called under
+            the seed.
         dataset: The data of Keras `fit`, in one argument: a batched
             `tf.data.Dataset`; arrays `(x, y[, sample_weight])`, or x alone if the
-            model has its own loss; a `keras.utils.Sequence`. Arrays and the batches of
-            a Sequence are shuffled by seed and epoch, equally in every round. Or a
+            model has its own loss; a `keras.utils.PyDataset` or `Sequence`; a PyTorch
+            `DataLoader`. Arrays and the batches of a PyDataset are shuffled by seed and
+            epoch, equally in every round. Or a
             function of the seed that returns one of these, a generator or a
             `tf_lottery.Data`.
         rounds: How many times weights are pruned; `rounds + 1` networks are
