@@ -1,11 +1,16 @@
 """One architecture has the same weights in both Kerases, and tickets fit both."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tf_keras
 
 from tests.bindings.keras3 import architecture
+from tests.bindings.keras3.models import BACKEND
 from tests.fakes import outcome
 from tf_lottery import bindings, find_ticket, transfer
 from tf_lottery.core.controls import Context, random_mask
@@ -105,6 +110,37 @@ def test_a_ticket_computes_the_same_in_a_model_of_the_other_keras(name, made, pr
     ours, theirs = (outputs(ticket.apply(model)) for model in made.values())
     assert np.abs(ours - theirs).max() < TOLERANCE
     assert len(np.unique(ours)) > 1
+
+
+ON_ANOTHER_BACKEND = """
+import sys
+import keras
+import numpy as np
+from tests.bindings.keras3 import architecture
+from tf_lottery import Ticket
+
+ticket = Ticket.load(sys.argv[1])
+examples = np.load(sys.argv[2])
+model = ticket.apply(architecture.made(keras))
+found = model.predict([examples["image"], examples["words"]], verbose=0)
+np.save(sys.argv[3], np.array(found))
+"""
+
+
+@slow
+@pytest.mark.parametrize("backend", sorted({"jax", "tensorflow", "torch"} - {BACKEND}))
+def test_a_ticket_computes_the_same_on_another_backend(backend, made, pruned, tmp_path):
+    given, found = tmp_path / "examples.npz", tmp_path / "found.npy"
+    image, words = examples()
+    np.savez(given, image=image, words=words)
+    pruned["keras3"].save(tmp_path / "ticket")
+    subprocess.run(
+        [sys.executable, "-c", ON_ANOTHER_BACKEND, tmp_path / "ticket", given, found],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        check=True,
+    )
+    expected = outputs(pruned["keras3"].apply(made["keras3"]))
+    assert np.abs(np.load(found) - expected).max() < TOLERANCE
 
 
 @slow
