@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.bindings.keras3 import forms
+from tests.bindings.keras3 import forms, models
 from tests.bindings.keras3.forms import (
     BATCH,
     EXAMPLES,
@@ -18,6 +18,7 @@ from tests.bindings.keras3.forms import (
     seeded_data,
 )
 from tests.bindings.keras3.models import BACKEND
+from tf_lottery import Trainer
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import row_order
 
@@ -158,6 +159,36 @@ def test_on_epoch_end_is_called_between_passes():
         read(feed, STEPS * number)
         ended.append(dataset.ended)
     assert ended == [0, 1, 2]
+
+
+def test_a_sequence_without_end_is_read_in_its_order():
+    feed = feed_of(forms.Endless(), steps_per_epoch=4)
+    expected = [forms.Endless()[index][0][:, 0] for index in range(9)]
+    for _ in range(2):
+        assert same(read(feed, 0, 9), expected)
+    assert same(read(feed, 5, 3), expected[5:8])
+    assert (feed.steps_per_epoch, feed.repeatable) == (4, True)
+    assert "no end" in feed.note
+
+
+def test_epochs_of_a_sequence_without_end_change_it():
+    feed = feed_of(lambda seed: forms.EndlessChanging(), steps_per_epoch=4)
+    assert feed.repeatable
+    for _ in range(2):
+        batches, second = feed.begin(), forms.EndlessChanging()
+        second.ended = 1
+        batches.open(0)
+        found = forms.first_columns(batches.open(4), 2)
+        assert same(found, [second[index][0][:, 0] for index in (4, 5)])
+        assert same(found, read(feed, 4, 2))
+    assert not feed_of(forms.EndlessChanging(), steps_per_epoch=4).repeatable
+
+
+@pytest.mark.parametrize("length", [{"epochs": 2}, {"steps": 6}])
+def test_a_sequence_without_end_trains(length):
+    plan = Plan(rounds=1, steps_per_epoch=4, **length)
+    trainer = Trainer(models.compiled(models.tiny()), forms.Endless(), plan)
+    assert trainer.train(trainer.dense()).last_step in (6, 8)
 
 
 def test_a_generator_goes_on_from_training_to_training():

@@ -27,4 +27,4 @@ def gives_again(value: Any) -> bool:
 
 def is_ordered_by_seed(source: Any) -> bool:
     """Whether the order of its batches follows from the plan's seed alone."""
-    return isinstance(source, Indexed | Loader)
+    return isinstance(source, Indexed | Loader) and not source.is_endless

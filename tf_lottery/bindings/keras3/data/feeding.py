@@ -163,7 +163,7 @@ def _facts(source: Any, spec: Any, batches: int | None) -> dict[str, Any]:
 
 def _evaluated(name: str, data: Any, plan: Plan) -> Evaluated:
     if isinstance(data, Source):
-        data.check_read_again()
+        data.check_evaluated(name)
         return Evaluated(data.in_order, data.length, spec_of(data.first))
     source = InMemory(arrays.checked(name, data), plan.batch_size or BATCH_SIZE)
     order = np.arange(source.size)

@@ -14,6 +14,7 @@ from tf_lottery.bindings.shared.source import (
     Source,
     Standard,
     check_ends,
+    check_has_end,
     count,
 )
 from tf_lottery.core.plan import Plan
@@ -53,10 +54,15 @@ class TensorFlowBatches(Source):
     def in_order(self) -> Iterator[Any]:
         return map(self._standard, self._dataset.as_numpy_iterator())
 
+    def check_evaluated(self, name: str) -> None:
+        check_has_end(name, self.length == 0, self.is_endless)
+
     def facts(self, plan: Plan, again: Again) -> Facts:
         repeats = self._seen.is_repeatable(self._dataset, again is not None)
         if self.length is None and not self.is_endless and plan.steps_per_epoch is None:
             self.length = count(self.in_order())
+        if self.length == 0:
+            raise ValueError("`dataset` must have at least one batch. Received: none.")
         check_ends(self.length, plan)
         return Facts(
             plan.steps_per_epoch or self.length or 0,

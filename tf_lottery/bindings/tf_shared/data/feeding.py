@@ -19,6 +19,7 @@ from tf_lottery.bindings.shared.source import (
     Again,
     Source,
     check_ends,
+    check_has_end,
     count,
 )
 from tf_lottery.bindings.tf_shared._imports import tf
@@ -150,14 +151,11 @@ def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
         data = data.batch(plan.batch_size or BATCH_SIZE, static)
         data = shared_by_batch(data)
     elif isinstance(data, Source):
+        data.check_evaluated(name)
         data = shared_by_batch(evaluated_source(data))
     _check_static(name, data.element_spec, static)
     length = int(data.cardinality())
-    if length == 0 or length == tf.data.INFINITE_CARDINALITY:
-        found = "an empty dataset" if length == 0 else "an endless one"
-        raise ValueError(
-            f"`{name}` must have at least one batch, and an end. Received: {found}."
-        )
+    check_has_end(name, length == 0, length == tf.data.INFINITE_CARDINALITY)
     return data
 
 
