@@ -159,6 +159,39 @@ def test_an_order_that_no_seed_gives_again_is_said():
     assert "sampler" in feed.note
 
 
+def whole_rows():
+    return utils.TensorDataset(*map(torch.tensor, (forms.X, forms.Y)))
+
+
+class Stream(utils.IterableDataset):
+    def __iter__(self):
+        return iter(forms.generated(0))
+
+
+@pytest.mark.parametrize("place", ["train", "validation", "of the seed"])
+@pytest.mark.parametrize("rows", [whole_rows, Stream])
+def test_rows_of_pytorch_need_a_loader(rows, place):
+    arrays = forms.X, forms.Y
+    data = {
+        "train": [rows()],
+        "validation": [arrays, rows()],
+        "of the seed": [lambda seed: rows()],
+    }[place]
+    said = f"must be in a DataLoader.*{type(rows()).__name__}.*DataLoader\\(dataset"
+    with pytest.raises(TypeError, match=said) as caught:
+        forms.seeded_data(*data)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("steps", [None, STEPS])
+def test_of_an_iterator_the_loader_is_asked_for(steps):
+    with pytest.raises(TypeError, match="Pass the DataLoader itself"):
+        feed_of(iter(forms.loader()), steps_per_epoch=steps)
+    with pytest.raises(TypeError, match="Pass the DataLoader itself"):
+        forms.seeded_data((forms.X, forms.Y), iter(forms.loader()))
+    assert feed_of(lambda seed: iter(forms.loader())).steps_per_epoch == STEPS
+
+
 def test_workers_that_go_on_to_the_next_pass_are_said():
     loader = forms.loader(shuffle=True)
     object.__setattr__(loader, "persistent_workers", True)  # without any process

@@ -23,9 +23,29 @@ _PROBED = 100
 
 def is_loader(value: Any) -> bool:
     """Whether it is a `DataLoader` of PyTorch."""
+    return _is_of(value, "dataloader.DataLoader")
+
+
+def check_loaded(value: Any, again: Again) -> None:
+    """Raises if it is of PyTorch and gives batches only by a `DataLoader`."""
+    if _is_of(value, "dataset.Dataset"):
+        raise TypeError(
+            "A Dataset of PyTorch must be in a DataLoader, which makes its batches. "
+            f"Received: {type(value).__name__}. Pass "
+            "`torch.utils.data.DataLoader(dataset, batch_size=32, shuffle=True)`; if "
+            "its items are batches, `DataLoader(dataset, batch_size=None)`."
+        )
+    if again is None and _is_of(value, "dataloader._BaseDataLoaderIter"):
+        raise TypeError(
+            "A search trains several times, and an iterator can be read once. Received:"
+            " the iterator of a DataLoader. Pass the DataLoader itself."
+        )
+
+
+def _is_of(value: Any, kind: str) -> bool:
+    """Whether it is of a class of `torch.utils.data`, or below it."""
     mro = type(value).__mro__
-    kinds = (f"{kind.__module__}.{kind.__name__}" for kind in mro)
-    return "torch.utils.data.dataloader.DataLoader" in kinds
+    return f"torch.utils.data.{kind}" in (f"{k.__module__}.{k.__name__}" for k in mro)
 
 
 class Loader(Source):
