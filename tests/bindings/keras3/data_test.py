@@ -135,6 +135,36 @@ def test_class_weights_become_weights_of_examples(form):
         assert found.ravel().tolist() == [weight[int(label)] for label in y.ravel()]
 
 
+class Whole(keras.utils.PyDataset):
+    """Some rows as one batch."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.rows
+
+
+@pytest.mark.parametrize("form", ["arrays", "sequence", "loader"])
+def test_integer_weights_of_examples_count_like_fractional_ones(form):
+    class_weight = {0: 0.5, 1: 0.5, 2: 0.9, 3: 0.7}
+    model, losses = models.compiled(models.tiny()), []
+    for dtype in ("int64", "float32"):
+        weights = (1 + np.arange(EXAMPLES) % 3).astype(dtype)
+        data = {
+            "arrays": lambda rows: rows,
+            "sequence": Whole,
+            "loader": lambda rows: forms.loader(list(zip(*rows, strict=True))),
+        }[form]((X, Y, weights))
+        trainer = Trainer(model, data, Plan(), class_weight=class_weight)
+        losses.append(trainer.train(trainer.dense()).metrics["loss"])
+    assert losses[0] == losses[1] != 0
+
+
 def test_the_last_rows_are_split_off_for_validation():
     found = seeded_data((X, Y), validation_split=0.25, plan=Plan(batch_size=BATCH))
     rows = [np.asarray(batch[0]) for batch in found.evaluated["val"]]
