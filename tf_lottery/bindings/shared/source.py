@@ -56,6 +56,7 @@ class Source:
 
     Attributes:
         first: The first batch.
+        has_read_first: Whether that is what the data give, and not a stand-in.
         length: How many batches there are, where that is known.
         is_endless: Whether it is known that they never end.
         reads_ahead: Whether batches may be made before they are needed.
@@ -63,6 +64,7 @@ class Source:
 
     first: Any
     length: int | None = None
+    has_read_first = True
     is_endless = False
     reads_ahead = False
 

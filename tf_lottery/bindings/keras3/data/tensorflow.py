@@ -42,12 +42,13 @@ class TensorFlowBatches(Source):
         )
         length = int(dataset.cardinality())
         self.is_endless = length == -1
+        self.has_read_first = self._seen.leaves_no_trace(dataset)
         self.length = length if length >= 0 else None
 
     @property
     def first(self) -> Any:
         """A batch of zeros if reading one would change later batches."""
-        if self._seen.leaves_no_trace(self._dataset):
+        if self.has_read_first:
             return next(self.in_order())
         return self._standard(_zeros(self._dataset.element_spec))
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.parts import Examples
+from tf_lottery.bindings.shared import comparable
 from tf_lottery.bindings.shared.class_weight import check_classes
 from tf_lottery.bindings.shared.source import (
     NOT_REPEATED,
@@ -86,6 +87,18 @@ def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
         spec, length = dataset.element_spec, int(dataset.cardinality())
         parts[ARGUMENTS[name]] = _facts(data.evaluated[name], spec, length)
     return parts
+
+
+def first_digests(examples: Examples) -> dict[str, str]:
+    """See `Binding.first_digests`."""
+
+    def first(part: Any) -> Any:
+        if isinstance(part, Source):
+            return part.first
+        compared = not is_arrays(part) and repeatable.leaves_no_trace(part)
+        return next(iter(part.take(1))) if compared else None
+
+    return comparable.first_digests(examples, first, arrays.contents)
 
 
 def data_notes(examples: Examples, devices: Any) -> list[str]:
