@@ -54,6 +54,7 @@ SEEDED = {
     "sequence that changes": lambda: lambda seed: forms.Changing(),
     "loader": lambda: forms.loader(shuffle=True),
     "loader with a generator": forms.drawing_loader,
+    "loader with a drawing sampler": forms.sampling_loader,
     "loader of unknown length": forms.streaming_loader,
     "dataset": lambda: forms.shuffled,
     "dataset of unknown length": lambda: forms.unknown,

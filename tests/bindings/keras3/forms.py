@@ -89,6 +89,12 @@ def drawing_loader():
     return loader(shuffle=True, generator=generator)
 
 
+def sampling_loader():
+    generator = torch().Generator().manual_seed(5)
+    order = torch().utils.data.RandomSampler(range(EXAMPLES), generator=generator)
+    return loader(sampler=order)
+
+
 def streaming_loader():
     """A DataLoader whose length nobody knows."""
 
