@@ -385,6 +385,10 @@ def data_facts(examples):
     return {"dataset": {"batches": 9}}
 
 
+def first_digests(examples):
+    return {}
+
+
 def data_notes(examples, devices):
     return []
 

@@ -274,9 +274,9 @@ def test_a_safetensors_file_of_others_is_an_error_that_says_so(path):
 
 
 @pytest.mark.parametrize("write", [_foreign_zip, lambda p: np.savez(p.open("wb"))])
-def test_a_file_of_an_earlier_version_is_an_error_that_says_what_to_do(path, write):
+def test_a_zip_file_is_an_error_that_says_what_to_do(path, write):
     write(path)
-    with pytest.raises(TicketError, match=r"earlier versions.*Search again"):
+    with pytest.raises(TicketError, match=r"such as a `.keras` model.*ticket.save"):
         Archive(path)
 
 

@@ -221,6 +221,13 @@ class Binding(Protocol):
     def data_facts(self, examples: Examples) -> dict[str, dict[str, Any]]:
         """What is known of each part of the data, for `plan.json`."""
 
+    def first_digests(self, examples: Examples) -> dict[str, str]:
+        """A hash of the first batch of each part that gives batches, by its argument.
+
+        Parts are left out whose first batch changes by reading, or from one training to
+        the next.
+        """
+
     def data_notes(self, examples: Examples, devices: Devices) -> list[str]:
         """What a user should know of the data before they are trained on."""
 

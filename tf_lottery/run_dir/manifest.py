@@ -189,6 +189,15 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any], path: Path) -> N
             f"{path} holds another search: {differs}. Pass `overwrite=True` "
             "(`--overwrite`) to start again, or another `run_dir`."
         )
+    there, here = (each.get("first_batches", {}) for each in (theirs, ours))
+    for name in sorted(there.keys() & here.keys()):
+        if there[name] != here[name]:
+            warn(
+                f"{path} was started with another first batch of `{name}`. What is "
+                "finished there is not trained again. If the data are others, pass "
+                "`overwrite=True` (`--overwrite`) to start again, or another `run_dir`;"
+                " if they are drawn at random, this search cannot be repeated."
+            )
     there, here = (each.get("modules", {}) for each in (theirs, ours))
     for name in sorted(there.keys() & here.keys()):
         if there[name] != here[name]:

@@ -38,7 +38,9 @@ _FIELDS = fields.record(
     {
         **dict.fromkeys(("devices", "recipe"), fields.optional(fields.name)),
         **dict.fromkeys(("layers", "versions", "machine"), fields.mapping),
-        **dict.fromkeys(("values", "modules"), fields.each(fields.text)),
+        **dict.fromkeys(
+            ("values", "modules", "first_batches"), fields.each(fields.text)
+        ),
     },
     others=fields.anything,
 )
@@ -180,6 +182,9 @@ class RunDir:
         found = self.manifest()
         compare(found, manifest, self.path)
         self._check_returned()
+        # Of a warning only: each later call with other data gets it again.
+        if "first_batches" in found:
+            manifest = {**manifest, "first_batches": found["first_batches"]}
         if self.left(Plan.from_json(manifest["plan"])) == 0:
             return {**manifest, **{name: found.get(name) for name in _WHERE}}
         for name in ("versions", "devices"):

@@ -31,7 +31,7 @@ from tf_lottery.verdict.judge import judge
 from tf_lottery.verdict.monitor import maximizes
 
 # Entries of the manifest that may differ between workers.
-_OF_ONE = ("devices", "machine")
+_OF_ONE = ("devices", "machine", "first_batches")
 _TEMPORARY = "temporary, pass `run_dir` to keep it"
 
 

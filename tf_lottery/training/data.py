@@ -141,6 +141,11 @@ class SeededData:
             facts["dataset"]["validation_split"] = given.validation_split
         return facts
 
+    @functools.cached_property
+    def first_digests(self) -> dict[str, str]:
+        """Hashes of first batches, for `plan.json`."""
+        return self._given.binding.first_digests(self)
+
     @property
     def notes(self) -> list[str]:
         """What a user should know about the data before the first training."""

@@ -147,6 +147,7 @@ class Trainer:
             "architecture": searched.architecture,
             "values": searched.values,
             "data": self._session.data.facts,
+            "first_batches": self._session.data.first_digests,
             "devices": self.devices.in_words(),
             "packages": self._prepared.binding.PACKAGES,
             "unknown": searched.unknown,

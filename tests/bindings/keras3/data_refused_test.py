@@ -7,7 +7,8 @@ import pytest
 from tests.bindings.keras3 import forms, models
 from tests.bindings.keras3.forms import EXAMPLES, X, Y, generated
 from tests.bindings.keras3.models import BACKEND, CLASSES, FEATURES
-from tf_lottery import Plan, Trainer
+from tf_lottery import Data, Plan, Trainer
+from tf_lottery.bindings.shared import source
 
 layers = keras.layers
 SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -119,6 +120,41 @@ def test_generators_that_cannot_be_read_again():
     refused(classifier(), generated(0), said)
     more = {"validation_data": generated(0)}
     refused(classifier(), (X, Y), "must not be a generator", **more)
+
+
+ENDLESS = {
+    "sequence": forms.Endless,
+    "dataset": lambda: forms.slices().batch(4).repeat(),
+}
+
+
+@pytest.mark.parametrize("form", ENDLESS)
+def test_endless_data(form):
+    said = "An endless dataset needs `steps_per_epoch`"
+    refused(classifier(), ENDLESS[form](), said)
+    for name in ("validation_data", "test_data"):
+        said = f"`{name}` must have at least one batch, and an end. .* an endless one"
+        refused(classifier(), (X, Y), said, **{name: ENDLESS[form]()})
+
+
+def test_empty_datasets():
+    def empty():
+        return forms.slices().batch(4).take(0)
+
+    refused(classifier(), empty(), "must have at least one batch")
+    said = "`validation_data` must have at least one batch.* an empty dataset"
+    refused(classifier(), (X, Y), said, validation_data=empty())
+
+
+def test_evaluation_data_that_may_be_endless_are_said(monkeypatch):
+    monkeypatch.setattr(source, "_LONG", 3)
+
+    def dataset(seed):
+        return Data((X, Y), generated(seed))
+
+    said = r"`validation_data` are counted .* 3 so far.*endless.* data that end"
+    with pytest.warns(UserWarning, match=said):
+        Trainer(classifier(), dataset, Plan(rounds=1))
 
 
 def test_a_batch_size_for_batches():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.bindings.keras3 import forms
+from tests.bindings.keras3 import forms, models
 from tests.bindings.keras3.forms import (
     BATCH,
     EXAMPLES,
@@ -18,6 +18,7 @@ from tests.bindings.keras3.forms import (
     seeded_data,
 )
 from tests.bindings.keras3.models import BACKEND
+from tf_lottery import Trainer
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import row_order
 
@@ -53,6 +54,7 @@ SEEDED = {
     "sequence that changes": lambda: lambda seed: forms.Changing(),
     "loader": lambda: forms.loader(shuffle=True),
     "loader with a generator": forms.drawing_loader,
+    "loader with a drawing sampler": forms.sampling_loader,
     "loader of unknown length": forms.streaming_loader,
     "dataset": lambda: forms.shuffled,
     "dataset of unknown length": lambda: forms.unknown,
@@ -134,6 +136,36 @@ def test_class_weights_become_weights_of_examples(form):
         assert found.ravel().tolist() == [weight[int(label)] for label in y.ravel()]
 
 
+class Whole(keras.utils.PyDataset):
+    """Some rows as one batch."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.rows
+
+
+@pytest.mark.parametrize("form", ["arrays", "sequence", "loader"])
+def test_integer_weights_of_examples_count_like_fractional_ones(form):
+    class_weight = {0: 0.5, 1: 0.5, 2: 0.9, 3: 0.7}
+    model, losses = models.compiled(models.tiny()), []
+    for dtype in ("int64", "float32"):
+        weights = (1 + np.arange(EXAMPLES) % 3).astype(dtype)
+        data = {
+            "arrays": lambda rows: rows,
+            "sequence": Whole,
+            "loader": lambda rows: forms.loader(list(zip(*rows, strict=True))),
+        }[form]((X, Y, weights))
+        trainer = Trainer(model, data, Plan(), class_weight=class_weight)
+        losses.append(trainer.train(trainer.dense()).metrics["loss"])
+    assert losses[0] == losses[1] != 0
+
+
 def test_the_last_rows_are_split_off_for_validation():
     found = seeded_data((X, Y), validation_split=0.25, plan=Plan(batch_size=BATCH))
     rows = [np.asarray(batch[0]) for batch in found.evaluated["val"]]
@@ -158,6 +190,36 @@ def test_on_epoch_end_is_called_between_passes():
         read(feed, STEPS * number)
         ended.append(dataset.ended)
     assert ended == [0, 1, 2]
+
+
+def test_a_sequence_without_end_is_read_in_its_order():
+    feed = feed_of(forms.Endless(), steps_per_epoch=4)
+    expected = [forms.Endless()[index][0][:, 0] for index in range(9)]
+    for _ in range(2):
+        assert same(read(feed, 0, 9), expected)
+    assert same(read(feed, 5, 3), expected[5:8])
+    assert (feed.steps_per_epoch, feed.repeatable) == (4, True)
+    assert "no end" in feed.note
+
+
+def test_epochs_of_a_sequence_without_end_change_it():
+    feed = feed_of(lambda seed: forms.EndlessChanging(), steps_per_epoch=4)
+    assert feed.repeatable
+    for _ in range(2):
+        batches, second = feed.begin(), forms.EndlessChanging()
+        second.ended = 1
+        batches.open(0)
+        found = forms.first_columns(batches.open(4), 2)
+        assert same(found, [second[index][0][:, 0] for index in (4, 5)])
+        assert same(found, read(feed, 4, 2))
+    assert not feed_of(forms.EndlessChanging(), steps_per_epoch=4).repeatable
+
+
+@pytest.mark.parametrize("length", [{"epochs": 2}, {"steps": 6}])
+def test_a_sequence_without_end_trains(length):
+    plan = Plan(rounds=1, steps_per_epoch=4, **length)
+    trainer = Trainer(models.compiled(models.tiny()), forms.Endless(), plan)
+    assert trainer.train(trainer.dense()).last_step in (6, 8)
 
 
 def test_a_generator_goes_on_from_training_to_training():

@@ -42,6 +42,28 @@ class Changing(Dataset):
         self.ended += 1
 
 
+class Endless(keras.utils.PyDataset):
+    """Batches by their position, without end."""
+
+    num_batches = None
+    ended = 0
+
+    def __getitem__(self, index):
+        x, y = Dataset()[index % STEPS]
+        return x + index, y
+
+
+class EndlessChanging(Endless):
+    """Turns the rows of its batches around after each epoch."""
+
+    def __getitem__(self, index):
+        x, y = super().__getitem__(index)
+        return np.roll(x, self.ended, 0), np.roll(y, self.ended, 0)
+
+    def on_epoch_end(self):
+        self.ended += 1
+
+
 def generated(seed):
     order = np.random.default_rng(seed).permutation(EXAMPLES)
     for start in range(0, EXAMPLES, BATCH):
@@ -65,6 +87,12 @@ def loader(rows=None, **more):
 def drawing_loader():
     generator = torch().Generator().manual_seed(5)
     return loader(shuffle=True, generator=generator)
+
+
+def sampling_loader():
+    generator = torch().Generator().manual_seed(5)
+    order = torch().utils.data.RandomSampler(range(EXAMPLES), generator=generator)
+    return loader(sampler=order)
 
 
 def streaming_loader():

@@ -7,6 +7,7 @@ import pytest
 
 from tests.bindings.tf_keras.forms import (
     Changing,
+    Endless,
     Plain,
     Sequence,
     endless,
@@ -89,6 +90,16 @@ def test_a_function_may_return_generators_of_all_parts():
     for part in seeded_data(data).evaluated.values():
         for _ in range(2):  # as evaluation is done again
             assert len(list(part)) == STEPS
+
+
+def test_a_sequence_without_end_is_read_in_its_order():
+    feed = feed_of(Endless(), steps_per_epoch=4)
+    expected = [Endless()[index][0][:, 0] for index in range(9)]
+    assert same(read(feed, 0, 9), np.float32(expected))
+    assert same(read(feed, 5, 3), np.float32(expected[5:8]))
+    for data in ((Endless(),), (arrays(), Endless())):
+        with pytest.raises(ValueError, match="endless"):
+            seeded_data(*data)
 
 
 def test_an_endless_generator_is_read_on():

@@ -79,6 +79,34 @@ def test_weights_of_classes_and_examples_are_multiplied():
     assert equal(mine.weights, theirs.weights)
 
 
+@pytest.mark.parametrize("form", ["arrays", "dataset", "sequence"])
+def test_integer_weights_of_examples_count_like_fractional_ones(form):
+    (x, y), class_weight = arrays(), {0: 0.5, 1: 0.5, 2: 0.9}
+    losses = []
+    for dtype in (np.int64, np.float32):
+        rows = x, y, (1 + np.arange(len(y)) % 3).astype(dtype)
+        data = {
+            "arrays": lambda rows: rows,
+            "dataset": lambda rows: tf.data.Dataset.from_tensors(rows),
+            "sequence": Once,
+        }[form](rows)
+        losses.append(trained(data, class_weight=class_weight).metrics["loss"])
+    assert losses[0] == losses[1] != 0
+
+
+class Once(keras.utils.Sequence):
+    """One batch."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.rows
+
+
 def test_validation_is_not_weighted():
     x, y = arrays(32, 1)
     model = compiled(tiny())

@@ -49,6 +49,16 @@ class Plain:
     __getitem__ = Sequence.__getitem__
 
 
+class Endless(Plain):
+    """Has no end, as Keras 3 allows."""
+
+    num_batches = None
+
+    def __getitem__(self, index):
+        x, y = Sequence()[index % STEPS]
+        return x + index, y
+
+
 def generated(seed):
     x, y = arrays()
     order = np.random.default_rng(seed).permutation(EXAMPLES)

@@ -40,6 +40,7 @@ data_facts = feeding.data_facts
 data_notes = feeding.data_notes
 evaluated = feeding.evaluated
 feed = feeding.feed
+first_digests = feeding.first_digests
 first_batches = forms.first_batches
 is_batches = forms.is_batches
 is_ordered_by_seed = forms.is_ordered_by_seed

@@ -4,12 +4,14 @@ Plain values and Keras' own code can be compared with those of other searches.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from tf_lottery.bindings.parts import Examples
 from tf_lottery.bindings.shared.rows import leaves
+from tf_lottery.core.data import ARGUMENTS
 from tf_lottery.core.packages import is_known
 
 _OWN = ("builtins", "numpy")
@@ -59,6 +61,24 @@ def reason(
     if not repeatable:
         return "a dataset that shuffles (pass a function of the seed that makes it)"
     return ""
+
+
+def first_digests(
+    examples: Examples, first: Callable[[Any], Any], contents: Callable[[Any], str]
+) -> dict[str, str]:
+    """See `Binding.first_digests`.
+
+    Args:
+        examples: The data of a search.
+        first: The first batch of a part; None if it has none that can be compared.
+        contents: A hash of a batch.
+    """
+    data = examples.data
+    parts = {ARGUMENTS[name]: part for name, part in data.evaluated.items()}
+    if examples.feed.repeatable:
+        parts["dataset"] = data.train
+    batches = {name: first(part) for name, part in parts.items()}
+    return {name: contents(b) for name, b in batches.items() if b is not None}
 
 
 def digest(arrays: Iterable[Any]) -> str:

@@ -84,6 +84,10 @@ class Once(Source):
         self._iterator = itertools.chain([batch], self._iterator)
         return first
 
+    def in_order(self) -> Iterator[Any]:
+        self.check_read_again()
+        return iter(())
+
     def check_read_again(self) -> None:
         raise ValueError(
             "Data that are read more than once must not be a generator, which ends. "

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from tf_lottery.bindings.shared.randomness import Randomness
+from tf_lottery.bindings.shared.randomness import Randomness, generators_of
 from tf_lottery.bindings.shared.source import (
     Again,
     Facts,
@@ -17,12 +17,35 @@ from tf_lottery.bindings.shared.source import (
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 
+# So many entries of a sampler are read to see whether they are the same again.
+_PROBED = 100
+
 
 def is_loader(value: Any) -> bool:
     """Whether it is a `DataLoader` of PyTorch."""
+    return _is_of(value, "dataloader.DataLoader")
+
+
+def check_loaded(value: Any, again: Again) -> None:
+    """Raises if it is of PyTorch and gives batches only by a `DataLoader`."""
+    if _is_of(value, "dataset.Dataset"):
+        raise TypeError(
+            "A Dataset of PyTorch must be in a DataLoader, which makes its batches. "
+            f"Received: {type(value).__name__}. Pass "
+            "`torch.utils.data.DataLoader(dataset, batch_size=32, shuffle=True)`; if "
+            "its items are batches, `DataLoader(dataset, batch_size=None)`."
+        )
+    if again is None and _is_of(value, "dataloader._BaseDataLoaderIter"):
+        raise TypeError(
+            "A search trains several times, and an iterator can be read once. Received:"
+            " the iterator of a DataLoader. Pass the DataLoader itself."
+        )
+
+
+def _is_of(value: Any, kind: str) -> bool:
+    """Whether it is of a class of `torch.utils.data`, or below it."""
     mro = type(value).__mro__
-    kinds = (f"{kind.__module__}.{kind.__name__}" for kind in mro)
-    return "torch.utils.data.dataloader.DataLoader" in kinds
+    return f"torch.utils.data.{kind}" in (f"{k.__module__}.{k.__name__}" for k in mro)
 
 
 class Loader(Source):
@@ -46,8 +69,8 @@ class Loader(Source):
         return Facts(
             plan.steps_per_epoch or self.length or 0,
             self.length,
-            note="`dataset` is a DataLoader: what it and its dataset draw follows from "
-            "seed and pass. This search can be resumed and repeated.",
+            repeatable=(repeats := self._repeats()),
+            note=self._note(repeats),
             is_promised=self.length is not None,
             advice="A DataLoader must have as many batches in each pass.",
         )
@@ -59,12 +82,42 @@ class Loader(Source):
 
         return Reading(from_step)
 
+    def _note(self, repeats: bool) -> str:
+        if not repeats:
+            return (
+                "`dataset` is a DataLoader whose sampler gives another order each time "
+                "that it is read, whatever the seed: this search can be resumed but "
+                "not repeated. Let the sampler draw from the generators of the process "
+                "or from one that is an attribute of it, of PyTorch, NumPy or Python."
+            )
+        note = (
+            "`dataset` is a DataLoader: its order follows from seed and pass. This "
+            "search can be resumed and repeated if what the loader, its sampler and "
+            "its dataset draw comes from generators of PyTorch, NumPy or Python, those "
+            "of the process or attributes of theirs"
+        )
+        if getattr(self._loader, "persistent_workers", False):
+            note += (
+                ", and if its workers draw nothing, as `persistent_workers=True` keeps "
+                "them from pass to pass"
+            )
+        return f"{note}."
+
+    def _repeats(self) -> bool:
+        """Whether the sampler gives the same again if all generators are seeded."""
+        loader, orders = self._loader, []
+        batches = getattr(loader, "batch_sampler", None)
+        sampler = loader.sampler if batches is None else batches
+        for _ in range(2):
+            with self._randomness(0, 0):
+                order = itertools.islice(sampler, _PROBED)
+                orders.append([str(each) for each in order])
+        return orders[0] == orders[1]
+
     def _pass(self, seed: int, number: int) -> Iterator[Any]:
-        """The batches of a pass; random numbers of others stay as they were."""
-        randomness = Randomness(derive(seed, "pass", number))
+        """The batches of a pass; generators are put back after each."""
+        randomness = self._randomness(seed, number)
         with randomness:
-            if (generator := getattr(self._loader, "generator", None)) is not None:
-                generator.manual_seed(derive(seed, "pass", number))
             batches = iter(self._loader)
         while True:
             with randomness:
@@ -72,3 +125,6 @@ class Loader(Source):
             if batch is None:
                 return
             yield self._standard(batch)
+
+    def _randomness(self, seed: int, number: int) -> Randomness:
+        return Randomness(derive(seed, "pass", number), generators_of(self._loader))

@@ -1,15 +1,24 @@
 """Sequences: what gives any batch by its position, as `keras.utils.PyDataset` does.
 
-Their batches are shuffled by seed and pass, as rows in memory are.
+Their batches are shuffled by seed and pass, as rows in memory are. A sequence without
+end is read in its order.
 """
 
 import functools
 import inspect
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tf_lottery.bindings.shared.naming import is_a
-from tf_lottery.bindings.shared.source import Again, Facts, Reading, Source, Standard
+from tf_lottery.bindings.shared.source import (
+    Again,
+    Facts,
+    Reading,
+    Source,
+    Standard,
+    check_ends,
+)
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import row_order
 
@@ -26,25 +35,31 @@ def is_sequence(value: Any) -> bool:
 
 
 class Indexed(Source):
-    """The batches of a sequence; as in `fit`, `on_epoch_end` is called after passes."""
+    """The batches of a sequence; as in `fit`, `on_epoch_end` is called after passes.
+
+    A pass of an endless one is an epoch of the plan.
+    """
 
     def __init__(self, sequence: Any, standard: Standard) -> None:
         self._sequence = sequence
         self._standard = standard
         self._begun = False
-        self.length: int = _length(sequence)
+        self.length = _length(sequence)
+        self.is_endless = self.length is None
         self.first = standard(sequence[0])
         self._changes = _has_own(sequence, "on_epoch_end", "on_epoch_begin")
         # Reading ahead would change what depends on how much was read.
         self.reads_ahead = not self._changes
 
     def in_order(self) -> Iterator[Any]:
-        return self._batches(range(self.length))
+        length = self.length
+        return self._batches(itertools.count() if length is None else range(length))
 
     def facts(self, plan: Plan, again: Again) -> Facts:
+        check_ends(self.length, plan)
         return Facts(
-            plan.steps_per_epoch or self.length,
-            self.length,
+            plan.steps_per_epoch or self.length or 0,
+            self.length or plan.steps_per_epoch,
             repeatable=not self._changes or again is not None,
             note=self._note(),
         )
@@ -52,11 +67,14 @@ class Indexed(Source):
     def reading(self, plan: Plan, again: Again) -> Reading:
         read, replayed = self, None
         if self._changes and again is not None:
-            read, replayed = Indexed(again(), self._standard), self.length
+            read = Indexed(again(), self._standard)
+            replayed = self.length or plan.steps_per_epoch
         from_step = functools.partial(read._from, plan.seed)
         return Reading(from_step, read._begin, replayed)
 
     def _from(self, seed: int, step: int) -> Iterator[Any]:
+        if self.length is None:
+            return self._batches(itertools.count(step))
         number, offset = divmod(step, self.length)
         order = row_order(seed, number, self.length)[offset:].tolist()
         return self._batches(order)
@@ -70,9 +88,12 @@ class Indexed(Source):
                 "be resumed but not repeated. A function of the seed that returns it, "
                 "`def dataset(seed):`, is called for each training and can be repeated."
             )
+        order = "the order of its batches follows from seed and pass"
+        if self.is_endless:
+            order = "it has no end, and each training reads it from its first batch"
         return (
-            f"{kind}: the order of its batches follows from seed and pass. This search "
-            "can be resumed and repeated if an index gives the same batch each time."
+            f"{kind}: {order}. This search can be resumed and repeated if an index "
+            "gives the same batch each time."
         )
 
     def _begin(self) -> None:
@@ -90,9 +111,12 @@ class Indexed(Source):
         return (self._standard(self._sequence[position]) for position in order)
 
 
-def _length(sequence: Any) -> int:
-    has_length = hasattr(type(sequence), "__len__")
-    length = len(sequence) if has_length else sequence.num_batches
+def _length(sequence: Any) -> int | None:
+    """The number of batches; None if there is no end."""
+    is_plain = hasattr(type(sequence), "__len__") and not is_a(sequence, "PyDataset")
+    length = len(sequence) if is_plain else sequence.num_batches
+    if length is None:
+        return None
     if not length:
         raise ValueError(
             f"A {type(sequence).__name__} must have a length of at least one batch. "

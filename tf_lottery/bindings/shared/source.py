@@ -56,12 +56,16 @@ class Source:
 
     Attributes:
         first: The first batch.
+        has_read_first: Whether that is what the data give, and not a stand-in.
         length: How many batches there are, where that is known.
+        is_endless: Whether it is known that they never end.
         reads_ahead: Whether batches may be made before they are needed.
     """
 
     first: Any
     length: int | None = None
+    has_read_first = True
+    is_endless = False
     reads_ahead = False
 
     def facts(self, plan: Plan, again: Again) -> Facts:
@@ -79,8 +83,21 @@ class Source:
     def check_read_again(self) -> None:
         """Raises a ValueError if the batches can be read once only."""
 
+    def check_evaluated(self, name: str) -> None:
+        """Raises a ValueError if they are no validation or test data, of this name.
 
-def count(batches: Iterable[Any]) -> int:
+        Where nobody knows how many they are, they are counted once: if they never end,
+        a warning says so, before anything is trained.
+        """
+        self.check_read_again()
+        check_has_end(name, self.length == 0, self.is_endless)
+        if self.length is None:
+            count(self.in_order(), name, "data that end")
+
+
+def count(
+    batches: Iterable[Any], name: str = "dataset", advice: str = "`steps_per_epoch`"
+) -> int:
     """How many batches there are."""
     number, began = 0, time.monotonic()
     most, longest = _LONG, _SECONDS
@@ -88,9 +105,8 @@ def count(batches: Iterable[Any]) -> int:
         if number >= most or time.monotonic() - began >= longest:
             most, longest = 10 * most, 10 * longest
             warn(
-                "The batches of `dataset` are counted before the first training: "
-                f"{number:,} so far. If it is endless, stop, and pass "
-                "`steps_per_epoch`."
+                f"The batches of `{name}` are counted before the first training: "
+                f"{number:,} so far. If it is endless, stop, and pass {advice}."
             )
     return number
 
@@ -101,6 +117,15 @@ def check_ends(length: int | None, plan: Plan) -> None:
         raise ValueError(
             "An endless dataset needs `steps_per_epoch`, or it never ends an epoch. "
             "Received: steps_per_epoch=None."
+        )
+
+
+def check_has_end(name: str, is_empty: bool, is_endless: bool) -> None:
+    """Raises unless data to evaluate on have a batch and an end."""
+    if is_empty or is_endless:
+        found = "an empty dataset" if is_empty else "an endless one"
+        raise ValueError(
+            f"`{name}` must have at least one batch, and an end. Received: {found}."
         )
 
 

@@ -4,13 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from tf_lottery.bindings.shared.generators import Generated, Once
-from tf_lottery.bindings.shared.loaders import Loader, is_loader
+from tf_lottery.bindings.shared.loaders import Loader, check_loaded, is_loader
 from tf_lottery.bindings.shared.sequences import Indexed, is_sequence
 from tf_lottery.bindings.shared.source import Again, Source, Standard
 
 
 def source_of(value: Any, again: Again, standard: Standard) -> Source | None:
-    """The source that a value is; None if it is rows in memory, or something else."""
+    """The source that a value is; None if it is rows in memory, or something else.
+
+    Raises:
+        TypeError: It is of PyTorch and no DataLoader.
+    """
+    check_loaded(value, again)
     if is_sequence(value):
         return Indexed(value, standard)
     if is_loader(value):
@@ -27,4 +32,4 @@ def gives_again(value: Any) -> bool:
 
 def is_ordered_by_seed(source: Any) -> bool:
     """Whether the order of its batches follows from the plan's seed alone."""
-    return isinstance(source, Indexed | Loader)
+    return isinstance(source, Indexed | Loader) and not source.is_endless

@@ -37,6 +37,7 @@ from tf_lottery.bindings.tf_shared.data.feeding import (
     data_notes,
     evaluated,
     feed,
+    first_digests,
 )
 from tf_lottery.bindings.tf_shared.data.forms import (
     first_batches,

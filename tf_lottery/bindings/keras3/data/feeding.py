@@ -17,7 +17,7 @@ from tf_lottery.bindings.keras3.data import arrays
 from tf_lottery.bindings.keras3.data.forms import is_arrays
 from tf_lottery.bindings.keras3.data.in_memory import InMemory, RowBatches
 from tf_lottery.bindings.parts import Devices, Examples
-from tf_lottery.bindings.shared import rows
+from tf_lottery.bindings.shared import comparable, rows
 from tf_lottery.bindings.shared.batches import Batches
 from tf_lottery.bindings.shared.class_weight import (
     check,
@@ -106,6 +106,16 @@ def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
     return parts
 
 
+def first_digests(examples: Examples) -> dict[str, str]:
+    """See `Binding.first_digests`."""
+
+    def first(part: Any) -> Any:
+        compared = isinstance(part, Source) and part.has_read_first
+        return part.first if compared else None
+
+    return comparable.first_digests(examples, first, rows.contents)
+
+
 def data_notes(examples: Examples, devices: Devices) -> list[str]:
     """See `Binding.data_notes`."""
     return [examples.feed.note] if examples.feed.note else []
@@ -163,7 +173,7 @@ def _facts(source: Any, spec: Any, batches: int | None) -> dict[str, Any]:
 
 def _evaluated(name: str, data: Any, plan: Plan) -> Evaluated:
     if isinstance(data, Source):
-        data.check_read_again()
+        data.check_evaluated(name)
         return Evaluated(data.in_order, data.length, spec_of(data.first))
     source = InMemory(arrays.checked(name, data), plan.batch_size or BATCH_SIZE)
     order = np.arange(source.size)

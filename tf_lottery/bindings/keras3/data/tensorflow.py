@@ -14,6 +14,7 @@ from tf_lottery.bindings.shared.source import (
     Source,
     Standard,
     check_ends,
+    check_has_end,
     count,
 )
 from tf_lottery.core.plan import Plan
@@ -41,22 +42,28 @@ class TensorFlowBatches(Source):
         )
         length = int(dataset.cardinality())
         self.is_endless = length == -1
+        self.has_read_first = self._seen.leaves_no_trace(dataset)
         self.length = length if length >= 0 else None
 
     @property
     def first(self) -> Any:
         """A batch of zeros if reading one would change later batches."""
-        if self._seen.leaves_no_trace(self._dataset):
+        if self.has_read_first:
             return next(self.in_order())
         return self._standard(_zeros(self._dataset.element_spec))
 
     def in_order(self) -> Iterator[Any]:
         return map(self._standard, self._dataset.as_numpy_iterator())
 
+    def check_evaluated(self, name: str) -> None:
+        check_has_end(name, self.length == 0, self.is_endless)
+
     def facts(self, plan: Plan, again: Again) -> Facts:
         repeats = self._seen.is_repeatable(self._dataset, again is not None)
         if self.length is None and not self.is_endless and plan.steps_per_epoch is None:
             self.length = count(self.in_order())
+        if self.length == 0:
+            raise ValueError("`dataset` must have at least one batch. Received: none.")
         check_ends(self.length, plan)
         return Facts(
             plan.steps_per_epoch or self.length or 0,

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.bindings.parts import Examples
+from tf_lottery.bindings.shared import comparable
 from tf_lottery.bindings.shared.class_weight import check_classes
 from tf_lottery.bindings.shared.source import (
     NOT_REPEATED,
     Again,
     Source,
     check_ends,
+    check_has_end,
     count,
 )
 from tf_lottery.bindings.tf_shared._imports import tf
@@ -87,6 +89,18 @@ def data_facts(examples: Examples) -> dict[str, dict[str, Any]]:
     return parts
 
 
+def first_digests(examples: Examples) -> dict[str, str]:
+    """See `Binding.first_digests`."""
+
+    def first(part: Any) -> Any:
+        if isinstance(part, Source):
+            return part.first
+        compared = not is_arrays(part) and repeatable.leaves_no_trace(part)
+        return next(iter(part.take(1))) if compared else None
+
+    return comparable.first_digests(examples, first, arrays.contents)
+
+
 def data_notes(examples: Examples, devices: Any) -> list[str]:
     """See `Binding.data_notes`."""
     found = [examples.feed.note] if examples.feed.note else []
@@ -150,14 +164,11 @@ def _evaluation_data(name: str, data: Any, plan: Plan, static: bool) -> Any:
         data = data.batch(plan.batch_size or BATCH_SIZE, static)
         data = shared_by_batch(data)
     elif isinstance(data, Source):
+        data.check_evaluated(name)
         data = shared_by_batch(evaluated_source(data))
     _check_static(name, data.element_spec, static)
     length = int(data.cardinality())
-    if length == 0 or length == tf.data.INFINITE_CARDINALITY:
-        found = "an empty dataset" if length == 0 else "an endless one"
-        raise ValueError(
-            f"`{name}` must have at least one batch, and an end. Received: {found}."
-        )
+    check_has_end(name, length == 0, length == tf.data.INFINITE_CARDINALITY)
     return data
 
 
