@@ -93,3 +93,20 @@ def test_the_gradient_of_an_unbuilt_model_is_that_of_the_built_one(given):
     scores = [score(ticket, ticket.outcome) for score in (criterion, of_built)]
     assert equal(*scores)
     assert scores[0]["hidden/kernel"].any()
+
+
+def test_a_run_directory_of_another_width_says_which(tmp_path):
+    keras.utils.set_random_seed(0)
+    search(compiled(Plain(32, name="plain")), run_dir=tmp_path)
+    with pytest.raises(tf_lottery.PlanMismatchError, match=r"width: 32 -> 16 "):
+        search(compiled(Plain(16, name="plain")), run_dir=tmp_path)
+
+
+def test_a_run_directory_of_an_unbuilt_model_says_that_the_other_is_built(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = compiled(Plain(name="plain"))
+    search(model, run_dir=tmp_path)
+    search(model, run_dir=tmp_path)
+    model(arrays()[0])
+    with pytest.raises(tf_lottery.PlanMismatchError, match="input_shape: "):
+        search(model, run_dir=tmp_path)
