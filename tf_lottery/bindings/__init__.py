@@ -4,13 +4,17 @@ A binding is a package that offers what `protocol.Binding` says. It is found by 
 class of the model, and no Keras is imported that the process does not have.
 """
 
+import functools
 import importlib
 import importlib.util
+import inspect
 import sys
+import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.words import telling_line
 
 if TYPE_CHECKING:
     from tf_lottery.bindings.parts import Devices
@@ -43,7 +47,16 @@ def binding_and_model(
     binding, found = of(model), None
     while True:
         devices = None if strategy is None else binding.devices(strategy, model)
-        found = binding.called(model, seed, devices)
+        try:
+            found = binding.called(model, seed, devices)
+        except (TypeError, ValueError) as error:
+            if _takes_nothing(model):
+                raise  # of what the function calls
+            raise TypeError(
+                "`model` must be a compiled Keras model, or a function without "
+                f"arguments that returns one. Received: {_in_words(model)}, which "
+                f"cannot be called in this way: {telling_line(error)}."
+            ) from error
         if (own := of(found)) is binding:
             return binding, found, devices
         binding = own
@@ -101,3 +114,21 @@ def choose(name: str) -> None:
 def load(name: str) -> "Binding":
     """A binding by its name."""
     return cast("Binding", importlib.import_module(f"tf_lottery.bindings.{name}"))
+
+
+def _takes_nothing(model: Any) -> bool:
+    """Whether it is a function without arguments."""
+    if not isinstance(model, types.FunctionType | types.MethodType | functools.partial):
+        return False
+    try:
+        inspect.signature(model).bind()
+    except (TypeError, ValueError):  # of a partial with other arguments
+        return False
+    return True
+
+
+def _in_words(model: Any) -> str:
+    if isinstance(model, type):
+        return f"the class `{model.__name__}`"
+    named = getattr(model, "__name__", None)
+    return f"the function `{named}`" if named else f"{type(model).__name__}"

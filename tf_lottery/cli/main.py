@@ -15,6 +15,7 @@ from tf_lottery._version import __version__
 from tf_lottery.cli import flags as plan_flags
 from tf_lottery.cli.recipes import DTYPE_POLICIES
 from tf_lottery.core.errors import InvariantError
+from tf_lottery.core.near_names import meant
 from tf_lottery.run_dir.names import EXPORTS
 
 _MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, RuntimeError)
@@ -208,9 +209,13 @@ def parse(argv: Sequence[str]) -> Any:
         if name in ("find", "sweep"):
             plan_flags.add(command)
     try:
-        arguments = parser.parse_args(argv[1:])
+        arguments, unknown = parser.parse_known_args(argv[1:])
     except flags.Error as error:  # such as a flag file that is not there
         parser.error(str(error))
+    if unknown:
+        own = [f"--{name}" for name in vars(arguments)]
+        hint = meant(unknown[0].partition("=")[0], own)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
     arguments.typed = shlex.join(["tf_lottery", *argv[1:]])
     return arguments
 

@@ -1,9 +1,11 @@
-"""A clear error for calls with `x` and `y` apart, as Keras `fit` takes them."""
+"""Clear errors for calls with data apart, as Keras `fit` takes them, and mistypes."""
 
 import functools
 import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
+
+from tf_lottery.core.near_names import check_names
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -16,6 +18,8 @@ def data_are_one_argument(
 ) -> Callable[Parameters, Result]:
     """Decorates a function whose argument `dataset` must have all data."""
     after = list(inspect.signature(function).parameters).index("dataset") + 1
+
+    named = function.__qualname__.removesuffix(".__init__")
 
     @functools.wraps(function)
     def called(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
@@ -31,6 +35,7 @@ def data_are_one_argument(
                 "Data must be one argument, `dataset`. Received: in addition "
                 f"{', '.join(apart)}. Pass `(x, y)`, or `(x, y, sample_weight)`."
             )
+        check_names(function, named, kwargs)
         return function(*args, **kwargs)
 
     return called

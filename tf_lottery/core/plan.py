@@ -21,6 +21,7 @@ from tf_lottery.core.choices import (
     name_of_control,
 )
 from tf_lottery.core.naming import matches
+from tf_lottery.core.near_names import known_fields
 from tf_lottery.core.plan_checks import check_plan, checked_controls, checked_rounds
 from tf_lottery.core.plan_field import plan_field
 from tf_lottery.core.plan_survivors import groups_at
@@ -35,6 +36,7 @@ _OF_NO_TRAINING = (
 )
 
 
+@known_fields
 @dataclass(frozen=True)
 class Plan:
     """What a search does; the defaults are the paper's.

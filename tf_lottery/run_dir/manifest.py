@@ -20,6 +20,8 @@ from tf_lottery.run_dir.sealed import digest_of_sorted
 
 # Begins a name that is stable already: it is not one that Keras counted.
 _NEW = "="
+# Characters of a setting that is kept for messages.
+_LONGEST = 80
 
 
 def manifest_of(
@@ -46,6 +48,7 @@ def manifest_of(
             (_name(layer) or layer["class_name"]).removeprefix(_NEW): _digest(layer)
             for layer in model.get("config", {}).get("layers", ())
         },
+        "settings": dict(_settings(model)),  # for the message of a mismatch
         "compile_config": {
             name: _digest(value) for name, value in (compiled or {}).items()
         },
@@ -229,7 +232,8 @@ def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
         )
     if theirs["architecture"] != ours["architecture"]:
         layers = theirs["layers"].items() ^ ours["layers"].items()
-        said = ", ".join(sorted({repr(name) for name, _ in layers})) or "connections"
+        said = ", ".join(sorted({repr(name) for name, _ in layers}))
+        said = said or _settings_in_words(theirs, ours) or "connections"
         return f"of another model, it differs in {said} (names of layers count)"
     there, here = theirs["compile_config"], ours["compile_config"]
     differs = sorted(name for name in there | here if there.get(name) != here.get(name))
@@ -242,6 +246,24 @@ def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
                 unequal = _unequal(there.get(fact), here.get(fact))
                 return f"of other data, `{name}` {fact} {unequal}"
     return ""
+
+
+def _settings(model: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The plain values that a model is made and built from, without its layers."""
+    for part in ("config", "build_config"):
+        for name, value in (model.get(part) or {}).items():
+            if name not in ("layers", "name") and len(repr(value)) <= _LONGEST:
+                yield name, value
+
+
+def _settings_in_words(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """The settings that differ, such as "width: 12 -> 16"; empty if none is known."""
+    there, here = (each.get("settings", {}) for each in (theirs, ours))
+    return ", ".join(
+        f"{name}: {there.get(name)!r} -> {here.get(name)!r}"
+        for name in sorted({*there, *here})
+        if there.get(name) != here.get(name)
+    )
 
 
 def _unequal(there: Any, here: Any) -> str:

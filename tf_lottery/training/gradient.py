@@ -10,7 +10,8 @@ def gradient(model: Any, batch: Any) -> Criterion:
     """A criterion that scores |w * dL/dw| of the trained weights on a batch.
 
     Args:
-        model: The compiled model that is searched; it is not changed.
+        model: The compiled model that is searched, or the function that returns it; it
+            is not changed.
         batch: A tuple `(x, y[, sample_weight])`.
 
     Example:
@@ -21,4 +22,5 @@ def gradient(model: Any, batch: Any) -> Criterion:
 
     Reference: SNIP, arXiv 1810.02340, here applied after training.
     """
-    return bindings.of(model).loss_gradient(model, batch)
+    binding, found, _ = bindings.binding_and_model(model, 0)
+    return binding.loss_gradient(found, batch)

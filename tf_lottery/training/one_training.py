@@ -20,6 +20,7 @@ from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import warn
 from tf_lottery.training import trouble
 from tf_lottery.training.checkpoint import Checkpoint, Run
+from tf_lottery.training.heard import Heard
 from tf_lottery.training.session import Session
 
 Report = Callable[[int, Logs], None]
@@ -74,14 +75,7 @@ class OneTraining:
             RuntimeError: A callback ended the training early, a pruned weight became
                 nonzero, or the data failed.
         """
-        callbacks = self._own_callbacks()
-        try:
-            return self._trained(callbacks)
-        except self._engine.errors as error:
-            if self._workers.count > 1 and isinstance(error, self._workers.lost):
-                raise  # another worker ended
-            step, due = self._run.step, self._due
-            raise trouble.failure(error, self._what, step, due) from error
+        return self._trained(self._own_callbacks())
 
     def _own_callbacks(self) -> list[Any]:
         """The user's callbacks of this training."""
@@ -99,6 +93,7 @@ class OneTraining:
         per_epoch = self._lengths.per_epoch
         epochs = -(-last_step // per_epoch)
         self._callbacks = self._engine.callback_list(callbacks, epochs, per_epoch)
+        self._heard = Heard(self._callbacks)
         self._callbacks.on_train_begin()
         self._take_steps()
         if (counted := self._engine.steps) != run.step:
@@ -170,14 +165,29 @@ class OneTraining:
         began, self._due = time.monotonic(), size
         try:
             logs = self._engine.train(batches, size)
-        except self._feed.ended as error:
-            step = self._engine.steps
-            if missing := self._feed.missing(error, step, self._what):
-                raise missing from error
+        except (*self._feed.ended, *self._engine.errors) as error:
+            self._explain(error)
             raise
         self._due = 0
         self._session.pace.measured(size, time.monotonic() - began)
         return logs
+
+    def _explain(self, error: BaseException) -> None:
+        """Raises an error that says where the data or the framework failed.
+
+        It is not called for errors of this package and of callbacks, which on some
+        backends are of the framework's class.
+        """
+        if self._due and isinstance(error, self._feed.ended):
+            step = self._engine.steps
+            if missing := self._feed.missing(error, step, self._what):
+                raise missing from error
+        if not isinstance(error, self._engine.errors):
+            return
+        if self._workers.count > 1 and isinstance(error, self._workers.lost):
+            return  # another worker ended
+        step, due = self._run.step, self._due
+        raise trouble.failure(error, self._what, step, due) from error
 
     def _look(self, step: int, logs: Logs) -> None:
         """What happens between two groups of steps."""
@@ -281,7 +291,12 @@ class OneTraining:
         trouble.check_masks(live.changed_masks(), live.leaking(), self._what, step)
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
-        found = self._passes.evaluate(name, callbacks)
+        try:
+            found = self._passes.evaluate(name, callbacks)
+        except self._engine.errors as error:
+            if error is not self._heard.error:
+                self._explain(error)
+            raise
         if name in self._passes.counted:
             first, batches = self._passes.counted[name]
             trouble.check_pass(name, batches, first, self._what, self._run.step)

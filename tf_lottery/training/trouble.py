@@ -89,6 +89,7 @@ def check_masks(
         raise RuntimeError(
             f"Pruned weights of {', '.join(map(repr, leaking))} became nonzero in "
             f"{what} by step {step:,}. A callback or a training step changed weights "
-            "by an operation that does not respect masks, such as a scatter update. "
-            f"Use `weight.assign` or `model.set_weights`, which do.{kept()}"
+            "by an operation that does not respect masks, such as a scatter update or "
+            "a step of an optimizer of its own. Take steps by `self.optimizer`, and "
+            f"assign by `weight.assign` or `model.set_weights`.{kept()}"
         )

@@ -3,6 +3,8 @@
 `tests/bindings/hold_test.py` says it of the steps of each optimizer.
 """
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from tests.bindings.keras3.models import (
     equal,
     tiny,
 )
-from tests.bindings.keras3.watching import PLAN, Watch, searched
+from tests.bindings.keras3.watching import PLAN, Watch, array_of, searched
 from tf_lottery.bindings.keras3 import hold
 
 slow = pytest.mark.slow
@@ -135,6 +137,90 @@ def test_a_model_of_a_ticket_is_saved_as_one_of_keras(scaled, tmp_path):
     pairs = zip(mine, theirs, strict=True)
     assert all(equal([a.numpy()], [b.numpy()]) for a, b in pairs)
     fit(loaded)  # without masks, as any model
+
+
+def state_of(optimizer):
+    return [array_of(each) for each in hold.variables_in_order(optimizer)]
+
+
+def loaded_without_a_word(model, path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.load_weights(path)
+    return model
+
+
+@pytest.mark.parametrize("scaled", [False, pytest.param(True, marks=slow)])
+def test_saved_weights_of_a_ticket_are_loaded_with_its_optimizer(scaled, tmp_path):
+    adam = new.Adam(0.01)
+    optimizer = new.LossScaleOptimizer(adam) if scaled else adam
+    found = searched(compiled(tiny(), optimizer))[1][2].trained
+    model, path = found.model(), tmp_path / "of.weights.h5"
+    fit(model)
+    model.save_weights(path)
+    loaded = loaded_without_a_word(found.model(), path)
+    assert equal(loaded.get_weights(), model.get_weights())
+    assert equal(state_of(loaded.optimizer), state_of(model.optimizer))
+    masks = [
+        [array_of(m) for m in hold.masks_of(of).values()] for of in (loaded, model)
+    ]
+    assert equal(*masks)
+    fit(loaded)
+    assert kept_zeros(loaded)
+
+
+def test_what_a_dense_model_saved_revives_no_weight(ticket, tmp_path):
+    dense, path = compiled(tiny()), tmp_path / "of.weights.h5"
+    fit(dense)
+    dense.save_weights(path)
+    model = loaded_without_a_word(ticket.model(), path)
+    assert int(model.optimizer.iterations) == int(dense.optimizer.iterations) == 6
+    masks = hold.masks_of(model)
+    assert len(masks) == 2
+    for weight, slots in hold.slots_of(model).items():
+        for slot in slots if weight in masks else ():
+            pruned = ~array_of(masks[weight])
+            assert not array_of(slot.variable)[pruned].any()
+            assert array_of(slot.variable)[~pruned].any()
+    fit(model)
+    assert kept_zeros(model)
+
+
+def test_a_backup_of_a_tickets_model_is_restored(ticket, tmp_path):
+    model, (x, y) = ticket.model(), arrays()
+
+    class Stops(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    def trained(model, epochs, *more):
+        backup = keras.callbacks.BackupAndRestore(tmp_path)
+        model.fit(
+            x, y, epochs=epochs, shuffle=False, verbose=0, callbacks=[backup, *more]
+        )
+        return model
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(model, 3, Stops())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        again = trained(ticket.model(), 3)
+    whole = trained(ticket.model(), 3)
+    assert equal(again.get_weights(), whole.get_weights())
+    assert equal(state_of(again.optimizer), state_of(whole.optimizer))
+    assert kept_zeros(again)
+
+
+def test_the_state_of_another_optimizer_is_not_loaded_and_said(ticket, tmp_path):
+    other, path = compiled(tiny(), new.SGD(0.1)), tmp_path / "of.weights.h5"
+    fit(other)
+    other.save_weights(path)
+    model = ticket.model()
+    before = state_of(model.optimizer)
+    with pytest.warns(UserWarning, match="must be of the same optimizer and model"):
+        model.load_weights(path)
+    assert equal(state_of(model.optimizer), before)
 
 
 def test_a_tickets_model_begins_with_the_optimizers_state():

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.process import serialising
@@ -18,6 +20,7 @@ from tf_lottery.bindings.shared import optimizers
 from tf_lottery.bindings.shared.guard import exempt
 from tf_lottery.bindings.shared.optimizers import LastRateBase, Slot, neutral
 from tf_lottery.core.naming import unique
+from tf_lottery.core.words import warn
 
 # Attributes of a masked model, and of its optimizer.
 MASKS = "_lottery_masks"
@@ -70,8 +73,10 @@ def hold(
     }
     pairs = [(weight, masks[path]) for path, weight in masked.items()]
     vars(inner)["apply"] = _masking(inner, pairs)
-    vars(optimizer)["save_own_variables"] = functools.partial(_save, optimizer)
-    vars(optimizer)[_HELD] = Held(masks, slots)
+    for each in (inner, optimizer):  # Keras saves both
+        vars(each)["save_own_variables"] = functools.partial(_save, each)
+        vars(each)["load_own_variables"] = functools.partial(_load, each)
+        vars(each)[_HELD] = Held(masks, slots)
     return masks
 
 
@@ -190,6 +195,31 @@ def _save(optimizer: Any, store: Any) -> None:
     """Saves an optimizer so that Keras can load it: without masks."""
     for number, variable in enumerate(variables_in_order(optimizer)):
         store[str(number)] = array_of(variable)
+
+
+def _load(optimizer: Any, store: Any) -> None:
+    """Loads what `_save` and Keras save; masks stay, and slots become neutral there."""
+    mine = variables_in_order(optimizer)
+    saved = [np.asarray(store[str(number)]) for number in range(len(store.keys()))]
+    shapes = [[tuple(each.shape) for each in them] for them in (saved, mine)]
+    if shapes[0] != shapes[1]:
+        warn(
+            "The saved state of an optimizer must be of the same optimizer and model. "
+            f"Received: {len(saved)} variables for the {len(mine)} of "
+            f"{optimizer.name!r}, or others. Weights are loaded, and the optimizer "
+            "stays as it is: compile the model as the saved one was."
+        )
+        return
+    held: Held = vars(optimizer)[_HELD]
+    kept = {
+        id(slot.variable): (array_of(mask), slot.neutral)
+        for path, mask in held.masks.items()
+        for slot in held.slots.get(path, ())
+        if slot.variable.shape == mask.shape
+    }
+    for variable, value in zip(mine, saved, strict=True):
+        mask, neutral = kept.get(id(variable), (True, value))
+        variable.assign(np.where(mask, value, neutral))
 
 
 def _build(

@@ -11,7 +11,7 @@ from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.arrays import array_of
 from tf_lottery.bindings.keras3.copying.compiled import copy_model
 from tf_lottery.bindings.keras3.devices import scope_of
-from tf_lottery.bindings.keras3.layers import inner_layers, rows_needed
+from tf_lottery.bindings.keras3.layers import inner_layers, named_weights, rows_needed
 from tf_lottery.bindings.keras3.process import names_from_zero, seeded, serialising
 from tf_lottery.bindings.keras3.states import seed_generators, state_of
 from tf_lottery.bindings.parts import Devices, Feed
@@ -44,18 +44,30 @@ def called(model: Any, seed: int, devices: Devices | None) -> Any:
 
 
 def is_built(model: Any) -> bool:
-    """Whether all layers have their variables."""
-    return all(layer.built for layer in model._flatten_layers())
+    """Whether all layers have their variables, except those that `call` never uses."""
+    return _has_all(model) or bool(model.built and model._called)
 
 
 def built(model: Any, feed: Feed, seed: int) -> Any:
-    """See `Binding.built`; a copy of an unbuilt model is called on a batch's shapes."""
-    if is_built(model):
+    """See `Binding.built`."""
+    return built_for(model, feed.example_spec, seed)
+
+
+def built_for(model: Any, spec: Any, seed: int) -> Any:
+    """The model, or a copy of an unbuilt one that is called on a batch's shapes."""
+    if _has_all(model):
         return model
     with seeded(derive(seed, "model")), scope_of(model):
         copied = copy_model(model)
-        build(copied, feed.example_spec)
+        build(copied, spec)
+    # A call that adds no weight says that no layer without one is ever used.
+    if is_built(model) and named_weights(model).keys() == named_weights(copied).keys():
+        return model
     return copied
+
+
+def _has_all(model: Any) -> bool:
+    return all(layer.built for layer in model._flatten_layers())
 
 
 def build(model: Any, spec: Any) -> None:

@@ -40,8 +40,13 @@ def called(model: Any, seed: int, devices: Devices | None) -> Any:
 def built(model: Any, feed: Feed, seed: int) -> Any:
     """See `Binding.built`."""
     check_batch(feed.example_spec, "dataset")
+    return built_for(model, feed.example_spec, seed)
+
+
+def built_for(model: Any, spec: Any, seed: int) -> Any:
+    """The model, or a copy of an unbuilt one with the shapes of a batch."""
     if not model.built:
-        model = _built(model, feed, seed)
+        model = _built(model, spec, seed)
     if not has_unbuilt(model):
         return model
     with model.distribute_strategy.scope():
@@ -50,9 +55,9 @@ def built(model: Any, feed: Feed, seed: int) -> Any:
     return copied
 
 
-def _built(model: Any, feed: Feed, seed: int) -> Any:
+def _built(model: Any, spec: Any, seed: int) -> Any:
     """A compiled copy of an unbuilt model, which is built for the batches."""
-    inputs, _, _ = unpacked(feed.example_spec)
+    inputs, _, _ = unpacked(spec)
     shape = getattr(inputs, "shape", None)
     if shape is None or shape.rank is None:
         raise ValueError(

@@ -22,7 +22,8 @@ def copied(value: Any) -> Any:
         raise ValueError(
             "Values that training changes must be in variables, which are rewound. "
             f"Received: a {type(value).__name__} as an attribute of the model. Use a "
-            "variable, or a `tf.lookup.StaticHashTable` for fixed values."
+            "variable, or a `tf.lookup.StaticHashTable` for fixed values; make a text "
+            "layer with `vocabulary=...`, or apply it in the data: `dataset.map`."
         )
     if not isinstance(value, tf.Variable):
         return None
