@@ -134,7 +134,10 @@ def _named(spec: Any, name: str) -> Iterator[None]:
 
 
 def _tensor(spec: Any) -> Any:
-    dtype = keras.src.backend.standardize_dtype(spec.dtype)
+    dtype = str(getattr(spec.dtype, "name", spec.dtype))
+    if dtype.startswith(("object", "str", "bytes")):  # texts, as NumPy calls them
+        dtype = "string"
+    dtype = keras.src.backend.standardize_dtype(dtype)
     return keras.KerasTensor(tuple(spec.shape), dtype)
 
 
