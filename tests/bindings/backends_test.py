@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CONTRACT = "tests/bindings/contract_test.py"
-ALL = [CONTRACT, "tests/bindings/hold_test.py"]
-ALL += ["tests/bindings/exporting", "tests/bindings/keras3"]
-BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+KERAS3 = "tests/bindings/keras3"
+CONTRACT = ["tests/bindings/contract_test.py"]
+IN_BRIEF = [*CONTRACT, f"{KERAS3}/jax_groups_test.py", f"{KERAS3}/reached_test.py"]
+ALL = [*CONTRACT, "tests/bindings/hold_test.py", "tests/bindings/exporting", KERAS3]
+BACKENDS = "tensorflow", "jax", "torch"
 
 
-def run(backend, *tests):
+def run(backend, tests, marks):
     """Runs tests under a backend; what they print if they fail."""
-    if importlib.util.find_spec(BACKENDS[backend]) is None:
+    if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += ["--numprocesses", "0", "-m", "not gpu and not tpu", *tests]
+    command += ["--numprocesses", "0", "-m", f"not gpu and not tpu{marks}", *tests]
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -35,10 +36,10 @@ def run(backend, *tests):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_backend_keeps_the_contract(backend):
-    assert run(backend, CONTRACT) == ""
+    assert run(backend, IN_BRIEF, " and not slow") == ""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_backend_passes_all_its_tests(backend):
-    assert run(backend, *ALL) == ""
+    assert run(backend, ALL, "") == ""
