@@ -3,11 +3,13 @@
 import gc
 import itertools
 
+import keras
 import numpy as np
 import pytest
 
 from tests.bindings.keras3 import models
-from tests.bindings.keras3.models import BACKEND
+from tests.bindings.keras3.models import BACKEND, layers
+from tests.bindings.keras3.models import compiled as compiled_by_keras
 from tf_lottery.bindings.keras3.data import arrays
 from tf_lottery.bindings.keras3.data.in_memory import InMemory
 
@@ -103,6 +105,33 @@ def expected():
 @pytest.mark.parametrize("sizes", [[STEPS], [1] * STEPS, [2, 7, 3]])
 def test_a_group_has_the_bits_of_steps_of_keras(expected, engine, read, sizes):
     assert trained(engine, read(), *sizes) == expected
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="Loops are fast there.")
+def test_convolutions_on_a_cpu_are_taken_one_by_one():
+    """In a loop they are ten times slower, and have other bits."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(48, 8, 8, 2)).astype("float32")
+    data, batch = InMemory((x, np.arange(48) % 3), 16), 16
+
+    def convolutional():
+        keras.utils.set_random_seed(0)
+        parts = [layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3)]
+        model = compiled_by_keras(keras.Sequential([keras.Input(x.shape[1:]), *parts]))
+        model._symbolic_build(data_batch=(x[:batch], data.rows[1][:batch]))
+        model.reset_metrics()
+        return model
+
+    expected = convolutional()
+    step, values = jax.jit(expected.train_step), state(expected)
+    for each in data.batches([np.arange(48)]):
+        _, values = step(values, each)
+    model = convolutional()
+    engines.Engine(model, 50, 1).train(data.batches([np.arange(48)]), 3)
+    for ours, theirs in zip(
+        jax.tree.leaves(state(model)), jax.tree.leaves(values), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_rows_that_do_not_fit_are_sent_in_groups(expected, engine, monkeypatch):

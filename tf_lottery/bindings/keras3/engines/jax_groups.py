@@ -1,8 +1,10 @@
 """JAX: a group of steps is one program, a loop over batches that lie on the device.
 
-A group of one step is the same program as one of many: the bits are equal.
+A group of one step is the same program as one of many: the bits are equal. Where a loop
+would be slow, a program of one step is called for each.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -29,8 +31,14 @@ def grouped(step: Step, donate: bool) -> Callable[[Any, Any, Any, int], Any]:
     It returns the logs of the last. With `donate`, it takes over the state's memory.
     """
     traced = jax.jit(step)
+    compiled = functools.partial(jax.jit, donate_argnums=1 if donate else ())
 
-    def group(fixed: Any, state: Any, source: Any, number: Any) -> Any:
+    @compiled
+    def one(fixed: Any, state: Any, source: Any, at: Any) -> Any:
+        return traced(fixed, state, _batch(source, at))
+
+    @compiled
+    def many(fixed: Any, state: Any, source: Any, number: Any) -> Any:
         def body(at: Any, carried: Any) -> Any:
             _, old = carried
             logs, new = traced(fixed, old, _batch(source, at))
@@ -40,7 +48,22 @@ def grouped(step: Step, donate: bool) -> Callable[[Any, Any, Any, int], Any]:
         logs = jax.tree.map(lambda each: jnp.zeros(each.shape, each.dtype), shapes)
         return jax.lax.fori_loop(0, number, body, (logs, state))
 
-    return jax.jit(group, donate_argnums=1 if donate else ())
+    def in_turn(fixed: Any, state: Any, source: Any, number: int) -> Any:
+        for at in range(number):
+            logs, state = one(fixed, state, source, at)
+        return logs, state
+
+    # Chosen once: the bits of steps must not depend on their groups.
+    taken: list[Any] = []
+
+    def run(fixed: Any, state: Any, source: Any, number: int) -> Any:
+        if not taken:
+            batch = jax.eval_shape(_batch, source, 0)
+            slow = _is_slow_in_loops(traced, fixed, state, batch)
+            taken.append(in_turn if slow else many)
+        return taken[0](fixed, state, source, number)
+
+    return run
 
 
 class Sources:
@@ -92,6 +115,13 @@ class Sources:
         alike = itertools.chain([first], alike)
         while found := list(itertools.islice(alike, min(room, most))):
             yield (_stack(found, room), None), len(found)
+
+
+def _is_slow_in_loops(step: Any, *arguments: Any) -> bool:
+    """Whether a step convolves on a CPU: ten times slower in a loop (JAX 0.10)."""
+    if jax.default_backend() != "cpu":
+        return False
+    return "conv_general_dilated[" in str(jax.make_jaxpr(step)(*arguments))
 
 
 def _batch(source: Any, at: Any) -> Any:
