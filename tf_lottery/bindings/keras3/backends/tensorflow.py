@@ -61,7 +61,9 @@ def masked(gradient: Any, mask: Any) -> Any:
 def reached(values: Any) -> list[str]:
     """The variables that a step uses while it is traced, but for these values."""
     graph = tf.compat.v1.get_default_graph()
-    if not graph.building_function:
+    # `tf.distribute` has variables of its own where there are several replicas.
+    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    if several or not graph.building_function:
         return []
     known = {id(part.handle) for value in values for part in _parts(value)}
     read = {id(part.handle): v.name for v in graph.variables for part in _parts(v)}

@@ -42,8 +42,8 @@ def checked_step(copied: Any, model: Any) -> Iterator[None]:
         finally:
             _check_read(reached, copied, model)
             _check_assigned(reached, copied)
-    values = {**reached.read, **reached.assigned}.values()
-    found = backend.reached([v._value for v in values])
+    named = [*reached.read.values(), *reached.assigned.values(), *_rewound(copied)]
+    found = backend.reached([variable._value for variable in named])
     now = backend.untracked(copied)
     _check_untracked(found + [name for name in now if before.get(name) != now[name]])
 
@@ -86,12 +86,7 @@ def _check_read(reached: Reached, copied: Any, model: Any) -> None:
 
 
 def _check_assigned(reached: Reached, copied: Any) -> None:
-    states = generators(copied) | recurrent_states(copied)
-    known = [
-        *(*copied.variables, *copied.metrics_variables, *states.values()),
-        *(*copied.optimizer.variables, *hold.masks_of(copied).values()),
-    ]
-    rewound = {id(variable) for variable in known}
+    rewound = {id(variable) for variable in _rewound(copied)}
     others = {key: v for key, v in reached.assigned.items() if key not in rewound}
     if not others:
         return
@@ -119,6 +114,15 @@ def _check_assigned(reached: Reached, copied: Any) -> None:
         "to a loss, to a function, or to an object that Keras does not track. Make "
         "each an attribute of the model or of a layer."
     )
+
+
+def _rewound(copied: Any) -> list[Any]:
+    """The variables that are rewound, or reset with the metrics."""
+    states = generators(copied) | recurrent_states(copied)
+    return [
+        *(*copied.variables, *copied.metrics_variables, *states.values()),
+        *(*copied.optimizer.variables, *hold.masks_of(copied).values()),
+    ]
 
 
 def _check_untracked(names: list[str]) -> None:
