@@ -118,7 +118,7 @@ class Sources:
 
 
 def _is_slow_in_loops(step: Any, *arguments: Any) -> bool:
-    """Whether a step convolves on a CPU: ten times slower in a loop (JAX 0.10)."""
+    """Whether a step convolves on a CPU: twelve times slower in a loop (JAX 0.10)."""
     if jax.default_backend() != "cpu":
         return False
     return "conv_general_dilated[" in str(jax.make_jaxpr(step)(*arguments))
