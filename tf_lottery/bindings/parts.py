@@ -1,6 +1,6 @@
 """The parts of a binding: devices, batches, an engine, variables, facts of exports."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -214,6 +214,26 @@ class Live(Protocol):
         """Gives all replicas the mean of what each has for itself."""
 
 
+class Lanes(Protocol):
+    """Trains tickets of one model side by side, in one program."""
+
+    def most(self) -> int:
+        """The most trainings that fit on the devices."""
+
+    def fits(self, examples: "Examples") -> bool:
+        """Whether all data are rows in memory that can stay on the device."""
+
+    def seconds(self, examples: "Examples", width: int) -> float:
+        """How long a step of so many trainings takes, once it is compiled."""
+
+    def run(self, tasks: Iterable[Iterator[Any]], width: int) -> Iterator[Any]:
+        """Yields what tasks yield, which train side by side: so many at a time.
+
+        Each task runs in a thread, and no two at once: their steps and passes are taken
+        together. An error in one ends all.
+        """
+
+
 @dataclass(frozen=True)
 class Searched:
     """The masked copy of a model that a search trains, proved and compiled.
@@ -227,6 +247,7 @@ class Searched:
         skipped: Layers with a matrix that is not pruned.
         unknown: What of a training cannot be compared with that of another search;
             empty if all of it can.
+        lanes: Trains tickets side by side; None if nothing does.
     """
 
     engine: Engine
@@ -235,6 +256,7 @@ class Searched:
     values: Mapping[str, str]
     skipped: Sequence[str]
     unknown: str
+    lanes: Lanes | None = None
 
 
 class Examples(Protocol):

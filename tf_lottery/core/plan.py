@@ -32,7 +32,7 @@ BATCH_SIZE = 32  # of arrays, as in Keras
 # No training depends on these: they say how much is trained, and how it is judged.
 _OF_NO_TRAINING = (
     *("rounds", "controls", "control_rounds", "control_replicates", "replicates"),
-    *("monitor", "mode", "tolerance"),
+    *("monitor", "mode", "tolerance", "together"),
 )
 
 
@@ -81,6 +81,9 @@ class Plan:
             draws three.
         replicates: How often the search is repeated, each time with another seed
             for initial weights, order of data and controls.
+        together: How many trainings of replicates and controls share a program, at
+            most: with Keras 3 on JAX, a GPU trains small networks side by side in a
+            fraction of the time. "auto" measures it when a search begins.
         seed: The seed of replicate 0. Everything random derives from it, by name.
 
     Raises:
@@ -131,6 +134,9 @@ class Plan:
     )
     control_replicates: int = plan_field(1, "whole", "how often each control is drawn")
     replicates: int = plan_field(1, "whole", "how often the search is repeated")
+    together: str | int = plan_field(
+        "auto", "length", "trainings that share a program, on JAX: auto or a number"
+    )
     seed: int = plan_field(0, "whole", "an integer")
 
     def __post_init__(self) -> None:

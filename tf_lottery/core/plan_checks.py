@@ -43,6 +43,11 @@ def check_plan(plan: "Plan") -> None:
     _check_pruning(plan)
     _check_retraining(plan)
     _check_judgement(plan)
+    if plan.together != "auto" and not is_count(plan.together):
+        raise ValueError(
+            '`together` must be "auto" or an integer >= 1. Received: '
+            f"together={plan.together!r}."
+        )
 
 
 def checked_controls(controls: Any, retrain: str = "rewind") -> _Controls:

@@ -35,19 +35,27 @@ class Keys:
 
     A key is a hash over the model, its compilation, the data (the contents of arrays,
     the element spec of datasets), versions, devices, the length of the training, the
-    seed of its data, and the ticket: masks, state and step.
+    seed of its data, the ticket (masks, state and step), and how many trainings share
+    a program.
     """
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self._manifest = {name: manifest.get(name) for name in _ENTRIES}
         self._starts = Starts()
 
-    def key(self, ticket: Ticket, plan: Plan) -> str:
-        """The key of training a ticket; `plan` is that of its replicate."""
+    def key(self, ticket: Ticket, plan: Plan, together: int = 1) -> str:
+        """The key of training a ticket.
+
+        Args:
+            ticket: What is trained.
+            plan: That of its replicate.
+            together: How many trainings share its program.
+        """
         values = plan.to_json()
         return _digest(
             {
                 **self._manifest,
+                **({"together": together} if together > 1 else {}),
                 "training": [values[name] for name in _TRAINING],
                 "optimizer": plan.retrain == "fine_tune",
                 "seed": plan.seed,

@@ -224,6 +224,9 @@ def _difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     plans = [Plan.from_json(plan) for plan in (there, here)]
     for name in plans[0].differences(plans[1]):
         return f"of another plan, `{name}` {_unequal(there[name], here[name])}"
+    there, here = (each.get("together", 1) for each in (theirs, ours))
+    if there != here:
+        return f"of trainings that share a program, `together` {_unequal(there, here)}"
     values = [each.get("values", {}) for each in (theirs, ours)]
     if names := sorted({name for name, _ in values[0].items() ^ values[1].items()}):
         return (

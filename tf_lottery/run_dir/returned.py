@@ -19,7 +19,7 @@ from tf_lottery.run_dir.sealed import digest, missing
 from tf_lottery.verdict.judge import judge
 
 # A later call may change these: what was trained before stays as it is.
-_LATER = ("rounds", "controls", "control_rounds", "control_replicates")
+_LATER = ("rounds", "controls", "control_rounds", "control_replicates", "together")
 _JUDGEMENT = ("monitor", "mode", "tolerance")
 _WEIGHTS = ("weights", "best_weights")
 _PLACE = ("replicate", "round", "control", "draw")

@@ -38,6 +38,7 @@ _FIELDS = fields.record(
     {
         **dict.fromkeys(("devices", "recipe"), fields.optional(fields.name)),
         **dict.fromkeys(("layers", "versions", "machine"), fields.mapping),
+        "together": fields.whole,
         **dict.fromkeys(
             ("values", "modules", "first_batches"), fields.each(fields.text)
         ),
@@ -73,6 +74,12 @@ class RunDir:
             write_record(self.path / PLAN, manifest)
             self._search = search_digest(manifest)
             yield
+
+    def together(self) -> int | None:
+        """How many trainings share a program in its search; None without a search."""
+        if not (self.path / PLAN).exists():
+            return None
+        return int(self.manifest().get("together", 1))
 
     def manifest(self) -> dict[str, Any]:
         """What `plan.json` holds."""

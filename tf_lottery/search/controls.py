@@ -25,35 +25,51 @@ def run_controls(recorded: Recorded, rounds: Sequence[Round]) -> Iterator[Round]
 
     They come after the rounds, which therefore do not depend on the controls.
     """
-    trainer, plan = recorded.trainer, recorded.trainer.plan
+    for control in controls_of(recorded, rounds):
+        yield from control
+
+
+def controls_of(
+    recorded: Recorded, rounds: Sequence[Round]
+) -> Iterator[Iterator[Round]]:
+    """Yields iterators: each trains a control, and yields it if its training ends."""
+    plan = recorded.trainer.plan
     for round in rounds:
         for control in plan.controlled(round.number):
-            name = name_of_control(control)
             for draw in range(plan.control_replicates):
-                seed = derive(plan.seed, name, round.number, draw)
-                context = controls.Context(
-                    seed, trainer.draw, rounds[0].ticket.state, rounds[0].outcome
-                )
-                finished = recorded.finished(round, name, draw)
-                if finished and not callable(control):
-                    yield finished
-                    continue
-                last = trainer.lengths.last
-                ticket = _applied(control, name, round.ticket, context, last)
-                if finished:  # the user's code may have changed
-                    _check_same(ticket, finished.ticket, name)
-                    yield finished
-                    continue
-                try:
-                    outcome = recorded.train(ticket, control=name, draw=draw)
-                except FloatingPointError as error:
-                    if trainer.workers.count > 1:
-                        raise  # the other workers have ended
-                    warn(f"A control is left out: {error}")
-                    continue
-                yield dataclasses.replace(
-                    round, ticket=ticket, outcome=outcome, control=name, draw=draw
-                )
+                yield _trained(recorded, rounds[0], round, control, draw)
+
+
+def _trained(
+    recorded: Recorded,
+    dense: Round,
+    round: Round,
+    control: str | Callable[..., Any],
+    draw: int,
+) -> Iterator[Round]:
+    trainer, name = recorded.trainer, name_of_control(control)
+    finished = recorded.finished(round, name, draw)
+    if finished and not callable(control):
+        yield finished
+        return
+    seed = derive(trainer.plan.seed, name, round.number, draw)
+    state, outcome = dense.ticket.state, dense.outcome
+    context = controls.Context(seed, trainer.draw, state, outcome)
+    ticket = _applied(control, name, round.ticket, context, trainer.lengths.last)
+    if finished:  # the user's code may have changed
+        _check_same(ticket, finished.ticket, name)
+        yield finished
+        return
+    try:
+        outcome = recorded.train(ticket, control=name, draw=draw)
+    except FloatingPointError as error:
+        if trainer.workers.count > 1:
+            raise  # the other workers have ended
+        warn(f"A control is left out: {error}")
+        return
+    yield dataclasses.replace(
+        round, ticket=ticket, outcome=outcome, control=name, draw=draw
+    )
 
 
 def check_controls(trainer: Trainer) -> None:

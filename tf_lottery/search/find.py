@@ -2,12 +2,13 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_fraction
+from tf_lottery.core.choices import name_of_control
 from tf_lottery.core.history import History, Round
 from tf_lottery.core.kept import keeping
 from tf_lottery.core.one_argument import data_are_one_argument
@@ -20,11 +21,10 @@ from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.names import TICKET
 from tf_lottery.run_dir.run_dir import RunDir
-from tf_lottery.search.controls import check_controls, run_controls
+from tf_lottery.search.controls import check_controls
 from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.progress import Progress
-from tf_lottery.search.recorded import Recorded
-from tf_lottery.search.rounds import run_rounds
+from tf_lottery.search.replicates import run_replicates
 from tf_lottery.training.prepared import Callbacks
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.judge import judge
@@ -57,6 +57,7 @@ def find_ticket(
     block_size: tuple[int, int] = (1, 1),
     rewind_to: Length = 0,
     retrain: str = "rewind",
+    together: str | int = "auto",
     seed: int = 0,
     monitor: str | None = None,
     mode: str = "auto",
@@ -101,7 +102,7 @@ def find_ticket(
         evaluate_every: Steps between validation passes. Default: at the end of each
             epoch.
         pruning_rate, layer_rates, scope, criterion, block_size, rewind_to, retrain,
-            seed, monitor, mode, tolerance, controls, control_rounds,
+            together, seed, monitor, mode, tolerance, controls, control_rounds,
             control_replicates, replicates: See `tf_lottery.Plan`.
         run_dir: The directory of the search. After a stop, the same call continues
             from it. None: a temporary directory.
@@ -226,12 +227,19 @@ def search(
         temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
         directory = RunDir(temporary.name if temporary else str(run_dir), temporary)
         check_controls(trainer)
+        stored = None if overwrite else directory.together()
+        together = trainer.side_by_side.chosen(stored)
+        manifest["together"] = together.number
         with directory.open(manifest, overwrite=overwrite):
             _introduce(trainer, progress, cache)
             where = str(directory.path) if run_dir else _TEMPORARY
             progress.begin(plan.count() - directory.left(plan), where)
+            if together.why:
+                progress.say(together.why)
             trainings, keys = [], Keys(manifest)
-            for training in run_replicates(trainer, directory, progress, keys, cache):
+            for training in run_replicates(
+                trainer, directory, progress, keys, cache, together.number
+            ):
                 progress.line(training, monitor)
                 trainings.append(training)
             history = collected(trainings, plan, monitor, manifest["maximize"])
@@ -243,29 +251,6 @@ def search(
         return ticket
 
 
-def run_replicates(
-    trainer: Trainer,
-    run_dir: RunDir,
-    progress: Progress,
-    keys: Keys,
-    cache: Cache | None = None,
-) -> Iterator[Round]:
-    """Yields the rounds of each replicate, then its controls.
-
-    Finished trainings are read from the run directory, which must be open. `trainer` is
-    that of replicate 0; its plan says how many replicates there are.
-    """
-    for number in range(trainer.plan.replicates):
-        own = trainer.with_plan(trainer.plan.of_replicate(number), number)
-        directory = run_dir.replicate_dir(number)
-        recorded = Recorded(own, directory, progress, keys, cache)
-        rounds: list[Round] = []
-        for round in run_rounds(recorded, own.plan):
-            rounds.append(dataclasses.replace(round, replicate=number))
-            yield rounds[-1]
-        yield from run_controls(recorded, rounds)
-
-
 def collected(
     trainings: Sequence[Round], plan: Plan, monitor: str, maximize: bool
 ) -> History:
@@ -274,8 +259,12 @@ def collected(
         tuple(r for r in trainings if r.replicate == number and r.control is None)
         for number in range(plan.replicates)
     ]
-    controls = tuple(r for r in trainings if r.control is not None)
-    return History(tuple(rounds), plan, monitor, maximize, controls)
+    names = [name_of_control(control) for control in plan.controls]
+    controls = sorted(
+        (r for r in trainings if r.control is not None),
+        key=lambda r: (r.replicate, r.number, names.index(r.control), r.draw),
+    )
+    return History(tuple(rounds), plan, monitor, maximize, tuple(controls))
 
 
 def _received(content: bytes) -> FoundTicket:

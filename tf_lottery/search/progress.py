@@ -39,6 +39,7 @@ class Progress:
         self._trained: list[float] = []
         self._console = rich.console.Console(highlight=False, soft_wrap=True)
         self._is_live = self.verbose == 1 and self._console.is_terminal
+        self._bars = self._bar()
 
     def say(self, text: str) -> None:
         """Prints a line, unless silent."""
@@ -59,19 +60,28 @@ class Progress:
         self.say(f"{cost}; {done}run directory: {where}")
 
     @contextlib.contextmanager
-    def training(self, ticket: Ticket, control: str | None = None) -> Iterator[Report]:
-        """Shows a bar for a training; yields the function that moves it."""
-        started = time.monotonic()
-        with self._bar() as bar:
-            what = f"{control or 'round'} {ticket.round}"
+    def training(
+        self, ticket: Ticket, control: str | None = None, together: int = 1
+    ) -> Iterator[Report]:
+        """Shows a bar for a training; yields the function that moves it.
+
+        `together` trainings run side by side, at most: each has its bar.
+        """
+        started, done = time.monotonic(), ticket.step
+        what = f"{control or 'round'} {ticket.round}"
+        with self._shown() as bar:
             task = bar.add_task(
                 f"{what}/{self.plan.rounds}",
                 total=self.steps,
-                completed=ticket.step,
+                completed=done,
                 metrics="",
             )
 
             def report(step: int, logs: dict[str, float]) -> None:
+                nonlocal done
+                done = step
+                if not self._is_live:
+                    return
                 shown = (
                     f"{name}: {value:.4f}"
                     for name, value in logs.items()
@@ -82,9 +92,11 @@ class Progress:
             try:
                 yield report
             except BaseException as error:
-                leaving.note(error, what, int(bar.tasks[task].completed))
+                leaving.note(error, what, done)
                 raise
-        self._trained.append(time.monotonic() - started)
+            finally:
+                bar.remove_task(task)
+        self._trained.append((time.monotonic() - started) / together)
 
     def line(self, round: Round, monitor: str) -> None:
         """Prints the scores of a round or a control, and the time that is left."""
@@ -106,6 +118,17 @@ class Progress:
             f"density {round.ticket.density:6.1%}  {scores}  "
             f"best step {outcome.best_step:>6,}  {outcome.seconds:5.1f} s{left}"
         )
+
+    @contextlib.contextmanager
+    def _shown(self) -> Iterator[rich.progress.Progress]:
+        """The bars, which are on the screen while there is one."""
+        if not self._bars.tasks:
+            self._bars.start()
+        try:
+            yield self._bars
+        finally:
+            if not self._bars.tasks:
+                self._bars.stop()
 
     def _bar(self) -> rich.progress.Progress:
         one_line = rich.table.Column(no_wrap=True, overflow="ellipsis")

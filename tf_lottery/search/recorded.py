@@ -23,7 +23,8 @@ from tf_lottery.training.trainer import Trainer
 class Recorded:
     """Trains and writes each outcome to disk; what is there is read instead.
 
-    A search that uses it resumes without further code.
+    A search that uses it resumes without further code. `together` says how many
+    trainings share a program: of tickets, and of controls.
     """
 
     trainer: Trainer
@@ -31,6 +32,7 @@ class Recorded:
     progress: Progress
     keys: Keys
     cache: Cache | None = None
+    together: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         if self.trainer.facts["unknown"]:
@@ -74,7 +76,8 @@ class Recorded:
             return self._found(ticket, place)
         if place != Place(0):
             self.directory.save_ticket(ticket, place)
-        key = self.keys.key(ticket, self.trainer.plan)
+        together = self.together[control is not None]
+        key = self.keys.key(ticket, self.trainer.plan, together)
         if self.cache is None:
             return self._trained(ticket, place, key)
         waits = f"{place} waits: another search trains it now."
@@ -99,7 +102,8 @@ class Recorded:
 
     def _trained(self, ticket: Ticket, place: Place, key: str) -> Outcome:
         """The outcome of training, from the checkpoint if there is one."""
-        with self.progress.training(ticket, place.control) as report:
+        together = self.together[place.control is not None]
+        with self.progress.training(ticket, place.control, together) as report:
             checkpoint = self._checkpoint(ticket, place, key)
             checkpoint.forget_unusable(ticket.state)
             if step := checkpoint.step:

@@ -129,6 +129,11 @@ class SeededData:
             )
         return other
 
+    @property
+    def is_function(self) -> bool:
+        """Whether they are a function of the seed."""
+        return self._given.is_function
+
     @functools.cached_property
     def facts(self) -> dict[str, dict[str, Any]]:
         """What is known about the data, for `plan.json`."""

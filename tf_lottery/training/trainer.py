@@ -24,6 +24,7 @@ from tf_lottery.training.one_training import OneTraining, Report
 from tf_lottery.training.prepared import Callbacks, Notes, Prepared
 from tf_lottery.training.reinitialise import Source
 from tf_lottery.training.session import Session
+from tf_lottery.training.side_by_side import SideBySide
 from tf_lottery.training.workers import Workers
 
 
@@ -48,6 +49,7 @@ class Trainer:
         model: The live model, a masked copy of the model that was passed.
         devices: What trains.
         workers: The processes that train together.
+        side_by_side: Runs trainings of the replicates and controls in one program.
         spent: The optimizer steps of each finished training, in order. Trainers that
             `with_plan` and `reordered` return share this list: it counts the trainings
             of one compiled model.
@@ -112,6 +114,8 @@ class Trainer:
         )
         self._session = Session(self._prepared, plan, data)
         self._session.check()
+        self.side_by_side = SideBySide(self._prepared, self._session)
+        self.side_by_side.check()
         if plan.replicates > 1:
             self._prepared.source.check(self._initial)
 

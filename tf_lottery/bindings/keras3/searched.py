@@ -45,13 +45,16 @@ def searched(
     group, given = models.group_size(model, callbacks), model.steps_per_execution
     for name in ("compile", "fit", "train_on_batch"):
         vars(copied)[name] = functools.partial(refuse_call, name)
+    checked = functools.partial(checked_step, copied, model)
+    made, live = engine(copied, group, given, checked), Live(copied)
     return Searched(
-        engine(copied, group, given, functools.partial(checked_step, copied, model)),
-        Live(copied),
+        made,
+        live,
         architecture,
         fixed_values(model),
         skipped_layers(copied),
         comparable.unknown(model, architecture, callbacks, examples),
+        made.lanes_of(live),
     )
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tf_lottery.bindings.keras3._imports import keras
-from tf_lottery.bindings.keras3.arrays import array_of
+from tf_lottery.bindings.keras3._imports import backend, keras
 from tf_lottery.bindings.keras3.layers import inner_layers, named_layers
 from tf_lottery.bindings.shared.objects import is_drawn_from, items
 from tf_lottery.core.naming import unique
@@ -72,12 +71,12 @@ def not_rewound(model: Any) -> dict[str, Any]:
 @contextlib.contextmanager
 def kept(variables: Iterable[Any]) -> Iterator[None]:
     """Gives variables their present values back at the end."""
-    before = [(variable, array_of(variable)) for variable in variables]
+    before = [(variable, backend.held(variable.value)) for variable in variables]
     try:
         yield
     finally:
         for variable, value in before:
-            variable.assign(value)
+            backend.restore(variable, value)
 
 
 def _models(model: Any) -> list[Any]:

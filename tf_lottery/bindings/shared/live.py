@@ -42,7 +42,6 @@ class LiveBase:
         self.weights = dict(weights)
         self.variables = self.weights | dict(others)
         self._masks = masks
-        self._decided: Mapping[str, Any] = {}
         # Slots of pruned weights: the path of the weight, and the neutral value.
         self._slots: dict[str, tuple[str, Any]] = {}
         self._settings = settings
@@ -86,7 +85,6 @@ class LiveBase:
         A state of all variables sets the settings, too.
         """
         self._check(state, masks)
-        self._decided = masks
         for path, variables in self._masks.items():
             for variable in variables:
                 self._assign(path, variable, masks[path])

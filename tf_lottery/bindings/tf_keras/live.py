@@ -1,5 +1,6 @@
 """The variables of a wrapped tf_keras model by name, see `shared/live.py`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery.bindings.shared.live import LiveBase
@@ -9,12 +10,15 @@ from tf_lottery.bindings.tf_keras._imports import tf
 from tf_lottery.bindings.tf_keras.layers import named_layers, named_weights
 from tf_lottery.bindings.tf_keras.states import generators, recurrent_states
 from tf_lottery.bindings.tf_keras.tfmot.wrap import mask_variables
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import State
 
 
 class Live(LiveBase):
     """The variables of a masked model and, if it is compiled, of its optimizer."""
 
     def __init__(self, model: Any) -> None:
+        self._decided: Mapping[str, Any] = {}
         weights, by_weight = named_weights(model), mask_variables(model)
         masks = {
             path: by_weight[weight.ref()]
@@ -49,6 +53,10 @@ class Live(LiveBase):
 
     def set(self, variable: Any, value: Any) -> None:
         variable.assign(value.astype(variable.dtype.as_numpy_dtype))
+
+    def assign(self, state: State, masks: Masks) -> None:
+        super().assign(state, masks)
+        self._decided = masks
 
     def average(self) -> None:
         """See `parts.Live.average`; all workers must call it."""

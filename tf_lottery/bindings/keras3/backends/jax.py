@@ -1,6 +1,7 @@
 """JAX: arrays never change, and a compiled step takes over the memory of its inputs."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,47 @@ def replicas(value: Any) -> list[Any]:
 
 def average(value: Any) -> None:
     """All devices hold the same."""
+
+
+def held(value: Any) -> Any:
+    """What can be restored later, unless a step takes over its memory."""
+    return value
+
+
+def constant(array: Any) -> Any:
+    """An array where the variables are."""
+    return jnp.asarray(array)
+
+
+def snapshot(values: Any) -> Any:
+    """Copies of values, on the device: steps use the memory of values again."""
+    return _copies(values)
+
+
+def restore(variable: Any, value: Any) -> None:
+    """Gives a variable a value that it had, which nothing has changed."""
+    variable._value = value
+
+
+def faults(weights: Any, masks: Any, decided: Any) -> tuple[list[bool], list[bool]]:
+    """Which weights are not zero where they are pruned, and which masks differ.
+
+    Looked at on the device: a copy to the host takes longer than a step.
+    """
+    found = jax.device_get(_faults(weights, masks, decided))
+    return found[0], found[1]
+
+
+def faults_of(weights: Any, masks: Any, decided: Any) -> tuple[list[Any], list[Any]]:
+    """See `faults`; what it computes on the device."""
+    pairs = zip(weights, decided, strict=True)
+    leaking = [jnp.any(jnp.where(mask, False, weight != 0)) for weight, mask in pairs]
+    pairs = zip(masks, decided, strict=True)
+    return leaking, [jnp.any(found != mask) for found, mask in pairs]
+
+
+_faults = jax.jit(faults_of)
+_copies = jax.jit(functools.partial(jax.tree.map, jnp.copy))
 
 
 def is_constant(value: Any) -> bool:

@@ -1,12 +1,14 @@
 """TensorFlow: variables in a strategy's scope, and a random state for each process."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import context
 
+from tf_lottery.bindings.keras3.backends import host
 from tf_lottery.bindings.tf_shared import objects
 
 PACKAGES = ("tensorflow",)
@@ -28,6 +30,16 @@ def average(value: Any) -> None:
     """Gives all replicas the mean, if each has a value of its own."""
     if value.synchronization == tf.VariableSynchronization.ON_READ:
         value.assign(tf.convert_to_tensor(value))
+
+
+def held(value: Any) -> Any:
+    """What can be restored later."""
+    return replicas(value)[0]
+
+
+snapshot = functools.partial(host.snapshot, replicas)
+faults = functools.partial(host.faults, replicas)
+restore, constant = host.restore, host.constant
 
 
 def is_constant(value: Any) -> bool:

@@ -1,12 +1,15 @@
 """PyTorch: tensors that are changed in place, and one random state for all."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import ml_dtypes
 import torch
+
+from tf_lottery.bindings.keras3.backends import host
 
 PACKAGES = ("torch",)
 ONNX = ("onnx", "onnxscript")
@@ -39,6 +42,16 @@ def replicas(value: Any) -> list[Any]:
 
 def average(value: Any) -> None:
     """There is one replica."""
+
+
+def held(value: Any) -> Any:
+    """What can be restored later."""
+    return replicas(value)[0]
+
+
+snapshot = functools.partial(host.snapshot, replicas)
+faults = functools.partial(host.faults, replicas)
+restore, constant = host.restore, host.constant
 
 
 def is_constant(value: Any) -> bool:

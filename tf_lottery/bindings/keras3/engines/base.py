@@ -24,6 +24,9 @@ Checked = Callable[[], AbstractContextManager[None]]
 class EngineBase:
     """Takes groups of optimizer steps, see `parts.Engine`.
 
+    Attributes:
+        recurrent: The states of recurrent layers, which evaluations begin with zeros.
+
     Args:
         given: The `steps_per_execution` that the user compiled with.
         checked: Makes a context that raises if the first training step, which is taken
@@ -40,7 +43,7 @@ class EngineBase:
         self.steps = 0
         self._given = given
         self._checked = checked
-        self._states = list(recurrent_states(model).values())
+        self.recurrent = list(recurrent_states(model).values())
 
     @property
     def names(self) -> Names:
@@ -84,27 +87,30 @@ class EngineBase:
         model = self.model
         # What a pass changes of the model, and what only it sees.
         changing = [*model.metrics_variables, *model.non_trainable_variables]
-        with kept([*changing, *self._states]):
+        with kept([*changing, *self.recurrent]):
             model.reset_metrics()
             # The metrics depend on weights alone.
-            for state in self._states:
+            for state in self.recurrent:
                 state.assign(np.zeros(tuple(state.shape), state.dtype))
             watched = callbacks if self.group == self._given else None
             if callbacks:
                 callbacks.on_test_begin()
             logs, batches = self._tested(data, size, watched)
-            logs = numbers(model._get_metrics_result_or_logs(logs))
+            logs = numbers(logs)
             if callbacks:
                 callbacks.on_test_end(logs)
         return logs, batches
 
     def _tested(self, data: Any, size: int, callbacks: Any) -> tuple[Any, int]:
-        """What the last test step returns, and how many batches there were.
+        """The metrics on data, and how many batches there were.
 
-        The metrics of the model hold what they saw. Callbacks are those that see
-        batches.
+        Callbacks are those that see batches.
         """
         raise NotImplementedError
+
+    def lanes_of(self, live: Any) -> Any:
+        """What trains tickets of this model side by side; None if nothing does."""
+        return None
 
     def callback_list(self, callbacks: Sequence[Any], epochs: int, steps: int) -> Any:
         return keras.callbacks.CallbackList(

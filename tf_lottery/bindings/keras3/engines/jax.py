@@ -3,13 +3,14 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import jax
 
 from tf_lottery.bindings.keras3._imports import keras
 from tf_lottery.bindings.keras3.engines.base import Checked, EngineBase, numbers
 from tf_lottery.bindings.keras3.engines.jax_groups import Sources, Step, grouped
+from tf_lottery.bindings.keras3.engines.jax_lanes import Lanes
 from tf_lottery.bindings.parts import Logs
 
 
@@ -25,17 +26,22 @@ class Engine(EngineBase):
         super().__init__(model, group, given, checked)
         compiled = model.jit_compile and not model.run_eagerly
         train, test = self._counted(model.train_step), model.test_step
+        self.lanes: Any = None
 
         def train_step(fixed: Any, state: Any, batch: Any) -> Any:
             return train(state, batch)
 
         def test_step(weights: Any, state: Any, batch: Any) -> Any:
             logs, (_, *changed) = test((weights, *state), batch)
+            metrics = zip(model.metrics_variables, changed[1], strict=True)
+            with keras.StatelessScope(state_mapping=metrics):
+                logs = model._get_metrics_result_or_logs(logs)
             return logs, tuple(changed)
 
         self._sources: Any
+        self._steps = None
         if compiled and keras.distribution.distribution() is None:
-            self._sources = Sources(group)
+            self._sources, self._steps = Sources(group), (train_step, test_step)
             self._train = grouped(train_step, donate=True)
             self._test = grouped(test_step, donate=False)
         else:
@@ -48,7 +54,19 @@ class Engine(EngineBase):
                 test_step = jax.jit(test_step)
             self._train, self._test = _single(train_step), _single(test_step)
 
+    def lanes_of(self, live: Any) -> Lanes | None:
+        """What trains tickets side by side; None where steps are taken one by one."""
+        return Lanes(self, live, *self._steps) if self._steps else None
+
+    def begin_epoch(self) -> None:
+        if self.lanes is not None:
+            self.lanes.begin_epoch()
+        else:
+            super().begin_epoch()
+
     def train(self, batches: Iterator[Any], size: int) -> Logs:
+        if self.lanes is not None:
+            return cast(Logs, self.lanes.train(batches, size))
         model = self.model
         variables = (
             model.trainable_variables,
@@ -67,7 +85,12 @@ class Engine(EngineBase):
                 _set(kind, values)
         if self.steps < last:
             raise StopIteration
-        return numbers(logs)
+        return numbers(jax.device_get(logs))
+
+    def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
+        if self.lanes is not None:
+            return cast(tuple[Logs, int], self.lanes.evaluate(iter(data)))
+        return super().evaluate(data, size, callbacks)
 
     def _tested(self, data: Any, size: int, callbacks: Any) -> tuple[Any, int]:
         model = self.model
@@ -83,7 +106,7 @@ class Engine(EngineBase):
             if callbacks:
                 callbacks.on_test_batch_end(done - 1, logs)
         _set(model.metrics_variables, state[1])
-        return logs, done
+        return jax.device_get(logs), done
 
 
 def _one_by_one(batches: Any, number: int | None, _: int) -> Iterator[tuple[Any, int]]:

@@ -54,14 +54,15 @@ def grouped(step: Step, donate: bool) -> Callable[[Any, Any, Any, int], Any]:
         return logs, state
 
     # Chosen once: the bits of steps must not depend on their groups.
-    taken: list[Any] = []
+    taken: Any = None
 
     def run(fixed: Any, state: Any, source: Any, number: int) -> Any:
-        if not taken:
+        nonlocal taken
+        if taken is None:
             batch = jax.eval_shape(_batch, source, 0)
             slow = _is_slow_in_loops(traced, fixed, state, batch)
-            taken.append(in_turn if slow else many)
-        return taken[0](fixed, state, source, number)
+            taken = in_turn if slow else many
+        return taken(fixed, state, source, number)
 
     return run
 
@@ -79,7 +80,7 @@ class Sources:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._rows = RowsOnDevice(jax.device_put, _room)
+        self._rows = RowsOnDevice(jax.device_put, room)
 
     def __call__(
         self, batches: Any, number: int | None, most: int
@@ -149,7 +150,7 @@ def _spec(batch: Any) -> Any:
     return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
-def _room() -> int:
+def room() -> int:
     """How many bytes of rows the device can keep."""
     stats = jax.local_devices()[0].memory_stats()
     if not stats or "bytes_limit" not in stats:

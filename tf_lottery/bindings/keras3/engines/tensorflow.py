@@ -48,7 +48,7 @@ class Engine(EngineBase):
             number += due
             if callbacks:
                 callbacks.on_test_batch_end(number - 1, logs)
-        return logs, number
+        return self.model._get_metrics_result_or_logs(logs), number
 
     @property
     def _strategy(self) -> Any:

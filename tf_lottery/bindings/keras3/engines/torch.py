@@ -50,7 +50,7 @@ class Engine(EngineBase):
                     callbacks.on_test_batch_end(number - 1, logs)
         finally:
             self.model.train()
-        return logs, number
+        return self.model._get_metrics_result_or_logs(logs), number
 
     def _tensors(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Batches on the device: of rows that lie there already, if they fit."""

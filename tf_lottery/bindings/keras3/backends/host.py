@@ -1,0 +1,34 @@
+"""What backends do in the memory of the host whose variables change in place."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Replicas = Callable[[Any], list[Any]]
+
+
+def snapshot(replicas: Replicas, values: Sequence[Any]) -> list[Any]:
+    """Copies of values; `replicas` gives one of each replica."""
+    return [replicas(value)[0] for value in values]
+
+
+def faults(
+    replicas: Replicas, weights: Any, masks: Any, decided: Any
+) -> tuple[list[bool], list[bool]]:
+    """Which weights are not zero where they are pruned, and which masks differ."""
+    pairs = zip(weights, decided, strict=True)
+    leaking = [any(w[~mask].any() for w in replicas(value)) for value, mask in pairs]
+    pairs = zip(masks, decided, strict=True)
+    changed = [any((m != mask).any() for m in replicas(value)) for value, mask in pairs]
+    return leaking, changed
+
+
+def restore(variable: Any, value: Any) -> None:
+    """Gives a variable a value that it had."""
+    variable.assign(value)
+
+
+def constant(array: Any) -> Any:
+    """An array as it is compared."""
+    return np.asarray(array)

@@ -1,0 +1,139 @@
+"""Threads that take turns: one runs at a time, and all wait for answers together."""
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from queue import SimpleQueue
+from typing import Any
+
+# From what the lanes that wait have asked, by number, to the answers of some of them.
+Answer = Callable[[Mapping[int, Any]], Mapping[int, Any]]
+
+
+class Turns:
+    """Runs iterators side by side, each in a thread, of which one runs at a time.
+
+    Args:
+        width: How many run side by side.
+        answer: Called in the thread of `run`, when all lanes wait.
+    """
+
+    def __init__(self, width: int, answer: Answer) -> None:
+        self._answer = answer
+        self._lanes: list[_Lane | None] = [None] * width
+        self._made: deque[Any] = deque()
+        self.lane = 0  # the number of the one that runs
+
+    def run(self, tasks: Iterator[Iterator[Any]]) -> Iterator[Any]:
+        """Yields what the tasks yield, in the order in which it is made.
+
+        An error of one ends the others. One that ends a process is raised in them, too.
+        """
+        ending: BaseException = _Left()
+        try:
+            while True:
+                for number, lane in enumerate(self._lanes):
+                    while lane is None and (task := next(tasks, None)) is not None:
+                        self._lanes[number] = _Lane(task, self._made)
+                        yield from self._resumed(number)
+                        lane = self._lanes[number]
+                if not any(self._lanes):
+                    return
+                asked = {n: lane.asked for n, lane in self._living()}
+                for number, answer in self._answer(asked).items():
+                    yield from self._resumed(number, answer)
+        except BaseException as error:
+            if not isinstance(error, Exception | GeneratorExit):
+                ending = error
+            raise
+        finally:
+            for _, lane in self._living():
+                lane.end(ending)
+
+    def ask(self, question: Any) -> Any:
+        """What `answer` says; called by a task, whose turn ends until then."""
+        lane = self._lanes[number := self.lane]
+        assert lane is not None
+        answer = lane.wait(question)
+        self.lane = number
+        return answer
+
+    def _resumed(self, number: int, answer: Any = None) -> Iterator[Any]:
+        """Lets a lane run until it asks or ends."""
+        lane = self._lanes[number]
+        assert lane is not None
+        self.lane = number
+        lane.resume(answer)
+        if lane.has_ended:
+            self._lanes[number] = None
+        while self._made:
+            yield self._made.popleft()
+        if lane.error is not None:
+            raise lane.error
+
+    def _living(self) -> Iterator[tuple[int, "_Lane"]]:
+        found = [(n, lane) for n, lane in enumerate(self._lanes) if lane is not None]
+        return iter(found)
+
+
+class _Left(BaseException):
+    """Ends a task whose result nobody wants."""
+
+
+class _Lane:
+    """One thread; between `resume` and its next question, it runs alone."""
+
+    def __init__(self, task: Iterator[Any], made: deque[Any]) -> None:
+        self.asked: Any = None
+        self.has_ended = False
+        self.error: BaseException | None = None
+        self._ending: BaseException | None = None
+        self._task, self._made = task, made
+        self._runs = False
+        self._answers: SimpleQueue[Any] = SimpleQueue()
+        self._stops: SimpleQueue[None] = SimpleQueue()
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=[self._work])
+        self._thread.daemon = True
+        self._thread.start()
+
+    def resume(self, answer: Any) -> None:
+        self._runs = True
+        self._answers.put(answer)
+        self._stopped()
+
+    def wait(self, question: Any) -> Any:
+        """Called in the thread: stops until there is an answer."""
+        if self._ending is None:
+            self.asked = question
+            self._stops.put(None)
+            answer = self._answers.get()
+        if self._ending is not None:
+            raise self._ending
+        return answer
+
+    def end(self, ending: BaseException) -> None:
+        """Raises an error in the thread, and waits until it has ended."""
+        if self._runs:  # the wait for it was interrupted
+            self._stopped()
+        self._ending = ending
+        if not self.has_ended:
+            self.resume(None)
+        self._thread.join()
+
+    def _stopped(self) -> None:
+        self._stops.get()
+        self._runs = False
+
+    def _work(self) -> None:
+        try:
+            self._answers.get()
+            if self._ending is None:
+                for item in self._task:
+                    self._made.append(item)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.has_ended = True
+            self._stops.put(None)
