@@ -262,7 +262,7 @@ def collected(
     names = [name_of_control(control) for control in plan.controls]
     controls = sorted(
         (r for r in trainings if r.control is not None),
-        key=lambda r: (r.replicate, r.number, names.index(r.control), r.draw),
+        key=lambda r: (r.replicate, r.number, names.index(r.control or ""), r.draw),
     )
     return History(tuple(rounds), plan, monitor, maximize, tuple(controls))
 
