@@ -10,7 +10,6 @@ the same round; the table has the medians of these ratios with their bootstrap 9
 intervals. At the end stands how often a search traced its step.
 """
 
-import random
 import time
 from typing import Any
 
@@ -50,7 +49,8 @@ def bench(make: Any, shape: tuple[int, ...], epochs: int) -> dict[str, Any]:
     if FLAGS.backend != "torch":
         for group in GROUPS:
             variants[f"{FIT}, groups of {group}"] = Fit(make(), data, group)
-    times = interleaved(variants, epochs)
+    turns = {name: variant.epoch for name, variant in variants.items()}
+    times = _bench.interleaved(turns, epochs, FLAGS.seed)
     rows = [
         {
             "variant": name,
@@ -115,18 +115,6 @@ class Masked:
             self._engine.train(batches, group)
         self._step += STEPS
         return time.perf_counter() - started
-
-
-def interleaved(variants: dict[str, Any], epochs: int) -> dict[str, list[float]]:
-    """The seconds of each variant's epochs; in every round all take their turn."""
-    for variant in variants.values():
-        variant.epoch()  # compiles
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    order = random.Random(FLAGS.seed)
-    for _ in range(epochs):
-        for name in order.sample(list(variants), len(variants)):
-            times[name].append(variants[name].epoch())
-    return times
 
 
 def traces(model: Any, data: Any) -> list[int]:
