@@ -90,9 +90,9 @@ def write(output: str | None, results: Mapping[str, Any]) -> None:
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as a table of Markdown."""
-    lines = [" | ".join(rows[0]), "|".join("---" for _ in rows[0])]
-    lines += [" | ".join(map(_text, row.values())) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
+    lines = [[*rows[0]], ["---"] * len(rows[0])]
+    lines += [[_text(value) for value in row.values()] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def replace_section(path: str, name: str, text: str) -> None:

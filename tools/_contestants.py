@@ -75,7 +75,7 @@ class LeftOutError(Exception):
     """A contestant cannot run here; the text says why."""
 
 
-TF_KERAS, BACKENDS = "tf_keras", ("tensorflow", "jax", "torch")
+TF_KERAS = "tf_keras"
 PYTORCH, GRAPHS, TFMOT = "PyTorch, eager", "PyTorch, CUDA graphs", "tfmot by hand"
 _TF = ("tensorflow", "tf_keras")
 

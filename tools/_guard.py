@@ -54,7 +54,8 @@ def main(_: Any) -> None:
     if not found:
         sys.exit("Nothing was measured: install what one of the parts needs.")
     table = read(FLAGS.table)
-    print(_bench.markdown(rows(found, table)))
+    title = f"Ratios; at most {table['tolerance']:.0%} more than committed"
+    _bench.show(title, rows(found, table), {})
     if FLAGS.update:
         write(FLAGS.table, table, found)
     if FLAGS.check and (lines := worse(found, table)):
@@ -80,8 +81,8 @@ def of_search(part: str) -> dict[str, float]:
     names = [f"--contestants={name}" for name in (fits_of(keras), ours_of(keras))]
     length = [f"--repeats={FLAGS.repeats}", f"--steps={FLAGS.steps}", "--rounds=2"]
     runs = _run("bench_peers.py", *names, *length)["runs"]
-    ratios = _peers.ratios(_peers.seconds_of(runs, "cpu", lanes=1))
-    return {part: ratio for ratio in ratios.values()}
+    seconds = _peers.seconds_of(runs, "cpu", lanes=1)
+    return {part: _bench.ratio(seconds[ours_of(keras)], seconds[fits_of(keras)])[0]}
 
 
 def worse(found: Mapping[str, float], table: Mapping[str, Any]) -> list[str]:
@@ -105,14 +106,13 @@ def worse(found: Mapping[str, float], table: Mapping[str, Any]) -> list[str]:
 
 def rows(found: Mapping[str, float], table: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each ratio beside the committed one."""
+    known = table["ratios"]
     return [
         {
             "what": name,
             "ratio": f"{ratio:.3f}",
-            "committed": f"{table['ratios'][name]:.3f}"
-            if name in table["ratios"]
-            else "",
-            "limit": f"{_limit(table, name):.3f}" if name in table["ratios"] else "",
+            "committed": f"{known[name]:.3f}" if name in known else "",
+            "limit": f"{_limit(table, name):.3f}" if name in known else "",
         }
         for name, ratio in found.items()
     ]

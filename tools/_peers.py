@@ -6,7 +6,6 @@ from typing import Any
 import _bench
 import numpy as np
 from _contestants import (
-    BACKENDS,
     CONTESTANTS,
     GRAPHS,
     PYTORCH,
@@ -67,16 +66,6 @@ def bars(seconds: Seconds) -> dict[str, str]:
         ratio = _ratio(seconds, name, other)
         if limit is not None and not isinstance(ratio, str):
             found[f"{name} to {other}"] = _bench.verdict(ratio[0], limit)
-    return found
-
-
-def ratios(seconds: Seconds) -> dict[str, float]:
-    """The medians of ours to their fits, by name: what `tools/bench` keeps."""
-    found = {}
-    for keras in (TF_KERAS, *(f"Keras 3 on {backend}" for backend in BACKENDS)):
-        ratio = _ratio(seconds, ours_of(keras), fits_of(keras))
-        if not isinstance(ratio, str):
-            found[f"search to fits, {keras}"] = ratio[0]
     return found
 
 
