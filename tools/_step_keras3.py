@@ -92,9 +92,12 @@ class Fit:
 
 
 class Masked:
-    """A masked model that is trained in groups, as a search does it."""
+    """A masked model that is trained in groups, as a search does it.
 
-    def __init__(self, model: Any, data: Any) -> None:
+    `most` is the most steps of a group; by default, what the engine takes.
+    """
+
+    def __init__(self, model: Any, data: Any, most: int | None = None) -> None:
         trainer = Trainer(model, data, Plan(batch_size=BATCH))
         self._engine = trainer._prepared.searched.engine
         self._batches = trainer._prepared.data.feed.begin()
@@ -103,17 +106,17 @@ class Masked:
         scores = {path: np.abs(state[path]) for path in live.shapes}
         masks = prune(Masks.full(live.shapes), scores, 1 - FLAGS.density)
         live.assign(state, masks)
-        self._step = 0
+        self._step, self._steps = 0, len(data[1]) // BATCH
+        self._group = min(most or self._engine.group, self._steps)
 
     def epoch(self) -> float:
         """Trains for an epoch, and returns the seconds that it took."""
         started = time.perf_counter()
         self._engine.begin_epoch()
         batches = self._batches.open(self._step)
-        group = min(self._engine.group, STEPS)
-        for _ in range(STEPS // group):
-            self._engine.train(batches, group)
-        self._step += STEPS
+        for _ in range(self._steps // self._group):
+            self._engine.train(batches, self._group)
+        self._step += self._steps
         return time.perf_counter() - started
 
 
