@@ -9,14 +9,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
-import hypothesis
+import contextlib
+
 import numpy as np
 import pytest
 
-hypothesis.settings.register_profile(
-    "tf_lottery", deadline=None, derandomize=True, print_blob=True
-)
-hypothesis.settings.load_profile("tf_lottery")
+with contextlib.suppress(ImportError):  # tools/gpu_report.py runs where it is missing
+    import hypothesis
+
+    hypothesis.settings.register_profile(
+        "tf_lottery", deadline=None, derandomize=True, print_blob=True
+    )
+    hypothesis.settings.load_profile("tf_lottery")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves tests out by their marks

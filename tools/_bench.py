@@ -3,14 +3,18 @@
 No TensorFlow here: `bench_memory.py` starts its cases from a small process.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
+import random
+import shutil
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import rich.console
@@ -18,7 +22,12 @@ import rich.table
 
 Interval = tuple[float, float, float]
 
-_PACKAGES = ("tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy")
+Key = TypeVar("Key")
+
+_PACKAGES = (
+    *("tensorflow", "tf_keras", "tensorflow-model-optimization"),
+    *("keras", "jax", "torch", "numpy"),
+)
 
 
 def median(values: Sequence[float], draws: int = 10_000) -> Interval:
@@ -32,6 +41,23 @@ def median(values: Sequence[float], draws: int = 10_000) -> Interval:
 def ratio(times: Sequence[float], to: Sequence[float]) -> Interval:
     """The median of the ratios, each of two times taken one soon after the other."""
     return median(np.asarray(times) / np.asarray(to))
+
+
+def interleaved(
+    variants: Mapping[Key, Callable[[], float]], turns: int, seed: int
+) -> dict[Key, list[float]]:
+    """The seconds that each variant tells; in every turn all run, in random order.
+
+    Before the first turn each runs once, as that compiles.
+    """
+    for run in variants.values():
+        run()
+    times: dict[Key, list[float]] = {key: [] for key in variants}
+    order = random.Random(seed)
+    for _ in range(turns):
+        for key in order.sample(list(variants), len(variants)):
+            times[key].append(variants[key]())
+    return times
 
 
 def show(
@@ -62,6 +88,43 @@ def write(output: str | None, results: Mapping[str, Any]) -> None:
         Path(output).write_text(text + "\n")
 
 
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as a table of Markdown."""
+    lines = [[*rows[0]], ["---"] * len(rows[0])]
+    lines += [[_text(value) for value in row.values()] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def replace_section(path: str, name: str, text: str) -> None:
+    """Puts a text between the marks `<!-- name -->` and `<!-- /name -->` of a file.
+
+    Raises:
+        ValueError: The file does not have the two marks once each.
+    """
+    content, marks = Path(path).read_text(), (f"<!-- {name} -->", f"<!-- /{name} -->")
+    if [content.count(mark) for mark in marks] != [1, 1]:
+        raise ValueError(
+            f"{path} must have {marks[0]} and {marks[1]}, once each: the text between "
+            "them is replaced. Write them where the table belongs."
+        )
+    before, rest = content.split(marks[0])
+    after = rest.split(marks[1])[1]
+    text = f"{before}{marks[0]}\n{text.strip()}\n{marks[1]}{after}"
+    Path(path).write_text(text)
+
+
+def measured_on(repeats: int, seeds: str) -> str:
+    """The command, the machine and the versions of a table, as Markdown."""
+    found = environment()
+    versions = ", ".join(f"{name} {at}" for name, at in found["packages"].items())
+    return (
+        f"    {found['command']}\n\n"
+        f"{found['cores']} cores of {found['processor']} ({found['machine']}), "
+        f"{_gpu()}load {found['load']:.1f} at the end; Python {found['python']}, "
+        f"{versions}. {repeats} repeats, {seeds}."
+    )
+
+
 def environment() -> dict[str, Any]:
     """The machine, the versions and the command: what a number needs beside it."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
@@ -73,8 +136,24 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "load": load,
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": dict(_versions()),
     }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """The packages of those that matter that are installed."""
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)
+
+
+def _gpu() -> str:
+    """The GPUs, if there are any, in words that end with a comma."""
+    if not shutil.which("nvidia-smi"):
+        return "no GPU, "
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    found = subprocess.run(query, capture_output=True, text=True).stdout.splitlines()
+    return "".join(f"{name}, " for name in found) or "no GPU, "
 
 
 def _processor() -> str:

@@ -10,7 +10,6 @@ the same round; the table has the medians of these ratios with their bootstrap 9
 intervals. At the end stands how often a search traced its step.
 """
 
-import random
 import time
 from typing import Any
 
@@ -50,7 +49,8 @@ def bench(make: Any, shape: tuple[int, ...], epochs: int) -> dict[str, Any]:
     if FLAGS.backend != "torch":
         for group in GROUPS:
             variants[f"{FIT}, groups of {group}"] = Fit(make(), data, group)
-    times = interleaved(variants, epochs)
+    turns = {name: variant.epoch for name, variant in variants.items()}
+    times = _bench.interleaved(turns, epochs, FLAGS.seed)
     rows = [
         {
             "variant": name,
@@ -92,9 +92,12 @@ class Fit:
 
 
 class Masked:
-    """A masked model that is trained in groups, as a search does it."""
+    """A masked model that is trained in groups, as a search does it.
 
-    def __init__(self, model: Any, data: Any) -> None:
+    `most` is the most steps of a group; by default, what the engine takes.
+    """
+
+    def __init__(self, model: Any, data: Any, most: int | None = None) -> None:
         trainer = Trainer(model, data, Plan(batch_size=BATCH))
         self._engine = trainer._prepared.searched.engine
         self._batches = trainer._prepared.data.feed.begin()
@@ -103,30 +106,18 @@ class Masked:
         scores = {path: np.abs(state[path]) for path in live.shapes}
         masks = prune(Masks.full(live.shapes), scores, 1 - FLAGS.density)
         live.assign(state, masks)
-        self._step = 0
+        self._step, self._steps = 0, len(data[1]) // BATCH
+        self._group = min(most or self._engine.group, self._steps)
 
     def epoch(self) -> float:
         """Trains for an epoch, and returns the seconds that it took."""
         started = time.perf_counter()
         self._engine.begin_epoch()
         batches = self._batches.open(self._step)
-        group = min(self._engine.group, STEPS)
-        for _ in range(STEPS // group):
-            self._engine.train(batches, group)
-        self._step += STEPS
+        for _ in range(self._steps // self._group):
+            self._engine.train(batches, self._group)
+        self._step += self._steps
         return time.perf_counter() - started
-
-
-def interleaved(variants: dict[str, Any], epochs: int) -> dict[str, list[float]]:
-    """The seconds of each variant's epochs; in every round all take their turn."""
-    for variant in variants.values():
-        variant.epoch()  # compiles
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    order = random.Random(FLAGS.seed)
-    for _ in range(epochs):
-        for name in order.sample(list(variants), len(variants)):
-            times[name].append(variants[name].epoch())
-    return times
 
 
 def traces(model: Any, data: Any) -> list[int]:

@@ -17,7 +17,6 @@ At the end the train function's traces are counted: those of every model above, 
 those of a real search after each of its rounds.
 """
 
-import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +60,8 @@ def bench(model: Any, data: Any, chunks: int) -> dict[str, Any]:
         for group in (1, CHUNK)
         for name, make in MAKERS.items()
     }
-    times = interleaved(variants, chunks)
+    turns = {key: variant.chunk for key, variant in variants.items()}
+    times = _bench.interleaved(turns, chunks, FLAGS.seed)
     rows = [
         {
             "model": name,
@@ -108,20 +108,6 @@ class Variant:
     def traces(self) -> int:
         """How often the train function was traced."""
         return int(self.model.train_tf_function.experimental_get_tracing_count())
-
-
-def interleaved(
-    variants: dict[tuple[str, int], Variant], chunks: int
-) -> dict[tuple[str, int], list[float]]:
-    """The seconds of each variant's chunks; in every round all take their turn."""
-    for variant in variants.values():
-        variant.chunk()  # traces
-    times: dict[tuple[str, int], list[float]] = {key: [] for key in variants}
-    order = random.Random(FLAGS.seed)
-    for _ in range(chunks):
-        for key in order.sample(list(variants), len(variants)):
-            times[key].append(variants[key].chunk())
-    return times
 
 
 def traces_of_a_search(model: Any, data: Any) -> list[int]:
