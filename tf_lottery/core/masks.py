@@ -92,10 +92,14 @@ class Masks(Mapping[str, Mask]):
             sha.update(self._bits[path].tobytes())
         return sha.hexdigest()
 
-    def __getitem__(self, path: str) -> Mask:
+    def copy_of(self, path: str) -> Mask:
+        """A mask that may be changed."""
         shape = self._shapes[path]
         bits = np.unpackbits(self._bits[path], count=math.prod(shape))
-        mask = bits.view(np.bool_).reshape(shape)
+        return bits.view(np.bool_).reshape(shape)
+
+    def __getitem__(self, path: str) -> Mask:
+        mask = self.copy_of(path)
         mask.flags.writeable = False
         return mask
 
@@ -125,7 +129,9 @@ class Masks(Mapping[str, Mask]):
 def masked(array: NDArray[Any], mask: Any) -> NDArray[Any]:
     """The array with +0.0 where the mask is False; without a mask, the array."""
     # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
-    return array if mask is None else np.where(mask, array, array.dtype.type(0))
+    if mask is None or mask.all():
+        return array
+    return np.where(mask, array, array.dtype.type(0))
 
 
 def masked_weights(state: Mapping[str, NDArray[Any]], masks: Masks) -> Lazy:
