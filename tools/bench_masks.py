@@ -1,7 +1,7 @@
 """Measures pruning and the file of a ticket of many weights, against plain NumPy.
 
-    prune      `prune`, layerwise and global, against one `numpy.partition` of the scores
-    save, load a ticket's file, against a plain write (with fsync) and read of its bytes
+    prune       layerwise and global, against one `numpy.partition` of the scores
+    save, load  a ticket, against a plain write (with fsync) and read of its bytes
 
 Each time is a ratio of two that were taken one soon after the other. Peak memory is
 what tracemalloc sees beyond the scores; with the scores, it is given in their size.

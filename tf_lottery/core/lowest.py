@@ -66,7 +66,7 @@ def _common(arrays: Sequence[Array]) -> np.dtype[Any]:
 def _key_of_rank(
     pairs: Sequence[tuple[Array, Mask]], dtype: np.dtype[Any], rank: int
 ) -> tuple[Any, int]:
-    """The key of that rank from 0, and how many keys up to that rank are equal to it."""
+    """The key of a rank from 0, and how many keys up to that rank equal it."""
     found, shift = 0, 8 * dtype.itemsize
     while shift:
         shift -= _DIGIT
