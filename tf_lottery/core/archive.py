@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,8 @@ def save(
     groups: Mapping[str, Mapping[str, Array]],
     header: Mapping[str, Any],
     masks: Masks | None = None,
+    *,
+    masked: Collection[str] = (),
 ) -> "Archive":
     """Writes arrays and header, and returns the file, whose arrays load lazily.
 
@@ -86,6 +88,7 @@ def save(
             stored. Arrays are read one at a time, when they are written.
         header: Plain values.
         masks: Stored as the group "masks".
+        masked: The groups whose removed weights are written as zero, whatever they are.
     """
     masks = masks or Masks({})
     groups = {"masks": masks, **groups}
@@ -95,10 +98,10 @@ def save(
     room += len(layout.written({}, header))
     room += -room % layout.ALIGNMENT
     with atomic(path) as temporary, open(temporary, "rb+") as file:
-        text = _write_arrays(file, groups, header, masks, room)
+        text = _write_arrays(file, groups, header, masks, masked, room)
         if len(text) > room:  # shapes of many numbers; now the length is known
             room = len(text)
-            text = _write_arrays(file, groups, header, masks, room)
+            text = _write_arrays(file, groups, header, masks, masked, room)
         layout.write(file, text, room)
     return Archive(path)
 
@@ -231,6 +234,7 @@ def _write_arrays(
     groups: Mapping[str, Mapping[str, Array]],
     header: Mapping[str, Any],
     masks: Masks,
+    masked: Collection[str],
     room: int,
 ) -> bytes:
     """Writes arrays after the space for a header; returns that header."""
@@ -253,7 +257,7 @@ def _write_arrays(
     for group, arrays in groups.items():
         for path in arrays:  # not `items()`: a lazy mapping then reads one by one
             name, array = f"{group}/{path}", np.asarray(arrays[path])
-            form = stored(array, masks.get(path))
+            form = stored(array, masks.get(path), masked=group in masked)
             if gap := -file.tell() % form.alignment:
                 write(f"gap/{len(tensors)}", "U8", [gap], [np.zeros(gap, np.uint8)])
             digest = write(name, form.dtype, form.shape, form.chunks)

@@ -44,15 +44,24 @@ class Stored(NamedTuple):
     chunks: Iterator[Array]
 
 
-def stored(array: Array, mask: Mask | None = None) -> Stored:
-    """The stored form of an array of numbers, which may differ from 0 in the mask."""
+def stored(array: Array, mask: Mask | None = None, *, masked: bool = False) -> Stored:
+    """The stored form of an array of numbers.
+
+    Args:
+        array: The numbers.
+        mask: Where it is False and all numbers are 0, they are left out.
+        masked: Whether all numbers are taken as 0 there.
+
+    Raises:
+        TypeError: An array of something else, such as text.
+    """
     is_of_ml_dtypes = array.dtype.isbuiltin == 2
     if array.dtype.kind not in "biufc" and not is_of_ml_dtypes:
         raise TypeError(
             f"A file can only hold arrays of numbers. Received: {array.dtype}."
         )
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    encoding, shape, chunks = _encode(array, mask)
+    encoding, shape, chunks = _encode(array, mask, masked)
     kind = np.dtype("u1") if encoding == "bits" else array.dtype
     if kind.name in _TYPES:
         return Stored(encoding, _TYPES[kind.name], shape, kind.itemsize, chunks)
@@ -110,14 +119,18 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return found
 
 
-def _encode(array: Array, mask: Mask | None) -> tuple[str, list[int], Iterator[Array]]:
+def _encode(
+    array: Array, mask: Mask | None, masked: bool
+) -> tuple[str, list[int], Iterator[Array]]:
     """The encoding of an array, its stored shape, and its stored values in chunks."""
     if array.dtype == np.bool_:
         packed = np.packbits(array)
         return "bits", [packed.size], in_chunks(packed, _CHUNK)
-    if array.size > 1 and not any(array.strides):
+    partial = mask is not None and mask.shape == array.shape and not mask.all()
+    is_constant = array.size > 1 and not any(array.strides)
+    if is_constant and not (partial and masked):
         return "constant", [1], iter([distinct(array).reshape(1)])
-    if mask is not None and _is_packable(array, mask):
+    if mask is not None and partial and (masked or _is_packable(array, mask)):
         pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
         survivors = (values.compress(kept) for values, kept in pairs)
         return "survivors", [int(np.count_nonzero(mask))], survivors
@@ -136,8 +149,6 @@ def _scattered(values: Array, mask: Mask) -> Array:
 
 
 def _is_packable(array: Array, mask: Mask) -> bool:
-    """Whether all removed weights are zero, and there are some."""
-    if mask.shape != array.shape or mask.all():
-        return False
+    """Whether all removed weights are zero."""
     pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
     return not any(((values != 0) > kept).any() for values, kept in pairs)

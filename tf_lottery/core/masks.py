@@ -129,9 +129,7 @@ class Masks(Mapping[str, Mask]):
 def masked(array: NDArray[Any], mask: Any) -> NDArray[Any]:
     """The array with +0.0 where the mask is False; without a mask, the array."""
     # Not `array * mask`: -1 * 0 is -0.0, and infinity * 0 is NaN.
-    if mask is None or mask.all():
-        return array
-    return np.where(mask, array, array.dtype.type(0))
+    return array if mask is None else np.where(mask, array, array.dtype.type(0))
 
 
 def masked_weights(state: Mapping[str, NDArray[Any]], masks: Masks) -> Lazy:
