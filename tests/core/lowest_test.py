@@ -140,5 +140,3 @@ def test_ten_million_weights_take_the_time_and_memory_of_their_scores(tmp_path):
         assert row["ratio"][0] < 3, row  # others may use the processors
         assert row["peak"] <= 1.5, row
     assert len(measured["files"]) == 6
-    for row in measured["files"]:
-        assert row["ratio"][0] < 8, row
