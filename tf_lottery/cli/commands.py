@@ -14,12 +14,14 @@ from tf_lottery import bindings
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
 from tf_lottery.cli.recipes import (
+    check_recipe,
     choose_keras,
     dataset_of,
     load_recipe,
     model_of,
     objects_of,
 )
+from tf_lottery.cli.sweep_flags import check_sweep
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
@@ -42,6 +44,7 @@ _SWEEP = {
 
 def find(arguments: Any) -> None:
     """Finds a ticket with a recipe, and reports it."""
+    _check_searching(arguments)
     choose_keras(arguments)
     with quiet():
         binding = bindings.default()
@@ -81,6 +84,8 @@ def find(arguments: Any) -> None:
 
 def sweep(arguments: Any) -> None:
     """Sweeps over ways to find tickets with a recipe, and reports it."""
+    _check_searching(arguments)
+    check_sweep(arguments)
     with quiet():
         try:
             from tf_lottery.cli.sweeping import swept
@@ -139,6 +144,8 @@ def report(arguments: Any) -> None:
 def export(arguments: Any) -> None:
     """Exports the ticket of a run directory or a ticket file."""
     path = _existing(arguments.path)
+    if arguments.recipe:
+        check_recipe(arguments.recipe)
     ticket, facts = _ticket(path, arguments.round)
     with quiet():
         bindings.choose(bindings.name_of(ticket.architecture))
@@ -171,6 +178,16 @@ def verify(arguments: Any) -> None:
     else:
         Ticket.load(path).verify()
     print(f"{path}: everything holds.")
+
+
+def _check_searching(arguments: Any) -> None:
+    """Raises unless there is a recipe and all flags can work, before a Keras loads."""
+    check_recipe(arguments.recipe)
+    flags.check(arguments)
+    if arguments.limit_batches is not None and arguments.limit_batches < 1:
+        raise ValueError(
+            f"`--limit_batches` must be >= 1. Received: {arguments.limit_batches}."
+        )
 
 
 def _existing(name: str) -> Path:

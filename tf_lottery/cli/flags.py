@@ -69,8 +69,22 @@ def parsed(name: str, text: str) -> Any:
     return getattr(override(Plan(), arguments), name)
 
 
+def check(arguments: Any) -> None:
+    """Raises unless each value that was given can work in some plan."""
+    for name in given(arguments):
+        alone = dict.fromkeys(FIELDS) | {name: getattr(arguments, name)}
+        changes = _changes(argparse.Namespace(**alone))
+        if name != "control_rounds":  # needs those of other fields
+            dataclasses.replace(Plan(), **changes)
+
+
 def override(plan: Plan, arguments: Any) -> Plan:
     """The plan with the flags that were given."""
+    return dataclasses.replace(plan, **_changes(arguments))
+
+
+def _changes(arguments: Any) -> dict[str, Any]:
+    """The values of the fields whose flags were given."""
     changes = {name: getattr(arguments, name) for name in given(arguments)}
     for name, (parse, example) in _TEXTS.items():
         if name in changes:
@@ -86,7 +100,7 @@ def override(plan: Plan, arguments: Any) -> Plan:
         changes = {"steps": None, **changes}
     elif "steps" in changes:
         changes["epochs"] = 1
-    return dataclasses.replace(plan, **changes)
+    return changes
 
 
 def _rates(text: str) -> dict[str, float]:

@@ -26,17 +26,24 @@ def choose_keras(arguments: Any) -> None:
     """Chooses the Keras of the flags; else Keras 3 if the recipe imports `keras`."""
     if arguments.keras:
         bindings.choose(arguments.keras)
-    elif Path(arguments.recipe).is_file() and _imports_keras(arguments.recipe):
+    elif _imports_keras(arguments.recipe):
         bindings.choose("keras3")
+
+
+def check_recipe(path: str) -> None:
+    """Raises unless there is Python at a path; it is not run."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"A recipe must be a Python file. Received: {path!r}, which does not exist."
+        )
+    with _named(f"The recipe {path}"):
+        compile(Path(path).read_bytes(), path, "exec")
 
 
 def load_recipe(path: str) -> ModuleType:
     """A recipe's module; raises if it fails, or lacks PLAN, model or dataset."""
+    check_recipe(path)
     file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"A recipe must be a Python file. Received: {path!r}, which does not exist."
-        )
     name = f"recipe_{file.stem}"  # not the name of another module
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
@@ -97,8 +104,6 @@ def dataset_of(
     if batches is None:
         dataset: Callable[[int], Any] = recipe.dataset
         return dataset
-    if batches < 1:
-        raise ValueError(f"`--limit_batches` must be >= 1. Received: {batches}.")
 
     def limited(seed: int) -> Any:
         first_batches = bindings.default().first_batches
@@ -112,12 +117,8 @@ def dataset_of(
 
 def _imports_keras(path: str) -> bool:
     """Whether a recipe imports `keras`, as its code says; it is not run."""
-    try:
-        tree = ast.parse(Path(path).read_text())
-    except (SyntaxError, ValueError):
-        return False  # running it says what is wrong
     names = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(Path(path).read_bytes())):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         if isinstance(node, ast.ImportFrom):

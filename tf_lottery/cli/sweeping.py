@@ -1,6 +1,5 @@
 """Makes and runs the tuner of `tf_lottery sweep`, from its flags."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from tf_lottery import bindings
 from tf_lottery.cli import flags
 from tf_lottery.cli.recipes import dataset_of, model_of
+from tf_lottery.cli.sweep_flags import varied
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.seeds import derive
 from tf_lottery.tuner._keras_tuner import keras_tuner
@@ -28,18 +28,12 @@ def swept(recipe: ModuleType, arguments: Any) -> LotteryTuner:
     """The tuner that has run the sweep of a recipe and its flags."""
     plan = flags.override(recipe.PLAN, arguments)
     space = getattr(recipe, "space", lottery_space)
-    varied = _choices(arguments.vary or ())
-    if varied:
-        space = choices_of(varied)
+    if choices := varied(arguments):
+        space = choices_of(choices)
     own = {"seed", "replicates"}  # which the tuner sets itself
     if arguments.tuner == "hyperband":
         own.add("epochs")
     given = set(flags.given(arguments))
-    if both := sorted(given & {*varied}):
-        raise ValueError(
-            "A field must be either varied or fixed. Received both: "
-            f"{', '.join(f'--{name}' for name in both)}."
-        )
     model = model_of(recipe, plan)
 
     def hypermodel(hp: Any) -> Any:
@@ -63,10 +57,6 @@ def swept(recipe: ModuleType, arguments: Any) -> LotteryTuner:
 
 
 def _oracle(arguments: Any, plan: Plan) -> keras_tuner.Oracle:
-    if arguments.max_trials is not None and arguments.max_trials < 1:
-        raise ValueError(
-            f"`--max_trials` must be at least 1. Received: {arguments.max_trials}."
-        )
     names = arguments.objective.split(",")
     objectives = [_objective(name) for name in names]
     given: dict[str, Any] = {
@@ -80,11 +70,6 @@ def _oracle(arguments: Any, plan: Plan) -> keras_tuner.Oracle:
                 f"of {plan.steps:,} steps. Pass `--epochs`, the length of the longest."
             )
         given["max_epochs"] = plan.epochs
-        if arguments.max_trials is not None:
-            raise ValueError(
-                "Hyperband itself decides how many trials there are. Received: "
-                f"--max_trials={arguments.max_trials}. Leave it out."
-            )
     elif arguments.max_trials is not None or arguments.tuner != "grid":
         given["max_trials"] = arguments.max_trials or _TRIALS
     return _ORACLES[arguments.tuner](**given)
@@ -94,28 +79,4 @@ def _objective(text: str) -> keras_tuner.Objective:
     name, colon, direction = text.partition(":")
     if not colon:
         return lottery_objective(name)
-    if direction not in ("min", "max"):
-        raise ValueError(
-            f"The direction of an objective must be min or max. Received: {text!r}."
-        )
     return keras_tuner.Objective(name, direction)
-
-
-def _choices(texts: Sequence[str]) -> dict[str, list[Any]]:
-    choices: dict[str, list[Any]] = {}
-    for text in texts:
-        name, _, values = text.partition("=")
-        listed = [value for value in values.split(",") if value]
-        if name not in flags.FIELDS or not listed:
-            raise ValueError(
-                "`--vary` must be like pruning_rate=0.1,0.2, with a field of the plan: "
-                f"one of {', '.join(flags.FIELDS)}. Received: {text!r}. Put choices of "
-                "the model into the recipe's hypermodel(hp)."
-            )
-        choices[name] = [flags.parsed(name, value) for value in listed]
-        if not all(isinstance(each, int | float | str) for each in choices[name]):
-            raise ValueError(
-                "The values in `--vary` must be numbers or words. Received: "
-                f"{name}, whose values are neither. Write a space(hp) in the recipe."
-            )
-    return choices

@@ -8,12 +8,11 @@ allocate more memory than the file's own size justifies.
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from tf_lottery.core import layout
-from tf_lottery.core.arrays import Array, Lazy, Mask
+from tf_lottery.core.arrays import Array, Lazy, Mask, in_chunks
 from tf_lottery.core.encoding import Entry, decoded, size_of, stored
 from tf_lottery.core.errors import TicketError
+from tf_lottery.core.hashing import Sha256
 from tf_lottery.core.masks import Masks
 
 PathLike = str | os.PathLike[str]
@@ -32,6 +32,7 @@ FORMAT = 2
 TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
 # How files of format 1 begin. As the length of a header it would be too long.
 _ZIP = b"PK\3\4", b"PK\5\6"
+_READ = 2**22  # bytes at a time
 _ROOM = 240  # bytes in the header for each array, except for its name
 # What JSON, NumPy and our own decoding raise on damaged files.
 _DAMAGE = (
@@ -75,6 +76,8 @@ def save(
     groups: Mapping[str, Mapping[str, Array]],
     header: Mapping[str, Any],
     masks: Masks | None = None,
+    *,
+    masked: Collection[str] = (),
 ) -> "Archive":
     """Writes arrays and header, and returns the file, whose arrays load lazily.
 
@@ -85,6 +88,7 @@ def save(
             stored. Arrays are read one at a time, when they are written.
         header: Plain values.
         masks: Stored as the group "masks".
+        masked: The groups whose removed weights are written as zero, whatever they are.
     """
     masks = masks or Masks({})
     groups = {"masks": masks, **groups}
@@ -94,10 +98,10 @@ def save(
     room += len(layout.written({}, header))
     room += -room % layout.ALIGNMENT
     with atomic(path) as temporary, open(temporary, "rb+") as file:
-        text = _write_arrays(file, groups, header, masks, room)
+        text = _write_arrays(file, groups, header, masks, masked, room)
         if len(text) > room:  # shapes of many numbers; now the length is known
             room = len(text)
-            text = _write_arrays(file, groups, header, masks, room)
+            text = _write_arrays(file, groups, header, masks, masked, room)
         layout.write(file, text, room)
     return Archive(path)
 
@@ -153,9 +157,16 @@ class Archive(Mapping[str, Array]):
                 raise ValueError(f"it cannot be stored in {stop - start} bytes")
             found = np.empty(stop - start, np.uint8)
             file.seek(start)
-            if file.readinto(found.data) != len(found):
+            sha = Sha256()
+            for chunk in in_chunks(found, _READ):
+                if file.readinto(chunk.data) != len(chunk):
+                    raise ValueError(
+                        "it ends too early, or was replaced after it was opened"
+                    )
+                sha.update(chunk.data)
+            if sha.hexdigest() != entry.sha256:
                 raise ValueError(
-                    "it ends too early, or was replaced after it was opened"
+                    "its checksum differs, or it was replaced while it was read"
                 )
             return decoded(found, entry, mask)
 
@@ -223,6 +234,7 @@ def _write_arrays(
     groups: Mapping[str, Mapping[str, Array]],
     header: Mapping[str, Any],
     masks: Masks,
+    masked: Collection[str],
     room: int,
 ) -> bytes:
     """Writes arrays after the space for a header; returns that header."""
@@ -233,7 +245,7 @@ def _write_arrays(
     tensors: dict[str, Any] = {}
 
     def write(name: str, dtype: str, shape: list[int], chunks: Iterable[Array]) -> str:
-        start, sha = file.tell() - begin, hashlib.sha256()
+        start, sha = file.tell() - begin, Sha256()
         for chunk in chunks:
             stored_bytes = np.ascontiguousarray(chunk).view(np.uint8).data
             sha.update(stored_bytes)
@@ -245,7 +257,7 @@ def _write_arrays(
     for group, arrays in groups.items():
         for path in arrays:  # not `items()`: a lazy mapping then reads one by one
             name, array = f"{group}/{path}", np.asarray(arrays[path])
-            form = stored(array, masks.get(path))
+            form = stored(array, masks.get(path), masked=group in masked)
             if gap := -file.tell() % form.alignment:
                 write(f"gap/{len(tensors)}", "U8", [gap], [np.zeros(gap, np.uint8)])
             digest = write(name, form.dtype, form.shape, form.chunks)

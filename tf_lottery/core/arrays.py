@@ -40,6 +40,13 @@ class Lazy(Mapping[str, Array]):
         return _in_memory, (list(arrays),)
 
 
+def in_chunks(array: Array, size: int) -> Iterator[Array]:
+    """The values in order, `size` at a time: views, if the array is contiguous."""
+    flat = array.reshape(-1)
+    for start in range(0, max(flat.size, 1), size):
+        yield flat[start : start + size]
+
+
 def compact(array: Array) -> Array:
     """The array or, if all its values are equal, a read-only view of one value."""
     if array.size < 2 or array.dtype == object:

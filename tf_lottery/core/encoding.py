@@ -1,13 +1,12 @@
 """How arrays are stored: as bits, survivors, one value of a constant, or dense."""
 
-import hashlib
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_lottery.core.arrays import Array, Mask, distinct
+from tf_lottery.core.arrays import Array, Mask, distinct, in_chunks
 
 _CHUNK = 2**20  # values
 _LARGEST_RANK = 32  # of NumPy 1
@@ -45,15 +44,24 @@ class Stored(NamedTuple):
     chunks: Iterator[Array]
 
 
-def stored(array: Array, mask: Mask | None = None) -> Stored:
-    """The stored form of an array of numbers, which may differ from 0 in the mask."""
+def stored(array: Array, mask: Mask | None = None, *, masked: bool = False) -> Stored:
+    """The stored form of an array of numbers.
+
+    Args:
+        array: The numbers.
+        mask: Where it is False and all numbers are 0, they are left out.
+        masked: Whether all numbers are taken as 0 there.
+
+    Raises:
+        TypeError: An array of something else, such as text.
+    """
     is_of_ml_dtypes = array.dtype.isbuiltin == 2
     if array.dtype.kind not in "biufc" and not is_of_ml_dtypes:
         raise TypeError(
             f"A file can only hold arrays of numbers. Received: {array.dtype}."
         )
     array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    encoding, shape, chunks = _encode(array, mask)
+    encoding, shape, chunks = _encode(array, mask, masked)
     kind = np.dtype("u1") if encoding == "bits" else array.dtype
     if kind.name in _TYPES:
         return Stored(encoding, _TYPES[kind.name], shape, kind.itemsize, chunks)
@@ -87,8 +95,6 @@ def size_of(entry: Entry, mask: Mask | None) -> int:
 
 def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
     """The array of an entry, from its stored bytes; `size_of` is their number."""
-    if hashlib.sha256(stored.data).hexdigest() != entry.sha256:
-        raise ValueError("its checksum differs, or it was replaced while it was read")
     if entry.encoding == "bits":
         size = math.prod(entry.shape)
         return np.unpackbits(stored, count=size).reshape(entry.shape).view(np.bool_)
@@ -97,9 +103,7 @@ def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
         return np.broadcast_to(values.reshape(()), entry.shape)
     if mask is None:
         return values.reshape(entry.shape)
-    array = np.zeros(entry.shape, values.dtype)
-    array[mask] = values
-    return array
+    return _scattered(values, mask)
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
@@ -115,30 +119,36 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return found
 
 
-def _encode(array: Array, mask: Mask | None) -> tuple[str, list[int], Iterator[Array]]:
+def _encode(
+    array: Array, mask: Mask | None, masked: bool
+) -> tuple[str, list[int], Iterator[Array]]:
     """The encoding of an array, its stored shape, and its stored values in chunks."""
     if array.dtype == np.bool_:
         packed = np.packbits(array)
-        return "bits", [packed.size], _in_chunks(packed)
-    if array.size > 1 and not any(array.strides):
+        return "bits", [packed.size], in_chunks(packed, _CHUNK)
+    partial = mask is not None and mask.shape == array.shape and not mask.all()
+    is_constant = array.size > 1 and not any(array.strides)
+    if is_constant and not (partial and masked):
         return "constant", [1], iter([distinct(array).reshape(1)])
-    if mask is not None and _is_packable(array, mask):
-        pairs = zip(_in_chunks(array), _in_chunks(mask), strict=True)
-        survivors = (values[kept] for values, kept in pairs)
+    if mask is not None and partial and (masked or _is_packable(array, mask)):
+        pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
+        survivors = (values.compress(kept) for values, kept in pairs)
         return "survivors", [int(np.count_nonzero(mask))], survivors
-    return "dense", list(array.shape), _in_chunks(array)
+    return "dense", list(array.shape), in_chunks(array, _CHUNK)
 
 
-def _in_chunks(array: Array) -> Iterator[Array]:
-    """The values in order, a few at a time, without a copy of the array."""
-    flat = array.reshape(-1)
-    for start in range(0, max(flat.size, 1), _CHUNK):
-        yield flat[start : start + _CHUNK]
+def _scattered(values: Array, mask: Mask) -> Array:
+    """An array with the values where the mask is True, and zeros elsewhere."""
+    array, last = np.zeros(mask.shape, values.dtype), 0
+    pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
+    for chunk, kept in pairs:
+        positions = np.flatnonzero(kept)  # faster than `array[mask] = values`
+        chunk[positions] = values[last : last + len(positions)]
+        last += len(positions)
+    return array
 
 
 def _is_packable(array: Array, mask: Mask) -> bool:
-    """Whether all removed weights are zero, and there are some."""
-    if mask.shape != array.shape or mask.all():
-        return False
-    pairs = zip(_in_chunks(array), _in_chunks(mask), strict=True)
-    return not any(np.any(values[~kept]) for values, kept in pairs)
+    """Whether all removed weights are zero."""
+    pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
+    return not any(((values != 0) > kept).any() for values, kept in pairs)

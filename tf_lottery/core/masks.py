@@ -92,10 +92,14 @@ class Masks(Mapping[str, Mask]):
             sha.update(self._bits[path].tobytes())
         return sha.hexdigest()
 
-    def __getitem__(self, path: str) -> Mask:
+    def copy_of(self, path: str) -> Mask:
+        """A mask that may be changed."""
         shape = self._shapes[path]
         bits = np.unpackbits(self._bits[path], count=math.prod(shape))
-        mask = bits.view(np.bool_).reshape(shape)
+        return bits.view(np.bool_).reshape(shape)
+
+    def __getitem__(self, path: str) -> Mask:
+        mask = self.copy_of(path)
         mask.flags.writeable = False
         return mask
 

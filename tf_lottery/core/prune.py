@@ -10,7 +10,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tf_lottery.core.arrays import Mask
 from tf_lottery.core.blocks import (
     blocks_by_path,
     checked_block_size,
@@ -20,6 +19,7 @@ from tf_lottery.core.blocks import (
 )
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.choices import SCOPES
+from tf_lottery.core.lowest import drop_lowest, has_nan
 from tf_lottery.core.masks import Masks
 
 Scores = Mapping[str, NDArray[np.floating]]
@@ -66,17 +66,21 @@ def prune(
     """
     rates = rates_by_path(masks, rate)
     blocks = blocks_by_path(masks.shapes, checked_block_size(block_size, scope))
-    pruned, arrays = dict(masks), _arrays(masks.shapes, scores)
+    arrays = _arrays(masks.shapes, scores)
+    pruned = {path: masks.copy_of(path) for path in masks}
     for path, block in blocks.items():
-        pruned[path] = mask_of_blocks(path, pruned[path], block)
+        pruned[path] = mask_of_blocks(path, pruned[path], block).copy()
         arrays[path] = scores_of_blocks(arrays[path], block)
     for path, mask in pruned.items():
-        if np.isnan(arrays[path][mask]).any():
+        if has_nan(arrays[path], mask):
             raise ValueError(
                 f"The scores of {path!r} hold NaN, so its weights cannot be ranked."
             )
     for group, group_rate in groups(rates, scope):
-        pruned |= _drop({path: pruned[path] for path in group}, arrays, group_rate)
+        kept = [pruned[path] for path in group]
+        count = round(group_rate * sum(map(np.count_nonzero, kept)))
+        if count:
+            drop_lowest([arrays[path] for path in group], kept, count)
     for path, block in blocks.items():
         pruned[path] = mask_of_weights(pruned[path], block)
     return Masks(pruned)
@@ -134,25 +138,3 @@ def _arrays(
                 f"Received: {arrays[path].shape}."
             )
     return arrays
-
-
-def _drop(masks: Mapping[str, Mask], scores: Scores, rate: float) -> dict[str, Mask]:
-    """The masks without the lowest-scored survivors, `round(rate * kept)` of them."""
-    count = round(rate * sum(np.count_nonzero(mask) for mask in masks.values()))
-    if count == 0:
-        return dict(masks)
-    parts = [scores[path][mask] for path, mask in masks.items()]
-    survivors = np.concatenate(parts) if len(parts) > 1 else parts.pop()
-    del parts
-    survivors.partition(count - 1)
-    threshold = survivors[count - 1]
-    ties = count - int(np.count_nonzero(survivors < threshold))
-    del survivors
-    pruned = {}
-    for path, mask in masks.items():
-        kept = np.asarray(mask & (scores[path] >= threshold))
-        tied = np.flatnonzero(kept & (scores[path] == threshold))[:ties]
-        kept.flat[tied] = False
-        ties -= len(tied)
-        pruned[path] = kept
-    return pruned

@@ -1,6 +1,5 @@
 """The file of a ticket: its content, and the checks when it is read."""
 
-from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,9 +43,7 @@ def write(
     check_masks("The ticket", ticket.masks)
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{path} exists. Pass `overwrite=True` to replace it.")
-    # Masked weights over the state; a chain reads one array at a time.
-    state: State = ChainMap(ticket.weights, ticket.state)  # type: ignore[arg-type]
-    groups = {"state": state}
+    groups: dict[str, State] = {"state": ticket.state}
     if outcome:
         groups |= {"best": outcome.best_weights, "final": outcome.weights}
     header = {
@@ -59,7 +56,7 @@ def write(
         **found,
         "masks_digest": ticket.masks.digest(),
     }
-    save(path, groups, header, ticket.masks)
+    save(path, groups, header, ticket.masks, masked=("state",))
 
 
 def read(path: PathLike) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A search and all that follows in a process that cannot import TensorFlow."""
 
+import os
 import pathlib
 import sys
 import tempfile
@@ -44,6 +45,8 @@ def main():
     from tf_lottery import find_ticket, load_history
 
     asked.clear()  # PyTorch looks for modules that it knows
+    # etils, by which JAX' cache reads files, looks whether TensorFlow is installed.
+    os.environ["EPATH_USE_TF"] = "false"
     directory = pathlib.Path(tempfile.mkdtemp())
     run_dir = directory / "run"
 

@@ -1,6 +1,5 @@
 """Which devices train: one, those of a JAX distribution, or a strategy's."""
 
-import contextlib
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -35,7 +34,8 @@ class Devices:
         self._kind = type(distribution).__name__
 
     def scope(self) -> AbstractContextManager[Any]:
-        return contextlib.nullcontext()
+        kept: AbstractContextManager[Any] = backend.programs_kept()
+        return kept
 
     def in_words(self) -> str:
         if self._mesh is None:
@@ -76,5 +76,5 @@ def scope_of(model: Any) -> AbstractContextManager[Any]:
     """Where the variables of a model are made."""
     strategy = getattr(model, "_distribute_strategy", None)
     scope: AbstractContextManager[Any]
-    scope = contextlib.nullcontext() if strategy is None else strategy.scope()
+    scope = backend.programs_kept() if strategy is None else strategy.scope()
     return scope

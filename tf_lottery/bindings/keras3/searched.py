@@ -8,6 +8,7 @@ import functools
 from typing import Any
 
 from tf_lottery.bindings.keras3 import comparable, hold, models
+from tf_lottery.bindings.keras3._imports import backend
 from tf_lottery.bindings.keras3.checks import model as checks
 from tf_lottery.bindings.keras3.checks.examples import check_examples
 from tf_lottery.bindings.keras3.copying.compiled import masked_copy
@@ -33,6 +34,13 @@ def searched(
     model: Any, examples: Examples, plan: Plan, devices: Devices, callbacks: Any
 ) -> Searched:
     """See `Binding.searched`; the model is built and compiled, and not changed."""
+    with backend.programs_kept():
+        return _searched(model, examples, plan, devices, callbacks)
+
+
+def _searched(
+    model: Any, examples: Examples, plan: Plan, devices: Devices, callbacks: Any
+) -> Searched:
     checks.warn_if_trained(model, plan)
     checks.check_adapted(model)
     checks.check_optimizer(model.optimizer)

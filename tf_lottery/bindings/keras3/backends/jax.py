@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tf_lottery.bindings.keras3.jax_cache import programs_kept as programs_kept
+
 PACKAGES = ("jax", "jaxlib")
 ONNX = ("onnx", "jax2onnx")
 IN_WORDS = "JAX, all threads"

@@ -17,6 +17,8 @@ IN_WORDS = "TensorFlow, all threads"
 ERRORS: tuple[type[BaseException], ...] = (tf.errors.OpError,)
 # The most steps of a group, which are bit-identical to single ones.
 GROUP = 50
+# Of programs that are kept between processes, which JAX alone has.
+programs_kept = contextlib.nullcontext
 
 copied = objects.copied
 

@@ -17,6 +17,8 @@ IN_WORDS = "PyTorch, all threads"
 ERRORS: tuple[type[BaseException], ...] = (RuntimeError,)
 # The most steps of a group, which are bit-identical to single ones.
 GROUP = 50
+# Of programs that are kept between processes, which JAX alone has.
+programs_kept = contextlib.nullcontext
 _OF_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by size in bytes
 
 

@@ -58,7 +58,8 @@ class EngineBase:
     @property
     def metrics(self) -> list[str]:
         compiled = self.model._compile_metrics
-        first = compiled.result() if compiled is not None and compiled.built else {}
+        with backend.programs_kept():
+            first = compiled.result() if compiled is not None and compiled.built else {}
 
         def place(name: str) -> int:
             if name.endswith("loss"):
