@@ -23,7 +23,8 @@ _DRAWN = {"reinit", "reinit_same_sign", "random_mask"}
 def run_controls(recorded: Recorded, rounds: Sequence[Round]) -> Iterator[Round]:
     """Yields the trained controls of a replicate's rounds, as its plan has them.
 
-    They come after the rounds, which therefore do not depend on the controls.
+    They come after the rounds, which therefore do not depend on the controls. At the
+    end all of it is written.
     """
     trainer, plan = recorded.trainer, recorded.trainer.plan
     for round in rounds:
@@ -54,6 +55,7 @@ def run_controls(recorded: Recorded, rounds: Sequence[Round]) -> Iterator[Round]
                 yield dataclasses.replace(
                     round, ticket=ticket, outcome=outcome, control=name, draw=draw
                 )
+    recorded.finish()
 
 
 def check_controls(trainer: Trainer) -> None:
