@@ -103,6 +103,9 @@ class FakeTrainer(Trainer):
     def finished(self, round, control, draw) -> None:
         return None
 
+    def finish(self) -> None:
+        """Nothing is written."""
+
     def state_at(self, ticket, step):
         self.replayed.append(step)
         other = copy.copy(self)

@@ -43,16 +43,17 @@ def test_killed_in_any_training_it_ends_as_if_it_had_not_been(tmp_path, whole, n
     assert contents(path) == contents(whole[1])
 
 
-# Two writes open the directory; then each of three trainings has five.
+# Two writes open the directory; then each of three trainings has four.
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", range(3, 18))
+@pytest.mark.parametrize("number", range(3, 15))
 def test_killed_at_any_write_of_a_control_it_ends_with_the_same_files(
     tmp_path, with_control, monkeypatch, number, when
 ):
     plan, expected = with_control
     with monkeypatch.context() as patched:
         patched.setattr("tf_lottery.core.archive.atomic", dying(number, when))
-        assert len(search(tmp_path / "run", FakeTrainer(plan))) < 3
+        killed = FakeTrainer(plan)
+        assert len(search(tmp_path / "run", killed)) < 3 or number > 12
     search(tmp_path / "run", FakeTrainer(plan))
     assert contents(tmp_path / "run") == expected
     assert RunDir(tmp_path / "run").left(plan) == 0

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes import FakeTrainer, Killed, manifest
 from tests.run_dir.contents import contents
-from tests.search.searching import dying
+from tests.search.searching import dying, in_file
 from tf_lottery.core.archive import Archive, Group, save
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
@@ -84,11 +84,11 @@ def test_killed_in_a_round_it_trains_only_what_is_missing(
     assert contents(tmp_path / "run") == expected_contents
 
 
-# Two writes open the directory. The first round has six: its ticket, the state to
-# rewind to, the checkpoint, the final weights, the outcome and its metrics. The others
-# have five.
+# Two writes open the directory. The first round has five: its ticket, the state to
+# rewind to, the checkpoint, the outcome and its metrics. The others have four. The last
+# two are written when the search has yielded its rounds.
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", range(1, 19))
+@pytest.mark.parametrize("number", range(1, 16))
 def test_killed_at_any_write_it_ends_with_the_same_files(
     tmp_path, whole, monkeypatch, number, when
 ):
@@ -97,11 +97,12 @@ def test_killed_at_any_write_it_ends_with_the_same_files(
     killed, again = FakeTrainer(plan), FakeTrainer(plan)
     with monkeypatch.context() as patched:
         patched.setattr("tf_lottery.core.archive.atomic", dying(number, when))
-        assert len(search(tmp_path / "run", killed)) < 3
+        assert len(search(tmp_path / "run", killed)) < 3 or number > 13
     assert len(search(tmp_path / "run", again)) == 3
     assert contents(tmp_path / "run") == expected
-    # At most the round that was being written is trained twice.
-    assert len(set(killed.rounds_trained) & set(again.rounds_trained)) <= 1
+    # At most the round that was being written is trained twice, and the next, which had
+    # begun meanwhile.
+    assert len(set(killed.rounds_trained) & set(again.rounds_trained)) <= 2
 
 
 def test_a_finished_search_trains_nothing(tmp_path):
@@ -124,7 +125,7 @@ def test_more_rounds_go_on_from_the_last(tmp_path):
 def test_arrays_come_from_the_directory_and_not_from_memory(tmp_path):
     rounds = search(tmp_path, FakeTrainer(PLANS[1]))
     for round in rounds:
-        assert isinstance(round.outcome.weights, Group)
+        assert in_file(round.outcome.weights)
         assert isinstance(round.ticket.state, Group)
 
 

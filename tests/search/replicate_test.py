@@ -12,9 +12,9 @@ from tests.search.searching import (
     PLAN,
     SMALL,
     TRAININGS,
+    in_file,
     search,
 )
-from tf_lottery.core import archive
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.find import collected
 from tf_lottery.search.progress import Progress
@@ -52,7 +52,7 @@ def test_each_training_has_a_directory_and_a_key_of_its_own(whole):
 
 def test_arrays_are_read_from_the_directory_and_not_kept_in_memory(whole):
     found, _ = whole
-    assert all(isinstance(round.outcome.weights, archive.Group) for round in found)
+    assert all(in_file(round.outcome.weights) for round in found)
 
 
 @pytest.mark.parametrize("number", [0, 1])

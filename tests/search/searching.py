@@ -57,6 +57,11 @@ def trained(path, plan):
     return trainer.controls
 
 
+def in_file(weights):
+    """Whether arrays are in a file, and no longer in memory."""
+    return isinstance(getattr(weights, "arrays", weights), archive.Group)
+
+
 def dying(number, when):
     """Dies at a numbered write: before the file takes its place, or right after."""
     atomic, writes = archive.atomic, iter(range(1, 1000))

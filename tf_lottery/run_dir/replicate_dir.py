@@ -38,6 +38,7 @@ from tf_lottery.run_dir.names import (
 )
 from tf_lottery.run_dir.sealed import digest_of_arrays, missing
 from tf_lottery.run_dir.training_files import TrainingFiles
+from tf_lottery.run_dir.writer import BeingWritten, Writer
 
 _DENSE = Place(0)
 
@@ -48,12 +49,14 @@ class ReplicateDir:
 
     What reads raises a `TicketError` for a missing, damaged or exchanged file. `search`
     is the digest of the search, see `manifest.search_digest`; for `keep` see `RunDir`.
+    A `writer` lets a search go on while an outcome is written.
     """
 
     path: Path
     number: int = 0
     search: str = ""
     keep: object = None
+    writer: Writer | None = None
     _starts: Starts = dataclasses.field(default_factory=Starts, init=False)
 
     def directory(self, place: Place) -> Path:
@@ -158,6 +161,25 @@ class ReplicateDir:
             link([source / OUTCOME], files.directory)
         files.write_metrics(outcome, key)
         return self.outcome(ticket, place)
+
+    def save_later(
+        self, ticket: Ticket, outcome: Outcome, place: Place, key: str | None
+    ) -> Outcome:
+        """Writes an outcome in the background, and returns it with all its arrays.
+
+        These are in memory until they can be loaded from disk.
+        """
+        assert self.writer
+        self.writer.wait()  # so that one outcome at most is in memory
+        weights = BeingWritten(outcome.weights)
+        best_weights = BeingWritten(outcome.best_weights)
+
+        def write() -> None:
+            stored = self.save_outcome(ticket, outcome, place, key)
+            weights.arrays, best_weights.arrays = stored.weights, stored.best_weights
+
+        self.writer.write(write)
+        return dataclasses.replace(outcome, weights=weights, best_weights=best_weights)
 
     def outcome(self, ticket: Ticket, place: Place) -> Outcome:
         """The outcome of a finished training."""

@@ -22,6 +22,7 @@ from tf_lottery.run_dir.replicate_dir import ReplicateDir
 from tf_lottery.run_dir.returned import check_known
 from tf_lottery.run_dir.sealed import read_record, write_record
 from tf_lottery.run_dir.writable import locked, make_directory
+from tf_lottery.run_dir.writer import Writer
 
 _Read = TypeVar("_Read")
 _TRIES = 5
@@ -58,12 +59,14 @@ class RunDir:
         self.path = Path(path)
         self._keep = keep
         self._search: str | None = None
+        self._writer: Writer | None = None
 
     @contextlib.contextmanager
     def open(self, manifest: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
         """Locks the directory for a search, and checks that it holds no other one.
 
-        With `overwrite`, the search that is there is removed.
+        With `overwrite`, the search that is there is removed. At the end it waits for
+        what is being written.
         """
         make_directory("run_dir", self.path)
         with locked(self.path):
@@ -73,7 +76,9 @@ class RunDir:
             remove_unfinished(self.path)
             write_record(self.path / PLAN, manifest)
             self._search = search_digest(manifest)
-            yield
+            with Writer() as self._writer:
+                yield
+            self._writer = None
 
     def together(self) -> int | None:
         """How many trainings share a program in its search; None without a search."""
@@ -106,7 +111,7 @@ class RunDir:
             self.manifest()
         assert self._search is not None
         path = self.path / directory_name("replicate", number)
-        return ReplicateDir(path, number, self._search, self._keep)
+        return ReplicateDir(path, number, self._search, self._keep, self._writer)
 
     def history(self) -> History:
         """The finished trainings of the plan; arrays load lazily, without TensorFlow.

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from tf_lottery.bindings.parts import Logs
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import Round
 from tf_lottery.core.outcome import Outcome
@@ -14,8 +15,10 @@ from tf_lottery.run_dir.cache import Cache
 from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.names import CHECKPOINT, Place
 from tf_lottery.run_dir.replicate_dir import ReplicateDir
+from tf_lottery.run_dir.writer import Job
 from tf_lottery.search.progress import Progress
 from tf_lottery.training.checkpoint import Checkpoint
+from tf_lottery.training.one_training import Report
 from tf_lottery.training.trainer import Trainer
 
 
@@ -40,6 +43,7 @@ class Recorded:
 
     def dense(self) -> Ticket:
         """The dense ticket; if the run directory has one, that one."""
+        self.finish()
         plan: Plan = self.trainer.plan
         passed = self.trainer.dense()
         stored = self.directory.dense(plan)
@@ -61,6 +65,7 @@ class Recorded:
     def finished(self, round: Round, control: str, draw: int) -> Round | None:
         """A control in the run directory, if it is finished there."""
         place = Place(round.number, control, draw)
+        self.finish()
         if not (self.directory.has_outcome(place) and self.directory.has_ticket(place)):
             return None  # a missing ticket is made again
         found = self.directory.control(self.trainer.plan, round, place)
@@ -75,11 +80,12 @@ class Recorded:
         if self.directory.has_outcome(place):
             return self._found(ticket, place)
         if place != Place(0):
-            self.directory.save_ticket(ticket, place)
+            self._write(lambda: self.directory.save_ticket(ticket, place))
         together = self.together[control is not None]
         key = self.keys.key(ticket, self.trainer.plan, together)
         if self.cache is None:
             return self._trained(ticket, place, key)
+        self.finish()  # what is shared is read, and linked
         waits = f"{place} waits: another search trains it now."
         with self.cache.alone(key, lambda: self.progress.say(waits)):
             if taken := self._taken(ticket, place, key):
@@ -88,8 +94,21 @@ class Recorded:
             self.cache.publish(key, self.directory.directory(place))
             return outcome
 
+    def finish(self) -> None:
+        """Waits until all that was trained is written."""
+        if self.directory.writer:
+            self.directory.writer.wait()
+
+    def _write(self, job: Job) -> None:
+        """Writes in the background, if the directory can."""
+        if self.directory.writer:
+            self.directory.writer.write(job)
+        else:
+            job()
+
     def _found(self, ticket: Ticket, place: Place) -> Outcome:
         """The outcome in the run directory."""
+        self.finish()
         self.directory.restore_ticket(ticket, place)
         outcome = self.directory.outcome(ticket, place)
         if place.control is None and not self._has_start(ticket, outcome, place):
@@ -109,12 +128,36 @@ class Recorded:
             if step := checkpoint.step:
                 self.progress.say(f"{place} continues from step {step:,}.")
             outcome = self.trainer.train(
-                ticket, control=place.control, checkpoint=checkpoint, report=report
+                ticket,
+                control=place.control,
+                checkpoint=checkpoint,
+                report=self._looking(report),
             )
             known = None if self.trainer.facts["unknown"] else key
-            stored = self.directory.save_outcome(ticket, outcome, place, known)
-            checkpoint.finish()
+            of = ticket, outcome, place, known
+            if self._can_wait(outcome):
+                stored = self.directory.save_later(*of)
+                self._write(checkpoint.finish)
+            else:
+                self.finish()
+                stored = self.directory.save_outcome(*of)
+                checkpoint.finish()
         return stored
+
+    def _can_wait(self, outcome: Outcome) -> bool:
+        """Whether an outcome can be used before it is in the run directory."""
+        in_memory = isinstance(outcome.weights, dict) and outcome.next_start is None
+        return in_memory and self.cache is None and self.directory.writer is not None
+
+    def _looking(self, report: Report) -> Report:
+        """Reports, and raises what went wrong in the background."""
+
+        def look(step: int, logs: Logs) -> None:
+            if self.directory.writer:
+                self.directory.writer.check()
+            report(step, logs)
+
+        return look
 
     def _taken(self, ticket: Ticket, place: Place, key: str) -> Outcome | None:
         """The outcome of an equal training of another search, if it is of use here."""
@@ -171,7 +214,7 @@ class Recorded:
         self, ticket: Ticket, place: Place, key: str | None = None
     ) -> Checkpoint:
         path = self.directory.directory(place) / CHECKPOINT
-        return Checkpoint(path, ticket.masks, key)
+        return Checkpoint(path, ticket.masks, key, self.finish)
 
 
 def _differing(stored: Ticket, passed: Ticket) -> list[str]:

@@ -49,11 +49,14 @@ def run_replicates(
         for each in replicates:
             yield from each.train()
             yield from run_controls(each.recorded, each.rounds)
+            each.recorded.finish()
         return
     all_, run = list(replicates), trainer.side_by_side.run
     yield from run((each.train() for each in all_), most[0])
     controls = (controls_of(each.recorded, each.rounds) for each in all_)
     yield from run((control for them in controls for control in them), most[1])
+    for each in all_:
+        each.recorded.finish()
 
 
 class _Replicate:

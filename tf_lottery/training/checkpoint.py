@@ -1,6 +1,7 @@
 """The record of one training while it runs; a stopped training continues from it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tf_lottery.core.words import warn
 
 # Writing a checkpoint may take this fraction of the time since the last one.
 _SHARE = 0.05
+_SMALL = 2**26  # bytes that an outcome may keep in memory until it is written
 
 
 @dataclass
@@ -73,12 +75,20 @@ class Checkpoint:
         path: The file; it exists only during the training.
         masks: The masks of the ticket that is trained.
         key: Identifies the training; default: the digest of its masks.
+        wait: Called before anything is written: waits for what must be there first.
     """
 
-    def __init__(self, path: PathLike, masks: Masks, key: str | None = None) -> None:
+    def __init__(
+        self,
+        path: PathLike,
+        masks: Masks,
+        key: str | None = None,
+        wait: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = Path(path)
         self._masks = masks
         self._key = key or masks.digest()
+        self._wait = wait
         self._cost = 0.0
         self._written = time.monotonic()
 
@@ -114,7 +124,19 @@ class Checkpoint:
 
     def keep(self, name: str, arrays: State) -> State:
         """Writes arrays to a file next to the checkpoint; they are read from there."""
+        self._wait()
         return save(self._kept_path(name), {"kept": arrays}, {}).group("kept")
+
+    def hold(self, name: str, arrays: State) -> State:
+        """Like `keep`, but few arrays stay in memory: for what no checkpoint needs."""
+        held, size = dict[str, Any](), 0
+        for each in arrays:
+            held[each] = np.array(arrays[each])
+            size += held[each].nbytes
+            if size > _SMALL:
+                del held
+                return self.keep(name, arrays)
+        return held
 
     def is_due(self) -> bool:
         """Whether `save` writes now."""
@@ -124,6 +146,7 @@ class Checkpoint:
         """Writes the run so far and the model's variables, if it is time."""
         if not self.is_due():
             return
+        self._wait()
         started = time.monotonic()
         groups = {"state": live.view(), "best": run.best_weights}
         header: dict[str, Any] = {"run": run.record(), "key": self._key}

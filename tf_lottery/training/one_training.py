@@ -249,7 +249,11 @@ class OneTraining:
         ends_best = self._workers.broadcast_json(self._holds(best_weights))
         weights = best_weights
         if not ends_best:
-            weights = self._kept("final", self._live.view_weights())
+            weights = self._live.view_weights()
+            if self._checkpoint:
+                weights = self._checkpoint.hold("final", weights)
+            else:
+                weights = self._kept("final", weights)
         last = {name: curve[-1] for name, curve in run.curves.items() if name != "step"}
         test = self._names.recorded(self._evaluate("test"))
         final = {f"final_{name}": value for name, value in (last | test).items()}

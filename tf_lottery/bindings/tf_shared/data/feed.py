@@ -13,6 +13,7 @@ from tf_lottery.bindings.shared.feed import FeedBase
 from tf_lottery.bindings.shared.source import Again, Reading, Source
 from tf_lottery.bindings.tf_shared._imports import tf
 from tf_lottery.bindings.tf_shared.data import arrays
+from tf_lottery.bindings.tf_shared.data.releasing import released_aside
 from tf_lottery.core.plan import Plan
 
 # From a dataset of batches to one whose examples are weighted.
@@ -55,6 +56,7 @@ class Batches(shared.Batches):
     def _iterator(self, batches: Any) -> Iterator[Any]:
         strategy = tf.distribute.get_strategy()
         found: Iterator[Any] = iter(strategy.experimental_distribute_dataset(batches))
+        released_aside(found)
         return found
 
 
