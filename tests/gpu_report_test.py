@@ -57,7 +57,7 @@ def test_rows_of_another_card_are_refused(tool, tmp_path, monkeypatch):
         tool.Log(tmp_path, 60).begin()
 
 
-def run(output, minutes=10):
+def run(output, minutes=30):
     """Begins a report at a small scale on the CPU."""
     command = [sys.executable, str(ROOT / "tools" / "gpu_report.py")]
     command += [f"--output={output}", f"--minutes={minutes}", "--scale=small"]
@@ -84,7 +84,7 @@ def test_a_report_that_was_stopped_goes_on_to_its_end(tmp_path):
     assert process.wait(60) == 128 + signal.SIGTERM
     before = content(tmp_path)["steps"]
     assert "no time" not in json.dumps(before)
-    assert run(tmp_path).wait(900) == 0
+    assert run(tmp_path).wait(1800) == 0
     after = content(tmp_path)["steps"]
     assert list(after) == STEPS
     for name, step in before.items():

@@ -28,7 +28,7 @@ def search(log: Log, scale: Scale) -> None:
     for turn in range(TURNS):
         if log.has("search", f"turn {turn + 1}"):
             continue
-        if log.left() < 60:
+        if log.left() < 20:
             return
         row: dict[str, float] = {}
         for name in random.Random(turn).sample(list(measures), len(measures)):

@@ -27,7 +27,7 @@ def step(log: Log, scale: Scale) -> None:
     for name, (make, shape, steps) in cases.items():
         if log.has("step", f"{name}: {GROUPED}"):
             continue
-        if log.left() < 30:
+        if log.left() < 20:
             return
         rng = np.random.default_rng(0)
         data = (
@@ -61,7 +61,7 @@ def lanes(log: Log, scale: Scale) -> None:
     for number in scale.lanes:
         if log.has("lanes", str(number)):
             continue
-        if log.left() < 30:
+        if log.left() < 20:
             return
         # Longer where a step is short, so that a second is little.
         more = max(scale.lane_steps // number**0.5 // 100 * 100, 100)

@@ -49,7 +49,7 @@ def torch(log: Log, scale: Scale) -> None:
     for way, graph in ways.items():
         if log.has("torch", f"search: {way}"):
             continue
-        if log.left() < 60:
+        if log.left() < 20:
             return
         found: list[peer.Outcome] = []
         search = functools.partial(

@@ -13,7 +13,7 @@ this order, each in a process of its own, it does
 
 `DIR/report.json` and `report.md` are whole at any time, also after a SIGTERM. What is
 finished is not done again; the search of `paper` goes on in `DIR/run`. Without a GPU
-all is done at a small scale, in about two minutes.
+all is done at a small scale, in a few minutes.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ from _gpu_log import Log, card, say
 from absl import app, flags
 
 FLAGS = flags.FLAGS
-# The module of a step, and the most seconds it may take in a call.
+# The module of a step, and the most it may take of the minutes of a call.
 STEPS = {
-    "tests": ("_gpu_tests", 150),
-    "step": ("_gpu_steps", 120),
-    "lanes": ("_gpu_steps", 180),
-    "torch": ("_gpu_torch", 120),
-    "search": ("_gpu_search", 180),
-    "paper": ("_gpu_search", 86_400),
+    "tests": ("_gpu_tests", 0.3),
+    "step": ("_gpu_steps", 0.25),
+    "lanes": ("_gpu_steps", 0.35),
+    "torch": ("_gpu_torch", 0.25),
+    "search": ("_gpu_search", 0.35),
+    "paper": ("_gpu_search", 1.0),
 }
 flags.DEFINE_string("output", None, "The directory of the report.", required=True)
 flags.DEFINE_float("minutes", 9, "After which it ends.", lower_bound=0.5)
@@ -75,7 +75,8 @@ def main(_: Any) -> None:
 
 def measure(log: Log, name: str, scale: str) -> None:
     """Does a step in a process of its own, and notes how long it took."""
-    seconds = min(log.left() - _TO_END, STEPS[name][1])
+    seconds = min(log.left() - _TO_END, 60 * FLAGS.minutes * STEPS[name][1])
+    log.end(name, False)
     say(f"{name}: at most {seconds:.0f} s")
     command = [sys.executable, "-u", __file__, f"--output={log.directory}"]
     command += [f"--inside={name}", f"--minutes={seconds / 60}", f"--scale={scale}"]
