@@ -23,6 +23,7 @@ the contestants need; those that lack something are left out, and a line says so
 """
 
 import random
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,11 +68,14 @@ def peers(task: Task) -> dict[str, Any]:
             try:
                 found = measured(name, task.but(**own))
             except LeftOutError as error:
-                print(f"{name} is left out: {error}.")
+                print(f"{name} is left out: {error}.", flush=True)
                 del runs[name]
                 continue
             runs[name].append(found)
-            print(f"{repeat + 1}/{FLAGS.repeats} {name}: {found['wall']:.1f} s")
+            line = f"{repeat + 1}/{FLAGS.repeats} {name}: {found['wall']:.1f} s"
+            print(line, flush=True)
+    if not runs:
+        sys.exit("Nobody is left to measure: install what a contestant needs.")
     title = f"LeNet-300-100 on MNIST, {task.rounds} rounds, {task.steps:,} steps a "
     title += f"training, validated every {task.evaluate_every}, {FLAGS.clock} seconds"
     seconds = _peers.seconds_of(runs, FLAGS.clock, FLAGS.lanes)
