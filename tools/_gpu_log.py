@@ -4,10 +4,8 @@ A step of the report adds rows to it, one after another. A row that is there is 
 measured again, so that the next call goes on where the last one was.
 """
 
-import importlib.metadata
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -15,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("jax", "jaxlib", "keras", "numpy", "torch")
+import _bench
+
 _QUERY = "name,driver_version,memory.total"
 
 
@@ -38,6 +37,25 @@ class Log:
         """Takes over what another process has written."""
         if self._path.exists():
             self.content = json.loads(self._path.read_text())
+
+    def begin(self) -> None:
+        """Notes that a call begins, and where.
+
+        Raises:
+            ValueError: The rows that are there were measured on another card.
+        """
+        here, there = machine(), self.content["machine"]
+        if there and there["card"] != here["card"]:
+            raise ValueError(
+                "`--output` must be new, or hold a report of this card. Received: "
+                f"{self.directory}, of {there['card']}, and here is {here['card']}. "
+                "Give another directory."
+            )
+        self.content["machine"] = here
+        started = time.strftime("%Y-%m-%d %H:%M:%S")
+        call = {"started": started, "command": " ".join(sys.argv)}
+        self.content["calls"].append(call)
+        self.write()
 
     def left(self) -> float:
         """The seconds that are left."""
@@ -79,21 +97,11 @@ def say(text: str) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """The machine and the versions; packages that are not there are left out."""
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {
-        "card": card() or "none",
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        **versions,
-        "command": " ".join(sys.argv),
-    }
+    """The card, the machine and the versions."""
+    found = _bench.environment()
+    for name in ("command", "load"):
+        del found[name]
+    return {"card": card() or "none", **found.pop("packages"), **found}
 
 
 def card() -> str:
@@ -110,6 +118,7 @@ def markdown(content: Mapping[str, Any]) -> str:
     """The report as Markdown: the machine, and a table for each step."""
     lines = ["# GPU report", ""]
     lines += _table([{"": name, "value": v} for name, v in content["machine"].items()])
+    lines += ["", *(f"    {call['command']}" for call in content["calls"])]
     for name, step in content["steps"].items():
         lines += ["", f"## {name}" + ("" if step["done"] else " (not finished)"), ""]
         lines += _table([{"": row} | values for row, values in step["rows"].items()])

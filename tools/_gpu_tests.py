@@ -1,12 +1,10 @@
 """Step of the GPU report: the tests of Keras 3 that are marked `gpu`."""
 
 import os
-import subprocess
-import sys
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
+import pytest
 from _gpu_log import Log
 
 ROOT = Path(__file__).parents[1]
@@ -14,20 +12,27 @@ TESTS = "tests/bindings/keras3/gpu_test.py"
 
 
 def tests(log: Log, scale: Any) -> None:
-    """Runs the tests in a process of their own; each is a row."""
-    results = log.directory / "tests.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += ["-m", "gpu", f"--junitxml={results}", TESTS]
-    # The tests start processes of their own, which need memory of the card, too.
-    own = {"TESTED_BACKEND": "jax", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | own)
-    for case in ElementTree.parse(results).iter("testcase"):
-        outcomes = [child.tag for child in case if child.tag in _BAD]
-        row = {"outcome": ", ".join(outcomes) or "passed"}
-        row["seconds"] = float(case.get("time", 0))
-        log.add("tests", str(case.get("name")), row)
-    passed = done.returncode == 0
-    log.end("tests", passed, "" if passed else f"pytest ended with {done.returncode}.")
+    """Runs the tests that did not pass yet; each is a row as soon as it ends."""
+    # Some start processes of their own, which need memory of the card, too.
+    os.environ |= {"TESTED_BACKEND": "jax", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    os.chdir(ROOT)
+    rows = log.step("tests")["rows"]
+    passed = [name for name, row in rows.items() if row["outcome"] == "passed"]
+    arguments = ["-q", "-p", "no:cacheprovider", "-m", "gpu", TESTS]
+    arguments += [f"--deselect={TESTS}::{name}" for name in passed]
+    ended = pytest.main(arguments, plugins=[_Rows(log)])
+    nothing_left = passed and ended is pytest.ExitCode.NO_TESTS_COLLECTED
+    done = nothing_left or ended is pytest.ExitCode.OK
+    log.end("tests", done, "" if done else f"pytest ended with {int(ended)}.")
 
 
-_BAD = ("failure", "error", "skipped")
+class _Rows:
+    """Writes each test when it has ended, or when its preparation has failed."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            row = {"outcome": report.outcome, "seconds": float(report.duration)}
+            self._log.add("tests", report.nodeid.partition("::")[2], row)

@@ -1,8 +1,10 @@
 """Step of the GPU report: LeNet with masks as a careful PyTorch user trains it."""
 
+import functools
 import importlib.util
-import random
 import time
+from collections.abc import Callable
+from typing import Any
 
 import _bench
 import _mnist
@@ -19,33 +21,28 @@ def torch(log: Log, scale: Scale) -> None:
     import _peer_torch as peer
     from torch import cuda
 
+    device = "cuda" if cuda.is_available() else "cpu"
     ways = {"eager, fused Adam": False}
     if cuda.is_available():
         ways["CUDA graph, fused Adam"] = True
-    device = "cuda" if cuda.is_available() else "cpu"
     mnist = _mnist.mnist()
     data = peer.Data.of(device, mnist.train, mnist.validation)
 
-    def seconds(work) -> float:
+    def seconds(work: Callable[[], Any]) -> float:
         started = time.perf_counter()
         work()
-        if device == "cuda":
+        if cuda.is_available():
             cuda.synchronize()
         return time.perf_counter() - started
 
+    def masked(graph: bool) -> Callable[[], float]:
+        training = peer.Training(data, batch_size=BATCH, graph=graph)
+        training.rewind(peer.pruned(training))
+        return lambda: seconds(lambda: training.train(scale.torch_steps))
+
     if not all(log.has("torch", f"step: {way}") for way in ways):
-        trainings = {}
-        for way, graph in ways.items():
-            trainings[way] = peer.Training(data, batch_size=BATCH, graph=graph)
-            trainings[way].rewind(peer.pruned(trainings[way]))
-            trainings[way].train(scale.torch_steps)
-        times: dict[str, list[float]] = {way: [] for way in ways}
-        order = random.Random(0)
-        for _ in range(scale.turns):
-            for way in order.sample(list(ways), len(ways)):
-                work = trainings[way].train
-                times[way].append(seconds(lambda work=work: work(scale.torch_steps)))
-        for way, taken in times.items():
+        turns = {way: masked(graph) for way, graph in ways.items()}
+        for way, taken in _bench.interleaved(turns, scale.turns, seed=0).items():
             each = np.asarray(taken) * 1e3 / scale.torch_steps
             row = {"ms a step [95 %]": _bench.median(each), "turns": scale.turns}
             log.add("torch", f"step: {way}", row)
@@ -55,18 +52,16 @@ def torch(log: Log, scale: Scale) -> None:
         if log.left() < 60:
             return
         found: list[peer.Outcome] = []
-        taken = seconds(
-            lambda graph=graph, found=found: found.extend(
-                peer.search(
-                    data,
-                    scale.rounds,
-                    scale.steps,
-                    evaluate_every=scale.evaluate_every,
-                    batch_size=BATCH,
-                    graph=graph,
-                )
-            )
+        search = functools.partial(
+            peer.search,
+            data,
+            scale.rounds,
+            scale.steps,
+            evaluate_every=scale.evaluate_every,
+            batch_size=BATCH,
+            graph=graph,
         )
+        taken = seconds(lambda search=search, found=found: found.extend(search()))
         row = {
             "seconds": taken,
             "dense validation accuracy": found[0].accuracies[-1],

@@ -28,7 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from _gpu_log import Log, card, machine, say
+from _gpu_log import Log, card, say
 from absl import app, flags
 
 FLAGS = flags.FLAGS
@@ -58,9 +58,10 @@ def main(_: Any) -> None:
         inside(log)
         return
     log.directory.mkdir(parents=True, exist_ok=True)
-    log.content["machine"] = machine()
-    log.content["calls"].append({"started": time.strftime("%Y-%m-%d %H:%M:%S")})
-    log.write()
+    try:
+        log.begin()
+    except ValueError as error:
+        raise app.UsageError(str(error)) from error
     signal.signal(signal.SIGTERM, _stop)
     scale = FLAGS.scale if FLAGS.scale != "auto" else "full" if card() else "small"
     for name in [each for each in STEPS if each in FLAGS.steps]:
@@ -80,6 +81,7 @@ def measure(log: Log, name: str, scale: str) -> None:
     command += [f"--inside={name}", f"--minutes={seconds / 60}", f"--scale={scale}"]
     started = time.monotonic()
     process = subprocess.Popen(command, env=_environment(scale))
+    why = "stopped"
     try:
         why = _wait(process, seconds)
     finally:
@@ -87,10 +89,10 @@ def measure(log: Log, name: str, scale: str) -> None:
         taken = time.monotonic() - started
         step = log.step(name)
         step["seconds"] = step.get("seconds", 0) + taken
+        if not step["done"]:
+            step["note"] = step["note"] or f"Not finished: {why}."
         if name == "paper":
             _sum_up(log, step["seconds"])
-        elif not step["done"] and process.returncode:
-            step["note"] = f"It ended with {process.returncode}."
         log.write()
     say(f"{name}: {'done' if step['done'] else why} after {taken:.0f} s")
 
@@ -114,12 +116,12 @@ def _environment(scale: str) -> dict[str, str]:
 
 
 def _wait(process: Any, seconds: float) -> str:
-    """Waits for a step, ends it after the seconds; why it ended."""
+    """Waits for a step, and ends it after the seconds; says how it ended."""
     try:
-        process.wait(seconds)
-        return "not finished"
+        code = process.wait(seconds)
+        return f"its process ended with {code}"
     except subprocess.TimeoutExpired:
-        return "out of time"
+        return "no time was left"
     finally:
         if process.poll() is None:
             process.terminate()

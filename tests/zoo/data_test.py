@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -171,3 +172,17 @@ def test_fashion_mnist_loads_where_it_is_prepared():
     if not builder.data_path.exists():
         pytest.skip("Fashion-MNIST is not prepared in the default data directory.")
     assert len(list(data.load("fashion_mnist", "test[:5]"))) == 5
+
+
+def test_the_tools_read_the_same_images_without_tensorflow_datasets(mnist, in_order):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(ARCHIVES.parents[2] / "tools")
+        read = importlib.import_module("_mnist").mnist()
+    images, numbers = in_order
+    for part, wanted in (("train", slice(55_000)), ("validation", slice(55_000, None))):
+        x, y = getattr(read, part)
+        np.testing.assert_array_equal(pixels(x), images[wanted])
+        np.testing.assert_array_equal(y, numbers[wanted])
+    x, y = arrays(mnist.test)
+    np.testing.assert_array_equal(read.test[0], x)
+    np.testing.assert_array_equal(read.test[1], y)

@@ -22,11 +22,11 @@ KILLS = [4, 3, 3]
 
 def killed(path, epoch):
     """Searches in another process, which kills itself at an epoch."""
-    code = "tests.bindings.keras3.killing"
+    code, inherited = "tests.bindings.keras3.killing", os.environ.get("PYTHONPATH", "")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", code, str(path), str(epoch)],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{inherited}"},
         capture_output=True,
         text=True,
     )
