@@ -78,6 +78,17 @@ def test_a_section_of_a_file_is_replaced_between_its_marks(tool, tmp_path):
         tool("_bench").replace_section(path, "growth", "new")
 
 
+def test_a_section_has_the_table_its_lines_and_what_it_was_measured_on(tool):
+    rows = [{"who": "ours", "to fits": (0.5, 0.25, 0.75)}]
+    found = {"title": "A search", "rows": rows, "lines": {"bar": "met"}}
+    text = tool("_bench").section(found, "2 repeats, seeds 0 to 1")
+    assert text.startswith(
+        "A search:\n\n| who | to fits |\n| --- | --- |\n"
+        "| ours | 0.500 [0.250, 0.750] |\n\n- bar: met\n\n    "
+    )
+    assert "numpy " in text and text.endswith("2 repeats, seeds 0 to 1.")
+
+
 def test_ratios_are_of_one_repeat_and_lanes_are_told_per_replicate(tool):
     who, peers = tool("_contestants"), tool("_peers")
     jax = "Keras 3 on jax"

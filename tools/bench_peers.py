@@ -24,7 +24,6 @@ the contestants need; those that lack something are left out, and a line says so
 
 import random
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import _bench
@@ -92,19 +91,9 @@ def report(section: str, found: dict[str, Any]) -> None:
     _bench.show(found["title"], found["rows"], found["lines"])
     seeds = f"seeds {FLAGS.seed} to {FLAGS.seed + FLAGS.repeats - 1}"
     if FLAGS.write:
-        _bench.replace_section(FLAGS.write, section, in_markdown(found, seeds))
+        text = _bench.section(found, f"{FLAGS.repeats} repeats, {seeds}")
+        _bench.replace_section(FLAGS.write, section, text)
     _bench.write(FLAGS.output, found)
-
-
-def in_markdown(found: dict[str, Any], seeds: str) -> str:
-    """A table with what it was measured on, and the lines below it."""
-    parts: Sequence[str] = [
-        f"{found['title']}:",
-        _bench.markdown(found["rows"]),
-        "\n".join(f"- {name}: {line}" for name, line in found["lines"].items()),
-        _bench.measured_on(FLAGS.repeats, seeds),
-    ]
-    return "\n\n".join(part for part in parts if part)
 
 
 if __name__ == "__main__":
