@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -136,7 +137,7 @@ def environment() -> dict[str, Any]:
     """The machine, the versions and the command: what a number needs beside it."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
-        "command": " ".join(sys.argv),
+        "command": shlex.join(sys.argv),
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
