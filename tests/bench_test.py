@@ -78,6 +78,17 @@ def test_a_section_of_a_file_is_replaced_between_its_marks(tool, tmp_path):
         tool("_bench").replace_section(path, "growth", "new")
 
 
+def test_a_section_has_the_table_its_lines_and_what_it_was_measured_on(tool):
+    rows = [{"who": "ours", "to fits": (0.5, 0.25, 0.75)}]
+    found = {"title": "A search", "rows": rows, "lines": {"bar": "met"}}
+    text = tool("_bench").section(found, "2 repeats, seeds 0 to 1")
+    assert text.startswith(
+        "A search:\n\n| who | to fits |\n| --- | --- |\n"
+        "| ours | 0.500 [0.250, 0.750] |\n\n- bar: met\n\n    "
+    )
+    assert "numpy " in text and text.endswith("2 repeats, seeds 0 to 1.")
+
+
 def test_ratios_are_of_one_repeat_and_lanes_are_told_per_replicate(tool):
     who, peers = tool("_contestants"), tool("_peers")
     jax = "Keras 3 on jax"
@@ -104,18 +115,23 @@ def test_ratios_are_of_one_repeat_and_lanes_are_told_per_replicate(tool):
 
 
 def test_exponents_are_those_of_the_time(tool):
-    """Where the time is known: in proportion to all but the rows."""
+    """Where the time is known."""
     growth, who = tool("_growth"), tool("_contestants")
 
     def measure(name, task):
         trainings = (task.rounds + 1) * task.replicates
-        return {"wall": 3.0 * trainings * task.weights**0.5}
+        return {"wall": 3.0 * trainings * task.weights**0.5 * task.rows**0.1}
 
     found = growth.grown(who.Task(1, 100, 50), 2, "wall", measure)
     exponents = {
         (row["who"], row["what grows"]): row["exponent [95 %]"] for row in found["rows"]
     }
-    expected = {"trainings": 1, "replicates": 1, "weights": 0.5, "rows of the data": 0}
+    expected = {
+        "trainings": 1,
+        "replicates": 1,
+        "weights": 0.5,
+        "rows of the data": 0.1,
+    }
     assert len(exponents) == 2 * len(expected)
     for (_, axis), (slope, low, high) in exponents.items():
         assert (slope, low, high) == pytest.approx([expected[axis]] * 3, abs=1e-6)
@@ -137,7 +153,7 @@ def test_all_contestants_do_the_same_search(tmp_path):
     pytest.importorskip("torch")
     page, output = tmp_path / "page.md", tmp_path / "found.json"
     page.write_text("<!-- peers -->\n<!-- /peers -->\n")
-    length = ("--rounds=1", "--steps=60", "--evaluate_every=30", "--repeats=1")
+    length = ("--rounds=1", "--steps=20", "--evaluate_every=10", "--repeats=1")
     done = run(
         "bench_peers.py", *length, "--lanes=2", f"--write={page}", f"--output={output}"
     )
@@ -151,7 +167,7 @@ def test_all_contestants_do_the_same_search(tmp_path):
     assert len(searches) >= 6
     for rounds in searches.values():
         assert [density for density, _ in rounds] == pytest.approx([1, 0.80038], 1e-4)
-        assert all(0.8 < accuracy < 0.95 for _, accuracy in rounds)
+        assert all(0.5 < accuracy < 0.95 for _, accuracy in rounds)
     assert page.read_text().count("\n| ") == len(found["rows"]) + 2
     assert "tools/bench_peers.py --rounds=1" in page.read_text()
 

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from tf_lottery import bindings
-from tf_lottery.bindings.parts import Searched
+from tf_lottery.bindings.parts import Faults, Searched
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.seeds import derive
@@ -112,10 +112,13 @@ class Live:
             mask = masks.get(name.removeprefix("optimizer:m/"))
             self._arrays[name][...] = masked(np.asarray(state[name]), mask)
 
-    def leaking(self):
+    def faults(self):
+        return Faults(self._changed(), self._leaking())
+
+    def _leaking(self):
         return [p for p, mask in self._masks.items() if self._arrays[p][~mask].any()]
 
-    def changed_masks(self):
+    def _changed(self):
         masks = self._masks.items()
         return [p for p, mask in masks if (self._removed[p] == mask).any()]
 

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -113,15 +114,22 @@ def replace_section(path: str, name: str, text: str) -> None:
     Path(path).write_text(text)
 
 
-def measured_on(repeats: int, seeds: str) -> str:
-    """The command, the machine and the versions of a table, as Markdown."""
+def section(found: Mapping[str, Any], how_often: str) -> str:
+    """Title, rows and lines of a table as Markdown, and what it was measured on."""
+    lines = "\n".join(f"- {name}: {line}" for name, line in found["lines"].items())
+    parts = (f"{found['title']}:", markdown(found["rows"]), lines)
+    return "\n\n".join(part for part in (*parts, _measured_on(how_often)) if part)
+
+
+def _measured_on(how_often: str) -> str:
+    """The command, the machine and the versions, as Markdown."""
     found = environment()
     versions = ", ".join(f"{name} {at}" for name, at in found["packages"].items())
     return (
         f"    {found['command']}\n\n"
         f"{found['cores']} cores of {found['processor']} ({found['machine']}), "
         f"{_gpu()}load {found['load']:.1f} at the end; Python {found['python']}, "
-        f"{versions}. {repeats} repeats, {seeds}."
+        f"{versions}. {how_often}."
     )
 
 
@@ -129,7 +137,7 @@ def environment() -> dict[str, Any]:
     """The machine, the versions and the command: what a number needs beside it."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
-        "command": " ".join(sys.argv),
+        "command": shlex.join(sys.argv),
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),

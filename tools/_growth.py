@@ -6,6 +6,7 @@ that does not grow, 0. Tracing, which does not grow, makes exponents smaller.
 """
 
 import random
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -55,11 +56,16 @@ def grown(
             try:
                 found = measure(name, each.but(seed=task.seed + repeat))
             except LeftOutError as error:
-                print(f"{name} is left out: {error}.")
+                print(f"{name} is left out: {error}.", flush=True)
                 left_out.add(name)
                 continue
             seconds.setdefault((name, axis), []).append((size, found[clock]))
-            print(f"{repeat + 1}/{repeats} {name}, {size:,} {axis}: {found[clock]:.1f}")
+            line = (
+                f"{repeat + 1}/{repeats} {name}, {size:,} {axis}: {found[clock]:.1f} s"
+            )
+            print(line, flush=True)
+    if not seconds:
+        sys.exit("Nobody is left to measure: install what a search needs.")
     title = f"How the {clock} seconds of a search grow, {task.steps:,} steps a training"
     rows = [_row(*key, found) for key, found in sorted(seconds.items())]
     listed = [[*key, found] for key, found in seconds.items()]

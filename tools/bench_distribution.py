@@ -17,12 +17,13 @@ Run it on a machine that does nothing else.
 from typing import Any
 
 import _bench
-import bench_step as step
+import _step_tf_keras as step
+import bench_step  # noqa: F401, its flags
 import numpy as np
 from absl import app, flags
 
-from tf_lottery.bindings.tf_keras import devices
 from tf_lottery.bindings.tf_keras._imports import tf
+from tf_lottery.bindings.tf_shared import devices
 from tf_lottery.zoo import lenet
 
 FLAGS = flags.FLAGS
@@ -56,7 +57,8 @@ def bench(strategy: Any, model: Any, data: Any, chunks: int) -> dict[str, Any]:
         for group in (1, step.CHUNK)
         for name, make in step.MAKERS.items()
     }
-    times = step.interleaved(variants, chunks)
+    turns = {key: variant.chunk for key, variant in variants.items()}
+    times = _bench.interleaved(turns, chunks, FLAGS.seed)
     rows = [
         {
             "model": name,

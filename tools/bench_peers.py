@@ -23,7 +23,7 @@ the contestants need; those that lack something are left out, and a line says so
 """
 
 import random
-from collections.abc import Sequence
+import sys
 from typing import Any
 
 import _bench
@@ -67,11 +67,14 @@ def peers(task: Task) -> dict[str, Any]:
             try:
                 found = measured(name, task.but(**own))
             except LeftOutError as error:
-                print(f"{name} is left out: {error}.")
+                print(f"{name} is left out: {error}.", flush=True)
                 del runs[name]
                 continue
             runs[name].append(found)
-            print(f"{repeat + 1}/{FLAGS.repeats} {name}: {found['wall']:.1f} s")
+            line = f"{repeat + 1}/{FLAGS.repeats} {name}: {found['wall']:.1f} s"
+            print(line, flush=True)
+    if not runs:
+        sys.exit("Nobody is left to measure: install what a contestant needs.")
     title = f"LeNet-300-100 on MNIST, {task.rounds} rounds, {task.steps:,} steps a "
     title += f"training, validated every {task.evaluate_every}, {FLAGS.clock} seconds"
     seconds = _peers.seconds_of(runs, FLAGS.clock, FLAGS.lanes)
@@ -88,19 +91,9 @@ def report(section: str, found: dict[str, Any]) -> None:
     _bench.show(found["title"], found["rows"], found["lines"])
     seeds = f"seeds {FLAGS.seed} to {FLAGS.seed + FLAGS.repeats - 1}"
     if FLAGS.write:
-        _bench.replace_section(FLAGS.write, section, in_markdown(found, seeds))
+        text = _bench.section(found, f"{FLAGS.repeats} repeats, {seeds}")
+        _bench.replace_section(FLAGS.write, section, text)
     _bench.write(FLAGS.output, found)
-
-
-def in_markdown(found: dict[str, Any], seeds: str) -> str:
-    """A table with what it was measured on, and the lines below it."""
-    parts: Sequence[str] = [
-        f"{found['title']}:",
-        _bench.markdown(found["rows"]),
-        "\n".join(f"- {name}: {line}" for name, line in found["lines"].items()),
-        _bench.measured_on(FLAGS.repeats, seeds),
-    ]
-    return "\n\n".join(part for part in parts if part)
 
 
 if __name__ == "__main__":

@@ -276,7 +276,7 @@ def test_pruned_weights_become_plus_zero_and_their_slots_neutral(subject):
 def test_the_masks_are_those_that_were_assigned(subject):
     for masks in (subject.full, subject.masks):
         subject.trained(1, masks=masks)
-        assert subject.live.changed_masks() == []
+        assert subject.live.faults().changed == []
         for found in subject.live.replica_masks():
             assert Masks(found) == masks
 
@@ -302,7 +302,7 @@ def test_pruned_weights_are_zero_after_each_step(subject):
     batches = subject.begin(subject.masks)
     for _ in range(STEPS):
         subject.train(batches, 1)
-        assert subject.live.leaking() == []
+        assert subject.live.faults().leaking == []
         weights = subject.live.read_weights()
         for path, mask in subject.masks.items():
             assert not any(weights[path][~mask].tobytes())

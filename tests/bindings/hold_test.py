@@ -92,7 +92,7 @@ def test_pruned_weights_are_zero_after_every_step_and_their_slots_neutral(name):
 
 def assert_held(subject, masks, with_slots):
     """Pruned weights are +0 with neutral slots, and the survivors are alive."""
-    assert subject.live.leaking() == []
+    assert subject.live.faults().leaking == []
     found = subject.live.read()
     for path, mask in masks.items():
         assert not any(found[path][~mask].tobytes())

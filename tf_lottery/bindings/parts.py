@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -174,6 +174,18 @@ class Engine(Protocol):
         """
 
 
+class Faults(NamedTuple):
+    """What does not hold of a ticket in a live model.
+
+    Attributes:
+        changed: The paths of weights whose masks differ from those that were assigned.
+        leaking: The paths of weights that are pruned, but not zero.
+    """
+
+    changed: list[str]
+    leaking: list[str]
+
+
 class Live(Protocol):
     """The variables of a model by name, and how tickets get in and out."""
 
@@ -201,11 +213,8 @@ class Live(Protocol):
             InvariantError: A variable that does not hold what was assigned.
         """
 
-    def leaking(self) -> list[str]:
-        """The paths of weights that are pruned, but not zero."""
-
-    def changed_masks(self) -> list[str]:
-        """The paths of weights whose masks differ from those that were assigned."""
+    def faults(self) -> Faults:
+        """What does not hold of masks and pruned weights."""
 
     def replica_masks(self) -> list[dict[str, Any]]:
         """The masks on each replica of this process."""

@@ -291,8 +291,7 @@ class OneTraining:
         return all(np.array_equal(live[path], weights[path]) for path in weights)
 
     def _check_masked(self) -> None:
-        live, step = self._live, self._run.step
-        trouble.check_masks(live.changed_masks(), live.leaking(), self._what, step)
+        trouble.check_masks(self._live.faults(), self._what, self._run.step)
 
     def _evaluate(self, name: str, callbacks: Any = None) -> Logs:
         try:

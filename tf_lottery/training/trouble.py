@@ -1,10 +1,11 @@
 """What can go wrong in a training: one error for each, with round and step."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
+from tf_lottery.bindings.parts import Faults
 from tf_lottery.core.data import ARGUMENTS
 from tf_lottery.core.kept import kept
 from tf_lottery.core.outcome import State
@@ -74,10 +75,9 @@ def check_state(state: State, start: State, what: str, step: int) -> None:
         )
 
 
-def check_masks(
-    changed: Sequence[str], leaking: Sequence[str], what: str, step: int
-) -> None:
+def check_masks(faults: Faults, what: str, step: int) -> None:
     """Raises if masks have changed, or pruned weights are leaking: not zero."""
+    changed, leaking = faults
     if changed:
         raise RuntimeError(
             "Masks must stay as they were decided. Received: other masks of "

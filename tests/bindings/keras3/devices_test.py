@@ -46,7 +46,7 @@ def rounds(strategy):
     live, found = trainer._prepared.searched.live, []
     for each in run_rounds(trainer, plan):
         assert len(live.replica_masks()) == trainer.devices.processes.replicas
-        assert live.changed_masks() == live.leaking() == []
+        assert live.faults() == ([], [])
         found.append(each.trained)
     return found, trainer.traces
 

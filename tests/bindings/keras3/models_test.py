@@ -98,7 +98,7 @@ def test_the_model_of_a_ticket_keeps_its_zeros_and_can_be_saved(search, tmp_path
     for path, value in bindings.of(model).weights_of(model).items():
         assert equal([value], [ticket.outcome.weights[path]])
     model.fit(*data, batch_size=16, verbose=0)
-    assert Live(model).leaking() == []
+    assert Live(model).faults().leaking == []
     masks = [array_of(mask) for mask in hold.masks_of(model).values()]
     assert any((~mask).any() for mask in masks)
     if name in LACKS:

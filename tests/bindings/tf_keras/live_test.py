@@ -78,9 +78,9 @@ def test_a_weight_that_leaks_is_found():
     masks = dict(Masks.full(live.shapes))
     masks["logits/kernel"] = np.zeros((6, 3), bool)
     live.assign(state, Masks(masks))
-    assert live.leaking() == []
+    assert live.faults().leaking == []
     live.weights["logits/kernel"].assign(state["logits/kernel"])
-    assert live.leaking() == ["logits/kernel"]
+    assert live.faults().leaking == ["logits/kernel"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The variables of a masked Keras 3 model by name, see `shared/live.py`."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +10,14 @@ from tf_lottery.bindings.keras3 import hold
 from tf_lottery.bindings.keras3._imports import backend
 from tf_lottery.bindings.keras3.layers import named_layers, named_weights
 from tf_lottery.bindings.keras3.states import generators, recurrent_states
-from tf_lottery.bindings.shared.live import LiveBase
+from tf_lottery.bindings.parts import Faults
+from tf_lottery.bindings.shared.live import Assigned, LiveBase
 from tf_lottery.bindings.shared.settings import Settings
 from tf_lottery.core.arrays import Lazy
 from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State, Weights
+
+_BYTES = 2**26  # that are assigned at once, and read back
 
 
 class Live(LiveBase):
@@ -50,6 +54,15 @@ class Live(LiveBase):
         self._load()
         variable.assign(np.asarray(value))
 
+    def _assign(self, assigned: Iterable[Assigned]) -> None:
+        for group in _groups(assigned):
+            names, variables, values = zip(*group, strict=True)
+            self._load()
+            backend.assign(variables, values)
+            held = backend.all_replicas([variable.value for variable in variables])
+            for each in zip(names, held, values, strict=True):
+                self._check_held(*each)
+
     def assign(self, state: State, masks: Masks) -> None:
         super().assign(state, masks)
         self.decided = [backend.constant(masks[path]) for path in self._masks]
@@ -65,11 +78,10 @@ class Live(LiveBase):
         for weight in self.weights.values():
             backend.average(weight.value)
 
-    def leaking(self) -> list[str]:
-        return self._named(self._faults()[0])
-
-    def changed_masks(self) -> list[str]:
-        return self._named(self._faults()[1])
+    def faults(self) -> Faults:
+        found = self._faults() if self.lanes is None else self.lanes.faults()
+        changed, leaking = (list(itertools.compress(self._masks, f)) for f in found)
+        return Faults(changed, leaking)
 
     @property
     def masked(self) -> tuple[list[Any], list[Any]]:
@@ -82,13 +94,22 @@ class Live(LiveBase):
             self.lanes.load()
 
     def _faults(self) -> tuple[list[bool], list[bool]]:
-        if self.lanes is not None:
-            return cast(tuple[list[bool], list[bool]], self.lanes.faults())
         weights, masks = ([v.value for v in variables] for variables in self.masked)
         decided = masks if self.decided is None else self.decided
-        return cast(
-            tuple[list[bool], list[bool]], backend.faults(weights, masks, decided)
-        )
+        found: tuple[list[bool], list[bool]]
+        found = backend.faults(weights, masks, decided)
+        return found
 
-    def _named(self, faults: list[bool]) -> list[str]:
-        return [path for path, fault in zip(self._masks, faults, strict=True) if fault]
+
+def _groups(assigned: Iterable[Assigned]) -> Iterator[list[Assigned]]:
+    """Groups of a size in memory."""
+    group: list[Assigned] = []
+    size = 0
+    for each in assigned:
+        group.append(each)
+        size += np.asarray(each[2]).nbytes
+        if size >= _BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

@@ -6,7 +6,7 @@ Assign between fits, never inside a training step.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from tf_lottery.core.arrays import bits, compact
 from tf_lottery.core.errors import InvariantError, TicketError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
+
+Assigned = tuple[str, Any, Any]  # the name of a variable, itself, and its value
 
 
 class LiveBase:
@@ -85,17 +87,7 @@ class LiveBase:
         A state of all variables sets the settings, too.
         """
         self._check(state, masks)
-        for path, variables in self._masks.items():
-            for variable in variables:
-                self._assign(path, variable, masks[path])
-        for name in itertools.filterfalse(is_setting, state):
-            variable, array = self.variables[name], state[name]
-            if not fits(np.shape(array), variable.shape):
-                raise TicketError(
-                    f"This ticket was found on another model: {name!r} has shape "
-                    f"{np.shape(array)} there and {tuple(variable.shape)} here."
-                )
-            self._assign(name, variable, self._masked(name, array, masks))
+        self._assign(self._assigned(state, masks))
         if self.variables.keys() <= state.keys():
             self._settings.assign(state)
 
@@ -111,9 +103,28 @@ class LiveBase:
     def _array(self, variable: Any) -> Any:
         return self.values(variable)[0]
 
-    def _assign(self, name: str, variable: Any, value: Any) -> None:
-        self.set(variable, value)
-        if not all(_same_bits(part, value) for part in self.values(variable)):
+    def _assigned(self, state: State, masks: Masks) -> Iterator[Assigned]:
+        """What variables get: masks, and a state in which pruned weights are zero."""
+        for path, variables in self._masks.items():
+            for variable in variables:
+                yield path, variable, masks[path]
+        for name in itertools.filterfalse(is_setting, state):
+            variable, array = self.variables[name], state[name]
+            if not fits(np.shape(array), variable.shape):
+                raise TicketError(
+                    f"This ticket was found on another model: {name!r} has shape "
+                    f"{np.shape(array)} there and {tuple(variable.shape)} here."
+                )
+            yield name, variable, self._masked(name, array, masks)
+
+    def _assign(self, assigned: Iterable[Assigned]) -> None:
+        """Assigns, and raises unless each variable then holds what it got."""
+        for name, variable, value in assigned:
+            self.set(variable, value)
+            self._check_held(name, self.values(variable), value)
+
+    def _check_held(self, name: str, held: Sequence[Any], value: Any) -> None:
+        if not all(_same_bits(part, value) for part in held):
             raise InvariantError(f"{name!r} does not hold what was assigned to it.")
 
     def _masked(self, name: str, array: Any, masks: Masks) -> Any:

@@ -167,6 +167,7 @@ def _apart(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     return [], lambda mine: value
 
 
+@functools.cache
 def _names(code: types.CodeType) -> set[str]:
     """The global names that code reads, that of functions in it too."""
     inner = (part for part in code.co_consts if isinstance(part, types.CodeType))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tf_lottery.bindings.parts import Faults
 from tf_lottery.bindings.shared.live import LiveBase
 from tf_lottery.bindings.shared.settings import Settings
 from tf_lottery.bindings.tf_keras import hold
@@ -63,17 +64,10 @@ class Live(LiveBase):
         for variable in self._averaged:
             variable.assign(tf.convert_to_tensor(variable))
 
-    def leaking(self) -> list[str]:
-        return [
-            path
-            for path, mask in self._decided.items()
-            if any(
-                tf.reduce_any(tf.convert_to_tensor(~mask) & (weight != 0))
-                for weight in _parts(self.weights[path])
-            )
-        ]
+    def faults(self) -> Faults:
+        return Faults(self._changed(), self._leaking())
 
-    def changed_masks(self) -> list[str]:
+    def _changed(self) -> list[str]:
         return [
             path
             for path, mask in self._decided.items()
@@ -81,6 +75,16 @@ class Live(LiveBase):
                 tf.reduce_any(part != tf.cast(mask, part.dtype))
                 for variable in self._masks[path]
                 for part in _parts(variable)
+            )
+        ]
+
+    def _leaking(self) -> list[str]:
+        return [
+            path
+            for path, mask in self._decided.items()
+            if any(
+                tf.reduce_any(tf.convert_to_tensor(~mask) & (weight != 0))
+                for weight in _parts(self.weights[path])
             )
         ]
 

@@ -16,12 +16,23 @@ def snapshot(replicas: Replicas, values: Sequence[Any]) -> list[Any]:
 def faults(
     replicas: Replicas, weights: Any, masks: Any, decided: Any
 ) -> tuple[list[bool], list[bool]]:
-    """Which weights are not zero where they are pruned, and which masks differ."""
-    pairs = zip(weights, decided, strict=True)
-    leaking = [any(w[~mask].any() for w in replicas(value)) for value, mask in pairs]
+    """Which masks differ, and which weights are not zero where they are pruned."""
     pairs = zip(masks, decided, strict=True)
     changed = [any((m != mask).any() for m in replicas(value)) for value, mask in pairs]
-    return leaking, changed
+    pairs = zip(weights, decided, strict=True)
+    leaking = [any(w[~mask].any() for w in replicas(value)) for value, mask in pairs]
+    return changed, leaking
+
+
+def all_replicas(replicas: Replicas, values: Sequence[Any]) -> list[list[Any]]:
+    """Copies of what each replica holds of each value."""
+    return list(map(replicas, values))
+
+
+def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    """Assigns arrays to variables."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(np.asarray(value))
 
 
 def restore(variable: Any, value: Any) -> None:

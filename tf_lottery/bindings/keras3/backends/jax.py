@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -36,6 +36,27 @@ def replicas(value: Any) -> list[Any]:
     return [np.array(value)]  # a copy: JAX uses the memory again
 
 
+def all_replicas(values: Sequence[Any]) -> list[list[Any]]:
+    """See `replicas`; the values of one device are copied at once."""
+    if any(len(value.sharding.device_set) > 1 for value in values):
+        return list(map(replicas, values))
+    return [[np.array(value)] for value in jax.device_get(values)]
+
+
+def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    """Assigns arrays to variables, at once where there is one device."""
+    arrays = [
+        np.asarray(value, variable.value.dtype)
+        for variable, value in zip(variables, values, strict=True)
+    ]
+    if any(len(variable.value.sharding.device_set) > 1 for variable in variables):
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        return
+    for variable, value in zip(variables, jax.device_put(arrays), strict=True):
+        variable._value = value
+
+
 def average(value: Any) -> None:
     """All devices hold the same."""
 
@@ -61,7 +82,7 @@ def restore(variable: Any, value: Any) -> None:
 
 
 def faults(weights: Any, masks: Any, decided: Any) -> tuple[list[bool], list[bool]]:
-    """Which weights are not zero where they are pruned, and which masks differ.
+    """Which masks differ, and which weights are not zero where they are pruned.
 
     Looked at on the device: a copy to the host takes longer than a step.
     """
@@ -71,10 +92,11 @@ def faults(weights: Any, masks: Any, decided: Any) -> tuple[list[bool], list[boo
 
 def faults_of(weights: Any, masks: Any, decided: Any) -> tuple[list[Any], list[Any]]:
     """See `faults`; what it computes on the device."""
+    pairs = zip(masks, decided, strict=True)
+    changed = [jnp.any(found != mask) for found, mask in pairs]
     pairs = zip(weights, decided, strict=True)
     leaking = [jnp.any(jnp.where(mask, False, weight != 0)) for weight, mask in pairs]
-    pairs = zip(masks, decided, strict=True)
-    return leaking, [jnp.any(found != mask) for found, mask in pairs]
+    return changed, leaking
 
 
 _faults = jax.jit(faults_of)

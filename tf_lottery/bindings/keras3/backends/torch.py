@@ -53,7 +53,8 @@ def held(value: Any) -> Any:
 
 snapshot = functools.partial(host.snapshot, replicas)
 faults = functools.partial(host.faults, replicas)
-restore, constant = host.restore, host.constant
+all_replicas = functools.partial(host.all_replicas, replicas)
+assign, restore, constant = host.assign, host.restore, host.constant
 
 
 def is_constant(value: Any) -> bool:

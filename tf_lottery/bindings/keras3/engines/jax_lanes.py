@@ -155,8 +155,8 @@ class Lanes:
             weights, masks = (self._in_state(them) for them in self._live.masked)
             self._found = jax.device_get(_faults(weights, masks, self._state[-1]))
         lane = self._turns.lane
-        leaking, changed = ([bool(f[lane]) for f in found] for found in self._found)
-        return leaking, changed
+        changed, leaking = ([bool(f[lane]) for f in found] for found in self._found)
+        return changed, leaking
 
     # What holds the states.
 
