@@ -32,7 +32,7 @@ BINDINGS = ["tf_lottery.bindings.keras3", "tf_lottery.bindings.tf_keras"]
 TF_SHARED = "tf_lottery.bindings.tf_shared"
 SHARED = "tf_lottery.bindings.shared"
 # What a trainer offers to those above it.
-TRAINER = 16
+TRAINER = 17
 
 
 @dataclass(frozen=True)

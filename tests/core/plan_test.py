@@ -423,7 +423,10 @@ def test_what_training_depends_on_is_in_the_fingerprint(name):
 
 @pytest.mark.parametrize(
     "judged",
-    [{"rounds": 3}, {"monitor": "val_auc"}, {"mode": "max"}, {"tolerance": 0.1}],
+    [
+        *({"rounds": 3}, {"monitor": "val_auc"}, {"mode": "max"}, {"tolerance": 0.1}),
+        {"together": 8},
+    ],
 )
 def test_what_only_judges_is_not(judged):
     assert Plan(**judged).fingerprint == Plan().fingerprint
@@ -432,7 +435,7 @@ def test_what_only_judges_is_not(judged):
 
 def test_every_field_is_known_to_train_or_to_judge():
     judged = {"rounds", "monitor", "mode", "tolerance", "replicates"}
-    judged |= {"controls", "control_rounds", "control_replicates"}
+    judged |= {"controls", "control_rounds", "control_replicates", "together"}
     assert set(Plan().to_json()) == set(OTHERS) | judged
 
 

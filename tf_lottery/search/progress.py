@@ -69,33 +69,34 @@ class Progress:
         """
         started, done = time.monotonic(), ticket.step
         what = f"{control or 'round'} {ticket.round}"
-        with self._shown() as bar:
-            task = bar.add_task(
-                f"{what}/{self.plan.rounds}",
-                total=self.steps,
-                completed=done,
-                metrics="",
+        bars = self._bars
+        if not bars.tasks:
+            bars.start()
+        task = bars.add_task(
+            f"{what}/{self.plan.rounds}", total=self.steps, completed=done, metrics=""
+        )
+
+        def report(step: int, logs: dict[str, float]) -> None:
+            nonlocal done
+            done = step
+            if not self._is_live:
+                return
+            shown = (
+                f"{name}: {value:.4f}"
+                for name, value in logs.items()
+                if name != "round" and not name.startswith("val_")
             )
+            bars.update(task, completed=step, metrics=" - ".join(shown))
 
-            def report(step: int, logs: dict[str, float]) -> None:
-                nonlocal done
-                done = step
-                if not self._is_live:
-                    return
-                shown = (
-                    f"{name}: {value:.4f}"
-                    for name, value in logs.items()
-                    if name != "round" and not name.startswith("val_")
-                )
-                bar.update(task, completed=step, metrics=" - ".join(shown))
-
-            try:
-                yield report
-            except BaseException as error:
-                leaving.note(error, what, done)
-                raise
-            finally:
-                bar.remove_task(task)
+        try:
+            yield report
+        except BaseException as error:
+            leaving.note(error, what, done)
+            raise
+        finally:
+            if len(bars.tasks) == 1:
+                bars.stop()
+            bars.remove_task(task)
         self._trained.append((time.monotonic() - started) / together)
 
     def line(self, round: Round, monitor: str) -> None:
@@ -118,17 +119,6 @@ class Progress:
             f"density {round.ticket.density:6.1%}  {scores}  "
             f"best step {outcome.best_step:>6,}  {outcome.seconds:5.1f} s{left}"
         )
-
-    @contextlib.contextmanager
-    def _shown(self) -> Iterator[rich.progress.Progress]:
-        """The bars, which are on the screen while there is one."""
-        if not self._bars.tasks:
-            self._bars.start()
-        try:
-            yield self._bars
-        finally:
-            if not self._bars.tasks:
-                self._bars.stop()
 
     def _bar(self) -> rich.progress.Progress:
         one_line = rich.table.Column(no_wrap=True, overflow="ellipsis")

@@ -135,7 +135,7 @@ def test_convolutions_on_a_cpu_are_taken_one_by_one():
 
 
 def test_rows_that_do_not_fit_are_sent_in_groups(expected, engine, monkeypatch):
-    monkeypatch.setattr(jax_groups, "_room", lambda: 100)
+    monkeypatch.setattr(jax_groups, "room", lambda: 100)
     sources = jax_groups.Sources(50)
     monkeypatch.setattr(engine, "_sources", sources)
     assert trained(engine, of_rows(), STEPS) == expected
