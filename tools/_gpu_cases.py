@@ -26,6 +26,7 @@ class Scale:
     paper_steps: int
     replicates: int
     draws: int
+    together: int
 
 
 FULL = Scale(
@@ -33,7 +34,6 @@ FULL = Scale(
     lenet_steps=500,
     conv_steps=100,
     lanes=(1, 2, 5, 10, 20, 50, 100),
-    lane_steps=40_000,
     torch_steps=1_000,
     rounds=15,
     steps=2_000,
@@ -42,13 +42,13 @@ FULL = Scale(
     paper_steps=50_000,
     replicates=5,
     draws=3,
+    together=48,  # 240 controls in five programs' lengths
 )
 SMALL = Scale(
     turns=3,
     lenet_steps=50,
     conv_steps=2,
     lanes=(1, 2),
-    lane_steps=400,
     torch_steps=50,
     rounds=2,
     steps=100,
@@ -57,6 +57,7 @@ SMALL = Scale(
     paper_steps=200,
     replicates=2,
     draws=1,
+    together=2,
 )
 
 

@@ -60,6 +60,7 @@ def paper(log: Log, scale: Scale) -> None:
         replicates=scale.replicates,
         controls="reinit",
         control_replicates=scale.draws,
+        together=scale.together,
         run_dir=log.directory / "run",
         verbose=2,
     )

@@ -53,49 +53,26 @@ def step(log: Log, scale: Scale) -> None:
 
 
 def lanes(log: Log, scale: Scale) -> None:
-    """Dense trainings side by side: what a step costs each, without compilation."""
-    if "together" not in {each.name for each in dataclasses.fields(Plan)}:
-        log.end("lanes", False, "Skipped: this version has no `together`.")
-        return
+    """Trainings side by side: what a step costs each, once it is compiled."""
     data = _mnist.mnist()
+    trainer = Trainer(
+        lenet(), data.train, Plan(batch_size=BATCH), validation_data=data.validation
+    )
+    prepared = trainer._prepared
     for number in scale.lanes:
         if log.has("lanes", str(number)):
             continue
-        if log.left() < 20:
+        if log.left() < 30:
             return
-        # Longer where a step is short, so that a second is little.
-        more = max(scale.lane_steps // number**0.5 // 100 * 100, 100)
-        short, long = 100, 100 + int(more)
-        _together(data, number, short)  # compiles
-        taken = [_together(data, number, steps) for steps in (short, long)]
-        log.add(
-            "lanes",
-            str(number),
-            {
-                "ms a step and ticket": 1e3 * (taken[1] - taken[0]) / more / number,
-                "seconds of the longer": taken[1],
-                "steps between": int(more),
-            },
-        )
-    note = "`find_ticket` of dense trainings, the difference of two lengths."
-    log.end("lanes", True, note)
-
-
-def _together(data: Any, number: int, steps: int) -> float:
-    """The seconds of so many trainings side by side."""
-    with tempfile.TemporaryDirectory() as directory:
-        started = time.perf_counter()
-        find_ticket(
-            lenet,
-            data.train,
-            0,
-            steps=steps,
-            batch_size=BATCH,
-            validation_data=data.validation,
-            evaluate_every=steps,
-            replicates=number,
-            together=number,
-            run_dir=f"{directory}/run",
-            verbose=0,
-        )
-        return time.perf_counter() - started
+        side_by_side, examples = prepared.searched.lanes, prepared.data
+        seconds = [side_by_side.seconds(examples, number) for _ in range(scale.turns)]
+        taken = 1e3 * np.array(seconds)
+        row = {
+            "ms a step": float(np.median(taken)),
+            "ms a step and ticket": float(np.median(taken)) / number,
+            "least": float(taken.min()) / number,
+            "most": float(taken.max()) / number,
+            "turns": scale.turns,
+        }
+        log.add("lanes", str(number), row)
+    log.end("lanes", True, "Groups of 128 steps, with copies of metrics to the host.")
