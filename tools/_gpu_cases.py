@@ -17,7 +17,6 @@ class Scale:
     lenet_steps: int  # of a turn
     conv_steps: int
     lanes: tuple[int, ...]  # tickets side by side
-    lane_steps: int  # times tickets: the difference of two lengths
     torch_steps: int
     rounds: int  # of the search beside plain fits
     steps: int  # of each of its trainings

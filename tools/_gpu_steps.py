@@ -1,8 +1,5 @@
 """Steps of the GPU report: what a training step costs, alone and with others."""
 
-import dataclasses
-import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +10,7 @@ import numpy as np
 from _gpu_cases import BATCH, Scale, conv_2, lenet
 from _gpu_log import Log
 
-from tf_lottery import Plan, find_ticket
+from tf_lottery import Plan, Trainer
 
 FIT, SINGLE, GROUPED = "Keras fit, dense", "held masks, single steps", "held, grouped"
 

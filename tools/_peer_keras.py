@@ -1,6 +1,5 @@
 """The search here, and as many plain Keras fits, with any Keras."""
 
-import dataclasses
 import importlib
 import os
 import tempfile
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _contestants import LeftOutError, Rounds, Search, Task
+from _contestants import Rounds, Search, Task
 
 
 def fits(task: Task, data: Any) -> Search:
@@ -38,7 +37,7 @@ def fits(task: Task, data: Any) -> Search:
 
 def ours(task: Task, data: Any, lanes: str = "") -> Search:
     """`find_ticket` with a run directory, of the same model and arrays."""
-    from tf_lottery import Plan, find_ticket
+    from tf_lottery import find_ticket
 
     train, validation, test = data
     arguments: dict[str, Any] = {"replicates": task.replicates}
