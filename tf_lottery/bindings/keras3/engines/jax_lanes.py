@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tf_lottery.bindings.keras3._imports import keras
-from tf_lottery.bindings.keras3.backends.jax import faults_of
+from tf_lottery.bindings.keras3.backends.jax import faults_of, programs_kept
 from tf_lottery.bindings.keras3.data.in_memory import InMemory, RowBatches
 from tf_lottery.bindings.keras3.engines.base import numbers
 from tf_lottery.bindings.keras3.engines.jax_groups import Step, grouped, room
@@ -173,7 +173,8 @@ class Lanes:
         self._turns = Turns(width, self._answers)
         live.lanes = engine.lanes = self
         try:
-            yield
+            with programs_kept():
+                yield
         finally:
             live.lanes = engine.lanes = None
             self._set(before)
