@@ -68,8 +68,11 @@ class Live(LiveBase):
         self.decided = [backend.constant(masks[path]) for path in self._masks]
 
     def read_weights(self) -> Weights:
-        self._load()
-        copies = backend.snapshot([each.value for each in self.weights.values()])
+        if self.lanes is not None:
+            copies = self.lanes.snapshot()
+        else:
+            weights = [weight.value for weight in self.weights.values()]
+            copies = backend.snapshot(weights)
         held = dict(zip(self.weights, copies, strict=True))
         return Lazy(held, lambda path: np.asarray(held[path]))
 

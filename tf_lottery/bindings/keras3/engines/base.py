@@ -157,11 +157,16 @@ class EngineBase:
 
 
 def numbers(logs: Any) -> Logs:
-    """The values of metrics as numbers; inner dicts are laid open, as Keras does."""
-    found: Logs = {}
+    """The values of metrics as numbers."""
+    return {
+        name: float(np.mean(keras.ops.convert_to_numpy(value)))
+        for name, value in flattened(logs).items()
+    }
+
+
+def flattened(logs: Any) -> dict[str, Any]:
+    """The values of metrics; inner dicts are laid open, as Keras does."""
+    found: dict[str, Any] = {}
     for name, value in logs.items():
-        if isinstance(value, Mapping):
-            found |= numbers(value)
-        else:
-            found[name] = float(np.mean(keras.ops.convert_to_numpy(value)))
+        found |= flattened(value) if isinstance(value, Mapping) else {name: value}
     return found

@@ -8,6 +8,7 @@ and only while the code of its training reads or sets variables.
 
 import contextlib
 import functools
+import itertools
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +21,7 @@ import numpy as np
 from tf_lottery.bindings.keras3._imports import keras
 from tf_lottery.bindings.keras3.backends.jax import faults_of, programs_kept
 from tf_lottery.bindings.keras3.data.in_memory import InMemory, RowBatches
-from tf_lottery.bindings.keras3.engines.base import numbers
+from tf_lottery.bindings.keras3.engines.base import flattened
 from tf_lottery.bindings.keras3.engines.jax_groups import Step, grouped, room
 from tf_lottery.bindings.keras3.engines.rows import RowsOnDevice, number_of_bytes
 from tf_lottery.bindings.parts import Examples, Logs
@@ -89,7 +90,8 @@ class Lanes:
 
     def most(self) -> int:
         """The most lanes that fit on the devices."""
-        size = number_of_bytes(self._values())
+        values = self._live.read()
+        size = number_of_bytes(list(values.values()))
         return max(1, self._devices * room() // (_STATES * size))
 
     def fits(self, examples: Examples) -> bool:
@@ -141,12 +143,19 @@ class Lanes:
                 logs, taken = self._ask(Steps(rows, found))
                 found, done = found[taken:], done + taken
                 self._engine.steps += taken
-        return numbers(logs)
+        return logs
 
     def evaluate(self, batches: RowBatches) -> tuple[Logs, int]:
         """See `parts.Engine.evaluate`."""
         logs = self._ask(Pass(self._rows.of(batches), batches.source))
-        return numbers(logs), batches.source.length
+        return logs, batches.source.length
+
+    def snapshot(self) -> list[Any]:
+        """Copies of the weights and non-trainable variables, as `live` lists them."""
+        self._store()
+        places = [self._places[id(weight)] for weight in self._live.weights.values()]
+        found = _taken(jax.tree.leaves(self._state[:2]), self._turns.lane)
+        return [found[place] for place in places]
 
     def faults(self) -> tuple[list[bool], list[bool]]:
         """See `backends.jax.faults`; those of all lanes are looked for at once."""
@@ -163,11 +172,21 @@ class Lanes:
     @contextlib.contextmanager
     def _running(self, width: int) -> Iterator[None]:
         live, engine = self._live, self._engine
+        model = engine.model
+        self._kinds = [
+            list(model.trainable_variables),
+            list(model.non_trainable_variables),
+            list(model.optimizer.variables),
+            list(model.metrics_variables),
+        ]
+        flat = itertools.chain(*self._kinds)
+        self._places = {id(variable): place for place, variable in enumerate(flat)}
         before = self._values()
-        engine.model.reset_metrics()
+        model.reset_metrics()
         self._fresh = self._values()[3]
         self._width = -(-width // self._devices) * self._devices
         self._state = self._in_lanes(before)
+        self._begun = self._in_lanes(self._fresh)
         self._found = self._loaded = None
         self._begin: set[int] = set()
         self._turns = Turns(width, self._answers)
@@ -178,7 +197,7 @@ class Lanes:
         finally:
             live.lanes = engine.lanes = None
             self._set(before)
-            del self._state
+            del self._state, self._begun
 
     def _in_lanes(self, values: Any) -> Any:
         """The values in every lane."""
@@ -188,30 +207,24 @@ class Lanes:
 
         return jax.device_put(jax.tree.map(repeated, values), self._divided)
 
-    def _variables(self) -> list[Any]:
-        model = self._engine.model
-        kinds = model.trainable_variables, model.non_trainable_variables
-        return [*kinds, model.optimizer.variables, model.metrics_variables]
-
     def _values(self) -> Any:
         """What the model holds, and the masks that were decided."""
-        values = [[variable.value for variable in kind] for kind in self._variables()]
-        _, masks = self._live.masked
-        decided = self._live.decided or [mask.value for mask in masks]
-        return (*values, decided)
+        values = [[variable._value for variable in kind] for kind in self._kinds]
+        if self._live.decided is None:
+            _, masks = self._live.masked
+            self._live.decided = [mask._value for mask in masks]
+        return (*values, self._live.decided)
 
     def _set(self, values: Any) -> None:
         *kinds, self._live.decided = values
-        for variables, kind in zip(self._variables(), kinds, strict=True):
+        for variables, kind in zip(self._kinds, kinds, strict=True):
             for variable, value in zip(variables, kind, strict=True):
                 variable._value = value
 
     def _in_state(self, variables: Any) -> list[Any]:
         """What the lanes hold of some variables."""
-        flat = [v for kind in self._variables() for v in kind]
-        places = {id(variable): place for place, variable in enumerate(flat)}
         found = jax.tree.leaves(self._state[:-1])
-        return [found[places[id(variable)]] for variable in variables]
+        return [found[self._places[id(variable)]] for variable in variables]
 
     def _store(self) -> None:
         """Notes what the code of a lane has changed in the model."""
@@ -262,22 +275,29 @@ class Lanes:
         placed = jax.device_put(positions, self._by_lane)
         source = some.rows, placed
         logs, self._state = self._train((), self._state, source, number)
-        self._found, logs = None, jax.device_get(logs)
-        return {n: (_of_lane(logs, n), number) for n in asked}
+        self._found, logs = None, self._of_lanes(logs)
+        return {n: (logs[n], number) for n in asked}
 
     def _evaluated(self, asked: Mapping[int, Pass], some: Pass) -> dict[int, Any]:
         weights, unchanging = self._state[:2]
         zeros = {id(state) for state in self._engine.recurrent}
-        variables = self._variables()[1]
-        pairs = zip(variables, unchanging, strict=True)
+        pairs = zip(self._kinds[1], unchanging, strict=True)
         others = [jnp.zeros_like(v) if id(k) in zeros else v for k, v in pairs]
-        state = others, self._in_lanes(self._fresh)
+        state = others, self._begun
         logs: Any = {}
         for positions in self._positions_of(some.source):
             source, number = (some.rows, positions), len(positions)
             logs, state = self._test(weights, state, source, number)
-        logs = jax.device_get(logs)
-        return {n: _of_lane(logs, n) for n in asked}
+        logs = self._of_lanes(logs)
+        return {n: logs[n] for n in asked}
+
+    def _of_lanes(self, logs: Any) -> list[Logs]:
+        """The metrics of each lane, as numbers."""
+        found = flattened(jax.device_get(logs))
+        means = [
+            np.mean(v.reshape(self._width, -1), 1).tolist() for v in found.values()
+        ]
+        return [dict(zip(found, row, strict=True)) for row in zip(*means, strict=True)]
 
     def _positions_of(self, source: InMemory) -> list[Any]:
         """The positions of a pass: of its whole batches, and of a smaller last one."""
@@ -298,10 +318,6 @@ def _inheriting(attributes: Mapping[str, Any], task: Iterator[Any]) -> Iterator[
     """A task that finds what Keras keeps for the thread that started it."""
     vars(_THREAD).update(attributes)
     yield from task
-
-
-def _of_lane(logs: Any, lane: int) -> Any:
-    return jax.tree.map(lambda values: values[lane], logs)
 
 
 @jax.jit

@@ -4,6 +4,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tf_lottery.bindings.keras3.data.in_memory import InMemory, RowBatches
 from tf_lottery.bindings.shared.rows import leaves
 
@@ -29,9 +31,29 @@ class RowsOnDevice:
             return None
         source: InMemory = batches.source
         if source not in self._kept:
-            fits = number_of_bytes(source.rows) <= self._room()
-            self._kept[source] = self._put(source.rows) if fits else None
+            self._kept[source] = self._placed(source.rows)
         return self._kept[source]
+
+    def _placed(self, rows: Any) -> Any:
+        """The rows on the device; replicates have equal ones, which are there once."""
+        for other, placed in self._kept.items():
+            if are_equal(rows, other.rows):
+                return placed
+        fits = number_of_bytes(rows) <= self._room()
+        return self._put(rows) if fits else None
+
+
+def are_equal(one: Any, other: Any) -> bool:
+    """Whether two structures hold equal arrays."""
+    ours, theirs = list(leaves(one)), list(leaves(other))
+    return len(ours) == len(theirs) and all(map(_is_same, ours, theirs))
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    is_alike = one.dtype == other.dtype and one.shape == other.shape
+    return is_alike and bool(np.array_equal(one, other))
 
 
 def number_of_bytes(arrays: Any) -> int:
