@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from absl.testing import flagsaver
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "tools"
@@ -16,8 +17,8 @@ TABLE = {"tolerance": 0.25, "measured_on": {}, "ratios": {"step, jax": 0.8}}
 
 @pytest.fixture(scope="module")
 def tool():
-    """A module of the tools, by name."""
-    with pytest.MonkeyPatch.context() as patched:
+    """A module of the tools, by name; the flags that it defines are taken back."""
+    with flagsaver.flagsaver(), pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(TOOLS)
         yield importlib.import_module
 

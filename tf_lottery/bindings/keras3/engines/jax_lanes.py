@@ -162,9 +162,8 @@ class Lanes:
         self._store()
         if self._found is None:
             weights, masks = (self._in_state(them) for them in self._live.masked)
-            self._found = jax.device_get(_faults(weights, masks, self._state[-1]))
-        lane = self._turns.lane
-        changed, leaking = ([bool(f[lane]) for f in found] for found in self._found)
+            self._found = np.asarray(_faults(weights, masks, self._state[-1]))
+        changed, leaking = self._found[self._turns.lane].tolist()
         return changed, leaking
 
     # What holds the states.

@@ -1,0 +1,212 @@
+"""JAX: trainings side by side are those that are trained one after another.
+
+On a CPU even their bits are equal, so the tests need no tolerance.
+"""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tests.bindings.keras3 import killing, models
+from tests.bindings.keras3.models import BACKEND
+from tf_lottery import Plan, Trainer, find_ticket
+from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.training import checkpoint
+
+if BACKEND != "jax":
+    pytest.skip("The engine of JAX.", allow_module_level=True)
+
+from tf_lottery.bindings.keras3.engines.jax_lanes import Lanes
+
+pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket|A training")
+SEARCH = {
+    "rounds": 2,
+    "steps": 9,  # seven in a pass: its last batch is smaller, and an epoch ends within
+    "evaluate_every": 2,
+    "rewind_to": 3,
+    "batch_size": 16,
+    "replicates": 3,
+    "controls": ["reinit", "shuffle"],
+    "control_rounds": [2],
+}
+DATA = models.arrays(104)
+PARTS = {
+    "validation_data": models.arrays(40, seed=1),
+    "test_data": models.arrays(40, seed=2),
+}
+
+
+def search(path, model=models.with_state, **more):
+    given = {**SEARCH, **PARTS, "run_dir": path, "verbose": 0, **more}
+    return find_ticket(model(), DATA, **given)
+
+
+def files(path):
+    """What a run directory holds, but for keys: they hold how many share a program."""
+    found = killing.files(path)
+    for content in found.values():
+        if isinstance(content, dict):
+            content.pop("key", None)
+    return found
+
+
+def metrics(ticket):
+    history = ticket.history
+    found = [*sum(history.replicates, ()), *history.controls]
+    return [
+        (r.number, r.replicate, r.control, r.draw, r.outcome.metrics, r.outcome.curves)
+        for r in found
+    ]
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return models.arrays(16, seed=index)
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    path = tmp_path_factory.mktemp("alone")
+    return search(path), files(path)
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """How many trainings each program took steps for."""
+    seen, taken = [], Lanes._taken_steps
+
+    def counted(self, asked):
+        seen.append(len(asked))
+        return taken(self, asked)
+
+    monkeypatch.setattr(Lanes, "_taken_steps", counted)
+    return seen
+
+
+@pytest.mark.parametrize("together", [2, 3])
+def test_a_search_side_by_side_is_that_of_one_after_another(
+    expected, tmp_path, together
+):
+    ticket, written = expected
+    found = search(tmp_path, together=together)
+    assert files(tmp_path) == written
+    assert metrics(found) == metrics(ticket)
+    assert found.masks == ticket.masks
+
+
+def test_trainings_share_their_programs(tmp_path, programs):
+    search(tmp_path / "three", together=3)
+    # One that is evaluated once more than the others is apart from them for a group.
+    assert np.mean(programs) > 2.5
+
+
+def test_a_search_that_was_stopped_goes_on_with_the_same_bits(
+    expected, tmp_path, monkeypatch, programs
+):
+    monkeypatch.setattr(checkpoint, "_SHARE", np.inf)
+    counted = Lanes._taken_steps
+    for stop in (7, 20, 12):
+        most = len(programs) + stop
+
+        def stopping(self, asked, most=most):
+            if len(programs) >= most:
+                raise KeyboardInterrupt
+            return counted(self, asked)
+
+        monkeypatch.setattr(Lanes, "_taken_steps", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path, together=3)
+    monkeypatch.setattr(Lanes, "_taken_steps", counted)
+    search(tmp_path)  # the number is in the run directory
+    assert files(tmp_path) == expected[1]
+
+
+def test_another_number_is_another_search(tmp_path):
+    search(tmp_path, together=2, controls=[], control_rounds=None)
+    with pytest.raises(PlanMismatchError, match="`together` is 2 there and 3 here"):
+        search(tmp_path, together=3, controls=[], control_rounds=None)
+
+
+def test_a_lane_does_not_depend_on_what_the_others_hold():
+    plan = Plan(steps=9, evaluate_every=3, batch_size=16)
+    trainer = Trainer(models.with_state(), DATA, plan, **PARTS)
+    others = [trainer.with_plan(Plan(**{**vars(plan), "seed": s})) for s in (1, 2)]
+
+    def train(each):
+        yield each.plan.seed, each.train(each.dense())
+
+    def trained(trainers):
+        return dict(trainer.side_by_side.run(map(train, trainers), 3))
+
+    every, alone = trained([*others, trainer]), trained([trainer])
+    assert models.equal(dict(every[0].weights), dict(alone[0].weights))
+    assert every[0].curves == alone[0].curves
+
+
+@pytest.mark.parametrize(
+    "more, why",
+    [
+        ({"callbacks": [keras.callbacks.Callback()]}, "callbacks see one training"),
+        ({"dataset": lambda seed: models.arrays(64, seed)}, "a function of the seed"),
+        ({"validation_data": Batches()}, "not arrays that fit"),
+    ],
+)
+def test_what_cannot_share_a_program_is_refused_before_training(tmp_path, more, why):
+    given = {"dataset": DATA, **SEARCH, **PARTS, **more, "run_dir": tmp_path / "run"}
+    with pytest.raises(ValueError, match=f"`together` must be 1 .*{why}"):
+        find_ticket(models.with_state(), together=2, verbose=0, **given)
+    assert not (tmp_path / "run").exists()
+
+
+def test_auto_trains_one_after_another_on_a_cpu_and_says_so(tmp_path, capsys):
+    search(tmp_path, verbose=2, controls=[], control_rounds=None)
+    assert "as a CPU gains nothing" in capsys.readouterr().out
+
+
+def test_a_failing_control_is_left_out_and_the_others_are_trained(tmp_path):
+    def spoiled(ticket, context):
+        state = {p: np.full_like(w, 1e38) for p, w in ticket.weights.items()}
+        return type(ticket)(ticket.masks, {**ticket.state, **state}, round=ticket.round)
+
+    with pytest.warns(UserWarning, match="A control is left out"):
+        found = search(
+            tmp_path, together=4, controls=["reinit", spoiled], control_rounds=[2]
+        )
+    assert {each.control for each in found.history.controls} == {"reinit"}
+    assert len(found.history.controls) == 3
+
+
+DEVICES = """
+import os
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+import sys, jax, numpy as np
+from tests.bindings.keras3 import lanes_test
+assert len(jax.local_devices()) == 2
+one = lanes_test.search(sys.argv[1] + "/one")
+two = lanes_test.search(sys.argv[1] + "/two", together=3)
+pairs = zip(*(each.history.replicates for each in (one, two)))
+for mine, theirs in pairs:
+    for a, b in zip(mine, theirs):
+        for path, weights in a.outcome.weights.items():
+            np.testing.assert_allclose(weights, b.outcome.weights[path], atol=1e-4)
+print("equal")
+"""
+
+
+@pytest.mark.slow
+def test_lanes_are_divided_among_devices(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", DEVICES, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split()[-1:] == ["equal"], done.stderr[-3000:]

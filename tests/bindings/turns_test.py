@@ -1,0 +1,108 @@
+"""Threads take turns: one runs at a time, and all wait for answers together."""
+
+import threading
+
+import pytest
+
+from tf_lottery.bindings.shared.turns import Turns
+
+
+def run(tasks, width, answer=lambda asked: {n: sum(asked.values()) for n in asked}):
+    turns = Turns(width, answer)
+    return turns, turns.run(task(turns) for task in tasks)
+
+
+def asking(*numbers):
+    def task(turns):
+        for number in numbers:
+            yield number, turns.ask(number)
+
+    return task
+
+
+def test_questions_are_answered_together():
+    _, made = run([asking(1, 2), asking(10, 20)], 2)
+    assert list(made) == [(1, 11), (10, 11), (2, 22), (20, 22)]
+
+
+def test_a_task_that_ends_makes_room_for_the_next():
+    widths = []
+
+    def answer(asked):
+        widths.append(len(asked))
+        return asked
+
+    _, made = run([asking(1), asking(2, 3), asking(4), asking(5)], 2, answer)
+    assert sorted(made) == [(n, n) for n in range(1, 6)]
+    assert widths == [2, 2, 1]
+
+
+def test_some_may_be_answered_before_others():
+    _, made = run(
+        [asking(1), asking(2)], 2, lambda asked: {max(asked): asked[max(asked)]}
+    )
+    assert list(made) == [(2, 2), (1, 1)]
+
+
+def test_one_thread_runs_at_a_time():
+    running, most = [0], [0]
+
+    def task(turns):
+        for _ in range(50):
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+            running[0] -= 1
+            turns.ask(0)
+        yield threading.current_thread()
+
+    _, made = run([task] * 4, 4)
+    assert len(set(made)) == 4
+    assert most == [1]
+
+
+def ending(seen):
+    def task(turns):
+        try:
+            turns.ask(0)
+            yield
+        except BaseException as error:
+            seen.append(type(error))
+            raise
+
+    return task
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_of_one_ends_the_others(error):
+    seen, before = [], threading.active_count()
+
+    def failing(turns):
+        turns.ask(0)
+        raise error("it fails")
+        yield
+
+    _, made = run([failing, ending(seen)], 2)
+    with pytest.raises(error, match="it fails"):
+        list(made)
+    # What ends a process is raised in each; others are only left.
+    assert [each is error for each in seen] == [error is KeyboardInterrupt]
+    assert threading.active_count() == before
+
+
+def test_an_error_of_the_answer_ends_all():
+    seen = []
+
+    def answer(asked):
+        raise RuntimeError("the program failed")
+
+    with pytest.raises(RuntimeError, match="the program failed"):
+        list(run([ending(seen)] * 3, 3, answer)[1])
+    assert len(seen) == 3
+
+
+def test_who_stops_to_read_ends_all():
+    seen = []
+    _, made = run([asking(1, 2), ending(seen)], 2)
+    assert next(made) == (1, 1)
+    made.close()
+    assert len(seen) == 1
