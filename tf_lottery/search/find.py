@@ -228,7 +228,7 @@ def search(
         directory = RunDir(temporary.name if temporary else str(run_dir), temporary)
         check_controls(trainer)
         stored = None if overwrite else directory.together()
-        together = trainer.side_by_side.chosen(stored)
+        together = trainer.side_by_side.chosen(stored, share_with is not None)
         manifest["together"] = together.number
         with directory.open(manifest, overwrite=overwrite):
             _introduce(trainer, progress, cache)

@@ -34,26 +34,30 @@ class SideBySide:
     def _lanes(self) -> Any:
         return self._prepared.searched.lanes
 
-    def check(self) -> None:
-        """Raises if the plan asks for what cannot be."""
+    def check(self, shares: bool = False) -> None:
+        """Raises if the plan asks for what cannot be.
+
+        `shares` says whether the search takes trainings from others.
+        """
         asked = self._session.plan.together
-        if asked not in ("auto", 1) and (lacks := self._lacks()):
+        if asked not in ("auto", 1) and (lacks := self._lacks(shares)):
             raise ValueError(
                 f'`together` must be 1 or "auto", {lacks}. Received: together={asked}.'
             )
 
-    def chosen(self, stored: int | None = None) -> Together:
+    def chosen(self, stored: int | None = None, shares: bool = False) -> Together:
         """How many trainings share a program; "auto" may measure it.
 
-        `stored` is the number of a search that is continued.
+        `stored` is the number of a search that is continued; for `shares` see `check`.
         """
+        self.check(shares)
         plan, asked = self._session.plan, self._session.plan.together
         if asked == "auto" and stored is not None:
             asked = stored
         if asked == 1:
             return Together(1)
         number = max(plan.replicates, number_of_controls(plan))
-        lacks = self._lacks()
+        lacks = self._lacks(shares)
         if asked != "auto":
             if lacks:
                 raise ValueError(
@@ -90,13 +94,15 @@ class SideBySide:
             return Together(1, f"Trainings run one after another: {times}.")
         return Together(number, f"Up to {number} trainings run side by side: {times}.")
 
-    def _lacks(self) -> str:
+    def _lacks(self, shares: bool) -> str:
         """Why trainings cannot share a program; empty if they can."""
         prepared, plan, data = self._prepared, self._session.plan, self._session.data
         if self._lanes is None:
             return "as only Keras 3 compiles them together, on one JAX device each"
         if callable(prepared.callbacks) or prepared.callbacks:
             return "as callbacks see one training"
+        if shares:  # one that waits for another search would stop those beside it
+            return "as searches that share wait for each other's trainings"
         if data.is_function and plan.replicates > 1:
             return "as the data are a function of the seed"
         if not self._lanes.fits(data):

@@ -154,11 +154,15 @@ def test_a_lane_does_not_depend_on_what_the_others_hold():
     "more, why",
     [
         ({"callbacks": [keras.callbacks.Callback()]}, "callbacks see one training"),
+        ({"share_with": "shared"}, "wait for each other"),
         ({"dataset": lambda seed: models.arrays(64, seed)}, "a function of the seed"),
         ({"validation_data": Batches()}, "not arrays that fit"),
     ],
 )
-def test_what_cannot_share_a_program_is_refused_before_training(tmp_path, more, why):
+def test_what_cannot_share_a_program_is_refused_before_training(
+    tmp_path, monkeypatch, more, why
+):
+    monkeypatch.chdir(tmp_path)
     given = {"dataset": DATA, **SEARCH, **PARTS, **more, "run_dir": tmp_path / "run"}
     with pytest.raises(ValueError, match=f"`together` must be 1 .*{why}"):
         find_ticket(models.with_state(), together=2, verbose=0, **given)
