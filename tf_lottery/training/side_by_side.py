@@ -67,7 +67,7 @@ class SideBySide:
             found = int(asked)
             fitting = found if found == stored else min(found, self._lanes.most())
             return Together(fitting)
-        if number == 1:
+        if number == 1 or self._lanes is None:
             return Together(1)
         if lacks or self._prepared.devices.on_cpu:
             why = lacks or "as a CPU gains nothing by training them side by side"
