@@ -279,6 +279,7 @@ class Trainer:
     def _with(self, session: Session) -> "Trainer":
         other = copy.copy(self)
         other._session = session
+        other.side_by_side = SideBySide(self._prepared, session)
         return other
 
     def _order(self, task: str, **more: Any) -> None:

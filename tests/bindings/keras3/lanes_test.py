@@ -101,6 +101,22 @@ def test_a_search_side_by_side_is_that_of_one_after_another(
     assert found.masks == ticket.masks
 
 
+def averaged():
+    return models.with_state(optimizer=keras.optimizers.Adam(0.01, use_ema=True))
+
+
+def test_averages_of_weights_are_those_of_the_lane(tmp_path):
+    given = {"model": averaged, "controls": [], "control_rounds": None}
+    one, two = (search(tmp_path / str(n), together=n, **given) for n in (1, 3))
+    assert metrics(one) == metrics(two)
+
+
+def test_another_plan_has_lanes_of_its_own():
+    trainer = Trainer(models.with_state(), DATA, Plan(steps=9), **PARTS)
+    other = trainer.with_plan(Plan(steps=9, replicates=3, together=3))
+    assert other.side_by_side.chosen().number == 3
+
+
 def test_trainings_share_their_programs(tmp_path, programs):
     search(tmp_path / "three", together=3)
     # One that is evaluated once more than the others is apart from them for a group.

@@ -48,7 +48,8 @@ class Turns:
                 ending = error
             raise
         finally:
-            for _, lane in self._living():
+            for number, lane in self._living():
+                self.lane = number
                 lane.end(ending)
 
     def ask(self, question: Any) -> Any:
@@ -90,7 +91,6 @@ class _Lane:
         self.error: BaseException | None = None
         self._ending: BaseException | None = None
         self._task, self._made = task, made
-        self._runs = False
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._stops: SimpleQueue[None] = SimpleQueue()
         context = contextvars.copy_context()
@@ -99,9 +99,8 @@ class _Lane:
         self._thread.start()
 
     def resume(self, answer: Any) -> None:
-        self._runs = True
         self._answers.put(answer)
-        self._stopped()
+        self._stops.get()
 
     def wait(self, question: Any) -> Any:
         """Called in the thread: stops until there is an answer."""
@@ -115,16 +114,10 @@ class _Lane:
 
     def end(self, ending: BaseException) -> None:
         """Raises an error in the thread, and waits until it has ended."""
-        if self._runs:  # the wait for it was interrupted
-            self._stopped()
+        # It meets the error at its next question, or wakes with it.
         self._ending = ending
-        if not self.has_ended:
-            self.resume(None)
+        self._answers.put(None)
         self._thread.join()
-
-    def _stopped(self) -> None:
-        self._stops.get()
-        self._runs = False
 
     def _work(self) -> None:
         try:

@@ -87,6 +87,11 @@ class Engine(EngineBase):
             raise StopIteration
         return numbers(jax.device_get(logs))
 
+    def finalize(self) -> bool:
+        if self.lanes is not None:
+            self.lanes.load()
+        return super().finalize()
+
     def evaluate(self, data: Any, size: int, callbacks: Any) -> tuple[Logs, int]:
         if self.lanes is not None:
             return cast(tuple[Logs, int], self.lanes.evaluate(iter(data)))
