@@ -85,7 +85,13 @@ class SideBySide:
     def _measured(self, number: int) -> Together:
         """As many as asked for, or one, whichever is faster."""
         data = self._session.data
-        one, all_ = (self._lanes.seconds(data, each) for each in (1, number))
+        errors = self._prepared.searched.engine.errors
+        cannot: tuple[type[BaseException], ...] = (NotImplementedError, *errors)
+        try:
+            one, all_ = (self._lanes.seconds(data, each) for each in (1, number))
+        except cannot as error:  # no room, or a step that cannot be batched
+            why = f"{type(error).__name__} when {number} shared a program"
+            return Together(1, f"Trainings run one after another: {why}.")
         gain = number * one / all_
         times = (
             f"a step of one takes {1e3 * one:.2f} ms, of {number} {1e3 * all_:.2f} ms"

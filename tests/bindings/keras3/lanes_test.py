@@ -230,3 +230,16 @@ def test_lanes_are_divided_among_devices(tmp_path):
         text=True,
     )
     assert done.stdout.split()[-1:] == ["equal"], done.stderr[-3000:]
+
+
+def test_auto_trains_one_after_another_where_a_step_cannot_be_batched(monkeypatch):
+    trainer = Trainer(models.with_state(), DATA, Plan(steps=9, replicates=3), **PARTS)
+    trainer._prepared.devices.on_cpu = False
+
+    def fails(self, examples, width):
+        raise NotImplementedError("no batching rule")
+
+    monkeypatch.setattr(Lanes, "seconds", fails)
+    number, why = trainer.side_by_side.chosen()
+    assert number == 1
+    assert "NotImplementedError when 3 shared a program" in why
