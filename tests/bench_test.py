@@ -150,7 +150,7 @@ def run(tool, *arguments):
 
 @pytest.mark.slow
 def test_all_contestants_do_the_same_search(tmp_path):
-    """They prune alike, learn alike, and each is told by ratios."""
+    """They find equal densities and close accuracies, and the table has ratios."""
     pytest.importorskip("torch")
     page, output = tmp_path / "page.md", tmp_path / "found.json"
     page.write_text("<!-- peers -->\n<!-- /peers -->\n")

@@ -28,7 +28,7 @@ _BARS = (
     ((ours_of(JAX), TFMOT), 0.60, 0.30),
     ((ours_of(TF_KERAS), TFMOT), 0.60, None),
 )
-# Rounds whose accuracy is told: dense, 21 % and 3.6 % of the weights.
+# The table has the accuracy of these rounds: dense, 21 % and 3.6 % of the weights.
 _TOLD = (0, 7, 15)
 
 

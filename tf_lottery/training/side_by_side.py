@@ -57,9 +57,8 @@ class SideBySide:
         if asked == 1:
             return Together(1)
         number = max(plan.replicates, number_of_controls(plan))
-        lacks = self._lacks(shares)
         if asked != "auto":
-            if lacks:
+            if lacks := self._lacks(shares):
                 raise ValueError(
                     f"The search that is continued trains {asked} tickets in one "
                     f"program, which this call cannot, {lacks}."
@@ -69,8 +68,9 @@ class SideBySide:
             return Together(fitting)
         if number == 1 or self._lanes is None:
             return Together(1)
-        if lacks or self._prepared.devices.on_cpu:
-            why = lacks or "as a CPU gains nothing by training them side by side"
+        why = "as a CPU gains nothing by training them side by side"
+        # Asked first: the rows are copied to see whether they fit.
+        if self._prepared.devices.on_cpu or (why := self._lacks(shares)):
             return Together(1, f"Trainings run one after another, {why}.")
         return self._measured(min(number, self._lanes.most(), _MOST))
 

@@ -117,7 +117,6 @@ class Lanes:
         """Yields what trainings yield, of which so many run side by side."""
         with self._running(width):
             inherited = dict(vars(_THREAD))
-            self._turns = Turns(width, self._answers)
             yield from self._turns.run(_inheriting(inherited, each) for each in tasks)
 
     # What the code of a training calls, in its turn.
