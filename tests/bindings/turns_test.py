@@ -89,6 +89,21 @@ def test_an_error_of_one_ends_the_others(error):
     assert threading.active_count() == before
 
 
+def test_an_error_of_the_answer_is_raised_where_a_task_asked():
+    def explained(turns):
+        try:
+            turns.ask(0)
+        except RuntimeError as error:
+            raise ValueError("step 7") from error
+        yield
+
+    def answer(asked):
+        raise RuntimeError("the program failed")
+
+    with pytest.raises(ValueError, match="step 7"):
+        list(run([explained] * 2, 2, answer)[1])
+
+
 def test_an_error_of_the_answer_ends_all():
     seen = []
 

@@ -16,7 +16,6 @@ from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir import cache
 from tf_lottery.run_dir.cache import Cache
-from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.find import run_replicates
@@ -33,7 +32,7 @@ def searched(path, plan, share_with=None, trainer=None, **of):
             trainer,
             run_dir,
             Progress(0, plan, 100),
-            Keys(found),
+            found,
             Cache(share_with) if share_with else None,
         )
         return trainer, list(run)
@@ -383,8 +382,7 @@ def test_what_is_shared_is_said(tmp_path, capsys):
     run_dir, found = RunDir(tmp_path / "two"), manifest(plan)
     with run_dir.open(found, overwrite=False):
         progress, shared_with = Progress(2, plan, 100), Cache(tmp_path)
-        keys = Keys(found)
-        list(run_replicates(FakeTrainer(plan), run_dir, progress, keys, shared_with))
+        list(run_replicates(FakeTrainer(plan), run_dir, progress, found, shared_with))
     said = " ".join(capsys.readouterr().out.split())
     for path in shared(tmp_path):
         assert f"is shared: it is in {path}." in said

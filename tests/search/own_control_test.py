@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import FakeTrainer, manifest
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.ticket import Ticket
 from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.names import Place
 from tf_lottery.run_dir.run_dir import RunDir
@@ -103,6 +104,17 @@ def test_changed_code_is_found_in_biases_too(tmp_path, monkeypatch):
     monkeypatch.setattr(f"{__name__}.FACTOR", 3.0)
     with pytest.raises(PlanMismatchError, match="code has changed"):
         searched(tmp_path, shifted)
+
+
+def test_what_a_control_leaves_out_of_a_state_is_that_of_the_ticket(tmp_path):
+    def bare(ticket, context):
+        weights = {path: FACTOR * ticket.weights[path] for path in ticket.weights}
+        return Ticket(ticket.masks, weights)
+
+    controls, _ = searched(tmp_path, bare)
+    for control in controls:
+        assert control.ticket.state["optimizer:iterations"] == 0
+        assert control.ticket.state.keys() == FakeTrainer(Plan()).dense().state.keys()
 
 
 @pytest.mark.parametrize("step", [100, -1, 2.5, "1"])

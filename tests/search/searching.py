@@ -8,7 +8,6 @@ import contextlib
 from tests.fakes import FakeTrainer, Killed, manifest
 from tf_lottery.core import archive
 from tf_lottery.core.plan import Plan
-from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.find import run_replicates
 from tf_lottery.search.progress import Progress
@@ -44,8 +43,8 @@ def search(path, trainer, verbose=0):
     run_dir, plan = RunDir(path), trainer.plan
     found = []
     with contextlib.suppress(Killed), run_dir.open(manifest(plan), overwrite=False):
-        progress, keys = Progress(verbose, plan, 100), Keys(manifest(plan))
-        for round in run_replicates(trainer, run_dir, progress, keys):
+        progress = Progress(verbose, plan, 100)
+        for round in run_replicates(trainer, run_dir, progress, manifest(plan)):
             found.append(round)
     return found
 

@@ -80,11 +80,16 @@ class RunDir:
                 yield
             self._writer = None
 
-    def together(self) -> int | None:
-        """How many trainings share a program in its search; None without a search."""
+    def together(self) -> tuple[str | int, int] | None:
+        """What its search asked for, and how many trainings share a program.
+
+        None without a search.
+        """
         if not (self.path / PLAN).exists():
             return None
-        return int(self.manifest().get("together", 1))
+        manifest = self.manifest()
+        asked = Plan.from_json(manifest["plan"]).together
+        return asked, int(manifest.get("together", 1))
 
     def manifest(self) -> dict[str, Any]:
         """What `plan.json` holds."""

@@ -134,6 +134,8 @@ def _applied(
             f"{', '.join(map(repr, same))}."
         )
     kept = {name: getattr(ticket, name) for name in ("round", "plan", "architecture")}
+    if ticket.state.keys() - changed.state.keys():  # or an earlier training gives them
+        kept["state"] = {**ticket.state, **changed.state}
     return dataclasses.replace(changed, **kept)
 
 

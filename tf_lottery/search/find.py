@@ -17,7 +17,6 @@ from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.core.words import warn
 from tf_lottery.run_dir.cache import Cache
-from tf_lottery.run_dir.keys import Keys
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.names import TICKET
 from tf_lottery.run_dir.run_dir import RunDir
@@ -230,15 +229,16 @@ def search(
         stored = None if overwrite else directory.together()
         together = trainer.side_by_side.chosen(stored, share_with is not None)
         manifest["together"] = together.number
+        manifest["devices"] = trainer.side_by_side.devices_in_words(together.number)
         with directory.open(manifest, overwrite=overwrite):
             _introduce(trainer, progress, cache)
             where = str(directory.path) if run_dir else _TEMPORARY
             progress.begin(plan.count() - directory.left(plan), where)
             if together.why:
                 progress.say(together.why)
-            trainings, keys = [], Keys(manifest)
+            trainings = []
             for training in run_replicates(
-                trainer, directory, progress, keys, cache, together.number
+                trainer, directory, progress, manifest, cache, together.number
             ):
                 progress.line(training, monitor)
                 trainings.append(training)

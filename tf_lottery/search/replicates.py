@@ -1,7 +1,8 @@
 """The replicates of a search: the rounds of each, and their controls."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tf_lottery.core.history import Round
 from tf_lottery.run_dir.cache import Cache
@@ -19,7 +20,7 @@ def run_replicates(
     trainer: Trainer,
     run_dir: RunDir,
     progress: Progress,
-    keys: Keys,
+    manifest: Mapping[str, Any],
     cache: Cache | None = None,
     together: int = 1,
 ) -> Iterator[Round]:
@@ -31,7 +32,7 @@ def run_replicates(
         trainer: That of replicate 0; its plan says how many replicates there are.
         run_dir: The run directory, which must be open.
         progress: Shows trainings.
-        keys: Those of the search.
+        manifest: That of the search, for the keys of its trainings.
         cache: Where searches share trainings.
         together: How many trainings share a program, at most. If it is more than one,
             rounds of all replicates come first, and are yielded as they end.
@@ -42,7 +43,8 @@ def run_replicates(
     def replicate(number: int) -> _Replicate:
         own = trainer.with_plan(plan.of_replicate(number), number)
         directory = run_dir.replicate_dir(number)
-        return _Replicate(Recorded(own, directory, progress, keys, cache, most))
+        of = own, directory, progress, Keys(manifest), cache, most
+        return _Replicate(Recorded(*of))
 
     replicates = map(replicate, range(plan.replicates))
     if together == 1:

@@ -45,27 +45,23 @@ class SideBySide:
                 f'`together` must be 1 or "auto", {lacks}. Received: together={asked}.'
             )
 
-    def chosen(self, stored: int | None = None, shares: bool = False) -> Together:
+    def chosen(
+        self, stored: tuple[str | int, int] | None = None, shares: bool = False
+    ) -> Together:
         """How many trainings share a program; "auto" may measure it.
 
-        `stored` is the number of a search that is continued; for `shares` see `check`.
+        `stored` is what a search that is continued asked for, and its number; for
+        `shares` see `check`.
         """
         self.check(shares)
         plan, asked = self._session.plan, self._session.plan.together
-        if asked == "auto" and stored is not None:
-            asked = stored
+        if stored is not None and asked in ("auto", *stored):
+            return self._continued(stored[1], shares)
         if asked == 1:
             return Together(1)
-        number = max(plan.replicates, number_of_controls(plan))
         if asked != "auto":
-            if lacks := self._lacks(shares):
-                raise ValueError(
-                    f"The search that is continued trains {asked} tickets in one "
-                    f"program, which this call cannot, {lacks}."
-                )
-            found = int(asked)
-            fitting = found if found == stored else min(found, self._lanes.most())
-            return Together(fitting)
+            return self._fitting(int(asked))
+        number = max(plan.replicates, number_of_controls(plan))
         if number == 1 or self._lanes is None:
             return Together(1)
         why = "as a CPU gains nothing by training them side by side"
@@ -81,6 +77,32 @@ class SideBySide:
                 yield from task
         else:
             yield from self._lanes.run(tasks, number)
+
+    def devices_in_words(self, number: int) -> str:
+        """Which devices train, so many trainings side by side."""
+        found = self._prepared.devices.in_words()
+        if number > 1 and self._lanes.devices > 1:
+            found += f", trainings divided among {self._lanes.devices}"
+        return found
+
+    def _continued(self, number: int, shares: bool) -> Together:
+        """The number of a search that goes on, even where fewer would fit now."""
+        if number > 1 and (lacks := self._lacks(shares)):
+            raise ValueError(
+                f"The search that is continued trains {number} tickets in one "
+                f"program, which this call cannot, {lacks}."
+            )
+        return Together(number)
+
+    def _fitting(self, number: int) -> Together:
+        """As many as asked for, or as fit."""
+        most = self._lanes.most()
+        if number <= most:
+            return Together(number)
+        return Together(
+            most,
+            f"Up to {most} trainings share a program, as no more fit on the device.",
+        )
 
     def _measured(self, number: int) -> Together:
         """As many as asked for, or one, whichever is faster."""

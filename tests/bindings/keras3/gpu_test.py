@@ -122,7 +122,7 @@ def test_rows_that_do_not_fit_are_sent_and_give_the_same_bits(searched, monkeypa
     sent = jax_groups.Sources(50)
     monkeypatch.setattr(searched.engine, "_sources", sent)
     assert differing(expected, searched.trained(STEPS)) == []
-    assert [*sent._rows._kept.values()] == [None]
+    assert [*sent.rows._kept.values()] == [None]
 
 
 def test_pruned_weights_are_zero_after_each_step_and_survivors_train(searched):
@@ -135,7 +135,7 @@ def test_pruned_weights_are_zero_after_each_step_and_survivors_train(searched):
 
 def test_the_rows_lie_on_the_device(searched):
     searched.trained(STEPS)
-    kept = searched.engine._sources._rows._kept.values()
+    kept = searched.engine._sources.rows._kept.values()
     leaves = jax.tree.leaves(list(kept))
     assert leaves
     devices = itertools.chain.from_iterable(leaf.devices() for leaf in leaves)
@@ -166,3 +166,24 @@ def test_a_keras_file_computes_what_the_ticket_computes(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "ticket.keras")
     outputs = [each.predict(x, verbose=0) for each in (loaded, ticket.model("best"))]
     np.testing.assert_allclose(*outputs, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_over_twenty_seeds_lanes_find_tickets_as_good_as_single_trainings():
+    """Their bits may differ, and means of accuracies must not."""
+    x, _ = data_of(lenet(), rows=1000)
+    y = (x @ np.random.default_rng(1).normal(size=(784, 10))).argmax(1)
+    given = {"rounds": 1, "steps": 150, "replicates": 20, "verbose": 0}
+    given |= {"validation_data": (x[:500], y[:500]), "evaluate_every": 50}
+    found = []
+    for together in (1, 20):
+        history = find_ticket(
+            lenet(), (x[500:], y[500:]), together=together, **given
+        ).history
+        found.append(
+            [[r.metrics["val_accuracy"] for r in each] for each in history.replicates]
+        )
+    single, lanes = map(np.array, found)  # of (replicate, round)
+    assert single.mean(0).min() > 0.2
+    differences = (lanes - single).mean(0)
+    error = (lanes - single).std(0, ddof=1) / np.sqrt(20)
+    assert (np.abs(differences) <= 3 * error + 1e-6).all(), (differences, error)

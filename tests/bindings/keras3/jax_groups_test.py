@@ -139,7 +139,7 @@ def test_rows_that_do_not_fit_are_sent_in_groups(expected, engine, monkeypatch):
     sources = jax_groups.Sources(50)
     monkeypatch.setattr(engine, "_sources", sources)
     assert trained(engine, of_rows(), STEPS) == expected
-    assert [*sources._rows._kept.values()] == [None]
+    assert [*sources.rows._kept.values()] == [None]
 
 
 @pytest.mark.slow
@@ -183,10 +183,10 @@ def test_an_evaluation_is_the_same_in_groups(engine, size):
 def test_rows_on_the_device_go_with_their_data():
     sources, source = jax_groups.Sources(5), InMemory((X, Y), BATCH)
     list(sources(source.batches([np.arange(ROWS)]), None, 5))
-    assert len(sources._rows._kept) == 1
+    assert len(sources.rows._kept) == 1
     del source
     gc.collect()
-    assert len(sources._rows._kept) == 0
+    assert len(sources.rows._kept) == 0
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 100])

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.bindings.keras3 import killing, models
 from tests.bindings.keras3.models import BACKEND
 from tf_lottery import Plan, Trainer, find_ticket
 from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.training import checkpoint
 
 if BACKEND != "jax":
@@ -150,6 +152,30 @@ def test_another_number_is_another_search(tmp_path):
         search(tmp_path, together=3, controls=[], control_rounds=None)
 
 
+def test_fewer_that_fit_are_said_and_kept(tmp_path, monkeypatch, capsys):
+    given = {"together": 3, "controls": [], "control_rounds": None}
+    monkeypatch.setattr(Lanes, "most", lambda self: 2)
+    search(tmp_path, verbose=2, rounds=1, **given)
+    assert "Up to 2 trainings share a program" in capsys.readouterr().out
+    monkeypatch.setattr(Lanes, "most", lambda self: 1)
+    search(tmp_path, rounds=2, **given)
+    assert RunDir(tmp_path).together() == (3, 2)
+
+
+def test_an_error_of_the_device_says_round_and_steps(tmp_path, programs, monkeypatch):
+    counted = Lanes._taken_steps
+
+    def failing(self, asked):
+        if len(programs) == 8:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: no memory")
+        return counted(self, asked)
+
+    monkeypatch.setattr(Lanes, "_taken_steps", failing)
+    where = r"of round 1 of replicate \d failed in steps? \d.*no memory"
+    with pytest.raises(RuntimeError, match=where):
+        search(tmp_path, together=3)
+
+
 def test_a_lane_does_not_depend_on_what_the_others_hold():
     plan = Plan(steps=9, evaluate_every=3, batch_size=16)
     trainer = Trainer(models.with_state(), DATA, plan, **PARTS)
@@ -208,6 +234,7 @@ import os
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
 import sys, jax, numpy as np
 from tests.bindings.keras3 import lanes_test
+from tf_lottery.run_dir.run_dir import RunDir
 assert len(jax.local_devices()) == 2
 one = lanes_test.search(sys.argv[1] + "/one")
 two = lanes_test.search(sys.argv[1] + "/two", together=3)
@@ -216,6 +243,8 @@ for mine, theirs in pairs:
     for a, b in zip(mine, theirs):
         for path, weights in a.outcome.weights.items():
             np.testing.assert_allclose(weights, b.outcome.weights[path], atol=1e-4)
+found = RunDir(sys.argv[1] + "/two").manifest()["devices"]
+assert found == "one device (CPU), trainings divided among 2", found
 print("equal")
 """
 

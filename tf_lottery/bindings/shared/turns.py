@@ -41,7 +41,7 @@ class Turns:
                 if not any(self._lanes):
                     return
                 asked = {n: lane.asked for n, lane in self._living()}
-                for number, answer in self._answer(asked).items():
+                for number, answer in self._answers(asked).items():
                     yield from self._resumed(number, answer)
         except BaseException as error:
             if not isinstance(error, Exception | GeneratorExit):
@@ -58,7 +58,16 @@ class Turns:
         assert lane is not None
         answer = lane.wait(question)
         self.lane = number
+        if isinstance(answer, Exception):
+            raise answer
         return answer
+
+    def _answers(self, asked: Mapping[int, Any]) -> Mapping[int, Any]:
+        """The answers; an error is raised in a task, which says where it was."""
+        try:
+            return self._answer(asked)
+        except Exception as error:
+            return {next(iter(asked)): error}
 
     def _resumed(self, number: int, answer: Any = None) -> Iterator[Any]:
         """Lets a lane run until it asks or ends."""

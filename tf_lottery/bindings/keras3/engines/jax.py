@@ -56,7 +56,9 @@ class Engine(EngineBase):
 
     def lanes_of(self, live: Any) -> Lanes | None:
         """What trains tickets side by side; None where steps are taken one by one."""
-        return Lanes(self, live, *self._steps) if self._steps else None
+        if self._steps is None:
+            return None
+        return Lanes(self, live, *self._steps, self._sources.rows)
 
     def begin_epoch(self) -> None:
         if self.lanes is not None:

@@ -76,17 +76,20 @@ class Sources:
 
     Args:
         most: The most batches of a group.
+
+    Attributes:
+        rows: Those that stay there.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._rows = RowsOnDevice(jax.device_put, room)
+        self.rows = RowsOnDevice(jax.device_put, room)
 
     def __call__(
         self, batches: Any, number: int | None, most: int
     ) -> Iterator[tuple[Any, int]]:
         """All batches, or so many; at most `most` in a group."""
-        if (rows := self._rows.of(batches)) is not None:
+        if (rows := self.rows.of(batches)) is not None:
             return self._positions(rows, batches, number, most)
         return self._stacked(itertools.islice(batches, number), most)
 

@@ -63,9 +63,15 @@ class Lanes:
         engine: Takes the steps of the model.
         live: The variables of the model.
         train, test: The steps of the model, see `jax_groups.Step`.
+        rows: Those that one device keeps.
+
+    Attributes:
+        devices: How many devices share the lanes.
     """
 
-    def __init__(self, engine: Any, live: Any, train: Step, test: Step) -> None:
+    def __init__(
+        self, engine: Any, live: Any, train: Step, test: Step, rows: RowsOnDevice
+    ) -> None:
         self._engine, self._live = engine, live
 
         def train_step(fixed: Any, state: Any, batch: Any) -> Any:
@@ -75,15 +81,17 @@ class Lanes:
 
         self._train = grouped(jax.vmap(train_step, (None, 0, 0)), donate=True)
         self._test = grouped(jax.vmap(test, (0, 0, None)), donate=False)
-        devices = np.array(jax.local_devices())
-        self._devices = len(devices)
-        mesh = jax.sharding.Mesh(devices, "lanes")
+        # One that the user chose trains alone.
+        is_chosen = jax.config.jax_default_device is not None
+        devices = list(jnp.zeros(()).devices()) if is_chosen else jax.local_devices()
+        self.devices = len(devices)
+        mesh = jax.sharding.Mesh(np.array(devices), "lanes")
         spec: Any = jax.sharding.PartitionSpec
         sharded = functools.partial(jax.sharding.NamedSharding, mesh)
         self._whole, self._divided = sharded(spec()), sharded(spec("lanes"))
         self._by_lane = sharded(spec(None, "lanes"))
         put = functools.partial(jax.device_put, device=self._whole)
-        self._rows = RowsOnDevice(put, room)
+        self._rows = rows if self.devices == 1 else RowsOnDevice(put, room)
         self._passes: Any = weakref.WeakKeyDictionary()
         self._found: Any = None  # faults of all lanes, if they are known
         self._loaded: tuple[int, Any] | None = None  # what the model holds, and whose
@@ -92,7 +100,7 @@ class Lanes:
         """The most lanes that fit on the devices."""
         values = self._live.read()
         size = number_of_bytes(list(values.values()))
-        return max(1, self._devices * room() // (_STATES * size))
+        return max(1, self.devices * room() // (_STATES * size))
 
     def fits(self, examples: Examples) -> bool:
         """Whether all data are rows in memory that can stay on the device."""
@@ -182,7 +190,7 @@ class Lanes:
         before = self._values()
         model.reset_metrics()
         self._fresh = self._values()[3]
-        self._width = -(-width // self._devices) * self._devices
+        self._width = -(-width // self.devices) * self.devices
         self._state = self._in_lanes(before)
         self._begun = self._in_lanes(self._fresh)
         self._found = self._loaded = None
