@@ -68,7 +68,7 @@ def test_masks_of_nothing_remove_nothing(arrays):
     masks = Masks(arrays)
     assert (masks.density, masks.sparsity, masks.kept, masks.size) == (1, 0, 0, 0)
     assert masks.by_layer() == dict.fromkeys(arrays, 1)
-    assert "density 1.0" in repr(masks)
+    assert "100.0% of" in repr(masks)
 
 
 @given(some_masks)
@@ -132,4 +132,4 @@ def test_masks_of_another_model_are_no_superset(other):
 
 
 def test_no_masks_have_words_too():
-    assert repr(Masks({})) == "Masks(0 weights, density 1.0000)"
+    assert repr(Masks({})) == "Masks(0 kernels, 100.0% of 0 weights)"

@@ -116,3 +116,9 @@ def test_brackets_and_colours_are_no_markup(card, monkeypatch):
     named = dataclasses.replace(card, tensors=[tensor])
     for text in (str(named), named.to_markdown()):
         assert "a[b]" in text and "\x1b" not in text
+
+
+def test_a_notebook_shows_every_row_of_the_card(card):
+    shown = dataclasses.replace(card, notes=["4 < 5"])._repr_html_()
+    for fact in ("ticket.tflite: TFLite", "61,000", "99.90%", "4 &lt; 5"):
+        assert fact in shown

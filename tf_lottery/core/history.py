@@ -3,13 +3,17 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from tf_lottery.core import html
 from tf_lottery.core.outcome import Outcome
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,6 +86,36 @@ class History(Sequence[Round]):
     def __repr__(self) -> str:
         counts = f"{len(self.replicates)} x {len(self)} rounds"
         return f"<History: {counts}, {len(self.controls)} controls>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the rounds, on average over their replicates."""
+        rows = []
+        for number in range(max(map(len, self.replicates), default=0)):
+            same = [each[number] for each in self.replicates if len(each) > number]
+            density = np.mean([round.ticket.density for round in same])
+            score = np.mean([round.score(self.monitor) for round in same])
+            step = np.mean([round.outcome.best_step for round in same])
+            rows.append((f"{number}", f"{density:.1%}", f"{score:.4f}", f"{step:,.0f}"))
+        said = repr(self).strip("<>")
+        if len(self.replicates) > 1:
+            said += "; means over replicates"
+        head = ["round", "density", self.monitor, "best step"]
+        return html.paragraph(said) + html.table(head, rows)
+
+    def to_dataframe(self) -> "DataFrame":
+        """One row per training, see `Round.row`, as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "`to_dataframe` needs pandas, which is not installed. Install it with "
+                '"pip install pandas", or use `rows()`, which gives plain values.'
+            ) from error
+        return pandas.DataFrame(self.rows())
 
     def score(self, number: int) -> float:
         """The monitored score of a round, at its minimum validation loss."""

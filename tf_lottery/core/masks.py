@@ -123,7 +123,17 @@ class Masks(Mapping[str, Mask]):
         return hash(self.digest())
 
     def __repr__(self) -> str:
-        return f"Masks({len(self)} weights, density {self.density:.4f})"
+        arrays = f"{len(self)} kernel{'s' * (len(self) != 1)}"
+        return f"Masks({arrays}, {self.in_words()})"
+
+    def in_words(self) -> str:
+        """What they keep.
+
+        Example:
+            >>> Masks({"dense/kernel": [[True, False]]}).in_words()
+            '50.0% of 2 weights'
+        """
+        return f"{self.density:.1%} of {self.size:,} weights"
 
 
 def masked(array: NDArray[Any], mask: Any) -> NDArray[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.core import fields
+from tf_lottery.core.words import printable
 
 Weights = Mapping[str, NDArray[Any]]
 State = Mapping[str, NDArray[Any]]
@@ -33,7 +34,7 @@ _KINDS = {
 RECORD = fields.record(_KINDS)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Outcome:
     """The result of training a ticket.
 
@@ -60,6 +61,16 @@ class Outcome:
     curves: Mapping[str, Sequence[float]]
     seconds: float = 0.0
     next_start: tuple[int, State] | None = None
+
+    def __repr__(self) -> str:
+        at_best = {
+            name: value
+            for name, value in self.metrics.items()
+            if name.startswith(("val_", "test_"))
+        }
+        scores = "".join(f", {name} {value:.4f}" for name, value in at_best.items())
+        step = f"best step {self.best_step:,} of {self.last_step:,}"
+        return printable(f"<Outcome: {step}{scores}>")
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], **arrays: Any) -> "Outcome":

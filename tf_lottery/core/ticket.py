@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tf_lottery.core import ticket_file
+from tf_lottery.core import html, ticket_file
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.arrays import distinct
 from tf_lottery.core.checks import check_choice
@@ -67,7 +67,17 @@ class Ticket:
     architecture: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
-        return f"<Ticket: {self._in_words()}>"
+        return f"<{self._in_words()}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the ticket, and what each layer keeps."""
+        kept, density = self.masks.kept_by_layer(), self.masks.by_layer()
+        rows = [
+            (path, f"{kept[path]:,}", f"{math.prod(shape):,}", f"{density[path]:.2%}")
+            for path, shape in self.masks.shapes.items()
+        ]
+        head = html.paragraph("\n".join(self._headlines()))
+        return head + html.table(["weights", "kept", "of", "density"], rows)
 
     @property
     def sparsity(self) -> float:
@@ -217,7 +227,7 @@ class Ticket:
         return _above_core("bindings").of_architecture(self.architecture)
 
     def _in_words(self) -> str:
-        return f"round {self.round}, density {self.density:.1%}"
+        return f"Ticket round {self.round}: {self.masks.in_words()}"
 
     def _headlines(self) -> list[str]:
         return [f"Ticket of round {self.round}: density {self.density:.1%}"]
@@ -265,8 +275,20 @@ class FoundTicket(Ticket):
         return dataclasses.replace(self)
 
     def __repr__(self) -> str:
-        verdict = " that won" if self.won else ""
-        return f"<FoundTicket{verdict}: {self._in_words()}>"
+        wins = ", wins" if self.won else ""
+        return printable(f"<{self._in_words()}{self._score()}{wins}>")
+
+    def _score(self) -> str:
+        """The monitored score, and that of the dense networks on average, in words."""
+        monitor = self.plan.monitor if self.plan else None
+        if self.history:
+            monitor = self.history.monitor
+        if monitor is None or monitor not in self.outcome.metrics:
+            return ""
+        found = f", {monitor} {self.outcome.metrics[monitor]:.4f}"
+        dense = [row for row in self.rows if row["round"] == 0]
+        known = [row[monitor] for row in dense if row.get(monitor) is not None]
+        return f"{found} (dense {sum(known) / len(known):.4f})" if known else found
 
     def verify(self) -> None:
         """Checks the ticket as `Ticket.verify` does, and its trained weights.

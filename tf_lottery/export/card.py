@@ -14,6 +14,7 @@ import rich.console
 import rich.table
 import rich.text
 
+from tf_lottery.core import html
 from tf_lottery.core.archive import write_json
 from tf_lottery.export.files import Size, cards_of
 from tf_lottery.export.stored import StoredTensor
@@ -106,6 +107,13 @@ class Card:
     def __str__(self) -> str:
         """The card for a terminal."""
         return self._text(f"{self.file}: {self._headline()}", "\n{}", 88, None)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the card's tables and notes."""
+        parts = [html.paragraph(f"{self.file}: {self._headline()}")]
+        for name, head, rows in self._tables():
+            parts += [html.paragraph(name), html.table(head, rows)]
+        return "".join([*parts, *map(html.paragraph, self.notes)])
 
     def _text(self, first: str, title: str, width: int, box: Any) -> str:
         text = io.StringIO()

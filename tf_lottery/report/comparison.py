@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike, write_json
 from tf_lottery.core.history import History
@@ -18,6 +18,9 @@ from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP, Difference, figure
 from tf_lottery.verdict.monitor import maximizes
 from tf_lottery.verdict.spread import Spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Densities that are planned as equal differ by the rounding of a few rounds.
 _EQUAL = 0.01
@@ -95,9 +98,9 @@ class Comparison:
         """The table as text, for a terminal of so many columns."""
         return as_text(self.grid(), width)
 
-    def plot(self, path: PathLike) -> None:
-        """Writes a PNG with all lines, see `report.plot`."""
-        plot(self.frame, path)
+    def plot(self, path: PathLike | None = None) -> "Figure":
+        """A figure with all lines, see `report.plot`."""
+        return plot(self.frame, path)
 
     def to_json(self, path: PathLike) -> None:
         """Writes the points, and the first search minus the others."""

@@ -24,19 +24,23 @@ _BELOW = 1.5
 _LEGEND = 100
 
 
-def plot(history: Searches | Frame, path: PathLike) -> None:
-    """Writes a PNG: the score and the step of minimum validation loss by density.
+def plot(history: Searches | Frame, path: PathLike | None = None) -> "Figure":
+    """The score and the step of minimum validation loss by density, as a figure.
 
+    With a `path` it is written there, too, as a PNG.
     The score is that on test data, if there are any. Density decreases from left to
     right, as in the paper's figures 3 and 4. Several searches by name, each of one
     history or of several, are drawn together: `{"iterative": history, "one-shot": [one,
     another]}`.
     """
-    save(draw(history), path)
+    figure = draw(history)
+    if path is not None:
+        save(figure, path)
+    return figure
 
 
 def draw(searches: Searches | Frame) -> "Figure":
-    """The figure that `plot` writes."""
+    """The figure of `plot`."""
     frame = frame_of(searches)
     figure = new_figure(7.2, 6.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))

@@ -200,15 +200,20 @@ class Sweep:
         }
         write_json(path, found)
 
-    def plot(self, path: PathLike) -> None:
-        """Writes a PNG: each trial's score by density, and the Pareto front.
+    def plot(self, path: PathLike | None = None) -> "Figure":
+        """A figure of each trial's score by density, and the Pareto front.
+
+        With a `path` it is written there, too, as a PNG.
 
         Raises:
             ValueError: No trial is finished.
         """
         if not self.trials:
             raise ValueError("A figure needs a finished trial. Received: none.")
-        save(self.draw(), path)
+        figure = self.draw()
+        if path is not None:
+            save(figure, path)
+        return figure
 
     def draw(self) -> "Figure":
         """The figure that `plot` writes."""

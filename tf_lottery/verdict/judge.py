@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tf_lottery.core import html
 from tf_lottery.core.history import History, Round
-from tf_lottery.verdict import wording
+from tf_lottery.verdict import formats, wording
 from tf_lottery.verdict.difference import Difference, against_dense, differences, known
 from tf_lottery.verdict.monitor import test_name
 from tf_lottery.verdict.spread import Spread
@@ -114,6 +115,22 @@ class Verdict:
 
     def __repr__(self) -> str:
         return f"<Verdict: {self.reason}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the reason, and what is known about each round."""
+        rows = [
+            (
+                f"{each.number}",
+                formats.density(each.density),
+                formats.score(each.score.mean),
+                formats.step(each.best_step.mean),
+                formats.score(each.test.mean) if each.test else "",
+                "wins" if each.wins else "matches" if each.matches else "",
+            )
+            for each in self.rounds
+        ]
+        head = ["round", "density", "validation score", "best step", "test", ""]
+        return html.paragraph(self.reason) + html.table(head, rows)
 
     def record(self) -> dict[str, Any]:
         """Every number, as plain Python values."""

@@ -82,7 +82,7 @@ class Lanes:
         self._train = grouped(jax.vmap(train_step, (None, 0, 0)), donate=True)
         self._test = grouped(jax.vmap(test, (0, 0, None)), donate=False)
         # One that the user chose trains alone.
-        is_chosen = jax.config.jax_default_device is not None
+        is_chosen = jax.config.values["jax_default_device"] is not None
         devices = list(jnp.zeros(()).devices()) if is_chosen else jax.local_devices()
         self.devices = len(devices)
         mesh = jax.sharding.Mesh(np.array(devices), "lanes")
