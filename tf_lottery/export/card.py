@@ -161,14 +161,14 @@ class Card:
             ("Weights in the file", weights_head, weights),
             ("Computation", ["", ""], self._computation_rows()),
             ("Checked on the file", ["", ""], self._check_rows()),
-            ("Tried and not taken", ["", ""], list(self.rejected.items())),
+            ("Alternatives tried", ["", ""], list(self.rejected.items())),
         ]
         return [table for table in tables if table[2]]
 
     def _size_rows(self) -> Rows:
         names = {
             "dense": "dense network, this format",
-            "stripped": "pruned, and no more",
+            "stripped": "pruned only (zeros stored)",
             "exported": "this file",
         }
         dense = self.sizes["dense"].raw

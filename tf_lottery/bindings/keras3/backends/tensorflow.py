@@ -62,7 +62,10 @@ def gradients(loss: Any, variables: Any, scope: Any) -> list[Any]:
 
 def compiled(function: Any, variables: Any, scope: Any) -> Any:
     """A function of tensors that uses variables of Keras, compiled."""
-    return tf.function(function, autograph=False)
+    made = tf.function(function, autograph=False)
+    # Each is traced once; TensorFlow takes them for one that is traced often.
+    made._omit_frequent_tracing_warning = True
+    return made
 
 
 def masked(gradient: Any, mask: Any) -> Any:
