@@ -43,6 +43,14 @@ def no_waiting_for_the_disk():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_reports():
+    """A report takes a second; tests that want one write it, or run the command."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tf_lottery.search.find.write_report", lambda *given: "")
+        yield
+
+
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
     """A search that nothing disturbs: what it yielded, and its directory."""

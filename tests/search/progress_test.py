@@ -53,3 +53,16 @@ def test_the_beginning_says_the_cost_and_what_is_done_already(capsys):
     text = capsys.readouterr().out
     for part in ("16 trainings", "2,000 steps", "3 done already", "runs/lenet"):
         assert part in text
+
+
+def test_the_time_of_all_is_estimated_once_after_the_first_steps(capsys, monkeypatch):
+    now = iter([0.0, 10.0, 10.0, 12.0, 16.0, 20.0, 30.0])
+    monkeypatch.setattr("tf_lottery.search.progress.time.monotonic", lambda: next(now))
+    progress = Progress(2, Plan(rounds=3), 1000, rewind_step=200)
+    with progress.training(history([(1.0, 0.9, 50)])[0].ticket) as report:
+        for step in (100, 200, 400, 900):  # 300 steps in 6 s
+            report(step, {"loss": 0.5})
+    # 600 steps of this training and 800 of each of three more, 50 a second.
+    assert capsys.readouterr().out == (
+        "About 1 min 00 s left, at the speed of the first steps.\n"
+    )

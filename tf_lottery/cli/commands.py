@@ -263,22 +263,8 @@ def _finished(run_dir: Path) -> History:
 def _write_report(
     found: reports.Frame, run_dir: Path, compared: reports.Comparison | None = None
 ) -> None:
-    reports.to_csv(found.history, run_dir / "summary.csv")
-    reports.figures_to_csv(found, run_dir / "figures.csv")
-    reports.to_json(found, run_dir / "summary.json")
-    if compared:
-        compared.to_csv(run_dir / "comparison.csv")
-        compared.to_json(run_dir / "comparison.json")
-    try:
-        reports.plot(found, run_dir / "accuracy.png")
-        reports.plot_curves(found, run_dir / "curves.png")
-        reports.plot_layers(found, run_dir / "layers.png")
-        facts = RunDir(run_dir).manifest()
-        reports.to_html(found, run_dir / "report.html", facts, compared)
-        if compared:
-            compared.plot(run_dir / "comparison.png")
-    except ImportError as error:
-        print(error)
+    if missing := reports.write(found, run_dir, RunDir(run_dir).manifest(), compared):
+        print(missing)
 
 
 def _compared(

@@ -19,3 +19,4 @@ from tf_lottery.report.sweep import Sweep as Sweep
 from tf_lottery.report.sweep import Trial as Trial
 from tf_lottery.report.table import table as table
 from tf_lottery.report.tensorboard import to_tensorboard as to_tensorboard
+from tf_lottery.report.write import write as write

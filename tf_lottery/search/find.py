@@ -16,6 +16,9 @@ from tf_lottery.core.plan import Plan
 from tf_lottery.core.steps import Length
 from tf_lottery.core.ticket import FoundTicket
 from tf_lottery.core.words import warn
+from tf_lottery.report.frame import Frame
+from tf_lottery.report.write import PAGE
+from tf_lottery.report.write import write as write_report
 from tf_lottery.run_dir.cache import Cache
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.names import TICKET
@@ -169,6 +172,8 @@ def find_ticket(
         warn(ticket.reason)
     elif verbose:
         print(ticket.reason)
+    if run_dir:
+        _report(ticket, Path(run_dir), verbose)
     return ticket
 
 
@@ -265,6 +270,15 @@ def collected(
         key=lambda r: (r.replicate, r.number, names.index(r.control or ""), r.draw),
     )
     return History(tuple(rounds), plan, monitor, maximize, tuple(controls))
+
+
+def _report(ticket: FoundTicket, run_dir: Path, verbose: int) -> None:
+    """Writes the report of a search into its run directory, and says where it is."""
+    assert ticket.history is not None
+    facts = RunDir(str(run_dir)).manifest()
+    missing = write_report(Frame(ticket.history), run_dir, facts)
+    if verbose:
+        print(missing or f"The report: {run_dir / PAGE}")
 
 
 def _received(content: bytes) -> FoundTicket:

@@ -18,6 +18,7 @@ from tf_lottery.core.words import duration
 from tf_lottery.search import leaving
 
 Report = Callable[[int, dict[str, float]], None]
+_SOON = 5.0  # seconds, after which the time that is left is estimated
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Progress:
     def __post_init__(self) -> None:
         self._total = self._left = self.plan.count()
         self._trained: list[float] = []
+        self._is_estimated = False
         self._console = rich.console.Console(highlight=False, soft_wrap=True)
         self._is_live = self.verbose == 1 and self._console.is_terminal
         self._bars = self._bar()
@@ -68,6 +70,7 @@ class Progress:
         `together` trainings run side by side, at most: each has its bar.
         """
         started, done = time.monotonic(), ticket.step
+        first: tuple[int, float] | None = None
         what = f"{control or 'round'} {ticket.round}"
         bars = self._bars
         if not bars.tasks:
@@ -77,8 +80,9 @@ class Progress:
         )
 
         def report(step: int, logs: dict[str, float]) -> None:
-            nonlocal done
-            done = step
+            nonlocal done, first
+            done, first = step, first or (step, time.monotonic())
+            self._estimate(step, *first, together)
             if not self._is_live:
                 return
             shown = (
@@ -98,6 +102,16 @@ class Progress:
                 bars.stop()
             bars.remove_task(task)
         self._trained.append((time.monotonic() - started) / together)
+
+    def _estimate(self, step: int, first: int, began: float, together: int) -> None:
+        """Says once, after some seconds of the first training, how long all take."""
+        seconds = time.monotonic() - began
+        if self._is_estimated or seconds < _SOON or step == first:
+            return
+        self._is_estimated = True
+        later = (self._left - 1) * (self.steps - self.rewind_step)
+        all_ = (self.steps - step + later) * seconds / (step - first) / together
+        self.say(f"About {duration(all_)} left, at the speed of the first steps.")
 
     def line(self, round: Round, monitor: str) -> None:
         """Prints the scores of a round or a control, and the time that is left."""

@@ -1,6 +1,7 @@
 """A model that is ready to be searched: checked, copied, proved, masked, compiled."""
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -67,9 +68,10 @@ class Prepared:
         self.binding.check_use_no_other(made, self.original)
         return list(made)
 
-    def notes(self, data: SeededData) -> Notes:
-        """What a user should know before a search on the data of its seed."""
+    def notes(self, data: SeededData, plan: Plan) -> Notes:
+        """What a user should know before a search by a plan, on data of its seed."""
         plain, warnings = [], []
+        lengths = plan.lengths(data.feed.steps_per_epoch)
         if self.devices.processes.replicas > 1:
             plain.append(f"{self.devices.in_words()}.")
         if skipped := self.searched.skipped:
@@ -87,7 +89,25 @@ class Prepared:
                 "Without `validation_data` the training score decides, and no ticket "
                 "can be called winning."
             )
+        elif lengths.last <= (plan.evaluate_every or lengths.per_epoch):
+            warnings.append(
+                f"Each training of {lengths.last:,} steps is validated only once, at "
+                "its end: which network learns earlier cannot be seen. Train longer, "
+                "or pass a smaller `evaluate_every`."
+            )
+        if names := self._may_stop():
+            warnings.append(
+                f"{', '.join(names)} may end a training early. All tickets of a search "
+                "are trained for the same time, so that is an error. Leave it out, or "
+                "pass `allow_early_stop=True`."
+            )
         return Notes(plain, warnings)
+
+    def _may_stop(self) -> list[str]:
+        """The classes of callbacks that can end a training, which is not allowed."""
+        if self.allow_early_stop or callable(self.callbacks):
+            return []
+        return [type(each).__name__ for each in self.callbacks if _stops(type(each))]
 
     @functools.cached_property
     def file_lacks(self) -> str:
@@ -100,3 +120,10 @@ class Prepared:
         """A copy of the user's model if a file is not enough to make it; else None."""
         model = self.source.model
         return self.binding.compiled_copy(model) if self.file_lacks else None
+
+
+def _stops(callback: type) -> bool:
+    """Whether a method of a callback names what ends a training."""
+    methods = itertools.chain.from_iterable(vars(c).values() for c in callback.__mro__)
+    codes = (getattr(each, "__code__", None) for each in methods)
+    return any("stop_training" in code.co_names for code in codes if code)

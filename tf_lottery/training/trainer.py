@@ -161,7 +161,7 @@ class Trainer:
     @property
     def notes(self) -> Notes:
         """What a user should know before the search."""
-        return self._prepared.notes(self._session.data)
+        return self._prepared.notes(self._session.data, self.plan)
 
     def dense(self, start: State | None = None) -> Ticket:
         """The ticket of round 0: every weight kept, at the initialisation, or `start`.
