@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib.resources
 import json
 import shutil
 import sys
@@ -21,6 +22,7 @@ from tf_lottery.cli.recipes import (
     model_of,
     objects_of,
 )
+from tf_lottery.cli.runs import line_of, one_run, runs_of
 from tf_lottery.cli.sweep_flags import check_sweep
 from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
@@ -82,6 +84,18 @@ def find(arguments: Any) -> None:
         _print_files(run_dir)
 
 
+def init(arguments: Any) -> None:
+    """Writes a recipe to begin with."""
+    path = Path(arguments.path)
+    if path.suffix != ".py":
+        raise ValueError(f"A recipe is a Python file, like my.py. Received: {path}.")
+    if path.exists():
+        raise FileExistsError(f"{path} is there already. Pass another name.")
+    template = importlib.resources.files("tf_lottery.cli") / "recipe.py.template"
+    path.write_text(template.read_text())
+    print(f"{path} is a recipe. Next: tf_lottery find {path}")
+
+
 def sweep(arguments: Any) -> None:
     """Sweeps over ways to find tickets with a recipe, and reports it."""
     _check_searching(arguments)
@@ -116,17 +130,29 @@ def sweep(arguments: Any) -> None:
 
 
 def show(arguments: Any) -> None:
-    """Prints a run directory or a ticket file."""
+    """Prints a run directory or a ticket file; of several runs a line each."""
     path = _existing(arguments.path)
-    if path.is_dir():
-        _print_table(reports.Frame(_finished(path)), path)
-    else:
+    if not path.is_dir():
         print(Ticket.load(path).summary())
+        return
+    found = runs_of(path)
+    if found == [path]:
+        _print_table(reports.Frame(_finished(path)), path)
+        return
+    for run_dir in found:
+        print(line_of(run_dir))
 
 
 def report(arguments: Any) -> None:
     """Writes the files of a report, and prints the table."""
-    run_dir = Path(arguments.run_dir)
+    runs = runs_of(_existing(arguments.run_dir))
+    if len(runs) > 1 and arguments.compare:
+        one_run(Path(arguments.run_dir), "report --compare")
+    for run_dir in runs:
+        _report(run_dir, arguments)
+
+
+def _report(run_dir: Path, arguments: Any) -> None:
     found = reports.Frame(_finished(run_dir))
     compared = _compared(found.history, arguments.compare, run_dir)
     _print_table(found, run_dir)
@@ -146,6 +172,8 @@ def export(arguments: Any) -> None:
     path = _existing(arguments.path)
     if arguments.recipe:
         check_recipe(arguments.recipe)
+    if path.is_dir():
+        path = one_run(path, "export")
     ticket, facts = _ticket(path, arguments.round)
     with quiet():
         bindings.choose(bindings.name_of(ticket.architecture))
@@ -170,14 +198,16 @@ def export(arguments: Any) -> None:
 def verify(arguments: Any) -> None:
     """Checks a run directory or a ticket file."""
     path = _existing(arguments.path)
-    if path.is_dir():
-        for line in verify_run(path, run_code=arguments.run_code):
-            print(line)
-        if left := unfinished(RunDir(path).trainings()):
-            print(left)
-    else:
+    if not path.is_dir():
         Ticket.load(path).verify()
-    print(f"{path}: everything holds.")
+        print(f"{path}: everything holds.")
+        return
+    for run_dir in runs_of(path):
+        for line in verify_run(run_dir, run_code=arguments.run_code):
+            print(line)
+        if left := unfinished(RunDir(run_dir).trainings()):
+            print(left)
+        print(f"{run_dir}: everything holds.")
 
 
 def _check_searching(arguments: Any) -> None:

@@ -47,7 +47,12 @@ _SEARCHING: dict[str, dict[str, Any]] = {
         "help": "as in Keras",
     },
 }
-_PATH = {"path": {"help": "a run directory, or a ticket.safetensors"}}
+_PATH = {
+    "path": {
+        "help": "a run directory, a folder or a sweep that holds some, or a "
+        "ticket.safetensors"
+    }
+}
 
 
 class _Command(NamedTuple):
@@ -78,6 +83,12 @@ _COMMANDS = {
         },
         "Trains, prunes and rewinds as the recipe's PLAN says, writes everything to a "
         "run directory, and continues there when it is called again.",
+    ),
+    "init": _Command(
+        "writes a recipe to begin with",
+        {"path": {"help": "the Python file to write, such as my_recipe.py"}},
+        "The file has a small model and data that run as they are. Put your own in "
+        "their place, then call `tf_lottery find` with it.",
     ),
     "sweep": _Command(
         "sweeps over ways to find tickets, with Keras Tuner",
@@ -209,7 +220,7 @@ def parse(argv: Sequence[str]) -> Any:
         if name in ("find", "sweep"):
             plan_flags.add(command)
     try:
-        arguments, unknown = parser.parse_known_args(argv[1:])
+        arguments, unknown = parser.parse_known_args(list(map(_named, argv[1:])))
     except flags.Error as error:  # such as a flag file that is not there
         parser.error(str(error))
     if unknown:
@@ -218,6 +229,14 @@ def parse(argv: Sequence[str]) -> Any:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}.{hint}")
     arguments.typed = shlex.join(["tf_lottery", *argv[1:]])
     return arguments
+
+
+def _named(argument: str) -> str:
+    """A flag by its name: `--run-dir` is `--run_dir`."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return f"--{name[2:].replace('-', '_')}{equals}{value}"
 
 
 def main(arguments: Any) -> None:
