@@ -72,9 +72,7 @@ def test_init_writes_a_recipe_that_is_one_and_replaces_nothing(tmp_path, capsys)
     run("init", path)
     assert f"tf_lottery find {path}" in capsys.readouterr().out
     text = path.read_text()
-    imports = [
-        line for line in text.splitlines() if line.startswith(("import", "from"))
-    ]
+    lines = text.splitlines()
     assert [line for line in lines if "import" in line and "tf_lottery" in line] == [
         "from tf_lottery import Data, Plan"
     ]
