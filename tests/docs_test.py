@@ -21,16 +21,17 @@ def test_the_examples_of_docstrings_give_what_they_say(name):
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.slow)])
-def test_the_quick_start_of_the_readme_runs(rounds, monkeypatch, capsys, tmp_path):
+def test_the_quick_start_of_the_readme_runs(rounds, monkeypatch, tmp_path):
     """As it stands; in the fast suite with fewer rounds and steps."""
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", _readme(), re.DOTALL)
-    assert len(code.splitlines()) <= 8
-    assert "rounds=5, epochs=10" in code
+    assert len([line for line in code.splitlines() if line]) <= 8
+    assert "5, epochs=10" in code
     if rounds != 5:
-        code = code.replace("rounds=5, epochs=10", f"rounds={rounds}, epochs=1")
-    exec(compile(code, "README.md", "exec"), {})
-    assert f"Ticket of round {rounds}" in capsys.readouterr().out
+        code = code.replace("5, epochs=10", f"{rounds}, epochs=1")
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["ticket"].round == rounds
     assert (tmp_path / "ticket.tflite").exists()
 
 
