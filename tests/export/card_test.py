@@ -116,3 +116,13 @@ def test_brackets_and_colours_are_no_markup(card, monkeypatch):
     named = dataclasses.replace(card, tensors=[tensor])
     for text in (str(named), named.to_markdown()):
         assert "a[b]" in text and "\x1b" not in text
+
+
+def test_there_is_a_line_for_each_reason_why_layers_are_not_compacted(card):
+    paths = [f"block_{number}" for number in range(17)]
+    left = {"a": "called more than once"} | dict.fromkeys(paths, "Mine is not followed")
+    text = str(dataclasses.replace(card, left=left))
+    lines = [line for line in text.splitlines() if "not compacted" in line]
+    assert len(lines) == 2 and "Mine is not followed: block_0, block_1" in lines[0]
+    assert "and 14 more" in " ".join(text.split())
+    assert "called more than once: a" in lines[1]
