@@ -5,6 +5,7 @@ separable convolution has two kernels: the first is such a one, and the second m
 what the first makes.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,12 +31,12 @@ def as_matrices(kernels: Sequence[Floats]) -> Floats:
 
     Those of a separable convolution are what its two kernels do together.
     """
-    first, *second = (each.reshape(-1, *each.shape[-2:]) for each in kernels)
+    first, *second = kernels
+    first = first.reshape(math.prod(first.shape[:-2]), *first.shape[-2:])
     if not second:
         return first
-    _, before, times = first.shape
-    mixes = second[0].astype(np.float64).reshape(before, times, -1)
-    return np.einsum("pbt,bta->pba", first.astype(np.float64), mixes)
+    mixes = second[0].reshape(*first.shape[1:], second[0].shape[-1])
+    return np.einsum("pbt,bta->pba", first.astype(np.float64), mixes.astype(np.float64))
 
 
 def uses(kernels: Sequence[Floats]) -> NDArray[np.bool_]:
