@@ -89,7 +89,7 @@ def finish(
             weights=source.weights,
             round=source.round,
             masks=source.masks.digest()[:16],
-            signature=_signature(source.model) | exported.signature,
+            signature={**_signature(source.model), **exported.signature},
             ticket_density=source.masks.density,
             sha256=sha256(temporary),
             sizes={**sizes, "exported": size(temporary)},

@@ -155,7 +155,8 @@ class _Analyst:
         after = self._fresh(call.outputs[0])
         if rules.is_elementwise(graphs, layer.activation):
             bias = folded(graphs, layer, np.where(foldable, before.constants, 0))
-            after.constants[:] = self._activated(layer, bias, leads.any(axis=0))
+            varying = np.asarray(leads.any(axis=0))
+            after.constants[:] = self._activated(layer, bias, varying)
         else:
             self._pin(after)
             if id(call.outputs[0]) not in self._outputs:
