@@ -186,6 +186,7 @@ def test_a_recipe_gives_a_ticket_file_its_data(run_dir, found):
             "A recipe must be a Python file",
         ),
         (["--format=tflite", "--sparse=yes", "--overwrite"], "`sparse` must be one of"),
+        (["--format=tflite", "--io=int8", "--overwrite"], '`quantize` must be "int8"'),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(run_dir, arguments, message):

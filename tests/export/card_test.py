@@ -122,3 +122,13 @@ def test_a_notebook_shows_every_row_of_the_card(card):
     shown = dataclasses.replace(card, notes=["4 < 5"])._repr_html_()
     for fact in ("ticket.tflite: TFLite", "61,000", "99.90%", "4 &lt; 5"):
         assert fact in shown
+
+
+def test_there_is_a_line_for_each_reason_why_layers_are_not_compacted(card):
+    paths = [f"block_{number}" for number in range(17)]
+    left = {"a": "called more than once"} | dict.fromkeys(paths, "Mine is not followed")
+    text = str(dataclasses.replace(card, left=left))
+    lines = [line for line in text.splitlines() if "not compacted" in line]
+    assert len(lines) == 2 and "Mine is not followed: block_0, block_1" in lines[0]
+    assert "and 14 more" in " ".join(text.split())
+    assert "called more than once: a" in lines[1]

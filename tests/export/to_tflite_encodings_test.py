@@ -8,6 +8,10 @@ from tests.models import compiled, keras, layers
 from tf_lottery import export, find_ticket
 from tf_lottery.export.bound import network as seen
 from tf_lottery.export.tensorflow.conversion import convert
+from tf_lottery.export.tensorflow.encoding import (
+    blocks_may_be_smaller,
+    leave_zeros_out,
+)
 from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches|Without")
@@ -51,6 +55,22 @@ def test_a_ticket_of_blocks_is_exported_as_blocks(tmp_path):
     card = ticket.export(tmp_path / "t.tflite", "tflite", compact=False, **QUIET)
     assert {tensor.encoding for tensor in card.tensors} == {"sparse 1x4 blocks"}
     assert "DENSIFY" not in card.operators
+
+
+@pytest.mark.slow
+@pytest.mark.first_case
+@pytest.mark.parametrize("quantize", [None, "float16", "dynamic"])
+@pytest.mark.parametrize("block", [4, 1])
+@pytest.mark.parametrize("density", [0.05, 0.01, 0.3, 0.8, 1.0])
+def test_blocks_that_are_not_tried_would_not_be_smaller(density, block, quantize):
+    network = sparsified(dense_network(256, (128, 64), 8), density, block=block)
+    stored = convert(network, sparse=False, quantize=quantize)
+    tried = blocks_may_be_smaller(stored)
+    if density < 0.5:
+        assert tried == (block == 4)
+    if not tried:
+        blocks = convert(network, sparse=True, quantize=quantize)
+        assert len(blocks) >= min(len(stored), len(leave_zeros_out(stored)))
 
 
 @pytest.mark.slow

@@ -14,6 +14,11 @@ EXPORT: dict[str, dict[str, Any]] = {
     "weights": {"choices": ("best", "final"), "help": "default: best"},
     "layout": {"choices": ("packed", "dense"), "help": "of a SavedModel"},
     "quantize": {"choices": ("float16", "dynamic", "int8"), "help": "of a TFLite file"},
+    "io": {
+        "choices": ("float32", "int8"),
+        "help": "of a TFLite file in int8: the type of its inputs and outputs; "
+        "default: float32",
+    },
     "sparse": {
         "type": lambda text: {"true": True, "false": False}.get(text.lower(), text),
         "help": "auto, true, false or blocks: whether a TFLite file leaves zeros out",

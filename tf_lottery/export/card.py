@@ -21,6 +21,7 @@ from tf_lottery.export.stored import StoredTensor
 
 Rows = Sequence[Sequence[str]]
 _UNFOLDED = 100_000  # characters, which no row of Markdown reaches
+_FEW = 3  # layers that are named
 
 
 @dataclass(frozen=True)
@@ -194,12 +195,18 @@ class Card:
             if by
         ]
         if self.left:
-            left = ", ".join(f"{path} ({why})" for path, why in self.left.items())
-            rows.append(("not compacted", left))
+            kinds = sorted({*self.left.values()})
+            rows += [("not compacted", self._left_by(why)) for why in kinds]
         if self.operators:
             found = ", ".join(f"{name} {n}" for name, n in self.operators.items())
             rows.append(("operators", found))
         return rows
+
+    def _left_by(self, why: str) -> str:
+        """The layers that are left for a reason: all of a few, else how many."""
+        paths = [path for path, reason in self.left.items() if reason == why]
+        few = ", ".join(paths[:_FEW])
+        return f"{why}: {few}" + f" and {len(paths) - _FEW} more" * (len(paths) > _FEW)
 
     def _check_rows(self) -> Rows:
         check = self.check

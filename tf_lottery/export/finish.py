@@ -34,6 +34,7 @@ class Exported:
         macs: The multiplications of one example that it executes, and what is not
             counted; None: those of its model.
         tensors, operators, notes: See `Card`.
+        signature: The inputs and outputs that differ from the model's, see `Card`.
     """
 
     loaded: Loaded
@@ -41,6 +42,7 @@ class Exported:
     macs: tuple[int, Sequence[str]] | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 def finish(
@@ -68,13 +70,16 @@ def finish(
     source, compaction = job.source, job.compaction
     binding = bindings.of(source.model)
     with placed(job.path, job.options.overwrite) as temporary:
-        write(temporary)
-        exported = read(temporary)
-        outputs = exported.loaded.predict(job.sample.inputs)
-        job.check(job.difference(outputs), job.tolerance)
-        check = _comparison(job, outputs)
-        _check_sparsity(job, exported.tensors)
-        timed = _latency(job, exported.loaded, dense)
+        with job.progress.step("writing the file"):
+            write(temporary)
+        with job.progress.step("comparing the file"):
+            exported = read(temporary)
+            outputs = exported.loaded.predict(job.sample.inputs)
+            job.check(job.difference(outputs), job.tolerance)
+            check = _comparison(job, outputs)
+            _check_sparsity(job, exported.tensors)
+        with job.progress.step("timing the file"):
+            timed = _latency(job, exported.loaded, dense)
         dense_macs = network(source.dense).macs()
         macs = network(compaction.model).macs()
         executed, uncounted = exported.macs or (macs.all, macs.uncounted)
@@ -84,7 +89,7 @@ def finish(
             weights=source.weights,
             round=source.round,
             masks=source.masks.digest()[:16],
-            signature=_signature(source.model),
+            signature={**_signature(source.model), **exported.signature},
             ticket_density=source.masks.density,
             sha256=sha256(temporary),
             sizes={**sizes, "exported": size(temporary)},
@@ -133,8 +138,10 @@ def finish_with_zeros(
     with tempfile.TemporaryDirectory() as directory:
         dense = Path(directory, f"dense{suffix}")
         stripped = Path(directory, f"stripped{suffix}")
-        (save_zeros or save)(job.source.dense, dense)
-        (save_zeros or save)(job.source.model, stripped)
+        with job.progress.step("writing the dense network"):
+            (save_zeros or save)(job.source.dense, dense)
+        with job.progress.step("writing the pruned network"):
+            (save_zeros or save)(job.source.model, stripped)
         return finish(
             job,
             functools.partial(save, job.compaction.model),

@@ -19,6 +19,7 @@ from tf_lottery.export.agreement import difference
 from tf_lottery.export.bound import binding_of, network
 from tf_lottery.export.files import check_free
 from tf_lottery.export.options import Options
+from tf_lottery.export.progress import Progress
 from tf_lottery.export.running import keras_model
 from tf_lottery.export.sample import Sample
 from tf_lottery.export.source import Source, source_of
@@ -39,6 +40,7 @@ class Job:
         was_in_half: Whether the model computed in half precision, and now does not.
         computed_by: What computed the outputs, if another process did.
         versions: The versions of the packages of that process.
+        progress: Shows which step the export is at.
     """
 
     source: Source
@@ -51,6 +53,7 @@ class Job:
     was_in_half: bool = False
     computed_by: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
 
     @classmethod
     def of(
@@ -84,16 +87,20 @@ class Job:
             source = source.in_float32() if was_in_half else source
         if options.verbose:
             print(f"Exporting {path}: writes, runs and times it.", flush=True)
+        progress = Progress(path.name if options.verbose else "")
         examples = _sample(source, options.data, other_data, input_shape)
+        with progress.step("computing the outputs"):
+            wanted = _wanted(source, examples)
         return cls(
             source,
             path,
             options,
             examples,
-            _wanted(source, examples),
+            wanted,
             tolerance,
             of_spread,
             was_in_half,
+            progress=progress,
         )
 
     @functools.cached_property

@@ -47,7 +47,7 @@ class Options:
             raise TypeError(
                 f"An export must be given options of its format, {format!r}, or "
                 f"{', '.join(known)}. Received: {', '.join(sorted(unknown))}. "
-                '(`quantize` and `sparse` are of format="tflite", `layout` of '
+                '(`quantize`, `io` and `sparse` are of format="tflite", `layout` of '
                 '"saved_model".)'
             )
         return cls(**given)

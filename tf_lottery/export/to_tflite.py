@@ -24,6 +24,7 @@ def tflite(
     quantize: str | None = None,
     sparse: bool | str = "auto",
     representative_data: Any = None,
+    io: str = "float32",
     batch_size: int | None = None,
     input_shape: Sequence[int] | None = None,
     tolerance: float | None = None,
@@ -35,8 +36,7 @@ def tflite(
         source: A ticket, or a model of `ticket.model()`.
         path: The file, by convention `*.tflite`.
         quantize: None (float32, also of a model in mixed precision), "float16",
-            "dynamic" (int8 weights) or "int8" (weights and activations; inputs and
-            outputs stay float32).
+            "dynamic" (int8 weights) or "int8" (weights and activations).
         sparse: Whether zeros are left out of the file. "auto" takes the smallest file
             that runs with and without XNNPACK and whose outputs are finite and within
             `tolerance`. True insists on a sparse file, "blocks" on 1x4 blocks, which
@@ -45,6 +45,9 @@ def tflite(
             sparse tickets.
         representative_data: For "int8": a dataset or array of inputs. Default: the
             training data of the search, if they are at hand.
+        io: "float32", or "int8" with quantize="int8": the type of inputs and outputs.
+            A caller of an int8 file computes `round(input / scale) + zero point`; the
+            card has scale and zero point of each input and output.
         batch_size: The number of examples per call; None leaves it open. Recurrent
             layers need 1.
         input_shape: The shape of one example, such as (64, 64, 3), if the model leaves
@@ -73,6 +76,7 @@ def tflite(
     """
     tolerance = TOLERANCES.get(quantize, 0.0) if tolerance is None else tolerance
     _check_arguments(quantize, sparse, representative_data, batch_size, tolerance)
+    _check_io(io, quantize)
     job = Job.of(
         source,
         path,
@@ -84,7 +88,12 @@ def tflite(
         of_spread=quantize in ("dynamic", "int8"),
     )
     calibration = _calibration(job, representative_data) if quantize == "int8" else None
-    own = {"quantize": quantize, "sparse": sparse, "batch_size": batch_size}
+    own = {
+        "quantize": quantize,
+        "sparse": sparse,
+        "io": io,
+        "batch_size": batch_size,
+    }
     return by_tensorflow.write(job, "tflite", own, calibration)
 
 
@@ -125,4 +134,14 @@ def _check_arguments(
     if not isinstance(tolerance, int | float) or not tolerance > 0:
         raise ValueError(
             f"`tolerance` must be a number above 0. Received: tolerance={tolerance!r}."
+        )
+
+
+def _check_io(io: Any, quantize: Any) -> None:
+    check_choice("io", io, ("float32", "int8"))
+    if io == "int8" and quantize != "int8":
+        raise ValueError(
+            'With `io="int8"`, `quantize` must be "int8", as other files compute their '
+            f"inputs and outputs in float32. Received: quantize={quantize!r}. Pass "
+            'quantize="int8", or leave `io` out.'
         )

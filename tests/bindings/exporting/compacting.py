@@ -11,7 +11,7 @@ from tests.bindings.exporting.subject import (
     layers,
     outputs_of,
 )
-from tf_lottery.bindings.shared.exporting.units import KERNELS
+from tf_lottery.bindings.shared.exporting.kernels import DEPTHWISE, KERNELS
 from tf_lottery.bindings.shared.rows import mapped
 
 EXACT = 1e-5  # of the largest output
@@ -103,21 +103,41 @@ def layer_at(model, path):
     return model
 
 
-def kernel_layers(model, above=""):
-    """Dense and convolution layers by path, once."""
+def kernel_layers(model, kinds=KERNELS, above=""):
+    """Layers that make new units, Dense and convolutions, by path, once."""
     found = {}
     for layer in model.layers:
         if graph.is_functional(layer):
-            found |= kernel_layers(layer, f"{above}{layer.name}/")
-        elif type(layer).__name__ in KERNELS:
+            found |= kernel_layers(layer, kinds, f"{above}{layer.name}/")
+        elif type(layer).__name__ in kinds:
             found[f"{above}{layer.name}"] = layer
     return found
+
+
+def kernels(layer):
+    """The variables of a layer that are no bias; a separable convolution has two."""
+    return layer.weights[: len(layer.weights) - layer.use_bias]
+
+
+def masked(model, random, density):
+    """Removes weights by chance, then whole rows and columns of them."""
+    for layer in kernel_layers(model, (*KERNELS, *DEPTHWISE)).values():
+        for variable in kernels(layer):
+            kernel = np.array(graph.array(variable))
+            kernel *= random.random(kernel.shape) < density
+            kernel[..., random.random(kernel.shape[-2]) < 0.3, :] = 0
+            kernel[..., random.random(kernel.shape[-1]) < 0.3] = 0
+            variable.assign(kernel)
+        if layer.use_bias:
+            bias = graph.array(layer.bias)
+            layer.bias.assign(bias * (random.random(bias.shape) < 0.7))
+    return model
 
 
 def sizes(model):
     """The number of units behind each Dense and convolution layer."""
     return {
-        path.replace("/", "_"): layer.kernel.shape[-1]
+        path.replace("/", "_"): kernels(layer)[-1].shape[-1]
         for path, layer in kernel_layers(model).items()
     }
 

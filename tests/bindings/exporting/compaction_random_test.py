@@ -16,26 +16,14 @@ from tests.bindings.exporting.compacting import (
     drawn,
     inputs_of,
     kernel_layers,
+    kernels,
+    masked,
 )
 from tests.bindings.exporting.subject import compact, graph, keras, layers, outputs_of
 from tf_lottery.bindings.shared.exporting.units import analyse
 
 FEW, MANY = 8, 60
 ACTIVATIONS = [None, "relu", "tanh", "sigmoid", "elu", "softplus"]
-
-
-def masked(model, random, density):
-    """Removes weights by chance, then whole rows and columns of them."""
-    for layer in kernel_layers(model).values():
-        kernel = np.array(graph.array(layer.kernel))
-        kernel *= random.random(kernel.shape) < density
-        kernel[..., random.random(kernel.shape[-2]) < 0.3, :] = 0
-        kernel[..., random.random(kernel.shape[-1]) < 0.3] = 0
-        layer.kernel.assign(kernel)
-        if layer.use_bias:
-            bias = graph.array(layer.bias)
-            layer.bias.assign(bias * (random.random(bias.shape) < 0.7))
-    return model
 
 
 def dense(random, units=None):
@@ -99,7 +87,65 @@ def residual_model(random):
     return keras.Model(inputs, layers.Dense(3)(x))
 
 
-FAMILIES = [dense_model, convolutional_model, residual_model]
+def depthwise(random, **arguments):
+    return layers.DepthwiseConv2D(
+        **{
+            "kernel_size": int(random.integers(1, 4)),
+            "padding": str(random.choice(["same", "valid"])),
+            "depth_multiplier": int(random.integers(1, 3)),
+            "activation": ACTIVATIONS[random.integers(len(ACTIVATIONS))],
+            "use_bias": bool(random.random() < 0.5),
+        }
+        | arguments
+    )
+
+
+def separable(random, filters, **arguments):
+    return layers.SeparableConv2D(
+        **{
+            "filters": filters,
+            "kernel_size": int(random.integers(1, 4)),
+            "padding": str(random.choice(["same", "valid"])),
+            "depth_multiplier": int(random.integers(1, 3)),
+            "activation": ACTIVATIONS[random.integers(len(ACTIVATIONS))],
+            "use_bias": bool(random.random() < 0.5),
+        }
+        | arguments
+    )
+
+
+def mobile_model(random):
+    """Blocks of MobileNetV2, of MobileNet and of Xception, some of them residual."""
+    channels = int(random.integers(1, 6))
+    inputs = keras.Input((9, 9, 2))
+    x = depthwise(random)(inputs) if random.random() < 0.2 else inputs
+    x = convolution(random, channels, padding="same")(x)
+    for _ in range(random.integers(1, 4)):
+        same = {"padding": "same"} if random.random() < 0.6 else {}
+        kind = random.integers(3)
+        if kind == 0:  # expands, convolves each channel, projects
+            y = convolution(random, kernel_size=1, use_bias=False, activation=None)(x)
+            y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
+            y = layers.ZeroPadding2D(1)(y) if random.random() < 0.3 and not same else y
+            y = depthwise(random, use_bias=False, activation=None, **same)(y)
+            y = layers.ReLU(6.0)(layers.BatchNormalization()(y))
+            y = convolution(random, channels, kernel_size=1, activation=None)(y)
+        elif kind == 1:
+            y = depthwise(random, **same)(x)
+            y = layers.BatchNormalization()(y) if random.random() < 0.6 else y
+            y = convolution(random, channels, kernel_size=1)(y)
+        else:
+            y = separable(random, channels, **same)(x)
+        y = layers.BatchNormalization()(y) if random.random() < 0.6 else y
+        x = layers.Add()([x, y]) if x.shape == y.shape else y
+        if random.random() < 0.3:
+            z = depthwise(random, padding="same")(x)
+            x = layers.Add()([x, z]) if x.shape == z.shape else x
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
+FAMILIES = [dense_model, convolutional_model, residual_model, mobile_model]
 families = pytest.mark.parametrize("family", FAMILIES)
 seeds = st.integers(0, 2**32 - 1)
 densities = st.sampled_from([0.0, 0.05, 0.2, 0.5, 0.9, 1.0])
@@ -126,7 +172,8 @@ def dead_units_do_nothing(family, seed, density):
         units = analysis.kernels[id(layer)].after
         dead = ~analysis.keeps(units) & np.isnan(units.constants)
         was = layer.get_weights()
-        layer.set_weights([weight + 9 * dead for weight in was])
+        first = len(kernels(layer)) - 1  # the depthwise kernel makes no units
+        layer.set_weights([*was[:first], *(each + 9 * dead for each in was[first:])])
         assert (outputs_of(model, inputs)[0] == outputs).all()
         layer.set_weights(was)
 
@@ -193,7 +240,11 @@ def test_all_of_it_on_many_models(family, seed, density, drop):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["ResNet50V2", "VGG16", "DenseNet121", "MobileNetV2", "InceptionV3"]
+    "name",
+    [
+        *("ResNet50V2", "VGG16", "DenseNet121", "InceptionV3"),
+        *("MobileNet", "MobileNetV2", "Xception", "NASNetMobile"),
+    ],
 )
 def test_models_that_are_used(name):
     build = getattr(keras.applications, name)
@@ -203,4 +254,5 @@ def test_models_that_are_used(name):
         if isinstance(layer, layers.BatchNormalization):
             draw = [random.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()]
             layer.set_weights(draw)
-    assert checked(masked(model, random, 1.0)).removed > 500
+    compaction = checked(masked(model, random, 1.0))
+    assert compaction.removed > 500 and not compaction.left

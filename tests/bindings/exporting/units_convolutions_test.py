@@ -85,8 +85,7 @@ def test_a_channel_that_cannot_be_folded_makes_the_next_ones_vary():
     "layer",
     [
         layers.Conv2D(4, 3, groups=2, name="left"),
-        layers.DepthwiseConv2D(3, name="left"),
-        layers.SeparableConv2D(4, 3, name="left"),
+        layers.DepthwiseConv2D(3, activation="softmax", name="left"),
         layers.Conv2DTranspose(4, 3, name="left"),
         *([] if KERAS3 else [layers.LocallyConnected2D(4, 3, name="left")]),
     ],

@@ -13,7 +13,7 @@ from tf_lottery.core.words import telling_line
 from tf_lottery.export import by_tensorflow
 from tf_lottery.export.agreement import difference
 from tf_lottery.export.child import handover
-from tf_lottery.export.child.parent import ERROR, ORDER
+from tf_lottery.export.child.parent import ERROR, ORDER, STEP
 from tf_lottery.export.job import EXACT, Job
 from tf_lottery.export.running import keras_model
 
@@ -22,6 +22,7 @@ def main(directory: Path, path: Path) -> None:
     """Carries out the order in a directory."""
     bindings.load("keras3")  # before modules that may import other frameworks
     order = _made(directory / ORDER, path)
+    order.job.progress.tell = (directory / STEP).write_text
     by_tensorflow.write(*order)
 
 

@@ -11,17 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import rich.console
-
 from tf_lottery.core.errors import ExportError
 from tf_lottery.export.card import Card
 from tf_lottery.export.child import handover
 from tf_lottery.export.files import placed
 from tf_lottery.export.job import Job
+from tf_lottery.export.progress import STEPS, Progress
 from tf_lottery.export.sample import Sample
 
-ORDER, ERROR, LOG = "order.safetensors", "error.txt", "log.txt"
-_PATIENCE = 3  # seconds until a line says what is waited for
+ORDER, ERROR, LOG, STEP = "order.safetensors", "error.txt", "log.txt", "step.txt"
+_LOOK = 0.2  # seconds between two looks at the step of the child
 
 
 def write(
@@ -43,14 +42,14 @@ def write(
     ):
         order = handover.Order(job, format, own, calibration)
         handover.write(Path(directory, ORDER), order)
-        _run(Path(directory), temporary, job.options.verbose)
+        _run(Path(directory), temporary, job.progress)
         card = Card.read(temporary)
     if job.options.verbose:
         print(card)
     return card
 
 
-def _run(directory: Path, path: Path, verbose: int) -> None:
+def _run(directory: Path, path: Path, progress: Progress) -> None:
     """Runs a child that writes to `path`; it never outlives this call."""
     command = [sys.executable, "-m", "tf_lottery.export.child", str(directory)]
     with Path(directory, LOG).open("wb") as log:
@@ -62,7 +61,8 @@ def _run(directory: Path, path: Path, verbose: int) -> None:
             stderr=subprocess.STDOUT,
         )
     try:
-        code = _wait(child, path.name, verbose)
+        with progress.shown():
+            code = _wait(child, directory / STEP, progress)
     finally:
         child.kill()
         child.wait()
@@ -70,12 +70,13 @@ def _run(directory: Path, path: Path, verbose: int) -> None:
         raise ExportError(_why(directory, code))
 
 
-def _wait(child: "subprocess.Popen[bytes]", name: str, verbose: int) -> int:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        return child.wait(_PATIENCE)
-    console = rich.console.Console(quiet=not verbose)
-    with console.status(f"TensorFlow writes {name} in a process of its own"):
-        return child.wait()
+def _wait(child: "subprocess.Popen[bytes]", step: Path, progress: Progress) -> int:
+    """The code that a child ends with; its steps are shown until then."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return child.wait(_LOOK)
+        if step.exists() and (found := step.read_text()) in STEPS:
+            progress.at(found)
 
 
 def _environment() -> dict[str, str]:

@@ -23,6 +23,7 @@ from tf_lottery.export.job import Job
 from tf_lottery.export.sample import Sample
 from tf_lottery.export.tensorflow import runtime
 from tf_lottery.export.tensorflow._imports import tf
+from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 from tf_lottery.export.tensorflow.runtime import SIGNATURE, serving
 
 LIMIT = 2**31  # bytes of a flatbuffer
@@ -34,6 +35,7 @@ def convert(
     sparse: bool,
     quantize: str | None = None,
     calibration: Sample | None = None,
+    io: str = "float32",
     batch_size: int | None = None,
 ) -> bytes:
     """The TFLite file of a plain Keras model, see `tflite`.
@@ -55,8 +57,12 @@ def convert(
     optimize = tf.lite.Optimize
     with tempfile.TemporaryDirectory() as directory, quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        signatures = {SIGNATURE: serving(model, batch_size)}
-        tf.saved_model.save(network(model).trackable, directory, signatures=signatures)
+        serve = serving(model, batch_size)
+        if quantize == "int8" and runtime.has_loop(serve):
+            _check_no_loop(model, batch_size)
+        tf.saved_model.save(
+            _held(serve, model), directory, signatures={SIGNATURE: serve}
+        )
         converter = tf.lite.TFLiteConverter.from_saved_model(
             directory, signature_keys=[SIGNATURE]
         )
@@ -69,6 +75,8 @@ def convert(
             assert calibration is not None
             converter.representative_dataset = lambda: _rows(model, calibration)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.dtypes.as_dtype(io)
+            converter.inference_output_type = tf.dtypes.as_dtype(io)
         try:
             content: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its parts raise
@@ -92,6 +100,34 @@ def trial(content: bytes, job: Job) -> str:
         if found > job.tolerance:
             return f"differs by {found:.2g} {where}, more than {job.tolerance}"
     return ""
+
+
+def _held(serve: Any, model: Any) -> Any:
+    """What a function uses: variables alone if it can be, and no layers.
+
+    Of a layer that it holds, a SavedModel gets functions of its own, which the
+    converter does not use: of MobileNetV2 they took most of an export's time.
+    """
+    function = serve.get_concrete_function()
+    variables = list(function.graph.variables)
+    handles = {id(variable.handle) for variable in variables}
+    captured = (each for each in function.captured_inputs if each.dtype == tf.resource)
+    if not all(id(each) in handles for each in captured):
+        return network(model).trackable  # it has tables, too
+    held = tf.Module()
+    held.variables_used = variables
+    return held
+
+
+def _check_no_loop(model: Any, batch_size: int | None) -> None:
+    """Raises if the loops of a model are loops in TFLite, too: an LSTM is not."""
+    content = convert(model, sparse=False, batch_size=batch_size)
+    if "WHILE" in TFLiteFile(content).operators:
+        raise ExportError(
+            "In int8 a model must not need a loop in TFLite, whose converter crashes "
+            "on loops. Received: a recurrent layer that becomes a loop (an LSTM on "
+            'float inputs does not). Use quantize="dynamic".'
+        )
 
 
 def _rows(model: Any, sample: Sample) -> Iterator[dict[str, NDArray[Any]]]:

@@ -22,11 +22,12 @@ _PACKED = ("float32", "float16", "int8")
 _DENSIFY = schema.BuiltinOperator.DENSIFY
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # bytes, which the schema demands of a buffer
+_BLOCK = 4  # values
 
 
 def leave_zeros_out(content: bytes) -> bytes:
     """The file without the zeros of each matrix that becomes smaller by that."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    model = _parsed(content)
     for buffer in model.buffers:
         buffer.__class__ = _AlignedBuffer
     for graph in model.subgraphs:
@@ -38,23 +39,62 @@ def leave_zeros_out(content: bytes) -> bytes:
     return bytes(builder.Output())
 
 
+def blocks_may_be_smaller(content: bytes) -> bool:
+    """Whether the converter's blocks could hold a matrix in fewer bytes than this.
+
+    A block that has a survivor takes at least four values and a byte for its place.
+    """
+    model = _parsed(content)
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    found = (_matrix(model, tensor) for tensor in tensors)
+    return any(_blocks_are_smaller(values) for values in found if values is not None)
+
+
+def _blocks_are_smaller(values: NDArray[Any]) -> bool:
+    rows, columns = values.shape
+    kept = np.pad(values != 0, ((0, 0), (0, -columns % _BLOCK)))
+    blocks = np.count_nonzero(kept.reshape(rows, -1, _BLOCK).any(axis=-1))
+    at_least = blocks * (_BLOCK * values.itemsize + 1) + rows + 1
+    singly = sum(part.nbytes for part in _survivors(values))
+    return at_least < min(singly, values.nbytes)
+
+
+def _parsed(content: bytes) -> Any:
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+
+
 def _pack(model: Any, tensor: Any) -> bool:
     """Stores the survivors of a tensor and where they are, if that is smaller."""
-    buffer = model.buffers[tensor.buffer]
-    dtype = TYPES.get(tensor.type)
-    known = dtype in _PACKED and len(tensor.shape) > 1
-    if buffer.data is None or not known or tensor.sparsity:
+    values = _matrix(model, tensor)
+    if values is None:
         return False
-    values = np.frombuffer(bytes(buffer.data), dtype).reshape(-1, tensor.shape[-1])
-    rows, columns = np.nonzero(values)
-    survivors = values[rows, columns]
-    starts = _smallest(np.searchsorted(rows, np.arange(len(values) + 1)))
-    columns = _smallest(columns)
+    survivors, starts, columns = _survivors(values)
     if survivors.nbytes + starts.nbytes + columns.nbytes >= values.nbytes:
         return False
     tensor.sparsity = _sparsity(tensor.shape, starts, columns)
+    buffer = model.buffers[tensor.buffer]
     buffer.data = np.frombuffer(survivors.tobytes(), np.uint8)
     return True
+
+
+def _matrix(model: Any, tensor: Any) -> NDArray[Any] | None:
+    """The rows of a constant of weights; None of all other tensors."""
+    data = model.buffers[tensor.buffer].data
+    dtype = TYPES.get(tensor.type)
+    if data is None or dtype not in _PACKED or tensor.sparsity:
+        return None
+    if len(tensor.shape) < 2:
+        return None
+    return np.frombuffer(bytes(data), dtype).reshape(-1, tensor.shape[-1])
+
+
+def _survivors(
+    values: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The values that are not zero, where each row begins, and their columns."""
+    rows, columns = np.nonzero(values)
+    starts = np.searchsorted(rows, np.arange(len(values) + 1))
+    return values[rows, columns], _smallest(starts), _smallest(columns)
 
 
 def _densify(model: Any, graph: Any, index: int) -> Any:

@@ -13,7 +13,10 @@ from tf_lottery.export.job import Job
 from tf_lottery.export.sample import Sample
 from tf_lottery.export.tensorflow import runtime
 from tf_lottery.export.tensorflow.conversion import convert, trial
-from tf_lottery.export.tensorflow.encoding import leave_zeros_out
+from tf_lottery.export.tensorflow.encoding import (
+    blocks_may_be_smaller,
+    leave_zeros_out,
+)
 from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 
 DENSE, SPARSE, BLOCKS = "zeros stored", "zeros left out", "blocks of 1x4"
@@ -32,48 +35,46 @@ def write(
     *,
     quantize: str | None,
     sparse: bool | str,
+    io: str,
     batch_size: int | None,
 ) -> Card:
     """Writes the TFLite file of an export, see `to_tflite.tflite`.
 
     For "int8", the ranges of activations are measured on the examples of `calibration`.
     """
-    make = functools.partial(convert, quantize=quantize, batch_size=batch_size)
-    if quantize == "int8":
-        _check_no_loop(job.source.model, batch_size)
-        make = functools.partial(make, calibration=calibration)
-    dense = make(job.source.dense, sparse=False)
-    stripped = make(job.source.model, sparse=False)
+    make = functools.partial(
+        convert,
+        quantize=quantize,
+        calibration=calibration,
+        io=io,
+        batch_size=batch_size,
+    )
+    with job.progress.step("writing the dense network"):
+        dense = make(job.source.dense, sparse=False)
+    with job.progress.step("writing the pruned network"):
+        stripped = make(job.source.model, sparse=False)
 
     rejected, more = dict[str, str](), dict[str, str]()
-    found = _smallest(job, sparse, stripped, make, rejected)
-    if found is None and job.compaction.removed and sparse == "auto":
-        # An int8 kernel may refuse the shapes of a smaller network.
-        job.compaction = job.whole
-        found = _smallest(job, sparse, stripped, make, more)
-        rejected |= {f"{name}, not compacted": why for name, why in more.items()}
+    with job.progress.step("writing the file"):
+        found = _smallest(job, sparse, stripped, make, rejected)
+        if found is None and job.compaction.removed and sparse == "auto":
+            # An int8 kernel may refuse the shapes of a smaller network.
+            job.compaction = job.whole
+            found = _smallest(job, sparse, stripped, make, more)
+            rejected |= {f"{name}, not compacted": why for name, why in more.items()}
     if found is None:
         raise _none_of(rejected, job.sample)
     name, content = found
+    kind = {"quantize": quantize} | ({"io": io} if io != "float32" else {})
     return finish(
         job,
         lambda to: to.write_bytes(content),
         functools.partial(_read, model=job.source.model, quantize=quantize),
-        format={"format": "TFLite", "quantize": quantize, "encoding": name},
+        format={"format": "TFLite", **kind, "encoding": name},
         dense=runtime.tflite(dense, job.source.model),
         sizes={"dense": size_of(dense), "stripped": size_of(stripped)},
         rejected=rejected,
     )
-
-
-def _check_no_loop(model: Any, batch_size: int | None) -> None:
-    content = convert(model, sparse=False, batch_size=batch_size)
-    if "WHILE" in TFLiteFile(content).operators:
-        raise ExportError(
-            "In int8 a model must not need a loop in TFLite, whose converter crashes "
-            "on loops. Received: a recurrent layer that becomes a loop (an LSTM on "
-            'float inputs does not). Use quantize="dynamic".'
-        )
 
 
 def _smallest(
@@ -97,6 +98,9 @@ def _smallest(
     }
     files, found = dict[str, bytes](), None
     for name in _WANTED[sparse]:
+        if name == BLOCKS and sparse == "auto" and not blocks_may_be_smaller(stored):
+            rejected[name] = "is not smaller: its blocks would hold too many zeros"
+            continue
         try:
             files[name] = written[name]()
         except ExportError as error:
@@ -140,6 +144,17 @@ def _read(path: Path, model: Any, quantize: str | None) -> Exported:
             "A recurrent layer keeps its state between calls: call "
             "`reset_all_variables()` of the interpreter before each sequence."
         )
+    quantized = runtime.quantized_ports(content, model)
+    if quantized:
+        notes.append(
+            "Inputs and outputs are whole numbers: an input is `round(value / scale) + "
+            "zero point`, and an output means `(number - zero point) * scale`."
+        )
     return Exported(
-        runtime.tflite(content, model), file.tensors, file.macs, file.operators, notes
+        runtime.tflite(content, model),
+        file.tensors,
+        file.macs,
+        file.operators,
+        notes,
+        quantized,
     )

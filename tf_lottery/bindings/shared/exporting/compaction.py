@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tf_lottery.bindings.parts import Compaction
-from tf_lottery.bindings.shared.exporting import units
+from tf_lottery.bindings.shared.exporting import kernels, units
 from tf_lottery.bindings.shared.exporting.graphs import Call, Graphs, kind_of
+from tf_lottery.bindings.shared.exporting.unit_rules import Floats
 from tf_lottery.core.naming import unique
 
 
@@ -58,8 +59,12 @@ class _Builder:
         if kernel := self._analysis.kernels.get(id(layer)):
             return self._kernel(call, kernel)
         weights = list(map(self._graphs.array, getattr(layer, "weights", ())))
-        if norm := self._analysis.norms.get(id(layer)):
-            weights = [weight[self._analysis.keeps(norm)] for weight in weights]
+        if alone := self._analysis.alone.get(id(layer)):
+            before, after = map(self._analysis.keeps, alone)
+            weights = [
+                weight[after] if weight.ndim == 1 else weight[..., before, :]
+                for weight in weights
+            ]
             changes = _any_initializers(layer)
         if id(layer) not in self._layers:
             copied = self._graphs.copied(layer, self._name(call), changes)
@@ -74,8 +79,8 @@ class _Builder:
         graphs, layer, keeps = self._graphs, call.layer, self._analysis.keeps
         before, after = keeps(kernel.before), keeps(kernel.after)
         folds = np.where(kernel.foldable & ~before, kernel.before.constants, 0)
-        bias = units.folded(graphs, layer, folds)[after]
-        weights = graphs.array(layer.kernel)[..., before, :][..., after]
+        bias = kernels.folded(graphs, layer, folds)[after]
+        weights = kernels.selected(kernels.kernels_of(graphs, layer), before, after)
         (tensor,) = call.taken
         if self._drop_inputs:
             outer = ~np.isin(kernel.before.numbers[before], self._made)
@@ -85,17 +90,17 @@ class _Builder:
         changes = _any_initializers(layer) | {size: len(bias), "use_bias": use_bias}
         copied = graphs.copied(layer, self._name(call), changes)
         outputs = copied(tensor)
-        copied.set_weights([weights, bias] if use_bias else [weights])
+        copied.set_weights([*weights, bias] if use_bias else weights)
         return outputs
 
     def _gather(
-        self, path: str, tensor: Any, weights: Any, outer: NDArray[np.bool_]
-    ) -> tuple[Any, Any]:
+        self, path: str, tensor: Any, weights: list[Floats], outer: NDArray[np.bool_]
+    ) -> tuple[Any, list[Floats]]:
         """The features that a weight of the layer uses, and their weights.
 
         `outer` says which features come from where no units can be removed.
         """
-        stays = units.as_matrices(weights).any(axis=(0, 2)) | ~outer
+        stays = kernels.uses(weights).any(axis=1) | ~outer
         # A gather takes no sparse tensor, and loses which steps are masked.
         dense = self._graphs.is_dense(tensor)
         masked = getattr(tensor, "_keras_mask", None) is not None
@@ -103,7 +108,8 @@ class _Builder:
             return tensor, weights
         self.dropped[path] = int(np.count_nonzero(~stays))
         features = np.flatnonzero(stays).tolist()
-        return self._graphs.gathered(tensor, features), weights[..., stays, :]
+        gathered = self._graphs.gathered(tensor, features)
+        return gathered, kernels.selected(weights, stays)
 
     def _name(self, call: Call) -> str:
         """A nested layer is named after its path; the others keep their names."""

@@ -2,14 +2,16 @@
 
 Each position of a tensor's last axis is a unit with a number. Dense and Conv layers
 give new numbers, a residual Add makes the units of its inputs one unit, and the layers
-of `unit_rules` pass numbers on. A unit is needed if a weight that is not zero leads
-from it to a needed unit. All others can be removed, in all layers at once.
+of `unit_rules`, batch norms and depthwise convolutions pass numbers on. A unit is
+needed if a weight that is not zero leads from it to a needed unit. All others can be
+removed, in all layers at once.
 
 A unit without a surviving incoming weight is a constant, which the next layer's bias
 can take. A layer that is not understood keeps all of its units, and is named.
 """
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +27,15 @@ from tf_lottery.bindings.shared.exporting.graphs import (
     kind_of,
     shape_of,
 )
+from tf_lottery.bindings.shared.exporting.kernels import (
+    DEPTHWISE,
+    KERNELS,
+    SEPARABLE,
+    folded,
+    folded_alone,
+    kernels_of,
+    uses,
+)
 from tf_lottery.bindings.shared.exporting.unit_rules import (
     Floats,
     NotFollowed,
@@ -33,7 +44,6 @@ from tf_lottery.bindings.shared.exporting.unit_rules import (
 )
 from tf_lottery.bindings.shared.rows import leaves
 
-KERNELS = ("Dense", "Conv1D", "Conv2D", "Conv3D")
 _MERGING = ("Add", "Average", "Maximum", "Minimum", "Multiply")
 
 
@@ -62,13 +72,14 @@ class Analysis:
     Attributes:
         kernels: The weights between units, by the id of the layer, in the order of the
             calls.
-        norms: The units of BatchNorm layers, by the id of the layer.
+        alone: The units before and after layers that treat each unit alone, by weights
+            of its own: batch norms and depthwise convolutions, by the id of the layer.
         left: Layers that keep all of their units, by path, and why.
         needed: Whether a unit is needed, by its number.
     """
 
     kernels: dict[int, Kernel] = field(default_factory=dict)
-    norms: dict[int, Units] = field(default_factory=dict)
+    alone: dict[int, tuple[Units, Units]] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     needed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
@@ -80,21 +91,6 @@ class Analysis:
 def analyse(graphs: Graphs, model: Any) -> Analysis:
     """Finds the units that a plain functional or Sequential model needs."""
     return _Analyst(graphs, model).analysis
-
-
-def as_matrices(kernel: Floats) -> Floats:
-    """A kernel's matrices, one for each position of a convolution's window."""
-    return kernel.reshape(-1, *kernel.shape[-2:])
-
-
-def folded(graphs: Graphs, layer: Any, constants: Floats) -> Floats:
-    """The bias of a layer with what constant units of its inputs contribute."""
-    rows = np.flatnonzero(constants)
-    kernel = as_matrices(graphs.array(layer.kernel))[:, rows]
-    bias = np.einsum("i,pio->o", constants[rows], kernel.astype(np.float64))
-    if layer.use_bias:
-        bias = bias + graphs.array(layer.bias)
-    return np.asarray(bias.astype(kernel.dtype))
 
 
 class _Analyst:
@@ -137,6 +133,7 @@ class _Analyst:
         known: dict[str, Callable[..., Units]] = {
             **{n: functools.partial(r, self._graphs) for n, r in rules.RULES.items()},
             **dict.fromkeys(KERNELS, self._kernel),
+            **dict.fromkeys(DEPTHWISE, self._depthwise),
             **dict.fromkeys(_MERGING, self._merge),
             "BatchNormalization": self._norm,
         }
@@ -152,34 +149,54 @@ class _Analyst:
         graphs, layer = self._graphs, call.layer
         if getattr(layer, "groups", 1) != 1:
             raise NotFollowed("a grouped convolution")
-        if len(layer.weights) != 1 + layer.use_bias:
-            raise NotFollowed("it has more than a kernel and a bias")
-        rules.check_last_axis(layer)
-        kernel = as_matrices(graphs.array(layer.kernel))
-        # Next to an edge that is padded with zeros, a constant is not constant.
-        padded = getattr(layer, "padding", "valid") != "valid" and len(kernel) > 1
-        constants = before.constants
-        foldable = (constants == 0) if padded else ~np.isnan(constants)
-        uses = kernel.any(axis=0) & ~foldable[:, np.newaxis]
+        kernels = self._kernels(layer, 1 + (kind_of(graphs, layer) in SEPARABLE))
+        foldable = _foldable(layer, before, kernels[0])
+        leads = uses(kernels) & ~foldable[:, np.newaxis]
         after = self._fresh(call.outputs[0])
         if rules.is_elementwise(graphs, layer.activation):
-            bias = folded(graphs, layer, np.where(foldable, constants, 0))
-            found = layer.activation(graphs.tensor(bias))
-            values = rules.finite(graphs.array(found))
-            after.constants[:] = np.where(uses.any(axis=0), np.nan, values)
+            bias = folded(graphs, layer, np.where(foldable, before.constants, 0))
+            varying = np.asarray(leads.any(axis=0))
+            after.constants[:] = self._activated(layer, bias, varying)
         else:
             self._pin(after)
             if id(call.outputs[0]) not in self._outputs:
                 self.analysis.left[call.path] = rules.NOT_ALONE
-        kept = Kernel(call.path, before, after, foldable, uses)
+        kept = Kernel(call.path, before, after, foldable, leads)
         self.analysis.kernels[id(layer)] = kept
         return after
+
+    def _depthwise(self, call: Call, before: Units) -> Units:
+        """Each unit becomes `depth_multiplier` units, which stay or go together."""
+        graphs, layer = self._graphs, call.layer
+        if not rules.is_elementwise(graphs, layer.activation):
+            raise NotFollowed(rules.NOT_ALONE)
+        (kernel,) = self._kernels(layer, 1)
+        foldable = _foldable(layer, before, kernel)
+        varying = uses([kernel]) & ~foldable[:, np.newaxis]
+        bias = folded_alone(graphs, layer, np.where(foldable, before.constants, 0))
+        constants = self._activated(layer, bias, varying.ravel())
+        after = Units(np.repeat(before.numbers, kernel.shape[-1]), constants)
+        self.analysis.alone[id(layer)] = before, after
+        return after
+
+    def _kernels(self, layer: Any, number: int) -> list[Floats]:
+        if len(layer.weights) != number + layer.use_bias:
+            raise NotFollowed("it has more than a kernel and a bias")
+        rules.check_last_axis(layer)
+        return kernels_of(self._graphs, layer)
+
+    def _activated(
+        self, layer: Any, bias: Floats, varying: NDArray[np.bool_]
+    ) -> Floats:
+        """The constants of units: of one that does not vary, its activated bias."""
+        found = layer.activation(self._graphs.tensor(bias))
+        return np.where(varying, np.nan, rules.finite(self._graphs.array(found)))
 
     def _norm(self, call: Call, before: Units) -> Units:
         last = len(call.shape) - 1
         if call.layer.axis not in (-1, last, [last]):
             raise NotFollowed("its axis is not the last")
-        self.analysis.norms[id(call.layer)] = before
+        self.analysis.alone[id(call.layer)] = before, before
         return rules.alone(self._graphs, call, before)
 
     def _merge(self, call: Call, *units: Units) -> Units:
@@ -226,3 +243,11 @@ class _Analyst:
             if not needed[after].any():
                 needed[after[0]] = True
         self.analysis.needed = needed[roots]
+
+
+def _foldable(layer: Any, before: Units, kernel: Floats) -> NDArray[np.bool_]:
+    """Which units contribute the same everywhere, so that a bias can hold it."""
+    is_point = math.prod(kernel.shape[:-2]) == 1
+    # Next to an edge that is padded with zeros, a constant is not constant.
+    padded = getattr(layer, "padding", "valid") != "valid" and not is_point
+    return before.constants == 0 if padded else ~np.isnan(before.constants)
