@@ -25,6 +25,7 @@ from tf_lottery.core.encoding import Entry, decoded, size_of, stored
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.hashing import Sha256
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.syncing import Syncing
 
 PathLike = str | os.PathLike[str]
 
@@ -155,20 +156,23 @@ class Archive(Mapping[str, Array]):
             mask = self._mask(path) if entry.encoding == "survivors" else None
             if stop - start != size_of(entry, mask):
                 raise ValueError(f"it cannot be stored in {stop - start} bytes")
-            found = np.empty(stop - start, np.uint8)
             file.seek(start)
             sha = Sha256()
-            for chunk in in_chunks(found, _READ):
-                if file.readinto(chunk.data) != len(chunk):
-                    raise ValueError(
-                        "it ends too early, or was replaced after it was opened"
-                    )
-                sha.update(chunk.data)
+
+            def read(into: Array) -> None:
+                for chunk in in_chunks(into, _READ):
+                    if file.readinto(chunk.data) != len(chunk):
+                        raise ValueError(
+                            "it ends too early, or was replaced after it was opened"
+                        )
+                    sha.update(chunk.data)
+
+            array = decoded(read, entry, mask)
             if sha.hexdigest() != entry.sha256:
                 raise ValueError(
                     "its checksum differs, or it was replaced while it was read"
                 )
-            return decoded(found, entry, mask)
+            return array
 
     def _mask(self, path: str) -> Mask:
         name = f"masks/{path}"
@@ -250,20 +254,22 @@ def _write_arrays(
             stored_bytes = np.ascontiguousarray(chunk).view(np.uint8).data
             sha.update(stored_bytes)
             file.write(stored_bytes)
+            syncing.look()
         offsets = [start, file.tell() - begin]
         tensors[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
         return sha.hexdigest()
 
-    for group, arrays in groups.items():
-        for path in arrays:  # not `items()`: a lazy mapping then reads one by one
-            name, array = f"{group}/{path}", np.asarray(arrays[path])
-            form = stored(array, masks.get(path), masked=group in masked)
-            if gap := -file.tell() % form.alignment:
-                write(f"gap/{len(tensors)}", "U8", [gap], [np.zeros(gap, np.uint8)])
-            digest = write(name, form.dtype, form.shape, form.chunks)
-            shape = list(array.shape)
-            entries[name] = Entry(form.encoding, array.dtype.name, shape, digest)
-            del array, form  # before the next one is asked for
+    with Syncing(file) as syncing:
+        for group, arrays in groups.items():
+            for path in arrays:  # not `items()`: a lazy mapping then reads one by one
+                name, array = f"{group}/{path}", np.asarray(arrays[path])
+                form = stored(array, masks.get(path), masked=group in masked)
+                if gap := -file.tell() % form.alignment:
+                    write(f"gap/{len(tensors)}", "U8", [gap], [np.zeros(gap, np.uint8)])
+                digest = write(name, form.dtype, form.shape, form.chunks)
+                shape = list(array.shape)
+                entries[name] = Entry(form.encoding, array.dtype.name, shape, digest)
+                del array, form  # before the next one is asked for
     return layout.written(tensors, {**header, "arrays": entries})
 
 

@@ -1,12 +1,15 @@
 """How arrays are stored: as bits, survivors, one value of a constant, or dense."""
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tf_lottery.core.arrays import Array, Mask, distinct, in_chunks
+
+Read = Callable[[Array], None]
 
 _CHUNK = 2**20  # values
 _LARGEST_RANK = 32  # of NumPy 1
@@ -93,17 +96,22 @@ def size_of(entry: Entry, mask: Mask | None) -> int:
     return sizes.get(encoding, size * dtype.itemsize)
 
 
-def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
-    """The array of an entry, from its stored bytes; `size_of` is their number."""
+def decoded(read: Read, entry: Entry, mask: Mask | None) -> Array:
+    """The array of an entry.
+
+    `read` fills an array with the next bytes of the file; `size_of` is how many are
+    read. What it filled may not change before it is called again.
+    """
+    size = math.prod(entry.shape)
     if entry.encoding == "bits":
-        size = math.prod(entry.shape)
-        return np.unpackbits(stored, count=size).reshape(entry.shape).view(np.bool_)
-    values = stored.view(dtype_of(entry.dtype))
+        packed = _filled(read, -(-size // 8), np.dtype(np.uint8))
+        return np.unpackbits(packed, count=size).reshape(entry.shape).view(np.bool_)
+    dtype = dtype_of(entry.dtype)
     if entry.encoding == "constant":
-        return np.broadcast_to(values.reshape(()), entry.shape)
+        return np.broadcast_to(_filled(read, 1, dtype).reshape(()), entry.shape)
     if mask is None:
-        return values.reshape(entry.shape)
-    return _scattered(values, mask)
+        return _filled(read, size, dtype).reshape(entry.shape)
+    return _scattered(read, dtype, mask)
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
@@ -137,14 +145,26 @@ def _encode(
     return "dense", list(array.shape), in_chunks(array, _CHUNK)
 
 
-def _scattered(values: Array, mask: Mask) -> Array:
-    """An array with the values where the mask is True, and zeros elsewhere."""
-    array, last = np.zeros(mask.shape, values.dtype), 0
-    pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
-    for chunk, kept in pairs:
-        positions = np.flatnonzero(kept)  # faster than `array[mask] = values`
-        chunk[positions] = values[last : last + len(positions)]
-        last += len(positions)
+def _filled(read: Read, size: int, dtype: np.dtype[Any]) -> Array:
+    """An array of one dimension, read from the file."""
+    array = np.empty(size * dtype.itemsize, np.uint8)
+    read(array)
+    return array.view(dtype)
+
+
+def _scattered(read: Read, dtype: np.dtype[Any], mask: Mask) -> Array:
+    """An array with what is read where the mask is True, and zeros elsewhere."""
+    array = np.zeros(mask.shape, dtype)
+    # Two, as one is hashed while the other is filled.
+    buffers = itertools.cycle(np.empty((2, min(_CHUNK, mask.size)), dtype))
+    chunks = zip(
+        in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), buffers, strict=False
+    )
+    for chunk, kept, buffer in chunks:
+        positions = np.flatnonzero(kept)  # faster than `chunk[kept] = values`
+        values = buffer[: len(positions)]
+        read(values.view(np.uint8))
+        chunk[positions] = values
     return array
 
 
