@@ -69,8 +69,20 @@ def test_reading_takes_little_more_memory_than_the_array(path, monkeypatch, dens
     finally:
         tracemalloc.stop()
     assert np.array_equal(found, array)
-    # The array, the mask of a byte a weight and its bits, and chunks.
-    assert peak < 1.5 * array.nbytes
+    # The array, the bits of the mask, and chunks.
+    assert peak < 1.2 * array.nbytes
+
+
+def test_masks_are_read_and_written_as_bits(path):
+    masks = Masks.full({"k": (1000, 1000)})
+    tracemalloc.start()
+    try:
+        found = save(path, {}, {}, masks).masks
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == masks
+    assert peak < masks.size  # an array of bools has a byte for each weight
 
 
 # The disk gets a long file while it is written.
