@@ -95,7 +95,7 @@ def test_what_was_not_measured_is_not_on_the_card(card):
         check={**card.check, "accuracy": {}, "argmax_agreement": None},
     )
     for text in (str(bare), bare.to_markdown()):
-        for absent in ("one example", "accuracy", "argmax", "Tried", "Notes"):
+        for absent in ("one example", "accuracy", "argmax", "Alternatives", "Notes"):
             assert absent not in text
 
 

@@ -12,21 +12,33 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tf_lottery.core import layout
-from tf_lottery.core.arrays import Array, Lazy, Mask, in_chunks
-from tf_lottery.core.encoding import Entry, decoded, size_of, stored
+from tf_lottery.core.arrays import Array, Lazy, in_chunks
+from tf_lottery.core.encoding import (
+    Entry,
+    Read,
+    Stored,
+    decoded,
+    packed,
+    size_of,
+    stored,
+    stored_mask,
+)
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.hashing import Sha256
 from tf_lottery.core.masks import Masks
+from tf_lottery.core.packed import Packed
+from tf_lottery.core.syncing import Syncing
 
 PathLike = str | os.PathLike[str]
+Found = TypeVar("Found")
 
 FORMAT = 2
 TEMPORARY = ".tf_lottery_"  # how the names of unfinished files begin
@@ -91,9 +103,9 @@ def save(
         masked: The groups whose removed weights are written as zero, whatever they are.
     """
     masks = masks or Masks({})
-    groups = {"masks": masks, **groups}
     header = _finite({**header, "format": FORMAT})
-    names = [f"{group}/{name}" for group, arrays in groups.items() for name in arrays]
+    listed = {"masks": masks, **groups}.items()
+    names = [f"{group}/{name}" for group, arrays in listed for name in arrays]
     room = sum(2 * len(json.dumps(name)) + _ROOM for name in names)
     room += len(layout.written({}, header))
     room += -room % layout.ALIGNMENT
@@ -145,9 +157,15 @@ class Archive(Mapping[str, Array]):
     @property
     def masks(self) -> Masks:
         """The masks of the file."""
-        return Masks(Lazy(self.group("masks"), self._mask))
+        paths = self.group("masks")
+        return Masks.of_packed({path: self._mask(path) for path in paths})
 
     def __getitem__(self, name: str) -> Array:
+        return self._read(name, decoded)
+
+    def _read(
+        self, name: str, decode: Callable[[Read, Entry, Packed | None], Found]
+    ) -> Found:
         entry = self.entries[name]
         with self._reading(name) as file:
             start, stop = self._spans[name]
@@ -155,26 +173,29 @@ class Archive(Mapping[str, Array]):
             mask = self._mask(path) if entry.encoding == "survivors" else None
             if stop - start != size_of(entry, mask):
                 raise ValueError(f"it cannot be stored in {stop - start} bytes")
-            found = np.empty(stop - start, np.uint8)
             file.seek(start)
             sha = Sha256()
-            for chunk in in_chunks(found, _READ):
-                if file.readinto(chunk.data) != len(chunk):
-                    raise ValueError(
-                        "it ends too early, or was replaced after it was opened"
-                    )
-                sha.update(chunk.data)
+
+            def read(into: Array) -> None:
+                for chunk in in_chunks(into, _READ):
+                    if file.readinto(chunk.data) != len(chunk):
+                        raise ValueError(
+                            "it ends too early, or was replaced after it was opened"
+                        )
+                    sha.update(chunk.data)
+
+            found = decode(read, entry, mask)
             if sha.hexdigest() != entry.sha256:
                 raise ValueError(
                     "its checksum differs, or it was replaced while it was read"
                 )
-            return decoded(found, entry, mask)
+            return found
 
-    def _mask(self, path: str) -> Mask:
+    def _mask(self, path: str) -> Packed:
         name = f"masks/{path}"
         if self.entries[name].encoding != "bits":
             raise TicketError(f"{self.path} is damaged: {name!r} is not a mask.")
-        return self[name]
+        return self._read(name, packed)
 
     @contextlib.contextmanager
     def _reading(self, name: str = "") -> Iterator[BufferedReader]:
@@ -244,26 +265,33 @@ def _write_arrays(
     entries: dict[str, Entry] = {}
     tensors: dict[str, Any] = {}
 
-    def write(name: str, dtype: str, shape: list[int], chunks: Iterable[Array]) -> str:
+    def write(name: str, form: Stored) -> str:
         start, sha = file.tell() - begin, Sha256()
-        for chunk in chunks:
+        for chunk in form.chunks:
             stored_bytes = np.ascontiguousarray(chunk).view(np.uint8).data
             sha.update(stored_bytes)
             file.write(stored_bytes)
+            syncing.look()
         offsets = [start, file.tell() - begin]
-        tensors[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        tensor = {"dtype": form.dtype, "shape": form.shape, "data_offsets": offsets}
+        tensors[name] = tensor
         return sha.hexdigest()
 
-    for group, arrays in groups.items():
-        for path in arrays:  # not `items()`: a lazy mapping then reads one by one
-            name, array = f"{group}/{path}", np.asarray(arrays[path])
-            form = stored(array, masks.get(path), masked=group in masked)
-            if gap := -file.tell() % form.alignment:
-                write(f"gap/{len(tensors)}", "U8", [gap], [np.zeros(gap, np.uint8)])
-            digest = write(name, form.dtype, form.shape, form.chunks)
-            shape = list(array.shape)
-            entries[name] = Entry(form.encoding, array.dtype.name, shape, digest)
-            del array, form  # before the next one is asked for
+    with Syncing(file) as syncing:
+        packed_masks = masks.packed
+        for path, mask in packed_masks.items():
+            digest = write(f"masks/{path}", stored_mask(mask))
+            entries[f"masks/{path}"] = Entry("bits", "bool", list(mask.shape), digest)
+        for group, arrays in groups.items():
+            for path in arrays:  # not `items()`: a lazy mapping then reads one by one
+                name, array = f"{group}/{path}", np.asarray(arrays[path])
+                form = stored(array, packed_masks.get(path), masked=group in masked)
+                if gap := -file.tell() % form.alignment:
+                    write(f"gap/{len(tensors)}", stored(np.zeros(gap, np.uint8)))
+                digest = write(name, form)
+                shape = list(array.shape)
+                entries[name] = Entry(form.encoding, array.dtype.name, shape, digest)
+                del array, form  # before the next one is asked for
     return layout.written(tensors, {**header, "arrays": entries})
 
 

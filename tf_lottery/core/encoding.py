@@ -1,14 +1,18 @@
 """How arrays are stored: as bits, survivors, one value of a constant, or dense."""
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_lottery.core.arrays import Array, Mask, distinct, in_chunks
+from tf_lottery.core.arrays import Array, distinct, in_chunks
+from tf_lottery.core.packed import Packed
 
-_CHUNK = 2**20  # values
+Read = Callable[[Array], None]
+
+_CHUNK = 2**20  # values, a multiple of 8
 _LARGEST_RANK = 32  # of NumPy 1
 # The types that other readers of safetensors know by these names.
 _TYPES = {
@@ -44,7 +48,7 @@ class Stored(NamedTuple):
     chunks: Iterator[Array]
 
 
-def stored(array: Array, mask: Mask | None = None, *, masked: bool = False) -> Stored:
+def stored(array: Array, mask: Packed | None = None, *, masked: bool = False) -> Stored:
     """The stored form of an array of numbers.
 
     Args:
@@ -69,7 +73,12 @@ def stored(array: Array, mask: Mask | None = None, *, masked: bool = False) -> S
     return Stored(encoding, "U8", [math.prod(shape) * kind.itemsize], 1, chunks)
 
 
-def size_of(entry: Entry, mask: Mask | None) -> int:
+def stored_mask(mask: Packed) -> Stored:
+    """The stored form of a mask."""
+    return Stored("bits", "U8", [mask.bits.size], 1, in_chunks(mask.bits, _CHUNK))
+
+
+def size_of(entry: Entry, mask: Packed | None) -> int:
     """How many bytes an array has in a file.
 
     Raises:
@@ -88,22 +97,33 @@ def size_of(entry: Entry, mask: Mask | None) -> int:
     if mask is not None:
         if list(mask.shape) != shape:
             raise ValueError(f"its mask has the shape {mask.shape}")
-        size = int(np.count_nonzero(mask))
+        size = mask.kept
     sizes = {"bits": -(-size // 8), "constant": dtype.itemsize}
     return sizes.get(encoding, size * dtype.itemsize)
 
 
-def decoded(stored: Array, entry: Entry, mask: Mask | None) -> Array:
-    """The array of an entry, from its stored bytes; `size_of` is their number."""
+def decoded(read: Read, entry: Entry, mask: Packed | None) -> Array:
+    """The array of an entry.
+
+    `read` fills an array with the next bytes of the file; `size_of` is how many are
+    read. What it filled may not change before it is called again.
+    """
+    size = math.prod(entry.shape)
     if entry.encoding == "bits":
-        size = math.prod(entry.shape)
-        return np.unpackbits(stored, count=size).reshape(entry.shape).view(np.bool_)
-    values = stored.view(dtype_of(entry.dtype))
+        return packed(read, entry).unpacked()
+    dtype = dtype_of(entry.dtype)
     if entry.encoding == "constant":
-        return np.broadcast_to(values.reshape(()), entry.shape)
+        return np.broadcast_to(_filled(read, 1, dtype).reshape(()), entry.shape)
     if mask is None:
-        return values.reshape(entry.shape)
-    return _scattered(values, mask)
+        return _filled(read, size, dtype).reshape(entry.shape)
+    return _scattered(read, dtype, mask)
+
+
+def packed(read: Read, entry: Entry, _: Packed | None = None) -> Packed:
+    """The mask of an entry that is stored as bits; see `decoded`."""
+    size = -(-math.prod(entry.shape) // 8)
+    bits = _filled(read, size, np.dtype(np.uint8))
+    return Packed.of_bits(bits, tuple(entry.shape))
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
@@ -120,35 +140,47 @@ def dtype_of(name: str) -> np.dtype[Any]:
 
 
 def _encode(
-    array: Array, mask: Mask | None, masked: bool
+    array: Array, mask: Packed | None, masked: bool
 ) -> tuple[str, list[int], Iterator[Array]]:
     """The encoding of an array, its stored shape, and its stored values in chunks."""
     if array.dtype == np.bool_:
-        packed = np.packbits(array)
-        return "bits", [packed.size], in_chunks(packed, _CHUNK)
-    partial = mask is not None and mask.shape == array.shape and not mask.all()
+        bits = np.packbits(array)
+        return "bits", [bits.size], in_chunks(bits, _CHUNK)
+    partial = mask is not None and mask.shape == array.shape and mask.kept < mask.size
     is_constant = array.size > 1 and not any(array.strides)
     if is_constant and not (partial and masked):
         return "constant", [1], iter([distinct(array).reshape(1)])
     if mask is not None and partial and (masked or _is_packable(array, mask)):
-        pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
+        pairs = zip(in_chunks(array, _CHUNK), mask.in_chunks(_CHUNK), strict=True)
         survivors = (values.compress(kept) for values, kept in pairs)
-        return "survivors", [int(np.count_nonzero(mask))], survivors
+        return "survivors", [mask.kept], survivors
     return "dense", list(array.shape), in_chunks(array, _CHUNK)
 
 
-def _scattered(values: Array, mask: Mask) -> Array:
-    """An array with the values where the mask is True, and zeros elsewhere."""
-    array, last = np.zeros(mask.shape, values.dtype), 0
-    pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
-    for chunk, kept in pairs:
-        positions = np.flatnonzero(kept)  # faster than `array[mask] = values`
-        chunk[positions] = values[last : last + len(positions)]
-        last += len(positions)
+def _filled(read: Read, size: int, dtype: np.dtype[Any]) -> Array:
+    """An array of one dimension, read from the file."""
+    array = np.empty(size * dtype.itemsize, np.uint8)
+    read(array)
+    return array.view(dtype)
+
+
+def _scattered(read: Read, dtype: np.dtype[Any], mask: Packed) -> Array:
+    """An array with what is read where the mask is True, and zeros elsewhere."""
+    array = np.zeros(mask.shape, dtype)
+    # Two, as one is hashed while the other is filled.
+    buffers = itertools.cycle(np.empty((2, min(_CHUNK, mask.size)), dtype))
+    chunks = zip(
+        in_chunks(array, _CHUNK), mask.in_chunks(_CHUNK), buffers, strict=False
+    )
+    for chunk, kept, buffer in chunks:
+        positions = np.flatnonzero(kept)  # faster than `chunk[kept] = values`
+        values = buffer[: len(positions)]
+        read(values.view(np.uint8))
+        chunk[positions] = values
     return array
 
 
-def _is_packable(array: Array, mask: Mask) -> bool:
+def _is_packable(array: Array, mask: Packed) -> bool:
     """Whether all removed weights are zero."""
-    pairs = zip(in_chunks(array, _CHUNK), in_chunks(mask, _CHUNK), strict=True)
+    pairs = zip(in_chunks(array, _CHUNK), mask.in_chunks(_CHUNK), strict=True)
     return not any(((values != 0) > kept).any() for values, kept in pairs)

@@ -1,9 +1,9 @@
 """The SHA-256 of bytes that are read or written meanwhile."""
 
 import hashlib
-from threading import Thread
+from concurrent.futures import Future, ThreadPoolExecutor
 
-_LARGE = 2**20  # bytes; for fewer a thread takes longer than it saves
+_LARGE = 2**18  # bytes; for fewer a second thread takes longer than it saves
 
 
 class Sha256:
@@ -14,7 +14,8 @@ class Sha256:
 
     def __init__(self) -> None:
         self._sha = hashlib.sha256()
-        self._thread: Thread | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._last: Future[None] | None = None
 
     def update(self, chunk: memoryview) -> None:
         """Adds a chunk; the caller goes on while a large one is hashed."""
@@ -22,8 +23,8 @@ class Sha256:
         if chunk.nbytes < _LARGE:
             self._sha.update(chunk)
         else:
-            self._thread = Thread(target=self._sha.update, args=(chunk,))
-            self._thread.start()
+            self._pool = self._pool or ThreadPoolExecutor(1)
+            self._last = self._pool.submit(self._sha.update, chunk)
 
     def hexdigest(self) -> str:
         """The hash of all chunks."""
@@ -31,6 +32,6 @@ class Sha256:
         return self._sha.hexdigest()
 
     def _wait(self) -> None:
-        if self._thread:
-            self._thread.join()
-            self._thread = None
+        if self._last:
+            self._last.result()
+            self._last = None

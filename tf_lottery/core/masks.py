@@ -4,7 +4,6 @@ True is kept. They are values: arrays are read-only, and a change makes new mask
 """
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tf_lottery.core.arrays import Lazy, Mask
+from tf_lottery.core.packed import Packed
 
 
 class Masks(Mapping[str, Mask]):
@@ -28,14 +28,14 @@ class Masks(Mapping[str, Mask]):
 
     def __init__(self, arrays: Mapping[str, ArrayLike]) -> None:
         # As bits, since a search has the masks of all rounds in memory.
-        self._bits: dict[str, NDArray[np.uint8]] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._kept: dict[str, int] = {}
-        for path in arrays:
-            mask = _checked(path, arrays[path])
-            self._bits[path] = np.packbits(mask)
-            self._shapes[path] = mask.shape
-            self._kept[path] = int(np.count_nonzero(mask))
+        self._packed = {p: Packed.of(_checked(p, arrays[p])) for p in arrays}
+
+    @classmethod
+    def of_packed(cls, packed: Mapping[str, Packed]) -> "Masks":
+        """The masks with these bits."""
+        masks = cls({})
+        masks._packed = dict(packed)
+        return masks
 
     @classmethod
     def full(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Masks":
@@ -43,19 +43,24 @@ class Masks(Mapping[str, Mask]):
         return cls({path: np.ones(shape, bool) for path, shape in shapes.items()})
 
     @property
+    def packed(self) -> dict[str, Packed]:
+        """The bits of each mask, which must not be changed."""
+        return dict(self._packed)
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each weight array."""
-        return dict(self._shapes)
+        return {path: mask.shape for path, mask in self._packed.items()}
 
     @property
     def size(self) -> int:
         """The number of prunable weights."""
-        return sum(map(math.prod, self._shapes.values()))
+        return sum(mask.size for mask in self._packed.values())
 
     @property
     def kept(self) -> int:
         """The number of weights that survive."""
-        return sum(self._kept.values())
+        return sum(mask.kept for mask in self._packed.values())
 
     @property
     def density(self) -> float:
@@ -69,12 +74,11 @@ class Masks(Mapping[str, Mask]):
 
     def by_layer(self) -> dict[str, float]:
         """The density of each weight array."""
-        sizes = {path: math.prod(shape) for path, shape in self._shapes.items()}
-        return {path: _fraction(kept, sizes[path]) for path, kept in self._kept.items()}
+        return {p: _fraction(mask.kept, mask.size) for p, mask in self._packed.items()}
 
     def kept_by_layer(self) -> dict[str, int]:
         """The number of survivors in each weight array."""
-        return dict(self._kept)
+        return {path: mask.kept for path, mask in self._packed.items()}
 
     def issubset(self, other: "Masks") -> bool:
         """Whether `other` keeps every weight that these masks keep."""
@@ -88,15 +92,13 @@ class Masks(Mapping[str, Mask]):
         """A SHA-256 of paths, shapes and bits, the same on every machine."""
         sha = hashlib.sha256()
         for path in sorted(self):
-            sha.update(f"{path}{self._shapes[path]}".encode())
-            sha.update(self._bits[path].tobytes())
+            sha.update(f"{path}{self._packed[path].shape}".encode())
+            sha.update(self._packed[path].bits.data)
         return sha.hexdigest()
 
     def copy_of(self, path: str) -> Mask:
         """A mask that may be changed."""
-        shape = self._shapes[path]
-        bits = np.unpackbits(self._bits[path], count=math.prod(shape))
-        return bits.view(np.bool_).reshape(shape)
+        return self._packed[path].unpacked()
 
     def __getitem__(self, path: str) -> Mask:
         mask = self.copy_of(path)
@@ -104,13 +106,13 @@ class Masks(Mapping[str, Mask]):
         return mask
 
     def __contains__(self, path: object) -> bool:
-        return path in self._shapes
+        return path in self._packed
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._shapes)
+        return iter(self._packed)
 
     def __len__(self) -> int:
-        return len(self._shapes)
+        return len(self._packed)
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -1,6 +1,7 @@
 """JAX: a second process finds the programs that the first compiled."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ if BACKEND != "jax":
     pytest.skip("Programs of JAX.", allow_module_level=True)
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 from tf_lottery.bindings.keras3 import jax_cache
 
@@ -76,6 +78,16 @@ def test_only_the_user_can_read_the_programs(own_cache):
         assert jax.config.jax_compilation_cache_dir == str(own_cache)
     assert own_cache.stat().st_mode & 0o777 == 0o700
     assert jax.config.jax_compilation_cache_dir is None
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_nothing_is_logged_of_the_cache_and_the_users_own_resets_are(caplog):
+    caplog.set_level(logging.INFO)
+    with jax_cache.programs_kept():
+        jax.jit(lambda x: x * 3 + 1)(1)
+    assert "cache" not in caplog.text
+    compilation_cache.reset_cache()
+    assert "Resetting cache" in caplog.text
 
 
 def test_without_a_place_to_write_programs_are_compiled(tmp_path, monkeypatch, recwarn):

@@ -8,6 +8,7 @@ Reference: https://docs.jax.dev/en/latest/persistent_compilation_cache.html
 
 import contextlib
 import functools
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +53,23 @@ def programs_kept() -> Iterator[None]:
 def _set(options: dict[str, object]) -> None:
     for name, value in options.items():
         _CONFIG.update(name, value)
-    compilation_cache.reset_cache()  # JAX looks at its directory only once
+    _reset()
+
+
+def _reset() -> None:
+    """Makes JAX look at its directory again, which it does once, without its log."""
+    reset = compilation_cache.reset_cache
+    logger = logging.getLogger(reset.__module__)
+    logger.addFilter(_dropped)
+    try:
+        reset()
+    finally:
+        logger.removeFilter(_dropped)
+
+
+def _dropped(record: logging.LogRecord) -> bool:
+    """A filter that logs all but what JAX says of a reset."""
+    return record.funcName != compilation_cache.reset_cache.__name__
 
 
 @functools.cache

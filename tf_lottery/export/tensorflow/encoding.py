@@ -56,7 +56,7 @@ def _blocks_are_smaller(values: NDArray[Any]) -> bool:
     blocks = np.count_nonzero(kept.reshape(rows, -1, _BLOCK).any(axis=-1))
     at_least = blocks * (_BLOCK * values.itemsize + 1) + rows + 1
     singly = sum(part.nbytes for part in _survivors(values))
-    return at_least < min(singly, values.nbytes)
+    return bool(at_least < min(singly, values.nbytes))
 
 
 def _parsed(content: bytes) -> Any:

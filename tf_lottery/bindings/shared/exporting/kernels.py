@@ -36,7 +36,9 @@ def as_matrices(kernels: Sequence[Floats]) -> Floats:
     if not second:
         return first
     mixes = second[0].reshape(*first.shape[1:], second[0].shape[-1])
-    return np.einsum("pbt,bta->pba", first.astype(np.float64), mixes.astype(np.float64))
+    double = first.astype(np.float64), mixes.astype(np.float64)
+    product: Floats = np.einsum("pbt,bta->pba", *double)
+    return product
 
 
 def uses(kernels: Sequence[Floats]) -> NDArray[np.bool_]:
