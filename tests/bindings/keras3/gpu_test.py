@@ -180,7 +180,7 @@ def test_over_twenty_seeds_lanes_find_tickets_as_good_as_single_trainings():
             lenet(), (x[500:], y[500:]), together=together, **given
         ).history
         found.append(
-            [[r.metrics["val_accuracy"] for r in each] for each in history.replicates]
+            [[r.score("val_accuracy") for r in each] for each in history.replicates]
         )
     single, lanes = map(np.array, found)  # of (replicate, round)
     assert single.mean(0).min() > 0.2
