@@ -183,7 +183,7 @@ def test_over_twenty_seeds_lanes_find_tickets_as_good_as_single_trainings():
             [[r.score("val_accuracy") for r in each] for each in history.replicates]
         )
     single, lanes = map(np.array, found)  # of (replicate, round)
-    assert single.mean(0).min() > 0.2
+    assert single.mean(0).min() > 0.15  # a tenth by chance
     differences = (lanes - single).mean(0)
     error = (lanes - single).std(0, ddof=1) / np.sqrt(20)
     assert (np.abs(differences) <= 3 * error + 1e-6).all(), (differences, error)
