@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 KERAS3 = "tests/bindings/keras3"
 CONTRACT = ["tests/bindings/contract_test.py"]
-BRIEF = "jax_groups_test.py", "lanes_test.py", "reached_test.py"
+BRIEF = "jax_groups_test.py", "lanes_test.py", "reached_test.py", "sweep_lanes_test.py"
 IN_BRIEF = [*CONTRACT, *(f"{KERAS3}/{name}" for name in BRIEF)]
 ALL = [*CONTRACT, "tests/bindings/hold_test.py", "tests/bindings/exporting", KERAS3]
 BACKENDS = "tensorflow", "jax", "torch"

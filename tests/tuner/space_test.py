@@ -139,9 +139,9 @@ def test_a_model_may_ask_for_what_is_fixed(tmp_path, trainer):
     swept(tmp_path, hypermodel=model, space=space, rounds=1, search=fixed)
 
 
-@pytest.mark.parametrize("name", ["monitor", "mode", "tolerance"])
-def test_trials_are_judged_alike(tmp_path, trainer, name):
-    with pytest.raises(ValueError, match=f"by the same rules. .* returns {name}"):
+@pytest.mark.parametrize("name", ["monitor", "mode", "tolerance", "together"])
+def test_what_must_be_equal_for_all_trials_is_no_choice(tmp_path, trainer, name):
+    with pytest.raises(ValueError, match=f"equal for all trials. .* returns {name}"):
         swept(tmp_path, space=lambda hp: {name: 0.0 if name == "tolerance" else "max"})
 
 

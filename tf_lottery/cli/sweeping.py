@@ -13,7 +13,7 @@ from tf_lottery.core.seeds import derive
 from tf_lottery.tuner._keras_tuner import keras_tuner
 from tf_lottery.tuner.lottery_tuner import LotteryTuner
 from tf_lottery.tuner.objectives import lottery_objective
-from tf_lottery.tuner.space import JUDGES, choices_of, lottery_space, with_plan
+from tf_lottery.tuner.space import SAME, choices_of, lottery_space, with_plan
 
 _TRIALS = 10
 _ORACLES = {
@@ -43,14 +43,14 @@ def swept(recipe: ModuleType, arguments: Any) -> LotteryTuner:
     tuner = LotteryTuner(
         _oracle(arguments, plan),
         hypermodel,
-        space=with_plan(space, plan, own | JUDGES),
+        space=with_plan(space, plan, own | SAME),
         executions_per_trial=plan.replicates,
         seed=plan.seed,
         directory=arguments.directory,
         project_name=arguments.project_name or f"sweep_{Path(arguments.recipe).stem}",
         overwrite=arguments.overwrite,
     )
-    fixed = {name: getattr(plan, name) for name in (given | JUDGES) - own}
+    fixed = {name: getattr(plan, name) for name in (given | SAME) - own}
     dataset = dataset_of(recipe, plan, arguments.limit_batches)
     tuner.search(dataset, verbose=arguments.verbose, **fixed)
     return tuner

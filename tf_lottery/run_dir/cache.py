@@ -16,7 +16,7 @@ from pathlib import Path
 
 import filelock
 
-from tf_lottery.core import archive
+from tf_lottery.core import archive, pausing
 from tf_lottery.run_dir.names import METRICS, OUTCOME, TRAININGS
 from tf_lottery.run_dir.sealed import text_of
 from tf_lottery.run_dir.writable import make_directory
@@ -37,11 +37,16 @@ class Cache:
         `waits` is called before it waits for another search that does this training.
         """
         with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(self._locked(key, timeout=0))
-            except filelock.Timeout:
-                waits()
-                stack.enter_context(self._locked(key))
+            has_waited = False
+            while True:
+                try:
+                    stack.enter_context(self._locked(key))
+                    break
+                except filelock.Timeout:
+                    if not has_waited:
+                        waits()
+                    has_waited = True
+                    pausing.pause()
             yield
 
     def publish(self, key: str, directory: Path) -> None:
@@ -58,13 +63,14 @@ class Cache:
     def add(self, key: str, directory: Path) -> None:
         """Publishes a training unless it is there, or another search does it now."""
         if not (self.path / key).exists():
-            with contextlib.suppress(filelock.Timeout), self._locked(key, timeout=0):
+            with contextlib.suppress(filelock.Timeout), self._locked(key):
                 self.publish(key, directory)
 
     @contextlib.contextmanager
-    def _locked(self, key: str, timeout: float = -1) -> Iterator[None]:
+    def _locked(self, key: str) -> Iterator[None]:
+        """Holds the lock of a key; raises a Timeout if another search holds it."""
         path = self.path / f"{key}.lock"
-        with filelock.FileLock(path).acquire(timeout=timeout):
+        with filelock.FileLock(path).acquire(timeout=0):
             try:
                 yield
             finally:

@@ -28,6 +28,7 @@ from tf_lottery.search.leaving import Leaving, goes_on
 from tf_lottery.search.progress import Progress
 from tf_lottery.search.replicates import run_replicates
 from tf_lottery.training.prepared import Callbacks
+from tf_lottery.training.side_by_side import Together
 from tf_lottery.training.trainer import Trainer
 from tf_lottery.verdict.judge import judge
 from tf_lottery.verdict.monitor import maximizes
@@ -202,14 +203,18 @@ def search(
     overwrite: bool = False,
     verbose: int = 1,
     above: str = "",
+    name: str = "",
+    lanes: int | None = None,
     **more: Any,
 ) -> FoundTicket:
     """Runs or continues the search of a trainer, and returns its ticket.
 
     Like `find_ticket`, for a trainer that is there already; it prints no verdict. Of
     several workers the chief alone decides and writes; the others get the ticket as its
-    file holds it, without the history. `above` is a text above the bars. `more` is for
-    `plan.json`: the path of the recipe, and the options of the command.
+    file holds it, without the history. `above` is a text above the bars, `name` begins
+    each line. A search that is a task of `SideBySide.run` trains one ticket at a time
+    in a program of so many `lanes`. `more` is for `plan.json`: the path of the recipe,
+    and the options of the command.
     """
     workers, plan = trainer.workers, trainer.plan
     monitor = plan.monitor or trainer.monitors[0]
@@ -225,16 +230,18 @@ def search(
         if not workers.is_chief:
             return _received(trainer.follow())
         cache = None if share_with is None else Cache(share_with)
-        progress = Progress(
-            verbose, plan, trainer.lengths.last, trainer.lengths.rewind, above
-        )
+        of = trainer.lengths.last, trainer.lengths.rewind, above, name
+        progress = Progress(verbose, plan, *of)
         temporary = None if run_dir else tempfile.TemporaryDirectory("_tf_lottery")
         directory = RunDir(temporary.name if temporary else str(run_dir), temporary)
         check_controls(trainer)
-        stored = None if overwrite else directory.together()
-        together = trainer.side_by_side.chosen(stored, share_with is not None)
-        manifest["together"] = together.number
-        manifest["devices"] = trainer.side_by_side.devices_in_words(together.number)
+        together = Together(1)
+        if lanes is None:
+            stored = None if overwrite else directory.together()
+            together = trainer.side_by_side.chosen(stored, share_with is not None)
+        number = lanes or together.number
+        manifest["together"] = number
+        manifest["devices"] = trainer.side_by_side.devices_in_words(number)
         with directory.open(manifest, overwrite=overwrite):
             _introduce(trainer, progress, cache)
             where = str(directory.path) if run_dir else _TEMPORARY
@@ -242,9 +249,8 @@ def search(
             if together.why:
                 progress.say(together.why)
             trainings = []
-            for training in run_replicates(
-                trainer, directory, progress, manifest, cache, together.number
-            ):
+            own = directory, progress, manifest, cache, together.number, lanes or 1
+            for training in run_replicates(trainer, *own):
                 progress.line(training, monitor)
                 trainings.append(training)
             history = collected(trainings, plan, monitor, manifest["maximize"])

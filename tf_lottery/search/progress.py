@@ -26,7 +26,7 @@ class Progress:
     """Shows a search on the terminal.
 
     `steps` is the last step of a training, `rewind_step` the first one after round 0.
-    `above` stands above the bar while it moves.
+    `above` stands above the bar while it moves; `name` begins each line.
     """
 
     verbose: int
@@ -34,6 +34,7 @@ class Progress:
     steps: int
     rewind_step: int = 0
     above: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         self._total = self._left = self.plan.count()
@@ -46,7 +47,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Prints a line, unless silent."""
         if self.verbose:
-            self._console.print(text, markup=False)
+            self._console.print(f"{self.name}{text}", markup=False)
 
     def begin(self, finished: int, where: str) -> None:
         """Says how much the search trains, and what is done already."""

@@ -27,7 +27,8 @@ class Recorded:
     """Trains and writes each outcome to disk; what is there is read instead.
 
     A search that uses it resumes without further code. `together` says how many
-    trainings share a program: of tickets, and of controls.
+    trainings share a program: of tickets, and of controls. `lanes` says how many
+    trainings the program has in which the search takes one place.
     """
 
     trainer: Trainer
@@ -36,6 +37,7 @@ class Recorded:
     keys: Keys
     cache: Cache | None = None
     together: tuple[int, int] = (1, 1)
+    lanes: int = 1
 
     def __post_init__(self) -> None:
         if self.trainer.facts["unknown"]:
@@ -81,7 +83,7 @@ class Recorded:
             return self._found(ticket, place)
         if place != Place(0):
             self._write(lambda: self.directory.save_ticket(ticket, place))
-        together = self.together[control is not None]
+        together = max(self.lanes, self.together[control is not None])
         key = self.keys.key(ticket, self.trainer.plan, together)
         if self.cache is None:
             return self._trained(ticket, place, key)

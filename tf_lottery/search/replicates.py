@@ -23,6 +23,7 @@ def run_replicates(
     manifest: Mapping[str, Any],
     cache: Cache | None = None,
     together: int = 1,
+    lanes: int = 1,
 ) -> Iterator[Round]:
     """Yields the rounds of each replicate, then its controls.
 
@@ -36,6 +37,7 @@ def run_replicates(
         cache: Where searches share trainings.
         together: How many trainings share a program, at most. If it is more than one,
             rounds of all replicates come first, and are yielded as they end.
+        lanes: How many trainings the program has in which the search takes one place.
     """
     plan = trainer.plan
     most = min(together, plan.replicates), min(together, number_of_controls(plan))
@@ -43,7 +45,7 @@ def run_replicates(
     def replicate(number: int) -> _Replicate:
         own = trainer.with_plan(plan.of_replicate(number), number)
         directory = run_dir.replicate_dir(number)
-        of = own, directory, progress, Keys(manifest), cache, most
+        of = own, directory, progress, Keys(manifest), cache, most, lanes
         return _Replicate(Recorded(*of))
 
     replicates = map(replicate, range(plan.replicates))

@@ -46,12 +46,16 @@ class SideBySide:
             )
 
     def chosen(
-        self, stored: tuple[str | int, int] | None = None, shares: bool = False
+        self,
+        stored: tuple[str | int, int] | None = None,
+        shares: bool = False,
+        searches: int | None = None,
     ) -> Together:
         """How many trainings share a program; "auto" may measure it.
 
         `stored` is what a search that is continued asked for, and its number; for
-        `shares` see `check`.
+        `shares` see `check`. If whole `searches` are to share a program, it is how many
+        there are.
         """
         self.check(shares)
         plan, asked = self._session.plan, self._session.plan.together
@@ -61,7 +65,7 @@ class SideBySide:
             return Together(1)
         if asked != "auto":
             return self._fitting(int(asked))
-        number = max(plan.replicates, number_of_controls(plan))
+        number = searches or max(plan.replicates, number_of_controls(plan))
         if number == 1 or self._lanes is None:
             return Together(1)
         why = "as a CPU gains nothing by training them side by side"
@@ -69,6 +73,10 @@ class SideBySide:
         if self._prepared.devices.on_cpu or (why := self._lacks(shares)):
             return Together(1, f"Trainings run one after another, {why}.")
         return self._measured(min(number, self._lanes.most(), _MOST))
+
+    def is_of_model_of(self, other: "SideBySide") -> bool:
+        """Whether both train one compiled model, and so can share a program."""
+        return self._prepared is other._prepared
 
     def run(self, tasks: Iterable[Iterator[_Made]], number: int) -> Iterator[_Made]:
         """Yields what tasks yield: iterators that train, so many side by side."""

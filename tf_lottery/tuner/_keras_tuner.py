@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,38 @@ def shortest(oracle: keras_tuner.Oracle) -> int | None:
     if not isinstance(oracle, keras_tuner.oracles.HyperbandOracle):
         return None
     return int(oracle._get_epochs(oracle._get_num_brackets() - 1, 0))
+
+
+def independent(oracle: keras_tuner.Oracle, space: Any) -> int:
+    """How many trials an oracle proposes at most, whatever their figures are.
+
+    1, if it looks at the figures of some trials before it proposes others. `space` is
+    all that there is to choose.
+    """
+    if type(oracle) is keras_tuner.oracles.RandomSearchOracle:
+        return int(oracle.max_trials)
+    if type(oracle) is keras_tuner.oracles.GridSearchOracle:
+        size = math.prod(len(list(each.values)) for each in space.space)
+        return min(size, oracle.max_trials or size)
+    return 1
+
+
+def proposed(oracle: keras_tuner.Oracle, tuner_id: str, number: int) -> list[Any]:
+    """Up to `number` trials that an oracle proposes before one of them ends.
+
+    Fewer, if it waits for their ends; none, if it has no more. Trials that were stopped
+    come first.
+    """
+    found = []
+    for place in range(number):
+        trial = oracle.create_trial(f"{tuner_id}.{place}")
+        if trial.status != "RUNNING":
+            break
+        found.append(trial)
+        if isinstance(oracle, keras_tuner.oracles.GridSearchOracle):
+            # It would wait for the end of this trial before it proposes the next.
+            oracle._populate_next.append(trial.trial_id)
+    return sorted(found, key=lambda trial: oracle.start_order.index(trial.trial_id))
 
 
 def complete(oracle: keras_tuner.Oracle) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from tf_lottery import bindings
 from tf_lottery.core.plan import Plan
 from tf_lottery.tuner._keras_tuner import keras_tuner
-from tf_lottery.tuner.space import JUDGES, Fixed, Space
+from tf_lottery.tuner.space import SAME, Fixed, Space
 
 EPOCHS = "tuner/epochs"  # Hyperband's name for the length of a trial
 # Of a plan, without those that the tuner sets itself.
@@ -15,7 +15,11 @@ PLAN_FIELDS = {each.name for each in dataclasses.fields(Plan)} - {"seed", "repli
 
 
 class SearchedModel(keras_tuner.HyperModel):
-    """The choices of a search and of its model, except the fields that are `fixed`."""
+    """The choices of a search and of its model, except the fields that are `fixed`.
+
+    Attributes:
+        varies: Whether the model, when it was made, asked for a choice.
+    """
 
     def __init__(self, hypermodel: Any, space: Space) -> None:
         super().__init__()
@@ -33,6 +37,7 @@ class SearchedModel(keras_tuner.HyperModel):
             )
         self._declare = getattr(hypermodel, "declare_hyperparameters", lambda hp: None)
         self._space = space
+        self.varies = False
         self.fix({})
 
     def fix(self, fields: Mapping[str, Any]) -> None:
@@ -42,7 +47,9 @@ class SearchedModel(keras_tuner.HyperModel):
 
     def model(self, hp: keras_tuner.HyperParameters) -> Any:
         """The user's model of some choices."""
-        made = self._make(Fixed(hp, self.fixed))
+        asking = Fixed(hp, self.fixed)
+        made = self._make(asking)
+        self.varies = self.varies or bool(asking.asked - self.fixed.keys())
         if made is None:
             raise ValueError(
                 "`hypermodel` must return a compiled model. Received: None. Is there a "
@@ -58,10 +65,10 @@ class SearchedModel(keras_tuner.HyperModel):
                 "A space must return fields of a Plan, except `seed` and `replicates`, "
                 f"which the tuner sets. Received: {', '.join(unknown)}."
             )
-        if judges := sorted(JUDGES & set(fields) - set(self.fixed)):
+        if chosen := sorted(SAME & set(fields) - set(self.fixed)):
             raise ValueError(
-                "All trials must be judged by the same rules. Received: a space that "
-                f"returns {', '.join(judges)}. Pass it to `search` instead."
+                f"{', '.join(sorted(SAME))} must be equal for all trials. Received: a "
+                f"space that returns {', '.join(chosen)}. Pass it to `search` instead."
             )
         if EPOCHS in hp.values:
             if fields.get("steps") is not None:

@@ -4,9 +4,7 @@ Each trial has a run directory below the tuner's directory. So a stopped trial
 continues where it was, and trials share the trainings that they have in common.
 """
 
-import difflib
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,30 +12,28 @@ from typing import Any
 import rich.console
 
 from tf_lottery.core.archive import PathLike
-from tf_lottery.core.history import History
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket
-from tf_lottery.report.sweep import FailedTrial, Sweep, Trial, in_words
-from tf_lottery.run_dir.cache import counted
+from tf_lottery.report.sweep import in_words
 from tf_lottery.run_dir.manifest import manifest_of
-from tf_lottery.run_dir.run_dir import load_history
+from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search.controls import check_controls
-from tf_lottery.search.find import chosen, search
+from tf_lottery.search.find import search
 from tf_lottery.search.leaving import Leaving
+from tf_lottery.training.side_by_side import Together
+from tf_lottery.training.trainer import Trainer
 from tf_lottery.tuner import _keras_tuner, sweep_file
 from tf_lottery.tuner._keras_tuner import keras_tuner, reason, sorted_out
-from tf_lottery.tuner.hypermodel import EPOCHS, PLAN_FIELDS, SearchedModel, values_of
+from tf_lottery.tuner.arguments import sorted_arguments
+from tf_lottery.tuner.hypermodel import EPOCHS, SearchedModel, values_of
 from tf_lottery.tuner.objectives import all_of, check_objective, figures, reported
+from tf_lottery.tuner.results import Results
+from tf_lottery.tuner.side_by_side import searched
 from tf_lottery.tuner.space import Space, lottery_space
 from tf_lottery.tuner.trainers import Trainers
 from tf_lottery.verdict.monitor import maximizes
 
-_TRAINER = {
-    *("validation_data", "test_data", "class_weight", "validation_split"),
-    *("callbacks", "allow_early_stop", "strategy"),
-}
-_ALL = 1_000_000
 _SHOWN = 5  # of the trials after each, where there is no terminal
 _GOES_ON = (
     "Call search of a tuner with the same directory and project_name to continue."
@@ -45,7 +41,7 @@ _GOES_ON = (
 _UNTITLED = "untitled_project"  # Keras Tuner's default
 
 
-class LotteryTuner(keras_tuner.Tuner):
+class LotteryTuner(Results):
     """Sweeps over ways to find tickets, with any oracle of Keras Tuner.
 
     Trials with equal model, data and training share the dense network and every
@@ -136,7 +132,7 @@ class LotteryTuner(keras_tuner.Tuner):
             project_name=project_name,
             overwrite=overwrite,
         )
-        self._read: dict[str, Trial] = {}
+        self._found: dict[str, FoundTicket | Exception] = {}
 
     @data_are_one_argument
     def search(self, dataset: Any, *, verbose: int = 1, **arguments: Any) -> None:
@@ -157,55 +153,95 @@ class LotteryTuner(keras_tuner.Tuner):
             RuntimeError: Too many trials in a row failed.
             Exception: Any error that is not a trial's own, see docs/sweeps.md.
         """
-        known = PLAN_FIELDS | _TRAINER
-        if unknown := sorted(set(arguments) - known):
-            close = difflib.get_close_matches(unknown[0], known, 1)
-            raise TypeError(
-                "`search` takes one `dataset` and arguments of `find_ticket`, except "
-                "those that the tuner has itself: `directory`, `seed` and "
-                f"`executions_per_trial`. Received: {', '.join(unknown)}."
-                + (f" Did you mean {close[0]}?" if close else "")
-            )
-        fixed = {name: arguments.pop(name) for name in PLAN_FIELDS & set(arguments)}
-        if self._shortest and (fixed.get("steps") or "epochs" in fixed):
-            raise ValueError(
-                "Hyperband sets the length of each training in epochs, up to its "
-                "`max_epochs`. Received: `epochs` or `steps`. Leave them out."
-            )
+        fixed, others = sorted_arguments(arguments, self._shortest is not None)
         self.hypermodel.fix(fixed)
-        space = self._space()
-        trainers = Trainers(dataset, **arguments)
-        if not self.is_chief:  # it trains nothing
-            self._check(trainers, space)
-        self.oracle.verbose = 0  # our tables take the place of its own
         self._verbose = verbose
+        space, together = self._space(), Together(1)
+        trainers = Trainers(dataset, **others)
+        if not self.is_chief:  # it trains nothing
+            together = self._check(trainers, space)
+        if together.number > 1 or "together" in fixed:
+            fixed["together"] = together.number
+        self.oracle.verbose = 0  # our tables take the place of its own
         if not self.is_worker and not self.oracle.trials:
             self.oracle.hyperparameters = space
         with Leaving(_GOES_ON):
+            if together.why:
+                self._say(together.why)
             try:
-                super().search(trainers)
+                if together.number == 1:
+                    super().search(trainers)
+                else:
+                    self._search_side_by_side(trainers, together.number)
             except keras_tuner.errors.FatalError as fatal:
                 error = fatal.__cause__ or fatal
                 raise error from error.__cause__
 
     def run_trial(self, trial: Any, trainers: Trainers) -> dict[str, float]:
         """The figures of a search with the trial's choices."""
-        hp, most = trial.hyperparameters, self.oracle.max_trials
+        found = self._found.pop(trial.trial_id, None)
+        if found is None:
+            self._introduce(trial)
+            found = self._searched(trial, self._trainer(trial, trainers))
+        if isinstance(found, Exception):
+            raise found
+        assert found.history is not None
+        return reported(figures(found.history), self.oracle.objective)
+
+    def _search_side_by_side(self, trainers: Trainers, number: int) -> None:
+        """Runs so many trials at a time, in the way of Keras Tuner's own `search`."""
+
+        def model(trial: Any) -> str:
+            with sorted_out(ValueError):
+                return trainers.key(*self._parts(trial))
+
+        def prepare(trial: Any) -> tuple[Trainer, int]:
+            trainer = self._trainer(trial, trainers)
+            stored = RunDir(self.run_dir(trial.trial_id)).together()
+            return trainer, trainer.side_by_side.chosen(stored).number
+
+        self.on_search_begin()
+        while trials := _keras_tuner.proposed(self.oracle, self.tuner_id, number):
+            for trial in trials:
+                self.on_trial_begin(trial)
+                self._introduce(trial)
+            self._found = searched(trials, model, prepare, self._searched)
+            for trial in trials:
+                self._try_run_and_update_trial(trial, trainers)
+                self.on_trial_end(trial)
+        self.on_search_end()
+
+    def _introduce(self, trial: Any) -> None:
+        most = self.oracle.max_trials
         of = f" (of {most})" if most else ""
         self._say(f"\nTrial {trial.trial_id}{of}: {in_words(values_of(trial))}")
+
+    def _parts(self, trial: Any) -> tuple[Callable[[], Any], Plan]:
+        """The function that makes the model of a trial, and its plan."""
+        hp = trial.hyperparameters
+        return lambda: self.hypermodel.model(hp), self._plan(hp)
+
+    def _trainer(self, trial: Any, trainers: Trainers) -> Trainer:
         with sorted_out(ValueError):  # choices that do not go together
-            trainer = trainers.of(lambda: self.hypermodel.model(hp), self._plan(hp))
+            trainer = trainers.of(*self._parts(trial))
             check_controls(trainer)
+        return trainer
+
+    def _searched(
+        self, trial: Any, trainer: Trainer, lanes: int | None = None
+    ) -> FoundTicket:
+        """The ticket of a trial, which may be one of the lanes of a program."""
         with sorted_out():
-            ticket = search(
+            return search(
                 trainer,
                 run_dir=self.run_dir(trial.trial_id),
                 share_with=self.project_dir,
-                verbose=self._verbose,
+                # Bars of several searches would overwrite each other.
+                verbose=2 if lanes and self._verbose else self._verbose,
                 above=self._table() if self._is_live else "",
+                name=f"Trial {trial.trial_id}  " if lanes else "",
+                lanes=lanes,
             )
-        assert ticket.history is not None
-        return reported(figures(ticket.history), self.oracle.objective)
 
     def reload(self) -> None:
         """Loads the trials of the directory."""
@@ -225,58 +261,6 @@ class LotteryTuner(keras_tuner.Tuner):
         if not self._is_live:
             self._say(self.sweep().table(_SHOWN))
 
-    def run_dir(self, trial_id: str) -> Path:
-        """The run directory of a trial's search."""
-        return Path(self.get_trial_dir(trial_id)) / "search"
-
-    def get_best_tickets(self, num_tickets: int = 1) -> list[FoundTicket]:
-        """The tickets of the best finished trials, with their histories."""
-        trials = self._ended("COMPLETED")[:num_tickets]
-        return [chosen(self._history(trial)) for trial in trials]
-
-    def get_best_models(self, num_models: int = 1) -> list[Any]:
-        """The trained models of the best tickets: `ticket.model("best")`."""
-        return [ticket.model("best") for ticket in self.get_best_tickets(num_models)]
-
-    def load_model(self, trial: Any) -> Any:
-        """The trained model of a trial's ticket."""
-        return chosen(self._history(trial)).model("best")
-
-    def sweep(self) -> Sweep:
-        """The finished trials, best first, for tables and figures."""
-        names = [each.name for each in all_of(self.oracle.objective)]
-        failed = (
-            FailedTrial(t.trial_id, values_of(t), reason(t.message))
-            for t in self._ended("FAILED")
-        )
-        return Sweep(
-            tuple(map(self._trial, self._ended("COMPLETED"))),
-            tuple(failed),
-            names[0] if len(names) == 1 else f"the sum of {', '.join(names)}",
-            *counted(Path(self.project_dir)),
-        )
-
-    def results_summary(self, num_trials: int = 10) -> None:
-        """Prints the best trials, the Pareto front, and how much was trained."""
-        print(self.sweep().summary(num_trials))
-
-    def _ended(self, status: str) -> list[Any]:
-        """Keras Tuner's trials that ended so: best first, equal ones by their ids."""
-        trials = [t for t in self.oracle.get_best_trials(_ALL) if t.status == status]
-        sign = -1 if self.oracle.objective.direction == "max" else 1
-        return sorted(trials, key=lambda t: (sign * (t.score or 0), t.trial_id))
-
-    def _history(self, trial: Any) -> History:
-        return load_history(self.run_dir(trial.trial_id))
-
-    def _trial(self, trial: Any) -> Trial:
-        """A finished trial, read once."""
-        name = trial.trial_id
-        if name not in self._read:
-            history, values = self._history(trial), values_of(trial)
-            self._read[name] = Trial(name, values, trial.score, history)
-        return self._read[name]
-
     @property
     def _is_live(self) -> bool:
         """Whether the table of the trials stands above the bars."""
@@ -286,13 +270,6 @@ class LotteryTuner(keras_tuner.Tuner):
         """Prints text, unless silent."""
         if self._verbose:
             self._console.print(text, markup=False)
-
-    def _table(self) -> str:
-        """The best trials, as many as leave a line for the bar."""
-        size = shutil.get_terminal_size((88, 24))
-        lines = self.sweep().table(width=size.columns).splitlines()
-        room = size.lines - 4
-        return "\n".join(lines if len(lines) <= room else [*lines[: room - 1], "..."])
 
     def _space(self) -> keras_tuner.HyperParameters:
         """What there is to choose: for the oracle, for the space and for the model."""
@@ -312,8 +289,13 @@ class LotteryTuner(keras_tuner.Tuner):
         finally:
             self.oracle = oracle
 
-    def _check(self, trainers: Trainers, space: keras_tuner.HyperParameters) -> None:
-        """Raises what all trials would raise, and if another sweep is here."""
+    def _check(
+        self, trainers: Trainers, space: keras_tuner.HyperParameters
+    ) -> Together:
+        """How many trials share a program.
+
+        Raises what all trials would raise, and if another sweep is here.
+        """
         if self._shortest:
             space.values[EPOCHS] = self._shortest
         plan = self._plan(space)
@@ -328,7 +310,19 @@ class LotteryTuner(keras_tuner.Tuner):
         monitor = plan.monitor or trainer.monitors[0]
         objective = self.oracle.objective
         check_objective(objective, trainer.monitors, maximizes(monitor, plan))
+        stored = sweep_file.side_by_side(Path(self.project_dir))
+        most = _keras_tuner.independent(self.oracle, space)
+        if self.is_worker or self.hypermodel.varies:
+            most = 1
+        together = trainer.side_by_side.chosen(stored, searches=most)
+        if self.is_worker and together.number > 1:
+            raise ValueError(
+                "Trials share a program in one process. Received: together="
+                f"{together.number} in one of several workers of Keras Tuner. Leave "
+                "`together` out; a sweep that began with it continues in one process."
+            )
         found = manifest_of(plan, **trainer.facts)
+        asked = found["plan"].pop("together")
         facts = {
             **self._oracle_facts,
             "space": {each.name: each.get_config() for each in space.space},
@@ -336,8 +330,13 @@ class LotteryTuner(keras_tuner.Tuner):
             "plan": found["plan"],
             "model": {k: found[k] for k in ("architecture", "compile_config")},
             "data": found["data"],
+            "trials": {
+                "side_by_side": together.number,
+                "asked": stored[0] if stored else asked,
+            },
         }
         sweep_file.write(Path(self.project_dir), facts)
+        return together
 
     def _plan(self, hp: keras_tuner.HyperParameters) -> Plan:
         hypermodel: SearchedModel = self.hypermodel

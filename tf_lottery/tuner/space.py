@@ -13,7 +13,7 @@ from tf_lottery.core.choices import RETRAIN, SCOPES
 from tf_lottery.core.plan import Plan
 
 Space = Callable[[Any], Mapping[str, Any]]
-JUDGES = frozenset({"monitor", "mode", "tolerance"})  # equal for all trials
+SAME = frozenset({"monitor", "mode", "tolerance", "together"})  # for all trials
 
 
 def lottery_space(hp: Any) -> dict[str, Any]:

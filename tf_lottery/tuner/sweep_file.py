@@ -17,7 +17,19 @@ Facts = Mapping[str, Mapping[str, Any]]  # plain values by name, by subject
 _UNEQUAL = {
     "compile_config": "the hash of the model's optimizer, loss and metrics",
     "architecture": "the hash of the model",
+    "side_by_side": "the number of trials side by side",
 }
+
+
+def side_by_side(directory: Path) -> tuple[str | int, int] | None:
+    """What the sweep of a directory asked for, and how many trials share a program.
+
+    None without a sweep.
+    """
+    if not (directory / _FILE).exists():
+        return None
+    found = _read(directory / _FILE)["trials"]
+    return found["asked"], found["side_by_side"]
 
 
 def write(directory: Path, facts: Facts) -> None:

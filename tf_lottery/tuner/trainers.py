@@ -23,19 +23,19 @@ class Trainers:
         That of the last call is used again if its compiled model is known to be the
         same.
         """
-        key = self._key(model, plan)
+        key = self.key(model, plan)
         if self._last and self._last[0] == key and not self._last[1].facts["unknown"]:
             return self._last[1].with_plan(plan)
         trainer = Trainer(model, self._dataset, plan, **self._arguments)
         self._last = key, trainer
         return trainer.with_plan(plan)
 
-    def _key(self, make: Callable[[], Any], plan: Plan) -> str:
+    def key(self, model: Callable[[], Any], plan: Plan) -> str:
         """What a compiled model depends on: its identity, and parts of the plan."""
         strategy = self._arguments.get("strategy")
-        made = None if isinstance(strategy, str) else strategy
-        binding, model, _ = bindings.binding_and_model(make, plan.seed, made)
-        identity = binding.identity_of(model, plan.layer_rates)
+        given = None if isinstance(strategy, str) else strategy
+        binding, made, _ = bindings.binding_and_model(model, plan.seed, given)
+        identity = binding.identity_of(made, plan.layer_rates)
         fine_tunes = plan.retrain == "fine_tune"
         length = [plan.epochs, plan.steps] if fine_tunes else None
         feed = [plan.seed, plan.batch_size, plan.steps_per_epoch]

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from queue import SimpleQueue
 from typing import Any
 
+from tf_lottery.core import pausing
+
 # From what the lanes that wait have asked, by number, to the answers of some of them.
 Answer = Callable[[Mapping[int, Any]], Mapping[int, Any]]
+_PAUSE = object()  # what a lane asks that waits for something outside of it
 
 
 class Turns:
@@ -35,7 +38,7 @@ class Turns:
             while True:
                 for number, lane in enumerate(self._lanes):
                     while lane is None and (task := next(tasks, None)) is not None:
-                        self._lanes[number] = _Lane(task, self._made)
+                        self._lanes[number] = _Lane(task, self._made, self._pause)
                         yield from self._resumed(number)
                         lane = self._lanes[number]
                 if not any(self._lanes):
@@ -62,12 +65,21 @@ class Turns:
             raise answer
         return answer
 
+    def _pause(self) -> None:
+        """Called by a task, whose turn ends until others have an answer."""
+        self.ask(_PAUSE)
+
     def _answers(self, asked: Mapping[int, Any]) -> Mapping[int, Any]:
         """The answers; an error is raised in a task, which says where it was."""
+        waiting = {n: None for n, question in asked.items() if question is _PAUSE}
+        others = {n: asked[n] for n in asked if n not in waiting}
+        if not others:
+            pausing.sleep()  # another process does what they wait for
+            return waiting
         try:
-            return self._answer(asked)
+            return {**waiting, **self._answer(others)}
         except Exception as error:
-            return {next(iter(asked)): error}
+            return {next(iter(others)): error}
 
     def _resumed(self, number: int, answer: Any = None) -> Iterator[Any]:
         """Lets a lane run until it asks or ends."""
@@ -94,7 +106,9 @@ class _Left(BaseException):
 class _Lane:
     """One thread; between `resume` and its next question, it runs alone."""
 
-    def __init__(self, task: Iterator[Any], made: deque[Any]) -> None:
+    def __init__(
+        self, task: Iterator[Any], made: deque[Any], pause: Callable[[], None]
+    ) -> None:
         self.asked: Any = None
         self.has_ended = False
         self.error: BaseException | None = None
@@ -103,6 +117,7 @@ class _Lane:
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._stops: SimpleQueue[None] = SimpleQueue()
         context = contextvars.copy_context()
+        context.run(pausing.use, pause)
         self._thread = threading.Thread(target=context.run, args=[self._work])
         self._thread.daemon = True
         self._thread.start()
