@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tf_lottery.bindings.shared.turns import Turns
+from tf_lottery.core import pausing
 
 
 def run(tasks, width, answer=lambda asked: {n: sum(asked.values()) for n in asked}):
@@ -58,6 +59,42 @@ def test_one_thread_runs_at_a_time():
     _, made = run([task] * 4, 4)
     assert len(set(made)) == 4
     assert most == [1]
+
+
+def test_a_task_that_waits_lets_the_others_go_on():
+    done = []
+
+    def first(turns):
+        for number in range(3):
+            yield turns.ask(number)
+        done.append("first")
+
+    def second(turns):
+        while not done:
+            pausing.pause()
+        yield turns.ask(9)
+
+    asked = []
+
+    def answer(questions):
+        asked.append(dict(questions))
+        return questions
+
+    _, made = run([first, second], 2, answer)
+    assert list(made) == [0, 1, 2, 9]
+    assert asked == [{0: 0}, {0: 1}, {0: 2}, {1: 9}]
+
+
+def test_tasks_that_all_wait_are_asked_again(monkeypatch):
+    slept = []
+    monkeypatch.setattr(pausing, "sleep", lambda: slept.append(1))
+
+    def waiting(turns):
+        while len(slept) < 3:
+            pausing.pause()
+        yield len(slept)
+
+    assert list(run([waiting, waiting], 2)[1]) == [3, 3]
 
 
 def ending(seen):

@@ -81,9 +81,10 @@ class Plan:
             draws three.
         replicates: How often the search is repeated, each time with another seed
             for initial weights, order of data and controls.
-        together: How many trainings of replicates and controls share a program, at
-            most: with Keras 3 on JAX, a GPU trains small networks side by side in a
-            fraction of the time. "auto" measures it when a search begins.
+        together: How many trainings of replicates and controls, or of the trials of a
+            sweep, share a program, at most: with Keras 3 on JAX, a GPU trains small
+            networks side by side in a fraction of the time. "auto" measures it when a
+            search begins.
         seed: The seed of replicate 0. Everything random derives from it, by name.
 
     Raises:

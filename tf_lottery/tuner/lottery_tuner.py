@@ -205,7 +205,7 @@ class LotteryTuner(Results):
             for trial in trials:
                 self.on_trial_begin(trial)
                 self._introduce(trial)
-            self._found = searched(trials, model, prepare, self._searched)
+            self._found = searched(trials, model, prepare, self._searched, self._say)
             for trial in trials:
                 self._try_run_and_update_trial(trial, trainers)
                 self.on_trial_end(trial)

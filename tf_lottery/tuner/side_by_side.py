@@ -22,6 +22,7 @@ def searched(
     model: Callable[[Any], Hashable],
     prepare: Callable[[Any], tuple[Trainer, int]],
     search: Callable[[Any, Trainer, int], FoundTicket],
+    say: Callable[[str], None],
 ) -> dict[str, FoundTicket | Exception]:
     """What the searches of trials found, or why they failed, by the ids of the trials.
 
@@ -31,8 +32,9 @@ def searched(
         model: Gives what the compiled model of a trial depends on.
         prepare: Gives the trainer of a trial, and how many lanes its program has.
         search: Searches a trial with its trainer, as one of so many lanes.
+        say: Prints a line.
 
-    Each of the functions may raise a `FailedTrialError`, which fails the trial.
+    `model`, `prepare` and `search` raise a `FailedTrialError` where a trial fails.
     """
     found: dict[str, FoundTicket | Exception] = {}
     alike = defaultdict(list)
@@ -41,6 +43,10 @@ def searched(
             alike[model(trial)].append(trial)
         except Failed as error:
             found[trial.trial_id] = error
+    if len(alike) > 1:
+        names = (", ".join(trial.trial_id for trial in each) for each in alike.values())
+        said = "; ".join(names)
+        say(f"Trials of one model share a program, one model after another: {said}.")
     for each in alike.values():
         for group in _groups(each, prepare, found):
             _, trainer, lanes = group[0]

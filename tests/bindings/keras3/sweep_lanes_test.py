@@ -42,10 +42,10 @@ ORACLES = {
 }
 
 
-def model(hp, dropout=0.2):
+def model(hp, dropout=0.2, units=32):
     inside = [
         keras.Input((models.FEATURES,)),
-        keras.layers.Dense(32, "relu"),
+        keras.layers.Dense(units, "relu"),
         keras.layers.BatchNormalization(),
         keras.layers.Dropout(dropout),
         keras.layers.Dense(models.CLASSES),
@@ -129,10 +129,11 @@ def test_trials_side_by_side_share_what_they_have_in_common(expected, tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_that_was_stopped_continues_with_the_same_bits(
-    expected, tmp_path, monkeypatch, programs
+    tmp_path, monkeypatch, programs
 ):
     monkeypatch.setattr(checkpoint, "_SHARE", np.inf)
-    alone, written = expected
+    given = {"hypermodel": lambda hp: model(hp, units=64)}  # whose lanes have own bits
+    whole = swept(tmp_path / "whole", {"together": 2}, **given)
     counted = Lanes._taken_steps
     for stop in (3, 12, 9, 14):
         most = len(programs) + stop
@@ -144,12 +145,12 @@ def test_a_sweep_that_was_stopped_continues_with_the_same_bits(
 
         monkeypatch.setattr(Lanes, "_taken_steps", stopping)
         with pytest.raises(KeyboardInterrupt):
-            swept(tmp_path, {"together": 2})
+            swept(tmp_path / "stopped", {"together": 2}, **given)
     monkeypatch.setattr(Lanes, "_taken_steps", counted)
-    made = swept(tmp_path)  # the number is in the sweep's directory
-    assert files(tmp_path) == written
-    assert scores(made) == scores(alone)
-    assert numbers(tmp_path) == [2, 2, 2]
+    made = swept(tmp_path / "stopped", **given)  # the number is in its directory
+    assert killing.files(tmp_path / "stopped") == killing.files(tmp_path / "whole")
+    assert scores(made) == scores(whole)
+    assert numbers(tmp_path / "stopped") == [2, 2, 2]
 
 
 def test_another_number_is_another_sweep(tmp_path):
@@ -160,13 +161,16 @@ def test_another_number_is_another_sweep(tmp_path):
 
 
 @pytest.mark.slow
-def test_trials_of_other_models_are_trained_apart(tmp_path, programs):
+def test_trials_of_other_models_are_trained_apart(tmp_path, programs, capsys):
     def either(hp):
         return model(hp, hp.Choice("dropout", [0.1, 0.2]))
 
     given = {"space": choices_of({"pruning_rate": RATES[:2]}), "hypermodel": either}
     search = {"controls": [], "control_rounds": None, "rounds": 1}
-    made = swept(tmp_path / "four", {**search, "together": 4}, **given)
+    made = tuner(tmp_path / "four", **given)
+    made.search(DATA, verbose=1, **{**SEARCH, **PARTS, **search, "together": 4})
+    said = "one model after another: 0000, 0002; 0001, 0003."
+    assert said in capsys.readouterr().out
     swept(tmp_path / "one", search, **given)
     assert len(made.oracle.trials) == 4
     assert max(programs) == 2
@@ -236,6 +240,14 @@ def test_what_cannot_share_a_program_is_refused_before_any_trial(tmp_path):
     given = {**SEARCH, **PARTS, "callbacks": [keras.callbacks.Callback()]}
     with pytest.raises(ValueError, match=r"`together` must be 1 .*see one training"):
         made.search(DATA, verbose=0, together=2, **given)
+    assert not made.oracle.trials
+
+
+def test_a_worker_of_keras_tuner_searches_one_trial_at_a_time(tmp_path):
+    made = tuner(tmp_path)
+    made.is_worker = True
+    with pytest.raises(ValueError, match="one process. Received: together=2"):
+        made.search(DATA, verbose=0, together=2, **SEARCH, **PARTS)
     assert not made.oracle.trials
 
 
