@@ -246,7 +246,7 @@ def test_what_cannot_share_a_program_is_refused_before_any_trial(tmp_path):
 def test_a_worker_of_keras_tuner_searches_one_trial_at_a_time(tmp_path):
     made = tuner(tmp_path)
     made.is_worker = True
-    with pytest.raises(ValueError, match="one process. Received: together=2"):
+    with pytest.raises(ValueError, match=r"one process\. Received: together=2"):
         made.search(DATA, verbose=0, together=2, **SEARCH, **PARTS)
     assert not made.oracle.trials
 
