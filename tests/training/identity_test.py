@@ -138,5 +138,5 @@ def test_a_sweep_over_a_rate_set_after_compile_compiles_each_model():
         return made
 
     makes = [functools.partial(model, rate) for rate in (1e-3, 1e-6, 1e-3)]
-    keys = [Trainers(None)._key(make, Plan()) for make in makes]
+    keys = [Trainers(None).key(make, Plan()) for make in makes]
     assert keys[0] == keys[2] != keys[1]

@@ -84,7 +84,7 @@ def test_a_sweep_takes_no_trainer_of_another_teacher():
     values = [np.ones(2), np.ones(2), np.zeros(2)]
 
     def key(**arguments):
-        return trainers.Trainers(None)._key(lambda: student(**arguments), plan)
+        return trainers.Trainers(None).key(lambda: student(**arguments), plan)
 
     keys = [key(attribute=value) for value in values]
     assert keys[0] == keys[1] != keys[2]
