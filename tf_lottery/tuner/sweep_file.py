@@ -28,8 +28,8 @@ def side_by_side(directory: Path) -> tuple[str | int, int] | None:
     """
     if not (directory / _FILE).exists():
         return None
-    found = _read(directory / _FILE)["trials"]
-    return found["asked"], found["side_by_side"]
+    found = _read(directory / _FILE).get("trials")  # `check` says that it is missing
+    return (found["asked"], found["side_by_side"]) if found else None
 
 
 def write(directory: Path, facts: Facts) -> None:
