@@ -34,4 +34,10 @@ def test_the_site_is_built_and_has_every_public_name(tmp_path):
     page = (site / "docs" / "api" / "index.html").read_text()
     for name, module in tf_lottery._NAMES.items():
         assert f'id="{module}.{name}"' in page, name
-    assert (site / "docs" / "results" / "lenet_mnist" / "accuracy.png").exists()
+    modules = (site / "docs" / "api_modules" / "index.html").read_text()
+    for module in (tf_lottery.export, tf_lottery.report):
+        for name in getattr(module, "__all__", vars(module)):
+            if callable(value := getattr(module, name)) and not name.startswith("_"):
+                assert f'id="{value.__module__}.{name}"' in modules, name
+    for image in ("docs/results/lenet_mnist/accuracy.png",):
+        assert (site / image).exists()
