@@ -4,6 +4,7 @@ Compares, in one process, epochs of a model from arrays:
     fit                   as a user calls it
     fit, groups of N      with steps_per_execution=N, where the backend has it
     tf_lottery            masked training here, in groups, as a search does it
+    by hand               on JAX, LeNet: the same arithmetic without Keras, in one loop
 
 All take turns, in random order, an epoch each. A time is divided by that of `fit` of
 the same round; the table has the medians of these ratios with their bootstrap 95 %
@@ -24,7 +25,7 @@ from tf_lottery.core.prune import prune
 
 FLAGS = flags.FLAGS
 BATCH, STEPS, GROUPS = 60, 200, (10, 50)
-FIT, OURS = "fit", "tf_lottery"
+FIT, OURS, BY_HAND = "fit", "tf_lottery", "by hand"
 BEST, AS_CALLED = 1.03, 0.80  # the bars
 
 
@@ -49,6 +50,10 @@ def bench(make: Any, shape: tuple[int, ...], epochs: int) -> dict[str, Any]:
     if FLAGS.backend != "torch":
         for group in GROUPS:
             variants[f"{FIT}, groups of {group}"] = Fit(make(), data, group)
+    if FLAGS.backend == "jax" and make is lenet:
+        from _step_by_hand import ByHand
+
+        variants[BY_HAND] = ByHand(data, BATCH, FLAGS.density)
     turns = {name: variant.epoch for name, variant in variants.items()}
     times = _bench.interleaved(turns, epochs, FLAGS.seed)
     rows = [
@@ -68,6 +73,9 @@ def bench(make: Any, shape: tuple[int, ...], epochs: int) -> dict[str, Any]:
         f"{OURS} to the fastest, {best}": _bench.verdict(to_best, BEST),
         "Traces of a search's step after each round": str(traces(make(), data)),
     }
+    if BY_HAND in times:
+        to_hand, low, high = _bench.ratio(times[OURS], times[BY_HAND])
+        lines[f"{OURS} to {BY_HAND}"] = f"{to_hand:.2f} [{low:.2f}, {high:.2f}]"
     model = variants[FIT].model
     title = f"{model.name} on {FLAGS.backend}, {model.count_params():,} weights, "
     title += f"batch {BATCH}, {epochs} epochs of {STEPS} steps"
