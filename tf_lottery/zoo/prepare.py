@@ -13,8 +13,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import requests
-
 # Where tensorflow-datasets' own builders download from, unless they register it.
 _BUCKET = "https://storage.googleapis.com"
 _PATIENCE = 4.0  # seconds
@@ -91,6 +89,8 @@ def _answers(url: str) -> bool:
 
     A refusal is an answer, a failing server is not.
     """
+    import requests
+
     answers = []
 
     def ask() -> None:
