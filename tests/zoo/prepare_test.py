@@ -1,6 +1,7 @@
 """A data set comes from its archives; one that cannot be prepared says so at once."""
 
 import gzip
+import os
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -197,6 +198,31 @@ def test_a_failure_while_preparing_is_not_hidden(tmp_path):
 
     with pytest.raises(RuntimeError, match="a bug of the builder"):
         prepare(Ready(tmp_path, build))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("no space left")])
+def test_a_thread_that_still_extracts_does_not_hide_the_error(
+    tmp_path, monkeypatch, error
+):
+    extracted, late = [], ["while it is removed", "after it was removed"]
+    rmdir, sleep = os.rmdir, time.sleep
+
+    def write():
+        if extracted and late:
+            extracted[0].mkdir(exist_ok=True)
+            (extracted[0] / late.pop(0)).touch()
+
+    def build(*, download_config):
+        extracted.append(Path(download_config.extract_dir))
+        raise error
+
+    # What the threads of tensorflow-datasets do after the first damaged archive.
+    monkeypatch.setattr(os, "rmdir", lambda *at, **how: (write(), rmdir(*at, **how)))
+    monkeypatch.setattr(time, "sleep", lambda seconds: (write(), sleep(seconds)))
+    with pytest.raises((RuntimeError, ValueError), match=str(error)):
+        prepare(Ready(tmp_path, build))
+    assert not late
+    assert not extracted[0].exists()
 
 
 def test_preparing_says_one_line_and_cleans_up(tmp_path, capsys):

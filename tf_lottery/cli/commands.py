@@ -101,10 +101,7 @@ def sweep(arguments: Any) -> None:
     _check_searching(arguments)
     check_sweep(arguments)
     with quiet():
-        try:
-            from tf_lottery.cli.sweeping import swept
-        except ImportError as error:
-            sys.exit(f"tf_lottery sweep: {error}")
+        from tf_lottery.cli.sweeping import swept
     choose_keras(arguments)
     tuner = swept(load_recipe(arguments.recipe), arguments)
     if tuner.is_worker:
@@ -158,10 +155,7 @@ def _report(run_dir: Path, arguments: Any) -> None:
     _print_table(found, run_dir)
     _write_report(found, run_dir, compared)
     if arguments.tensorboard:
-        try:
-            reports.to_tensorboard(found.history, run_dir / "tensorboard")
-        except ImportError as error:
-            sys.exit(f"tf_lottery report: {error}")
+        reports.to_tensorboard(found.history, run_dir / "tensorboard")
     if compared:
         print(f"\n{compared.table(_width())}")
     _print_files(run_dir, () if compared else COMPARED)

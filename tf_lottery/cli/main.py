@@ -18,7 +18,14 @@ from tf_lottery.core.errors import InvariantError
 from tf_lottery.core.near_names import meant
 from tf_lottery.run_dir.names import EXPORTS
 
-_MISTAKES = (ValueError, TypeError, OSError, FloatingPointError, RuntimeError)
+_MISTAKES = (
+    ValueError,
+    TypeError,
+    OSError,
+    FloatingPointError,
+    RuntimeError,
+    ImportError,  # of a package that an extra has; it says which
+)
 # What `find` and `sweep` have in common.
 _SEARCHING: dict[str, dict[str, Any]] = {
     "recipe": {"help": "a Python file with PLAN, model() and dataset()"},

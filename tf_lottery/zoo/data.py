@@ -13,6 +13,7 @@ from typing import Any
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.data import Data
 from tf_lottery.core.seeds import derive
+from tf_lottery.zoo._extra import tensorflow_datasets
 from tf_lottery.zoo._frameworks import tf
 from tf_lottery.zoo.prepare import prepare
 
@@ -45,6 +46,7 @@ def mnist(
             keeps its data (`TFDS_DATA_DIR`, or `~/tensorflow_datasets`).
 
     Raises:
+        ImportError: A package of the extra `recipes` is missing.
         ValueError: The data set is not prepared and cannot be prepared, or
             `batch_size` is below 1.
     """
@@ -104,12 +106,11 @@ def load(
         archives: See `mnist`.
 
     Raises:
+        ImportError: A package of the extra `recipes` is missing.
         ValueError: The data set is unknown; or it is not prepared, and cannot be
             prepared from the network or from `archives`.
     """
-    # Takes seconds to import, and networks do not need it.
-    import tensorflow_datasets as tfds
-
+    tfds = tensorflow_datasets()
     data_dir = _expanded(data_dir)
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)

@@ -7,17 +7,19 @@ and turns them into records, so that both ways give the same data.
 import contextlib
 import io
 import os
+import shutil
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import requests
 
 # Where tensorflow-datasets' own builders download from, unless they register it.
 _BUCKET = "https://storage.googleapis.com"
 _PATIENCE = 4.0  # seconds
+_MOMENT = 0.1
 
 
 def prepare(builder: Any, archives: str | None = None) -> None:
@@ -75,7 +77,7 @@ def _build(builder: Any, archives: str | None) -> None:
     with (
         # Archives of other data sets may have the same names, and two processes that
         # extract into one folder may delete each other's files.
-        tempfile.TemporaryDirectory(dir=downloads, prefix="incomplete.") as extracted,
+        _scratch_in(downloads) as extracted,
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),  # hundreds of progress bars
     ):
@@ -86,11 +88,33 @@ def _build(builder: Any, archives: str | None) -> None:
         )
 
 
+@contextlib.contextmanager
+def _scratch_in(parent: Path) -> Iterator[str]:
+    """A folder for what is extracted, which is removed at the end.
+
+    After a damaged archive threads of tensorflow-datasets still extract the others, and
+    nobody can wait for them. So the folder is removed until it stays away for a moment.
+    If it does not, it is left: the error of the archive says more.
+    """
+    folder = tempfile.mkdtemp(dir=parent, prefix="incomplete.")
+    try:
+        yield folder
+    except BaseException:
+        end = time.monotonic() + _PATIENCE
+        while os.path.exists(folder) and time.monotonic() < end:
+            shutil.rmtree(folder, ignore_errors=True)
+            time.sleep(_MOMENT)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _answers(url: str) -> bool:
     """Whether a host answers in seconds, through the proxy of the environment if any.
 
     A refusal is an answer, a failing server is not.
     """
+    import requests
+
     answers = []
 
     def ask() -> None:
