@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes import history, replicated
+from tests.fakes import history, replicated, with_unprunable
 from tf_lottery.core.plan import Plan
 from tf_lottery.verdict.judge import judge
 
@@ -151,3 +151,14 @@ def test_the_reason_has_the_claims_of_replicates_and_controls():
 
 def test_the_dense_network_has_nothing_to_claim():
     assert judge(searches(BETTER)).rounds[0].sentence() == ""
+
+
+def test_the_density_of_the_whole_model_is_said_where_it_differs():
+    rows = [(1.0, 0.9, 100), (0.4, 0.95, 50)]
+    assert "A winning ticket: 40.0% of the weights, val_" in judge(history(rows)).reason
+    large = judge(with_unprunable(history(rows), 9000))
+    assert large.reason.startswith(
+        "A winning ticket: 40.0% of the prunable weights (94.0% of all parameters), "
+        "val_accuracy 0.9500 (dense 0.9000)"
+    )
+    assert large.record()["rounds"][1]["model_density"] == pytest.approx(0.94)

@@ -7,6 +7,7 @@ ticket, a sentence says what that means, if it is known what the control changed
 
 from typing import TYPE_CHECKING
 
+from tf_lottery.core import parameters
 from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP, Difference
 from tf_lottery.verdict.spread import CONFIDENCE, Spread
@@ -100,7 +101,14 @@ def _compared(round: "RoundVerdict") -> str:
     scores = round.validation.ours, round.validation.theirs
     ours, dense = (formats.score(each.mean) for each in scores)
     score = f"{round.validation.metric} {ours} (dense {dense})"
-    return f"{formats.density(round.density)} of the weights, {score}"
+    return f"{_kept(round)}, {score}"
+
+
+def _kept(round: "RoundVerdict") -> str:
+    kept, whole = formats.density(round.density), formats.density(round.model_density)
+    if not parameters.differ(round.density, round.model_density):
+        return f"{kept} of the weights"
+    return f"{kept} of the prunable weights ({whole} of all parameters)"
 
 
 def _steps(round: "RoundVerdict") -> str:
