@@ -30,12 +30,14 @@ def judgement(round: "RoundVerdict", max_density: float) -> str:
     if not round.matches:
         start = "No ticket matches the dense network; the best has"
         return f"{start} {compared}{over}."
+    below = _below_on_test(round)
+    chose = " by validation" if below else ""
     if round.wins:
-        text = f"A winning ticket: {compared}, {_steps(round)}{over}."
+        text = f"A winning ticket{chose}: {compared}, {_steps(round)}{over}"
     else:
-        lacks = _lacks(round, max_density)
-        text = f"The ticket matches but does not win: {compared}, but {lacks}{over}."
-    return text + _caveat(round)
+        start = f"The ticket matches{chose} but does not win"
+        text = f"{start}: {compared}, but {_lacks(round, max_density)}{over}"
+    return f"{text}{below}.{_caveat(round)}"
 
 
 def has_claims(round: "RoundVerdict") -> bool:
@@ -87,6 +89,19 @@ def _caveat(round: "RoundVerdict") -> str:
         " Validation loss was lowest at the last step of both: train longer to see "
         "which minimum is earlier."
     )
+
+
+def _below_on_test(round: "RoundVerdict") -> str:
+    """By how much the test figure is worse than the dense network's; empty if not."""
+    for figure in round.differences:
+        is_test = figure.against == "dense" and figure.metric.startswith("test_")
+        if is_test and figure.gain.mean < 0:
+            amount = formats.amount(figure, -figure.gain.mean) + _unit(figure)
+            where = "below" if figure.maximize else "above"
+            chance = len(figure) > 1 and not figure.resolved
+            resolved = ", which is not resolved" if chance else ""
+            return f"; on test it is {amount} {where} dense{resolved}"
+    return ""
 
 
 def _lacks(round: "RoundVerdict", max_density: float) -> str:
