@@ -76,6 +76,14 @@ def elsewhere(round: "RoundVerdict") -> str:
     )
 
 
+def kept(round: "RoundVerdict") -> str:
+    """What the tickets of a round keep, also of the whole model if that differs."""
+    part, whole = formats.density(round.density), formats.density(round.model_density)
+    if not parameters.differ(round.density, round.model_density):
+        return f"{part} of the weights"
+    return f"{part} of the prunable weights ({whole} of all parameters)"
+
+
 def _caveat(round: "RoundVerdict") -> str:
     """Why it is not known which minimum of validation loss is earlier."""
     if not round.rewound or not round.too_short:
@@ -96,7 +104,7 @@ def _below_on_test(round: "RoundVerdict") -> str:
     for figure in round.differences:
         is_test = figure.against == "dense" and figure.metric.startswith("test_")
         if is_test and figure.gain.mean < 0:
-            amount = formats.amount(figure, -figure.gain.mean) + _unit(figure)
+            amount = formats.amount(figure, -figure.gain.mean) + formats.points(figure)
             where = "below" if figure.maximize else "above"
             chance = len(figure) > 1 and not figure.resolved
             resolved = ", which is not resolved" if chance else ""
@@ -116,14 +124,7 @@ def _compared(round: "RoundVerdict") -> str:
     scores = round.validation.ours, round.validation.theirs
     ours, dense = (formats.score(each.mean) for each in scores)
     score = f"{round.validation.metric} {ours} (dense {dense})"
-    return f"{_kept(round)}, {score}"
-
-
-def _kept(round: "RoundVerdict") -> str:
-    kept, whole = formats.density(round.density), formats.density(round.model_density)
-    if not parameters.differ(round.density, round.model_density):
-        return f"{kept} of the weights"
-    return f"{kept} of the prunable weights ({whole} of all parameters)"
+    return f"{kept(round)}, {score}"
 
 
 def _steps(round: "RoundVerdict") -> str:
@@ -156,7 +157,7 @@ def _claim(figure: Difference, round: "RoundVerdict") -> str:
     if not interval:
         replicates = "1 replicate" if of == 1 else f"1 of {of} replicates"
         between = f"({replicates}: no interval)"
-        return f"{_signed(figure)} against {against}{earlier} {between}"
+        return f"{formats.change(figure)} against {against}{earlier} {between}"
     if interval[0] == interval[1]:
         return f"{_equal(figure, of)}{earlier}"
     better = _of(figure.better_in, len(figure), of)
@@ -166,7 +167,7 @@ def _claim(figure: Difference, round: "RoundVerdict") -> str:
     if figure.resolved < 0:
         amount = _by(figure, Spread(tuple(-gain for gain in figure.gain.values)))
         return f"loses to {against} by {amount}, better in {better}{earlier}"
-    amount = f"{_signed(figure)} {_interval(figure, figure.spread)}"
+    amount = f"{formats.change(figure)} {_interval(figure, figure.spread)}"
     start = f"the difference from {against} is not resolved"
     return f"{start}: {amount}, better in {better}{earlier}"
 
@@ -175,7 +176,7 @@ def _equal(figure: Difference, of: int) -> str:
     replicates = _of(len(figure), len(figure), of)
     if not figure.spread.mean:
         return f"equal to {figure.against} in {replicates}"
-    signed = f"{_signed(figure)} against {figure.against}"
+    signed = f"{formats.change(figure)} against {figure.against}"
     return f"{signed}, the same in {replicates}: no interval"
 
 
@@ -205,18 +206,9 @@ def _meaning(figure: Difference) -> str:
     return f"{worse}: {changed} not what makes it good."
 
 
-def _signed(figure: Difference) -> str:
-    """The mean difference with its sign and unit."""
-    return f"{formats.signed(figure, figure.spread.mean)}{_unit(figure)}"
-
-
 def _by(figure: Difference, spread: Spread) -> str:
     amount = formats.amount(figure, spread.mean)
-    return f"{amount}{_unit(figure)} {_interval(figure, spread)}"
-
-
-def _unit(figure: Difference) -> str:
-    return " points" if figure.is_in_points else ""
+    return f"{amount}{formats.points(figure)} {_interval(figure, spread)}"
 
 
 def _interval(figure: Difference, spread: Spread) -> str:
