@@ -53,6 +53,10 @@ class Model:
     seed: int = 0
     stop_training: bool = False
 
+    def count_params(self):
+        """The number of weights, as Keras counts them."""
+        return sum(a.size for name, a in self.state().items() if ":" not in name)
+
     def state(self):
         """The initial state."""
         draw = np.random.default_rng(self.seed)

@@ -168,6 +168,19 @@ def round_of(number, density, metrics, best_step=50, **which) -> Round:
     return Round(number, Ticket(masks, {}, round=number), result, **which)
 
 
+def with_unprunable(found: History, parameters: int) -> History:
+    """A history, with so many parameters that cannot be pruned in each ticket."""
+
+    def of(round: Round) -> Round:
+        state = {**round.ticket.state, "embedding/embeddings": np.zeros(parameters)}
+        return dataclasses.replace(
+            round, ticket=dataclasses.replace(round.ticket, state=state)
+        )
+
+    replicates = tuple(tuple(map(of, rounds)) for rounds in found.replicates)
+    return dataclasses.replace(found, replicates=replicates)
+
+
 def replicated(*replicates, controls=None, plan=None) -> History:
     """A history of replicates, each of (density, validation, test, best step).
 

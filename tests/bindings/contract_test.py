@@ -159,6 +159,11 @@ def test_the_copy_has_the_weights_of_the_model_by_name(subject):
     assert subject.live.shapes.keys() <= subject.binding.trainable(subject.model)
 
 
+def test_a_ticket_has_as_many_parameters_as_its_model(subject):
+    ticket = subject.prepared.dense(PLAN, subject.prepared.initial)
+    assert ticket.parameters == subject.model.count_params()
+
+
 def test_the_passed_model_is_not_changed(subject):
     subject.trained(STEPS, masks=subject.masks)
     subject.evaluate()

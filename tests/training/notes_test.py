@@ -56,3 +56,17 @@ def test_other_callbacks_are_not_named():
 def test_a_length_that_cannot_decide_is_said(plan, is_short):
     found = warned(plan)
     assert [("validated only once" in each) for each in found] == [True] * is_short
+
+
+def test_a_model_most_of_which_cannot_be_pruned_is_said():
+    layers = keras.layers
+    inputs = keras.Input((models.FEATURES,))
+    frozen = layers.Dense(16, trainable=False, name="frozen")(inputs)
+    model = keras.Model(inputs, layers.Dense(models.CLASSES, name="logits")(frozen))
+    trainer = Trainer(models.compiled(model), ARRAYS, Plan(), validation_data=ARRAYS)
+    assert model.count_params() == 195
+    (said,) = [note for note in trainer.notes.plain if "can be pruned" in note]
+    assert said.startswith("Only 48 of 195 parameters (24.6%) can be pruned.")
+    tiny = models.compiled(models.tiny())
+    plain = Trainer(tiny, ARRAYS, Plan(), validation_data=ARRAYS).notes.plain
+    assert not any("can be pruned" in note for note in plain)

@@ -1,8 +1,10 @@
 """Sentences claim no more than the numbers carry."""
 
+import dataclasses
+
 import pytest
 
-from tests.fakes import history, replicated
+from tests.fakes import history, replicated, with_unprunable
 from tf_lottery.core.plan import Plan
 from tf_lottery.verdict.judge import judge
 
@@ -151,3 +153,43 @@ def test_the_reason_has_the_claims_of_replicates_and_controls():
 
 def test_the_dense_network_has_nothing_to_claim():
     assert judge(searches(BETTER)).rounds[0].sentence() == ""
+
+
+def test_the_density_of_the_whole_model_is_said_where_it_differs():
+    rows = [(1.0, 0.9, 100), (0.4, 0.95, 50)]
+    assert "A winning ticket: 40.0% of the weights, val_" in judge(history(rows)).reason
+    large = judge(with_unprunable(history(rows), 9000))
+    assert large.reason.startswith(
+        "A winning ticket: 40.0% of the prunable weights (94.0% of all parameters), "
+        "val_accuracy 0.9500 (dense 0.9000)"
+    )
+    assert large.record()["rounds"][1]["model_density"] == pytest.approx(0.94)
+
+
+@pytest.mark.parametrize(
+    "steps, start", [(3000, "A winning ticket"), (3100, "The ticket matches")]
+)
+def test_a_ticket_below_dense_on_test_says_so_beside_winning(steps, start):
+    below = judge(searches((-0.003,), steps)).reason
+    assert below.startswith(f"{start} by validation")
+    assert "(dense 3,000); on test it is 0.30 points below dense." in below
+    above = judge(searches((0.003,), steps)).reason
+    assert above.startswith(start) and "validation:" not in above
+    assert "on test" not in above
+
+
+def test_a_difference_on_test_that_may_be_chance_is_called_not_resolved():
+    either = judge(searches(tuple(-gain for gain in EITHER))).reason
+    said = "of which 5 win by themselves; on test it is 0.03 points below dense"
+    assert f"{said}, which is not resolved." in either
+    assert "0.25 points below dense." in judge(searches(WORSE)).reason
+
+
+def test_a_higher_loss_on_test_is_above_dense():
+    found = searches((0.01,))
+    higher = dataclasses.replace(found, maximize=False, plan=Plan(tolerance=0.1))
+    assert "; on test it is 1.00 points above dense." in judge(higher).reason
+
+
+def test_no_ticket_that_fails_by_validation_is_compared_on_test():
+    assert "on test it is" not in judge(searches((-0.003,), validation=0.8)).reason

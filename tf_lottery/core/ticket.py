@@ -14,16 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tf_lottery.core import html, ticket_file
+from tf_lottery.core import html, parameters, ticket_file
 from tf_lottery.core.archive import PathLike
-from tf_lottery.core.arrays import distinct
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks, masked_weights
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.plan_survivors import miscount
-from tf_lottery.core.spoiled import is_finite, unmasked
+from tf_lottery.core.spoiled import check_weights, unmasked
 from tf_lottery.core.words import printable
 
 if TYPE_CHECKING:
@@ -88,6 +87,20 @@ class Ticket:
     def density(self) -> float:
         """The fraction of prunable weights that is kept."""
         return self.masks.density
+
+    @property
+    def parameters(self) -> int:
+        """The number of all parameters of the model, as Keras' `count_params` counts.
+
+        Frozen weights and the statistics of normalisations are among them; variables
+        of the optimizer, random generators and states of recurrent layers are not.
+        """
+        return parameters.count(self.state, self.masks)
+
+    @property
+    def model_density(self) -> float:
+        """The fraction of all parameters that is kept; unprunable ones are kept."""
+        return parameters.density(self.masks, self.parameters)
 
     @property
     def weights(self) -> Weights:
@@ -187,7 +200,7 @@ class Ticket:
             TicketError: Something does not hold; it says what and where.
         """
         ticket_file.check_masks("The ticket", self.masks)
-        _check_weights("starting weights", self.state, self.masks)
+        check_weights("starting weights", self.state, self.masks)
         if self.plan and (error := miscount(self.plan, self.round, self.masks)):
             raise TicketError(error)
 
@@ -230,7 +243,8 @@ class Ticket:
         return f"Ticket round {self.round}: {self.masks.in_words()}"
 
     def _headlines(self) -> list[str]:
-        return [f"Ticket of round {self.round}: density {self.density:.1%}"]
+        density = parameters.in_words(self.masks, self.parameters)
+        return [f"Ticket of round {self.round}: density {density}"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -298,7 +312,7 @@ class FoundTicket(Ticket):
         super().verify()
         for kind in ("weights", "best_weights"):
             trained: Weights = getattr(self.outcome, kind)
-            _check_weights(kind, trained, self.masks)
+            check_weights(kind, trained, self.masks)
             for path in unmasked(trained, self.masks):
                 raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
 
@@ -326,19 +340,6 @@ def chosen(ticket: Ticket, weights: str) -> State:
         )
     outcome = ticket.outcome
     return outcome.best_weights if weights == "best" else outcome.weights
-
-
-def _check_weights(kind: str, weights: Weights, masks: Masks) -> None:
-    """Raises unless weights have the shapes of their masks and are finite."""
-    for path, mask in masks.items():
-        if path not in weights or weights[path].shape != mask.shape:
-            raise TicketError(
-                f"The ticket has a mask for {path!r}, but its {kind} have no array of "
-                f"that path and shape, {mask.shape}."
-            )
-    for path in weights:
-        if not is_finite(distinct(weights[path])):
-            raise TicketError(f"The {kind} of {path!r} are not finite.")
 
 
 def _above_core(module: str) -> Any:

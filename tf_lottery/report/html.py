@@ -15,6 +15,7 @@ from tf_lottery.report.canvas import embedded
 from tf_lottery.report.comparison import Comparison
 from tf_lottery.report.curves import draw_curves
 from tf_lottery.report.frame import Frame, frame_of
+from tf_lottery.report.headline import headline
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
 from tf_lottery.report.sweep import Sweep, in_words
@@ -77,6 +78,7 @@ def _content(
         "name": Path(recipe).stem if recipe else "a search",
         "place": PAGE,
         "frame": frame,
+        "headline": headline(frame),
         "unfinished": unfinished(history),
         "several": len(history.replicates) > 1,
         "max_density": f"{MAX_DENSITY:.0%}",

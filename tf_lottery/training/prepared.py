@@ -77,6 +77,7 @@ class Prepared:
         if skipped := self.searched.skipped:
             layers = ", ".join(skipped)
             plain.append(f"Not pruned, because these layers have no kernel: {layers}")
+        plain += _small_part(self.dense(plan, self.initial))
         plain += data.notes
         if self.file_lacks:
             warnings.append(
@@ -120,6 +121,18 @@ class Prepared:
         """A copy of the user's model if a file is not enough to make it; else None."""
         model = self.source.model
         return self.binding.compiled_copy(model) if self.file_lacks else None
+
+
+def _small_part(dense: Ticket) -> list[str]:
+    """A note if fewer than half of the parameters of a model can be pruned."""
+    prunable, all_ = dense.masks.size, dense.parameters
+    if 2 * prunable >= all_:
+        return []
+    return [
+        f"Only {prunable:,} of {all_:,} parameters ({prunable / all_:.1%}) can be "
+        "pruned. Densities are fractions of these; a ticket says how much it keeps of "
+        "the whole model."
+    ]
 
 
 def _stops(callback: type) -> bool:

@@ -64,6 +64,16 @@ def signed(difference: Difference, value: float) -> str:
     return f"{'-' if value < 0 else '+'}{amount(difference, abs(value))}"
 
 
+def change(difference: Difference) -> str:
+    """The mean of a difference, with its sign and unit."""
+    return f"{signed(difference, difference.spread.mean)}{points(difference)}"
+
+
+def points(difference: Difference) -> str:
+    """The unit of an amount, after a space."""
+    return " points" if difference.is_in_points else ""
+
+
 def interval(difference: Difference) -> str:
     """The interval of a gain; empty if there is none, or if it has no width.
 

@@ -30,6 +30,8 @@ class RoundVerdict:
     Attributes:
         number: The number of the round; 0 is dense.
         density: The fraction of the weights that its tickets keep, on average.
+        model_density: The fraction of all parameters of the model, where those that
+            cannot be pruned are kept.
         replicates: How many replicates have this round; only these are judged.
         of: How many replicates there are.
         validation: The monitored score against the dense network's.
@@ -52,6 +54,7 @@ class RoundVerdict:
 
     number: int
     density: float
+    model_density: float
     replicates: int
     of: int
     validation: Difference
@@ -172,6 +175,7 @@ def _judged(history: History, number: int) -> RoundVerdict:
     return RoundVerdict(
         number=number,
         density=density,
+        model_density=Spread(tuple(round.ticket.model_density for round in ours)).mean,
         replicates=len(having),
         of=len(history.replicates),
         validation=validation,

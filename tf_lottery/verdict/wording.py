@@ -7,6 +7,7 @@ ticket, a sentence says what that means, if it is known what the control changed
 
 from typing import TYPE_CHECKING
 
+from tf_lottery.core import parameters
 from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP, Difference
 from tf_lottery.verdict.spread import CONFIDENCE, Spread
@@ -29,12 +30,14 @@ def judgement(round: "RoundVerdict", max_density: float) -> str:
     if not round.matches:
         start = "No ticket matches the dense network; the best has"
         return f"{start} {compared}{over}."
+    below = _below_on_test(round)
+    chose = " by validation" if below else ""
     if round.wins:
-        text = f"A winning ticket: {compared}, {_steps(round)}{over}."
+        text = f"A winning ticket{chose}: {compared}, {_steps(round)}{over}"
     else:
-        lacks = _lacks(round, max_density)
-        text = f"The ticket matches but does not win: {compared}, but {lacks}{over}."
-    return text + _caveat(round)
+        start = f"The ticket matches{chose} but does not win"
+        text = f"{start}: {compared}, but {_lacks(round, max_density)}{over}"
+    return f"{text}{below}.{_caveat(round)}"
 
 
 def has_claims(round: "RoundVerdict") -> bool:
@@ -73,6 +76,14 @@ def elsewhere(round: "RoundVerdict") -> str:
     )
 
 
+def kept(round: "RoundVerdict") -> str:
+    """What the tickets of a round keep, also of the whole model if that differs."""
+    part, whole = formats.density(round.density), formats.density(round.model_density)
+    if not parameters.differ(round.density, round.model_density):
+        return f"{part} of the weights"
+    return f"{part} of the prunable weights ({whole} of all parameters)"
+
+
 def _caveat(round: "RoundVerdict") -> str:
     """Why it is not known which minimum of validation loss is earlier."""
     if not round.rewound or not round.too_short:
@@ -88,6 +99,19 @@ def _caveat(round: "RoundVerdict") -> str:
     )
 
 
+def _below_on_test(round: "RoundVerdict") -> str:
+    """By how much the test figure is worse than the dense network's; empty if not."""
+    for figure in round.differences:
+        is_test = figure.against == "dense" and figure.metric.startswith("test_")
+        if is_test and figure.gain.mean < 0:
+            amount = formats.amount(figure, -figure.gain.mean) + formats.points(figure)
+            where = "below" if figure.maximize else "above"
+            chance = len(figure) > 1 and not figure.resolved
+            resolved = ", which is not resolved" if chance else ""
+            return f"; on test it is {amount} {where} dense{resolved}"
+    return ""
+
+
 def _lacks(round: "RoundVerdict", max_density: float) -> str:
     if not round.rewound:
         return "it was not rewound: its training began with trained weights"
@@ -100,7 +124,7 @@ def _compared(round: "RoundVerdict") -> str:
     scores = round.validation.ours, round.validation.theirs
     ours, dense = (formats.score(each.mean) for each in scores)
     score = f"{round.validation.metric} {ours} (dense {dense})"
-    return f"{formats.density(round.density)} of the weights, {score}"
+    return f"{kept(round)}, {score}"
 
 
 def _steps(round: "RoundVerdict") -> str:
@@ -133,7 +157,7 @@ def _claim(figure: Difference, round: "RoundVerdict") -> str:
     if not interval:
         replicates = "1 replicate" if of == 1 else f"1 of {of} replicates"
         between = f"({replicates}: no interval)"
-        return f"{_signed(figure)} against {against}{earlier} {between}"
+        return f"{formats.change(figure)} against {against}{earlier} {between}"
     if interval[0] == interval[1]:
         return f"{_equal(figure, of)}{earlier}"
     better = _of(figure.better_in, len(figure), of)
@@ -143,7 +167,7 @@ def _claim(figure: Difference, round: "RoundVerdict") -> str:
     if figure.resolved < 0:
         amount = _by(figure, Spread(tuple(-gain for gain in figure.gain.values)))
         return f"loses to {against} by {amount}, better in {better}{earlier}"
-    amount = f"{_signed(figure)} {_interval(figure, figure.spread)}"
+    amount = f"{formats.change(figure)} {_interval(figure, figure.spread)}"
     start = f"the difference from {against} is not resolved"
     return f"{start}: {amount}, better in {better}{earlier}"
 
@@ -152,7 +176,7 @@ def _equal(figure: Difference, of: int) -> str:
     replicates = _of(len(figure), len(figure), of)
     if not figure.spread.mean:
         return f"equal to {figure.against} in {replicates}"
-    signed = f"{_signed(figure)} against {figure.against}"
+    signed = f"{formats.change(figure)} against {figure.against}"
     return f"{signed}, the same in {replicates}: no interval"
 
 
@@ -182,18 +206,9 @@ def _meaning(figure: Difference) -> str:
     return f"{worse}: {changed} not what makes it good."
 
 
-def _signed(figure: Difference) -> str:
-    """The mean difference with its sign and unit."""
-    return f"{formats.signed(figure, figure.spread.mean)}{_unit(figure)}"
-
-
 def _by(figure: Difference, spread: Spread) -> str:
     amount = formats.amount(figure, spread.mean)
-    return f"{amount}{_unit(figure)} {_interval(figure, spread)}"
-
-
-def _unit(figure: Difference) -> str:
-    return " points" if figure.is_in_points else ""
+    return f"{amount}{formats.points(figure)} {_interval(figure, spread)}"
 
 
 def _interval(figure: Difference, spread: Spread) -> str:

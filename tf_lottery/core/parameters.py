@@ -1,0 +1,56 @@
+"""The parameters of a whole model: how many there are, and how many a ticket keeps.
+
+Only kernels are pruned, so a ticket that keeps 10% of the prunable weights may keep
+most of its model.
+"""
+
+import math
+
+from tf_lottery.core.masks import Masks
+from tf_lottery.core.outcome import State
+
+_NOTICEABLE = 0.01  # of two densities: both are said
+
+
+def count(state: State, masks: Masks) -> int:
+    """The number of parameters in a state, as `count_params` of Keras counts them.
+
+    These are all weights, also frozen ones and the statistics of normalisations. Names
+    with a colon are variables of the optimizer, random generators, states of recurrent
+    layers and settings, which are no parameters.
+    """
+    others = (name for name in state if ":" not in name and name not in masks)
+    # A file knows sizes without reading its arrays.
+    entries = getattr(state, "entries", None)
+    shapes = ((entries or state)[name].shape for name in others)
+    return masks.size + sum(map(math.prod, shapes))
+
+
+def density(masks: Masks, parameters: int) -> float:
+    """The fraction of all parameters that are kept; what cannot be pruned is kept."""
+    return 1 - (masks.size - masks.kept) / parameters if parameters else 1.0
+
+
+def differ(prunable: float, whole: float) -> bool:
+    """Whether the density of a whole model differs noticeably from that of its masks.
+
+    The limit is one point.
+    """
+    return abs(whole - prunable) >= _NOTICEABLE
+
+
+def in_words(masks: Masks, parameters: int) -> str:
+    """What is kept of the prunable weights, and of the model if that differs.
+
+    Example:
+        >>> masks = Masks({"dense/kernel": [[True, False]]})
+        >>> in_words(masks, 2)
+        '50.0% of the 2 prunable weights'
+        >>> in_words(masks, 1000)
+        '50.0% of the 2 prunable weights, 99.9% of all 1,000 parameters'
+    """
+    text = f"{masks.density:.1%} of the {masks.size:,} prunable weights"
+    whole = density(masks, parameters)
+    if not differ(masks.density, whole):
+        return text
+    return f"{text}, {whole:.1%} of all {parameters:,} parameters"
