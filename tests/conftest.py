@@ -9,7 +9,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import builtins
 import contextlib
+import sys
 
 import numpy as np
 import pytest
@@ -49,6 +51,24 @@ def no_reports():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tf_lottery.search.find.write_report", lambda *given: "")
         yield
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """What rich sees of a Jupyter kernel."""
+
+    class ZMQInteractiveShell:
+        pass
+
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as ipykernel does
+
+
+@pytest.fixture
+def without_matplotlib(monkeypatch):
+    """What a process knows where Matplotlib is not installed."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.delitem(sys.modules, "tf_lottery.report.figure", raising=False)
 
 
 @pytest.fixture(scope="session")

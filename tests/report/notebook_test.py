@@ -121,6 +121,17 @@ def test_a_missing_pandas_is_named(monkeypatch):
         history(ROWS).to_dataframe()
 
 
+def test_a_ticket_from_a_file_says_its_score(tmp_path):
+    ticket = chosen(history(ROWS))
+    ticket.save(tmp_path / "ticket.safetensors")
+    assert repr(Ticket.load(tmp_path / "ticket.safetensors")) == repr(ticket)
+
+
+def test_a_notebook_shows_the_images_of_figures():
+    figure = report.plot(history(ROWS))
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
 def test_plots_return_their_figures(tmp_path):
     figure = report.plot(history(ROWS))
     assert len(figure.axes) == 2

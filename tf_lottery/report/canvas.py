@@ -34,13 +34,13 @@ _DASHES = ("--", "-.", ":")
 def new_figure(width: float, height: float) -> "Figure":
     """An empty figure, independent of pyplot."""
     try:
-        from matplotlib.figure import Figure
+        from tf_lottery.report.figure import ShownFigure
     except ImportError as error:
         raise ImportError(
             'Plots need Matplotlib. Install it with "pip install tf-lottery[plots]".'
         ) from error
     # A library must not touch the user's figures and backend.
-    return Figure(figsize=(width, height), layout="constrained")
+    return ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def save(figure: "Figure", path: PathLike) -> None:
