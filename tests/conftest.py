@@ -11,7 +11,6 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import builtins
 import contextlib
-import sys
 
 import numpy as np
 import pytest
@@ -62,13 +61,6 @@ def notebook(monkeypatch):
 
     monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")  # as ipykernel does
-
-
-@pytest.fixture
-def without_matplotlib(monkeypatch):
-    """What a process knows where Matplotlib is not installed."""
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.delitem(sys.modules, "tf_lottery.report.figure", raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What a notebook and a prompt show of tickets, histories, verdicts and cards."""
 
 import dataclasses
+import pickle
 import sys
 from html.parser import HTMLParser
 
@@ -129,7 +130,8 @@ def test_a_ticket_from_a_file_says_its_score(tmp_path):
 
 def test_a_notebook_shows_the_images_of_figures():
     figure = report.plot(history(ROWS))
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    for each in figure, pickle.loads(pickle.dumps(figure)):
+        assert each._repr_png_().startswith(b"\x89PNG")
 
 
 def test_plots_return_their_figures(tmp_path):

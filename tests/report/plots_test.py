@@ -131,7 +131,8 @@ def test_figures_are_pictures(write, tmp_path):
 
 @pytest.mark.parametrize("write", [report.plot_curves, report.plot_layers])
 def test_without_matplotlib_the_error_says_what_to_install(
-    write, without_matplotlib, tmp_path
+    write, monkeypatch, tmp_path
 ):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"tf-lottery\[plots\]"):
         write(TWO, tmp_path / "figure.png")

@@ -1,5 +1,7 @@
 """A search in Python ends with its report, as on the command line."""
 
+import sys
+
 import pytest
 
 from tests import models
@@ -26,7 +28,8 @@ def test_a_search_with_a_run_directory_ends_with_its_report(
     assert found > set(FILES)
 
 
-def test_numbers_are_written_where_matplotlib_is_missing(tmp_path, without_matplotlib):
+def test_numbers_are_written_where_matplotlib_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     found = Frame(history([(1.0, 0.9, 50), (0.5, 0.9, 40)]))
     assert "pip install tf-lottery[plots]" in write(found, tmp_path, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
