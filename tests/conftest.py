@@ -9,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
+import builtins
 import contextlib
 
 import numpy as np
@@ -49,6 +50,17 @@ def no_reports():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tf_lottery.search.find.write_report", lambda *given: "")
         yield
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """What rich sees of a Jupyter kernel."""
+
+    class ZMQInteractiveShell:
+        pass
+
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as ipykernel does
 
 
 @pytest.fixture(scope="session")

@@ -248,6 +248,7 @@ def test_a_header_with_a_number_that_cannot_be_is_an_error(path, name, number):
         {"outcome": "good"},
         {"outcome": [1]},
         {"masks_digest": None},
+        {"monitor": 1},
     ],
     ids=str,
 )
@@ -264,6 +265,14 @@ def test_masks_that_are_no_masks_are_an_error(path):
     save(path, {"masks": {K: np.ones((6, 5), "f4")}}, other)
     with pytest.raises(TicketError, match="not a mask"):
         Ticket.load(path)
+
+
+def test_a_header_without_the_monitor_is_of_an_older_file(path):
+    ticket = dataclasses.replace(trained(), monitor="val_accuracy")
+    ticket.save(path)
+    assert Ticket.load(path).monitor == "val_accuracy"
+    forge(path, lambda told: {k: v for k, v in told.items() if k != "monitor"})
+    assert Ticket.load(path).monitor is None
 
 
 @pytest.mark.parametrize(

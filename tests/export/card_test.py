@@ -75,6 +75,18 @@ def test_a_fact_is_on_the_card_in_text_and_in_markdown(card, fact):
         assert "".join(fact.split()) in "".join(text.split())  # lines may break
 
 
+def test_a_card_is_the_same_text_in_a_notebook(card, request):
+    texts = str(card), card.to_markdown()
+    request.getfixturevalue("notebook")
+    assert (str(card), card.to_markdown()) == texts
+
+
+def test_the_repr_of_a_card_is_one_short_line(card):
+    assert repr(card) == (
+        "<Card ticket.tflite: TFLite, 61,000 bytes, 6.1% of the dense file>"
+    )
+
+
 def test_json_has_every_field(card):
     values = json.loads(json.dumps(card.to_json()))
     assert values.keys() == {field.name for field in dataclasses.fields(Card)}

@@ -71,6 +71,12 @@ def test_where_there_is_no_terminal_there_is_no_bar(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_notebook_shows_no_bar(capsys, notebook):
+    with Progress("a.tflite").step("writing the file"):
+        pass
+    assert capsys.readouterr().out == ""
+
+
 def test_an_error_ends_the_bar(terminal):
     progress = Progress("a.tflite")
     with pytest.raises(KeyError), progress.step("writing the file"):

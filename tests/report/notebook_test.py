@@ -1,6 +1,7 @@
 """What a notebook and a prompt show of tickets, histories, verdicts and cards."""
 
 import dataclasses
+import pickle
 import sys
 from html.parser import HTMLParser
 
@@ -119,6 +120,18 @@ def test_a_missing_pandas_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match='Install it with "pip install pandas"'):
         history(ROWS).to_dataframe()
+
+
+def test_a_ticket_from_a_file_says_its_score(tmp_path):
+    ticket = chosen(history(ROWS))
+    ticket.save(tmp_path / "ticket.safetensors")
+    assert repr(Ticket.load(tmp_path / "ticket.safetensors")) == repr(ticket)
+
+
+def test_a_notebook_shows_the_images_of_figures():
+    figure = report.plot(history(ROWS))
+    for each in figure, pickle.loads(pickle.dumps(figure)):
+        assert each._repr_png_().startswith(b"\x89PNG")
 
 
 def test_plots_return_their_figures(tmp_path):

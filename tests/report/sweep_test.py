@@ -35,6 +35,12 @@ def test_the_front_is_what_no_sparser_one_beats():
     assert points(FOUND.front()) == [("1", 2), ("0", 2), ("1", 1), ("0", 1)]
 
 
+def test_a_summary_is_the_same_text_in_a_notebook(request):
+    text = FOUND.summary()
+    request.getfixturevalue("notebook")
+    assert FOUND.summary() == text
+
+
 rows = st.tuples(
     st.sampled_from([0.02, 0.1, 0.3, 0.5, 0.8]),
     st.sampled_from([0.1, 0.5, 0.9, math.nan]),

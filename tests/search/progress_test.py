@@ -41,6 +41,16 @@ def test_what_stands_above_a_bar_is_shown_with_it_in_a_terminal(capsys, monkeypa
         assert ("loss: 0.5000" in shown) == terminal
 
 
+def test_a_notebook_shows_plain_lines(capsys, notebook):
+    ticket = history([(1.0, 0.9, 50)])[0].ticket
+    progress = Progress(1, Plan(rounds=2), 100)
+    progress.begin(0, "runs/lenet")
+    with progress.training(ticket) as report:
+        report(100, {"loss": 0.5})
+    shown = capsys.readouterr().out
+    assert shown == "3 trainings of 100 steps; run directory: runs/lenet\n"
+
+
 def test_silent_says_nothing(capsys):
     progress = Progress(0, Plan(rounds=15), 1000)
     progress.begin(3, "runs/lenet")

@@ -259,6 +259,7 @@ class FoundTicket(Ticket):
             dense network's, its best step is no later, its density is at most 0.5, and
             it was rewound. Its controls do not count; `reason` has them.
         reason: The verdict in words.
+        monitor: The name of the score that decided; None in files of before.
         history: All rounds of its search; None for a ticket read from a file, see
             `tf_lottery.load_history`.
         data: The `Data` of its search.
@@ -271,6 +272,7 @@ class FoundTicket(Ticket):
     rows: tuple[Mapping[str, Any], ...] = ()
     won: bool = False
     reason: str = ""
+    monitor: str | None = None
     history: "History | None" = None
     data: Any = None
     origin: Any = None
@@ -294,9 +296,7 @@ class FoundTicket(Ticket):
 
     def _score(self) -> str:
         """The monitored score, and that of the dense networks on average, in words."""
-        monitor = self.plan.monitor if self.plan else None
-        if self.history:
-            monitor = self.history.monitor
+        monitor = self.monitor
         if monitor is None or monitor not in self.outcome.metrics:
             return ""
         found = f", {monitor} {self.outcome.metrics[monitor]:.4f}"
@@ -319,6 +319,7 @@ class FoundTicket(Ticket):
     def save(self, path: PathLike, *, overwrite: bool = False) -> None:
         """Writes the ticket with its outcome, rows and verdict; see `Ticket.save`."""
         found = {"rows": list(self.rows), "won": self.won, "reason": self.reason}
+        found["monitor"] = self.monitor
         ticket_file.write(path, self, overwrite, self.outcome, found)
 
     def _headlines(self) -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tf_lottery.core.ticket import Ticket
 
 _KIND = "ticket"
-_NOT_FOUND = {"rows": [], "won": False, "reason": ""}  # by a search
+_NOT_FOUND = {"rows": [], "won": False, "reason": "", "monitor": None}  # by a search
 _HEADER = fields.record(
     {
         "step": fields.whole,
@@ -28,6 +28,7 @@ _HEADER = fields.record(
         "reason": fields.text,
         "masks_digest": fields.text,
     },
+    {"monitor": fields.optional(fields.text)},  # files of before lack it
     others=fields.anything,
 )
 
@@ -103,4 +104,5 @@ def _values(archive: Archive) -> dict[str, Any]:
         values["outcome"] = Outcome.of_record(record, weights=final, best_weights=best)
         values["rows"] = tuple(header["rows"])
         values |= {name: header[name] for name in ("won", "reason")}
+        values["monitor"] = header.get("monitor")
     return values

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import rich.box
-import rich.console
 import rich.table
 import rich.text
 
@@ -18,13 +17,14 @@ from tf_lottery.core import html
 from tf_lottery.core.archive import write_json
 from tf_lottery.export.files import Size, cards_of
 from tf_lottery.export.stored import StoredTensor
+from tf_lottery.report.console import paper
 
 Rows = Sequence[Sequence[str]]
 _UNFOLDED = 100_000  # characters, which no row of Markdown reaches
 _FEW = 3  # layers that are named
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Card:
     """What an export wrote, measured on the file.
 
@@ -105,6 +105,13 @@ class Card:
         first = f"# {self.file}\n\n{self._headline()}\n"
         return self._text(first, "## {}", _UNFOLDED, rich.box.MARKDOWN)
 
+    def __repr__(self) -> str:
+        size, dense = self.sizes["exported"].raw, self.sizes["dense"].raw
+        return (
+            f"<Card {self.file}: {self.format['format']}, {size:,} bytes, "
+            f"{size / dense:.1%} of the dense file>"
+        )
+
     def __str__(self) -> str:
         """The card for a terminal."""
         return self._text(f"{self.file}: {self._headline()}", "\n{}", 88, None)
@@ -118,7 +125,7 @@ class Card:
 
     def _text(self, first: str, title: str, width: int, box: Any) -> str:
         text = io.StringIO()
-        console = rich.console.Console(file=text, width=width, color_system=None)
+        console = paper(text, width)
         show = functools.partial(console.print, highlight=False, markup=False)
         show(first)
         for name, head, rows in self._tables():

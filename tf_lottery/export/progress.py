@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-import rich.console
 import rich.progress
+
+from tf_lottery.report.console import screen
 
 STEPS = (
     "computing the outputs",
@@ -28,7 +29,7 @@ class Progress:
         self, name: str = "", tell: Callable[[str], object] = lambda step: None
     ) -> None:
         self.tell = tell
-        console = rich.console.Console(highlight=False)
+        console = screen()
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}", markup=False),
             rich.progress.BarColumn(bar_width=20),

@@ -5,6 +5,7 @@ distinguish; each line also has its own marker.
 """
 
 import base64
+import functools
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +33,7 @@ _DASHES = ("--", "-.", ":")
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure, independent of pyplot."""
+    """An empty figure, independent of pyplot, which a notebook shows as an image."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -40,7 +41,16 @@ def new_figure(width: float, height: float) -> "Figure":
             'Plots need Matplotlib. Install it with "pip install tf-lottery[plots]".'
         ) from error
     # A library must not touch the user's figures and backend.
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    # Notebooks know Matplotlib's figures only after pyplot was imported.
+    figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]
+    return figure
+
+
+def _png(figure: "Figure") -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def save(figure: "Figure", path: PathLike) -> None:

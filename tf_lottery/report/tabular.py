@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import rich.box
-import rich.console
 import rich.table
 
 from tf_lottery.core.words import printable
+from tf_lottery.report.console import paper
 from tf_lottery.verdict import formats
 from tf_lottery.verdict.difference import STEP, Difference
 from tf_lottery.verdict.spread import Spread
@@ -83,9 +83,7 @@ def as_text(table: Table, width: int = 88) -> str:
         view.add_row(*lines, *([] if table.chosen is None else [mark]))
     file = io.StringIO()
     # Names come from files and models of anyone: nothing in them is markup.
-    rich.console.Console(
-        file=file, width=width, color_system=None, markup=False, emoji=False
-    ).print(view)
+    paper(file, width, markup=False, emoji=False).print(view)
     return printable("\n".join(map(str.rstrip, file.getvalue().splitlines())))
 
 

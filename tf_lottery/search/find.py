@@ -309,6 +309,7 @@ def chosen(history: History) -> FoundTicket:
         rows=tuple(history.rows()),
         won=verdict.won,
         reason=verdict.reason,
+        monitor=history.monitor,
     )
 
 

@@ -15,6 +15,7 @@ from tf_lottery.core.history import Round
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import Ticket
 from tf_lottery.core.words import duration
+from tf_lottery.report.console import screen
 from tf_lottery.search import leaving
 
 Report = Callable[[int, dict[str, float]], None]
@@ -40,7 +41,7 @@ class Progress:
         self._total = self._left = self.plan.count()
         self._trained: list[float] = []
         self._is_estimated = False
-        self._console = rich.console.Console(highlight=False, soft_wrap=True)
+        self._console = screen(soft_wrap=True)
         self._is_live = self.verbose == 1 and self._console.is_terminal
         self._bars = self._bar()
 

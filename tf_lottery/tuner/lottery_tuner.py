@@ -9,12 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import rich.console
-
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.one_argument import data_are_one_argument
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket
+from tf_lottery.report.console import screen
 from tf_lottery.report.sweep import in_words
 from tf_lottery.run_dir.manifest import manifest_of
 from tf_lottery.run_dir.run_dir import RunDir
@@ -121,7 +120,7 @@ class LotteryTuner(Results):
             sweep_file.check(project, self._oracle_facts)
         self._seed = seed
         self._verbose = 1
-        self._console = rich.console.Console(highlight=False, soft_wrap=True)
+        self._console = screen(soft_wrap=True)
         self._shortest = _keras_tuner.shortest(oracle)
         self._registered = oracle.get_space()
         super().__init__(
