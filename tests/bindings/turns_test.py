@@ -1,6 +1,8 @@
 """Threads take turns: one runs at a time, and all wait for answers together."""
 
+import signal
 import threading
+import time
 
 import pytest
 
@@ -124,6 +126,69 @@ def test_an_error_of_one_ends_the_others(error):
     # What ends a process is raised in each; others are only left.
     assert [each is error for each in seen] == [error is KeyboardInterrupt]
     assert threading.active_count() == before
+
+
+def interrupt():
+    """Sends what Ctrl-C sends, and gives it time to arrive."""
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    time.sleep(0.1)
+
+
+def test_the_task_whose_turn_it_is_ends_before_the_others():
+    """What a training writes while it ends must be its own."""
+    ended = []
+
+    def task(turns, number):
+        try:
+            if number == 1:
+                interrupt()
+            turns.ask(0)
+            yield
+        finally:
+            ended.append((number, turns.lane))
+
+    turns = Turns(3, dict)
+    with pytest.raises(KeyboardInterrupt):
+        list(turns.run(task(turns, number) for number in range(3)))
+    assert ended == [(1, 1), (0, 0)]
+
+
+def test_ctrl_c_again_while_tasks_end_leaves_none_of_them_behind():
+    ended, before = [], threading.active_count()
+
+    def task(turns):
+        try:
+            turns.ask(0)
+            yield
+        finally:
+            interrupt()
+            ended.append("is written")
+
+    def answer(asked):
+        raise KeyboardInterrupt("the first")
+
+    _, made = run([task] * 3, 3, answer)
+    with pytest.raises(KeyboardInterrupt, match="the first"):
+        list(made)
+    assert ended == ["is written"] * 3
+    assert threading.active_count() == before
+
+
+def test_ctrl_c_while_tasks_end_after_an_error_is_not_lost():
+    def task(turns):
+        try:
+            turns.ask(0)
+            yield
+        finally:
+            interrupt()
+
+    def failing(turns):
+        raise ValueError("it fails")
+        yield
+
+    _, made = run([task, failing], 2)
+    with pytest.raises(KeyboardInterrupt):
+        list(made)
 
 
 def test_an_error_of_the_answer_is_raised_where_a_task_asked():

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import signal
 import threading
+import time
 
 import pytest
 
@@ -42,6 +44,27 @@ def test_a_call_does_not_wait_and_the_end_does():
         assert not done
         goes_on.set()
     assert done
+
+
+@pytest.mark.parametrize("first", [KeyboardInterrupt("the first"), None])
+def test_ctrl_c_while_it_ends_leaves_nothing_to_be_written_later(first):
+    """Another search may use the directory afterwards."""
+    ends, done = threading.Event(), []
+
+    def job():
+        assert ends.wait(SECONDS)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.1)
+        done.append(True)
+
+    match = "the first" if first else None
+    with pytest.raises(KeyboardInterrupt, match=match), Writer() as writer:
+        for _ in range(2):
+            writer.write(job)
+        ends.set()
+        if first:
+            raise first
+    assert done == [True] * 2
 
 
 @pytest.mark.parametrize("look", ["check", "wait", "write", "end"])

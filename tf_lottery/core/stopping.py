@@ -5,6 +5,8 @@ callbacks of native code, Python and TensorFlow discard exceptions. So the excep
 also noted here, and the training loop looks for it.
 """
 
+from collections.abc import Callable
+
 _asked: list[BaseException] = []
 
 
@@ -22,3 +24,17 @@ def check() -> None:
     """Raises the noted exception, if there is one."""
     if _asked:
         raise _asked[-1]
+
+
+def insist(wait: Callable[[], object]) -> BaseException | None:
+    """Calls what must not be left unfinished, again if a signal interrupts it.
+
+    Returns what interrupted it last: it must raise nothing of its own.
+    """
+    interrupted = None
+    while True:
+        try:
+            wait()
+            return interrupted
+        except BaseException as error:
+            interrupted = error

@@ -10,6 +10,7 @@ import contextvars
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 
+from tf_lottery.core import stopping
 from tf_lottery.core.arrays import Array
 
 Job = Callable[[], object]
@@ -59,8 +60,12 @@ class Writer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # The directory is free afterwards, so that nothing may be written then.
+        interrupted = stopping.insist(lambda: concurrent.futures.wait(self._due))
         self._thread.shutdown()
         if error is None:
+            if interrupted:
+                raise interrupted
             self.wait()
 
 

@@ -4,8 +4,11 @@ On a CPU even their bits are equal, so the tests need no tolerance.
 """
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import jax
 import keras
@@ -17,6 +20,7 @@ from tests.bindings.keras3.models import BACKEND
 from tf_lottery import Plan, Trainer, find_ticket
 from tf_lottery.core.errors import PlanMismatchError
 from tf_lottery.run_dir.run_dir import RunDir
+from tf_lottery.search import leaving
 from tf_lottery.training import checkpoint
 
 if BACKEND != "jax":
@@ -143,6 +147,37 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_bits(
             search(tmp_path, together=3)
     monkeypatch.setattr(Lanes, "_taken_steps", counted)
     search(tmp_path)  # the number is in the run directory
+    assert files(tmp_path) == expected[1]
+
+
+def test_a_search_goes_on_after_ctrl_c_was_pressed_twice(
+    expected, tmp_path, monkeypatch, programs
+):
+    counted, note = Lanes._taken_steps, leaving.note
+    noted = []
+
+    def press():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.1)
+
+    def stopping(self, asked):
+        if len(programs) == 15:
+            press()
+        return counted(self, asked)
+
+    def ends(error, what, step):
+        noted.append(what)
+        press()
+        note(error, what, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "_SHARE", np.inf)
+        patched.setattr(Lanes, "_taken_steps", stopping)
+        patched.setattr(leaving, "note", ends)
+        with pytest.raises(KeyboardInterrupt):
+            search(tmp_path, together=3)
+    assert len(noted) == 3
+    search(tmp_path)
     assert files(tmp_path) == expected[1]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from queue import SimpleQueue
 from typing import Any
 
-from tf_lottery.core import pausing
+from tf_lottery.core import pausing, stopping
 
 # From what the lanes that wait have asked, by number, to the answers of some of them.
 Answer = Callable[[Mapping[int, Any]], Mapping[int, Any]]
@@ -32,6 +32,7 @@ class Turns:
         """Yields what the tasks yield, in the order in which it is made.
 
         An error of one ends the others. One that ends a process is raised in them, too.
+        All have ended when it returns or raises, also after Ctrl-C is pressed again.
         """
         ending: BaseException = _Left()
         try:
@@ -51,9 +52,10 @@ class Turns:
                 ending = error
             raise
         finally:
-            for number, lane in self._living():
-                self.lane = number
-                lane.end(ending)
+            # One that is left behind would keep its locks, and write later on.
+            interrupted = stopping.insist(lambda: self._end(ending))
+            if interrupted and isinstance(ending, _Left):
+                raise interrupted
 
     def ask(self, question: Any) -> Any:
         """What `answer` says; called by a task, whose turn ends until then."""
@@ -93,6 +95,15 @@ class Turns:
             yield self._made.popleft()
         if lane.error is not None:
             raise lane.error
+
+    def _end(self, ending: BaseException) -> None:
+        """Ends the lanes, one after another; called again if a signal interrupts it."""
+        living = dict(self._living())
+        # The one that runs still reads the state of the lane whose turn it is.
+        for number in sorted(living, key=lambda each: each != self.lane):
+            self.lane = number
+            living[number].end(ending)
+            self._lanes[number] = None
 
     def _living(self) -> Iterator[tuple[int, "_Lane"]]:
         found = [(n, lane) for n, lane in enumerate(self._lanes) if lane is not None]
@@ -137,10 +148,16 @@ class _Lane:
         return answer
 
     def end(self, ending: BaseException) -> None:
-        """Raises an error in the thread, and waits until it has ended."""
+        """Raises an error in the thread, and waits until it has ended.
+
+        It is called again if a signal interrupts it.
+        """
         # It meets the error at its next question, or wakes with it.
         self._ending = ending
         self._answers.put(None)
+        # A `join` that is interrupted takes the thread for one that has ended.
+        while not self.has_ended:
+            self._stops.get()
         self._thread.join()
 
     def _work(self) -> None:
