@@ -4,9 +4,8 @@ import dataclasses
 import functools
 import importlib.resources
 import json
-import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +13,15 @@ from typing import Any
 from tf_lottery import bindings
 from tf_lottery import report as reports
 from tf_lottery.cli import flags
+from tf_lottery.cli.completion import script
+from tf_lottery.cli.export_flags import EXPORT
+from tf_lottery.cli.printing import (
+    print_files,
+    print_paths,
+    print_table,
+    width,
+    write_report,
+)
 from tf_lottery.cli.recipes import (
     check_recipe,
     choose_keras,
@@ -22,17 +30,15 @@ from tf_lottery.cli.recipes import (
     model_of,
     objects_of,
 )
-from tf_lottery.cli.runs import line_of, one_run, runs_of
+from tf_lottery.cli.runs import compared_with, finished, line_of, one_run, runs_of
 from tf_lottery.cli.sweep_flags import check_sweep
-from tf_lottery.core.history import History
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.core.words import quiet
 from tf_lottery.report.reproduce import OPTIONS
 from tf_lottery.report.table import unfinished
-from tf_lottery.run_dir.names import COMPARED, EXPORTS, RESULTS
+from tf_lottery.run_dir.names import COMPARED, EXPORTS
 from tf_lottery.run_dir.run_dir import RunDir
-from tf_lottery.run_dir.verify import gaps
 from tf_lottery.run_dir.verify import verify as verify_run
 from tf_lottery.training.data import Given
 
@@ -76,12 +82,12 @@ def find(arguments: Any) -> None:
         return
     found = reports.Frame(RunDir(run_dir).history())
     if arguments.verbose:
-        _print_table(found, run_dir)
-    _write_report(found, run_dir)
+        print_table(found, run_dir)
+    write_report(found, run_dir)
     if arguments.export:
         _export_found(ticket, run_dir / EXPORTS[arguments.export], arguments.verbose)
     if arguments.verbose:
-        _print_files(run_dir)
+        print_files(run_dir)
 
 
 def init(arguments: Any) -> None:
@@ -94,6 +100,11 @@ def init(arguments: Any) -> None:
     template = importlib.resources.files("tf_lottery.cli") / "recipe.py.template"
     path.write_text(template.read_text())
     print(f"{path} is a recipe. Next: tf_lottery find {path}")
+
+
+def completion(arguments: Any) -> None:
+    """Prints the script by which a shell completes the command."""
+    print(script(arguments.shell), end="")
 
 
 def sweep(arguments: Any) -> None:
@@ -122,8 +133,8 @@ def sweep(arguments: Any) -> None:
     except ImportError as error:
         print(error)
     if arguments.verbose:
-        print(f"\n{found.summary(None, _width())}\n")
-        _print_paths(directory, _SWEEP)
+        print(f"\n{found.summary(None, width())}\n")
+        print_paths(directory, _SWEEP)
 
 
 def show(arguments: Any) -> None:
@@ -134,7 +145,7 @@ def show(arguments: Any) -> None:
         return
     found = runs_of(path)
     if found == [path]:
-        _print_table(reports.Frame(_finished(path)), path)
+        print_table(reports.Frame(finished(path)), path)
         return
     for run_dir in found:
         print(line_of(run_dir))
@@ -150,15 +161,15 @@ def report(arguments: Any) -> None:
 
 
 def _report(run_dir: Path, arguments: Any) -> None:
-    found = reports.Frame(_finished(run_dir))
-    compared = _compared(found.history, arguments.compare, run_dir)
-    _print_table(found, run_dir)
-    _write_report(found, run_dir, compared)
+    found = reports.Frame(finished(run_dir))
+    compared = compared_with(found.history, arguments.compare, run_dir)
+    print_table(found, run_dir)
+    write_report(found, run_dir, compared)
     if arguments.tensorboard:
         reports.to_tensorboard(found.history, run_dir / "tensorboard")
     if compared:
-        print(f"\n{compared.table(_width())}")
-    _print_files(run_dir, () if compared else COMPARED)
+        print(f"\n{compared.table(width())}")
+    print_files(run_dir, () if compared else COMPARED)
 
 
 def export(arguments: Any) -> None:
@@ -172,7 +183,7 @@ def export(arguments: Any) -> None:
     with quiet():
         bindings.choose(bindings.name_of(ticket.architecture))
         bindings.of_architecture(ticket.architecture)
-    given = {name: getattr(arguments, name) for name in flags.EXPORT}
+    given = {name: getattr(arguments, name) for name in EXPORT}
     if arguments.recipe:
         code = load_recipe(arguments.recipe)
         ticket = _with_recipe(ticket, code, facts.get("dtype_policy"))
@@ -232,7 +243,7 @@ def _ticket(path: Path, number: int | None) -> tuple[FoundTicket, Mapping[str, A
         return FoundTicket.load(path), {}
     from tf_lottery.search.find import chosen
 
-    history, facts = _finished(path), RunDir(path).manifest()
+    history, facts = finished(path), RunDir(path).manifest()
     if len(history) <= history.plan.rounds:
         print(f"{len(history)} of {history.plan.rounds + 1} rounds are finished.")
     if number is None:
@@ -272,70 +283,3 @@ def _export_found(ticket: Ticket, path: Path, verbose: int) -> None:
         if stays:
             return
     ticket.export(path, overwrite=True, verbose=verbose)
-
-
-def _finished(run_dir: Path) -> History:
-    history = RunDir(run_dir).history()
-    if not len(history):
-        missing = gaps(RunDir(run_dir), history.plan)
-        raise ValueError(
-            missing[0] if missing else f"{run_dir} holds no finished round yet."
-        )
-    return history
-
-
-def _write_report(
-    found: reports.Frame, run_dir: Path, compared: reports.Comparison | None = None
-) -> None:
-    if missing := reports.write(found, run_dir, RunDir(run_dir).manifest(), compared):
-        print(missing)
-
-
-def _compared(
-    history: History, others: Sequence[str], run_dir: Path
-) -> reports.Comparison | None:
-    """The search compared with others, like "one-shot=RUN_DIR"; None without any."""
-    if not others:
-        return None
-    own = run_dir.resolve().name
-    named: dict[str, list[History]] = {own: [history]}
-    for other in others:
-        name, _, path = other.partition("=")
-        if not name or not path or name == own:
-            raise ValueError(
-                "`--compare` must be like one-shot=RUN_DIR, with a name that is not "
-                f"{own!r}, the name of this search. Received: {other!r}."
-            )
-        at = [Path(path) / "plan.json", *Path(path).glob("*/plan.json")]
-        at = at[:1] if at[0].exists() else at[1:]
-        found = [p.parent for p in at if p.parent.resolve() != run_dir.resolve()]
-        if not found:
-            raise ValueError(f"{path} is not another run directory, and holds none.")
-        named.setdefault(name, []).extend(map(_finished, found))
-    return reports.compared(named)
-
-
-def _print_table(found: reports.Frame, run_dir: Path) -> None:
-    print(f"\n{reports.table(found, _width())}\n")
-    if left := unfinished(found.history):
-        print(left)
-    for missing in gaps(RunDir(run_dir), found.history.plan):
-        print(missing)
-    print(f"So far: {found.verdict.reason}" if left else found.verdict.reason)
-
-
-def _width() -> int:
-    return shutil.get_terminal_size((88, 24)).columns
-
-
-def _print_files(run_dir: Path, older: Iterable[str] = ()) -> None:
-    """Prints the files of a run directory, except those of an older report."""
-    print(f"\n{'devices':15} {RunDir(run_dir).manifest().get('devices', 'not known')}")
-    print(f"{'run directory':15} {run_dir}")
-    _print_paths(run_dir, {n: what for n, what in RESULTS.items() if n not in older})
-
-
-def _print_paths(directory: Path, names: Mapping[str, str]) -> None:
-    for name, what in names.items():
-        if (directory / name).exists():
-            print(f"{what:15} {directory / name}")

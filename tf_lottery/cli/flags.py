@@ -1,61 +1,24 @@
-"""Flags that override a recipe's plan, one for each field."""
+"""A recipe's plan, overridden by flags: one for each field."""
 
 import argparse
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from tf_lottery.cli.plan_flags import of_plan
 from tf_lottery.core.plan import Plan
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Plan))
-_NUMBERS: dict[Any, type] = {int: int, int | None: int, float: float}
-
-EXPORT: dict[str, dict[str, Any]] = {
-    "weights": {"choices": ("best", "final"), "help": "default: best"},
-    "layout": {"choices": ("packed", "dense"), "help": "of a SavedModel"},
-    "quantize": {"choices": ("float16", "dynamic", "int8"), "help": "of a TFLite file"},
-    "io": {
-        "choices": ("float32", "int8"),
-        "help": "of a TFLite file in int8: the type of its inputs and outputs; "
-        "default: float32",
-    },
-    "sparse": {
-        "type": lambda text: {"true": True, "false": False}.get(text.lower(), text),
-        "help": "auto, true, false or blocks: whether a TFLite file leaves zeros out",
-    },
-    "compact": {
-        "action": argparse.BooleanOptionalAction,
-        "help": "remove dead and constant units; default for TFLite",
-    },
-    "drop_inputs": {
-        "action": argparse.BooleanOptionalAction,
-        "help": "also drop inputs that no weight uses",
-    },
-    "batch_size": {"type": int, "help": "of a TFLite file; default: open"},
-    "input_shape": {
-        "type": lambda text: tuple(map(int, text.split(","))),
-        "help": "of one example, like 64,64,3, if the model leaves it open and no "
-        "recipe gives data",
-    },
-    "tolerance": {
-        "type": float,
-        "help": "how much the outputs of a TFLite file may differ",
-    },
-    "latency_runs": {"type": int, "help": "how often to measure; 0: not at all"},
-    "verbose": {"type": int, "choices": (0, 1), "help": "whether to print the card"},
-}
 
 
-def add(parser: Any) -> None:
+def add_plan(parser: Any) -> None:
     """Adds a flag for each field of `Plan`."""
-    group = parser.add_argument_group("plan", "These override the recipe's PLAN.")
-    for field in dataclasses.fields(Plan):
-        group.add_argument(
-            f"--{field.name}",
-            type=_NUMBERS.get(field.type, str),
-            choices=field.metadata["choices"] or None,
-            help=field.metadata["help"],
-        )
+    group = parser.add_argument_group(
+        "plan",
+        "These override the recipe's PLAN. A default holds where neither sets a field.",
+    )
+    for name, flag in of_plan().items():
+        group.add_argument(f"--{name}", help=flag.help(name), **flag.how)
 
 
 def given(arguments: Any) -> list[str]:
@@ -66,7 +29,7 @@ def given(arguments: Any) -> list[str]:
 def parsed(name: str, text: str) -> Any:
     """One value of a field, parsed as its flag is."""
     parser = argparse.ArgumentParser(exit_on_error=False)
-    add(parser)
+    add_plan(parser)
     try:
         arguments = parser.parse_args([f"--{name}={text}"])
     except argparse.ArgumentError as error:
@@ -99,8 +62,9 @@ def _changes(arguments: Any) -> dict[str, Any]:
                 raise ValueError(
                     f"`--{name}` must be like {example}. Received: {changes[name]!r}."
                 ) from error
-    if str(changes.get("rewind_to", "")).isdigit():
-        changes["rewind_to"] = int(changes["rewind_to"])
+    for name in ("rewind_to", "together"):  # a number, or a word
+        if str(changes.get(name, "")).isdigit():
+            changes[name] = int(changes[name])
     if "epochs" in changes:  # one length replaces the other of the recipe
         changes = {"steps": None, **changes}
     elif "steps" in changes:

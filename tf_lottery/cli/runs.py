@@ -1,11 +1,14 @@
-"""The run directories that a path names: one, or those in a folder or a sweep."""
+"""The run directories that a path names, one or several, and what they hold."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from tf_lottery import report as reports
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.history import History
 from tf_lottery.run_dir.names import PLAN
 from tf_lottery.run_dir.run_dir import RunDir
+from tf_lottery.run_dir.verify import gaps
 from tf_lottery.search.find import chosen
 
 
@@ -46,3 +49,38 @@ def line_of(run_dir: Path) -> str:
         return f"{run_dir}: no finished round of {of}"
     ticket = repr(chosen(history)).strip("<>")
     return f"{run_dir}: {len(history)} of {of} rounds. {ticket}"
+
+
+def finished(run_dir: Path) -> History:
+    """The history of a run directory, which must have a finished round."""
+    history = RunDir(run_dir).history()
+    if not len(history):
+        missing = gaps(RunDir(run_dir), history.plan)
+        raise ValueError(
+            missing[0] if missing else f"{run_dir} holds no finished round yet."
+        )
+    return history
+
+
+def compared_with(
+    history: History, others: Sequence[str], run_dir: Path
+) -> reports.Comparison | None:
+    """The search compared with others, like "one-shot=RUN_DIR"; None without any."""
+    if not others:
+        return None
+    own = run_dir.resolve().name
+    named: dict[str, list[History]] = {own: [history]}
+    for other in others:
+        name, _, path = other.partition("=")
+        if not name or not path or name == own:
+            raise ValueError(
+                "`--compare` must be like one-shot=RUN_DIR, with a name that is not "
+                f"{own!r}, the name of this search. Received: {other!r}."
+            )
+        at = [Path(path) / "plan.json", *Path(path).glob("*/plan.json")]
+        at = at[:1] if at[0].exists() else at[1:]
+        found = [p.parent for p in at if p.parent.resolve() != run_dir.resolve()]
+        if not found:
+            raise ValueError(f"{path} is not another run directory, and holds none.")
+        named.setdefault(name, []).extend(map(finished, found))
+    return reports.compared(named)

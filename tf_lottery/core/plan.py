@@ -13,7 +13,6 @@ from tf_lottery.core import fields
 from tf_lottery.core.blocks import checked_block_size
 from tf_lottery.core.callables import function_of, name_of
 from tf_lottery.core.choices import (
-    CONTROLS,
     CRITERIA,
     MODES,
     RETRAIN,
@@ -97,48 +96,30 @@ class Plan:
         '0.036'
     """
 
-    rounds: int = plan_field(15, "whole", "times that weights are pruned")
-    epochs: int = plan_field(1, "whole", "length of a training in epochs")
-    steps: int | None = plan_field(
-        None, "count", "length of a training in steps, instead"
-    )
-    steps_per_epoch: int | None = plan_field(None, "count", "as in Keras fit")
-    batch_size: int | None = plan_field(None, "count", "for recipes that give arrays")
-    evaluate_every: int | None = plan_field(
-        None, "count", "steps between validation passes"
-    )
-    pruning_rate: float = plan_field(0.2, "number", "fraction of the survivors, 0 to 1")
-    layer_rates: Mapping[str, float] = plan_field(
-        dict, "rates", "like logits=0.1,block1/*=0"
-    )
-    scope: str = plan_field("layerwise", "name", "what is ranked together", SCOPES)
-    criterion: str | Callable[..., Any] = plan_field(
-        "magnitude", "name", "what scores weights", CRITERIA
-    )
-    block_size: tuple[int, int] = plan_field(
-        (1, 1), "pair", "units,inputs of a block, like 1,4"
-    )
-    rewind_to: Length = plan_field(0, "length", "a step, or like 500it or 2ep")
-    retrain: str = plan_field("rewind", "name", "from where to train again", RETRAIN)
-    monitor: str | None = plan_field(
-        None, "score", "the score that decides: val_accuracy"
-    )
-    mode: str = plan_field("auto", "name", "which score is better", MODES)
-    tolerance: float = plan_field(
-        0.0, "number", "how much worse than dense still matches"
-    )
-    controls: tuple[str | Callable[..., Any], ...] = plan_field(
-        (), "names", f"of {', '.join(CONTROLS)}, like reinit,shuffle"
-    )
+    rounds: int = plan_field(15, "whole")
+    epochs: int = plan_field(1, "whole")
+    steps: int | None = plan_field(None, "count")
+    steps_per_epoch: int | None = plan_field(None, "count")
+    batch_size: int | None = plan_field(None, "count")
+    evaluate_every: int | None = plan_field(None, "count")
+    pruning_rate: float = plan_field(0.2, "number")
+    layer_rates: Mapping[str, float] = plan_field(dict, "rates")
+    scope: str = plan_field("layerwise", "name", SCOPES)
+    criterion: str | Callable[..., Any] = plan_field("magnitude", "name", CRITERIA)
+    block_size: tuple[int, int] = plan_field((1, 1), "pair")
+    rewind_to: Length = plan_field(0, "length")
+    retrain: str = plan_field("rewind", "name", RETRAIN)
+    monitor: str | None = plan_field(None, "score")
+    mode: str = plan_field("auto", "name", MODES)
+    tolerance: float = plan_field(0.0, "number")
+    controls: tuple[str | Callable[..., Any], ...] = plan_field((), "names")
     control_rounds: Sequence[int] | Mapping[str, Sequence[int]] | None = plan_field(
-        None, "rounds", "like 3,7 or reinit=3,7,shuffle=7"
+        None, "rounds"
     )
-    control_replicates: int = plan_field(1, "whole", "how often each control is drawn")
-    replicates: int = plan_field(1, "whole", "how often the search is repeated")
-    together: str | int = plan_field(
-        "auto", "length", "trainings that share a program, on JAX: auto or a number"
-    )
-    seed: int = plan_field(0, "whole", "an integer")
+    control_replicates: int = plan_field(1, "whole")
+    replicates: int = plan_field(1, "whole")
+    together: str | int = plan_field("auto", "length")
+    seed: int = plan_field(0, "whole")
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -1,4 +1,4 @@
-"""The fields of a plan: default, type in files, help text and choices of each."""
+"""The fields of a plan: default, type in files and choices of each."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -22,16 +22,15 @@ _KINDS = {
 }
 
 
-def plan_field(default: Any, kind: str, text: str, choices: Iterable[str] = ()) -> Any:
+def plan_field(default: Any, kind: str, choices: Iterable[str] = ()) -> Any:
     """A field of `Plan`.
 
     Args:
         default: Its default value, or a function that makes it.
         kind: Its type in a file, a key of `_KINDS`.
-        text: The help text of its flag.
         choices: All values that it can have; empty if there are others.
     """
-    about = {"kind": _KINDS[kind], "help": text, "choices": tuple(choices)}
+    about = {"kind": _KINDS[kind], "choices": tuple(choices)}
     if callable(default):
         return dataclasses.field(default_factory=default, metadata=about)
     return dataclasses.field(default=default, metadata=about)
