@@ -6,7 +6,7 @@ from tf_lottery.cli.command_list import COMMANDS, all_flags
 _SCRIPT = """\
 # Completes the command tf_lottery. Made by: tf_lottery completion @SHELL@
 _tf_lottery() {
-  local word="${COMP_WORDS[COMP_CWORD]}" flag="" begin="" offered=""
+  local word="${COMP_WORDS[COMP_CWORD]}" flag="" begin="" offered="" file
   local called="${COMP_WORDS[1]}"
   if [ "$COMP_CWORD" -gt 2 ]; then
     flag="${COMP_WORDS[COMP_CWORD - 1]}"
@@ -31,7 +31,10 @@ _tf_lottery() {
     esac
   fi
   if [ -z "$offered" ] && [ -n "$begin" ]; then
-    COMPREPLY=($(compgen -P "$begin" -f -- "$word"))
+    COMPREPLY=()
+    for file in "$word"*; do
+      [ -e "$file" ] && COMPREPLY+=("$begin$file")
+    done
   else
     COMPREPLY=($(compgen -P "$begin" -W "$offered" -- "$word"))
   fi
