@@ -5,6 +5,7 @@ import dataclasses
 import inspect
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -161,3 +162,12 @@ def test_a_flag_file_may_use_dashes(tmp_path):
     file.write_text("# where\n--run-dir=a-b\n--pruning-rate=0.3\n")
     arguments = parse(["tf_lottery", "find", "r.py", f"--flagfile={file}"])
     assert (arguments.run_dir, arguments.pruning_rate) == ("a-b", 0.3)
+
+
+def test_the_page_of_the_command_line_has_each_command_as_the_help_has():
+    page = (Path(__file__).parents[2] / "docs" / "command_line.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [
+        f"| `{name}` | {command.summary} | `{command.example}` |"
+        for name, command in COMMANDS.items()
+    ]

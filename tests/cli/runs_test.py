@@ -1,6 +1,7 @@
 """Folders of runs, the template of a recipe, and flags by either spelling."""
 
 import runpy
+import shutil
 
 import pytest
 
@@ -30,7 +31,11 @@ def folder(tmp_path_factory):
 
 
 def test_show_lists_the_runs_of_a_folder(folder, capsys):
-    for path, names in (folder, ["one"]), (folder / "sweep", ["trial_0/search"]):
+    of_sweep = "trial_0/search"
+    for path, names in (
+        (folder, ["one", f"sweep/{of_sweep}"]),
+        (folder / "sweep", [of_sweep]),
+    ):
         run("show", path)
         lines = capsys.readouterr().out.splitlines()
         assert [line.split(": ")[0] for line in lines] == [f"{path / n}" for n in names]
@@ -43,6 +48,20 @@ def test_verify_and_report_take_all_runs_of_a_sweep(folder, capsys):
     assert f"{path / 'trial_0/search'}: everything holds." in capsys.readouterr().out
     run("report", path)
     assert (path / "trial_0/search/summary.csv").exists()
+
+
+@pytest.mark.parametrize("command", ["report", "verify"])
+def test_a_run_without_a_finished_round_does_not_stop_the_others(
+    folder, tmp_path, capsys, command
+):
+    path = shutil.copytree(folder, tmp_path / "runs")
+    begun = path / "one" / "replicate_0"
+    for each in begun.glob("round_*/metrics.json"):
+        each.unlink()
+    run(command, path)
+    said = capsys.readouterr().out
+    assert f"{path / 'one'}: no finished round of 2" in said
+    assert f"{path / 'sweep/trial_0/search'}" in said
 
 
 def test_export_asks_for_one_of_several(folder, tmp_path, monkeypatch, capsys):
@@ -86,6 +105,12 @@ def test_init_writes_a_recipe_that_is_one_and_replaces_nothing(tmp_path, capsys)
     x, y = data.train
     assert model.predict(x[:4], verbose=0).shape == (4, 2)
     assert 0.3 < y.mean() < 0.7
+
+
+def test_init_prints_a_call_that_can_be_typed_for_a_name_with_a_space(tmp_path, capsys):
+    path = tmp_path / "my recipe.py"
+    run("init", path)
+    assert f"Next: tf_lottery find '{path}'" in capsys.readouterr().out
 
 
 @pytest.mark.slow

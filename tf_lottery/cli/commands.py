@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import importlib.resources
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,14 @@ from tf_lottery.cli.recipes import (
     model_of,
     objects_of,
 )
-from tf_lottery.cli.runs import compared_with, finished, line_of, one_run, runs_of
+from tf_lottery.cli.runs import (
+    compared_with,
+    finished,
+    line_of,
+    one_run,
+    runs_of,
+    runs_with_rounds,
+)
 from tf_lottery.cli.sweep_flags import check_sweep
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
@@ -99,7 +107,7 @@ def init(arguments: Any) -> None:
         raise FileExistsError(f"{path} is there already. Pass another name.")
     template = importlib.resources.files("tf_lottery.cli") / "recipe.py.template"
     path.write_text(template.read_text())
-    print(f"{path} is a recipe. Next: tf_lottery find {path}")
+    print(f"{path} is a recipe. Next: tf_lottery find {shlex.quote(str(path))}")
 
 
 def completion(arguments: Any) -> None:
@@ -153,10 +161,10 @@ def show(arguments: Any) -> None:
 
 def report(arguments: Any) -> None:
     """Writes the files of a report, and prints the table."""
-    runs = runs_of(_existing(arguments.run_dir))
-    if len(runs) > 1 and arguments.compare:
-        one_run(Path(arguments.run_dir), "report --compare")
-    for run_dir in runs:
+    path = _existing(arguments.run_dir)
+    if arguments.compare:
+        path = one_run(path, "report --compare")
+    for run_dir in runs_with_rounds(path):
         _report(run_dir, arguments)
 
 
@@ -207,7 +215,7 @@ def verify(arguments: Any) -> None:
         Ticket.load(path).verify()
         print(f"{path}: everything holds.")
         return
-    for run_dir in runs_of(path):
+    for run_dir in runs_with_rounds(path):
         for line in verify_run(run_dir, run_code=arguments.run_code):
             print(line)
         if left := unfinished(RunDir(run_dir).trainings()):

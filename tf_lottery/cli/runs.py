@@ -1,6 +1,6 @@
 """The run directories that a path names, one or several, and what they hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tf_lottery import report as reports
@@ -20,7 +20,8 @@ def runs_of(path: Path) -> list[Path]:
     """
     if (path / PLAN).exists():
         return [path]
-    found = {at.parent for depth in ("*", "*/*") for at in path.glob(f"{depth}/{PLAN}")}
+    depths = ("*", "*/*", "*/*/*")  # a sweep in the folder is deepest
+    found = {at.parent for depth in depths for at in path.glob(f"{depth}/{PLAN}")}
     if not found:
         raise TicketError(
             f"{path} must be a run directory, or a folder that holds some. Received: a "
@@ -39,6 +40,16 @@ def one_run(path: Path, command: str) -> Path:
         f"`{command}` needs one run directory. {path} holds {len(found)}: {named}. "
         "`tf_lottery show` lists what they found."
     )
+
+
+def runs_with_rounds(path: Path) -> Iterator[Path]:
+    """The run directories of `runs_of`; of several, a line names those just begun."""
+    found = runs_of(path)
+    for run_dir in found:
+        if len(found) > 1 and not len(RunDir(run_dir).history()):
+            print(line_of(run_dir))
+        else:
+            yield run_dir
 
 
 def line_of(run_dir: Path) -> str:
