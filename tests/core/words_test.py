@@ -1,10 +1,12 @@
 """What people read: the line of an error, and where a warning points."""
 
+import io
+import logging
 import warnings
 
 import pytest
 
-from tf_lottery.core.words import telling_line, warn
+from tf_lottery.core.words import quiet, telling_line, warn
 
 GRAPH = """Graph execution error:
 
@@ -58,3 +60,18 @@ def test_a_warning_points_at_the_first_line_outside_the_package():
         warnings.simplefilter("always")
         inside["one"]()
     assert caught[0].filename == __file__
+
+
+def test_the_log_of_tensorflow_is_silent_in_quiet_also_where_a_notebook_shows_it():
+    shown, logger = io.StringIO(), logging.getLogger("tensorflow")
+    handler, level = logging.StreamHandler(shown), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with quiet():
+            logger.info("Assets written to: /tmp/assets")
+        logger.info("later")
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert shown.getvalue() == "later\n"

@@ -134,8 +134,8 @@ def test_a_notebook_shows_the_images_of_figures():
         assert each._repr_png_().startswith(b"\x89PNG")
 
 
-def test_plots_return_their_figures(tmp_path):
-    figure = report.plot(history(ROWS))
-    assert len(figure.axes) == 2
-    assert report.plot(history(ROWS), tmp_path / "figure.png").axes
+@pytest.mark.parametrize("plot", [report.plot, report.plot_curves, report.plot_layers])
+def test_plots_return_their_figures(tmp_path, plot):
+    assert plot(history(ROWS)).axes
+    assert plot(history(ROWS), tmp_path / "figure.png").axes
     assert (tmp_path / "figure.png").stat().st_size > 1000

@@ -1,6 +1,7 @@
 """What people read: durations, text of files and errors, warnings, and silence."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -77,9 +78,13 @@ def warn(message: str) -> None:
 def quiet() -> Iterator[None]:
     """Silences standard error, including output of native code that no setting stops.
 
-    The stream is the process's: threads that want silence take turns.
+    TensorFlow's log, too, which a notebook shows in the cell. Stream and log are the
+    process's: threads that want silence take turns.
     """
+    log = logging.getLogger("tensorflow")
     with _STDERR:
+        level = log.level
+        log.setLevel(logging.CRITICAL)
         sys.stderr.flush()
         kept = os.dup(2)
         with open(os.devnull, "w") as nowhere:
@@ -90,3 +95,4 @@ def quiet() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+            log.setLevel(level)

@@ -21,18 +21,22 @@ _DENSE: _Look = {"color": GREY, "lw": 1.2, "ls": "--", "label": DENSE}
 _SHADES = ("#004a75", "#2f86bf", "#7d5fb2", "#c45ba0")
 
 
-def plot_curves(history: History | Frame, path: PathLike) -> None:
-    """Writes a PNG: the monitored score and validation loss by optimizer step.
+def plot_curves(history: History | Frame, path: PathLike | None = None) -> "Figure":
+    """A figure: the monitored score and validation loss by optimizer step.
 
+    With a `path` it is written there, too, as a PNG.
     One panel has the dense network, the chosen ticket, one between and the last. If
     there are controls, another has the ticket and its controls, in the round with
     controls that is nearest to the chosen one.
     """
-    save(draw_curves(history), path)
+    figure = draw_curves(history)
+    if path is not None:
+        save(figure, path)
+    return figure
 
 
 def draw_curves(history: History | Frame) -> "Figure":
-    """The figure that `plot_curves` writes."""
+    """The figure of `plot_curves`."""
     frame = frame_of(history)
     metrics, panels = frame.curve_metrics, frame.curves
     rows = max(len(metrics), 1)

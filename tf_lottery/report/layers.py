@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_layers(history: History | Frame, path: PathLike) -> None:
-    """Writes a PNG: one row per layer, one column per round, the percentage kept.
+def plot_layers(history: History | Frame, path: PathLike | None = None) -> "Figure":
+    """A figure: one row per layer, one column per round, the percentage kept.
 
+    With a `path` it is written there, too, as a PNG.
     With several replicates it is the mean; with layerwise pruning they are equal.
     """
-    save(draw_layers(history), path)
+    figure = draw_layers(history)
+    if path is not None:
+        save(figure, path)
+    return figure
 
 
 def draw_layers(history: History | Frame) -> "Figure":
-    """The figure that `plot_layers` writes."""
+    """The figure of `plot_layers`."""
     layers = frame_of(history).layers
     names = [name.removesuffix("/kernel") for name in layers]
     rounds = sorted({number for each in layers.values() for number in each})

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.arrays import bits
 from tf_lottery.core.errors import ExportError
+from tf_lottery.core.words import quiet
 from tf_lottery.export.bound import network
 from tf_lottery.export.stored import StoredTensor, stored
 from tf_lottery.export.tensorflow._imports import tf
@@ -60,7 +61,8 @@ def save_packed(model: Any, path: PathLike) -> None:
         return function(*inputs)  # its captures are saved again
 
     root.serve = tf.function(serve, input_signature=specs)
-    tf.saved_model.save(root, str(path), signatures={SIGNATURE: root.serve})
+    with quiet():
+        tf.saved_model.save(root, str(path), signatures={SIGNATURE: root.serve})
 
 
 def read_packed(path: PathLike, model: Any) -> list[StoredTensor]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tf_lottery.bindings.keras3.layers import named_weights
 from tf_lottery.bindings.tf_shared._imports import tf
+from tf_lottery.core.words import quiet
 
 _TABLES = tf.lookup.StaticHashTable, tf.saved_model.experimental.TrackableResource
 
@@ -26,7 +27,8 @@ def trackable(model: Any) -> Any:
 
 def save(model: Any, path: Path, signatures: Mapping[str, Any]) -> None:
     """See `Network.save_dense`."""
-    tf.saved_model.save(trackable(model), str(path), signatures=dict(signatures))
+    with quiet():
+        tf.saved_model.save(trackable(model), str(path), signatures=dict(signatures))
 
 
 def read(path: Path) -> dict[str, Any]:
