@@ -41,6 +41,10 @@ EXPORT: dict[str, dict[str, Any]] = {
         "type": float,
         "help": "how much the outputs of a TFLite file may differ",
     },
+    "model_card": {
+        "action": "store_true",
+        "help": "also write a model card, like that of the Hugging Face Hub",
+    },
     "latency_runs": {"type": int, "help": "how often to measure; 0: not at all"},
     "verbose": {"type": int, "choices": (0, 1), "help": "whether to print the card"},
 }
