@@ -64,6 +64,24 @@ def test_find_exports_the_ticket_that_it_found(found):
     assert written["round"] == Ticket.load(found / "ticket.safetensors").round
 
 
+def test_a_model_card_is_written_on_request_and_kept(run_dir, capsys):
+    command = ("export", run_dir, "--format=keras", "--latency_runs=0")
+    run(*command)
+    page = run_dir / "ticket.keras.README.md"
+    assert not page.exists()
+    run(*command, "--model-card", "--overwrite")
+    assert f"{page} is a model card" in capsys.readouterr().out
+    assert page.read_text().startswith("---\n")
+    (run_dir / "ticket.keras").unlink()
+    for suffix in ("md", "json"):
+        (run_dir / f"ticket.keras.card.{suffix}").unlink()
+    page.write_text("mine")
+    with pytest.raises(SystemExit, match="an author may have completed it"):
+        run(*command, "--model_card")
+    assert page.read_text() == "mine"
+    assert not (run_dir / "ticket.keras").exists()
+
+
 @pytest.mark.slow
 def test_find_leaves_a_file_of_the_same_ticket_as_it_is(run_dir, found, capsys):
     recipe = f"--recipe={found.parent / 'recipe.py'}"

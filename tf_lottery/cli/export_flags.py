@@ -77,6 +77,11 @@ EXPORT: dict[str, Flag] = {
         "0.01",
         {"type": float},
     ),
+    "model_card": Flag(
+        "also write a model card for people, like that of the Hugging Face Hub",
+        "off",
+        how=_SWITCH,
+    ),
     "latency_runs": Flag(
         "how often the latency is measured; 0: not at all",
         "50",

@@ -171,8 +171,9 @@ class Ticket:
             format: "saved_model" (packed), "keras", "tflite" or "onnx". Default: by
                 the ending of `path`; else "saved_model".
             weights: "best" (minimum validation loss), "final" or "initial".
-            **options: The options of `tf_lottery.export.saved_model`, `keras_file`,
-                `tflite` or `onnx`.
+            **options: `model_card=True` also writes a model card for people, as
+                Markdown; and the options of `tf_lottery.export.saved_model`,
+                `keras_file`, `tflite` or `onnx`.
 
         Returns:
             The card: sizes, content of the file, differences, accuracy, latency.

@@ -6,6 +6,7 @@ from typing import Any
 from tf_lottery.core.archive import PathLike
 from tf_lottery.core.checks import check_choice
 from tf_lottery.core.ticket import Ticket
+from tf_lottery.export import model_card as model_cards
 from tf_lottery.export.card import Card
 from tf_lottery.export.to_keras import keras_file
 from tf_lottery.export.to_onnx import onnx
@@ -22,7 +23,13 @@ _OTHERS = ("h5", "hdf5", "pb", "npz", "pt", "zip")
 
 
 def export(
-    ticket: Ticket, path: PathLike, format: str | None, weights: str, **options: Any
+    ticket: Ticket,
+    path: PathLike,
+    format: str | None,
+    weights: str,
+    *,
+    model_card: bool = False,
+    **options: Any,
 ) -> Card:
     """See `Ticket.export`."""
     ending = Path(path).suffix.removeprefix(".")
@@ -40,5 +47,11 @@ def export(
             f"path={str(path)!r}, format={format!r}."
         )
     write: Any = _WRITERS[format]
+    if model_card:
+        model_cards.check_free(Path(path), options.get("overwrite", False))
     card: Card = write(ticket, path, weights=weights, **options)
+    if model_card:
+        place = model_cards.write(ticket, Path(path), card, weights)
+        if options.get("verbose", 1):
+            print(f"{place} is a model card. Complete the places marked AUTHOR.")
     return card
