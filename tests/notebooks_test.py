@@ -1,4 +1,4 @@
-"""The notebooks of examples/ run in a clean kernel, in time, and print readable text."""
+"""The notebooks of examples/ run in a clean kernel, in time; their text is readable."""
 
 import re
 import time
