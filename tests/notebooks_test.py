@@ -1,4 +1,4 @@
-"""The notebooks of examples/ run in a clean kernel, in time; their text is readable."""
+"""The notebooks of examples/ run in a clean kernel, in time, and are readable."""
 
 import re
 import time
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 LIMIT = 60 + 120  # seconds; the second is for a machine that does other work, too
 LARGEST = 300_000  # bytes of a notebook with its outputs
-CONTROL = re.compile(r"[^\n\t -\uffff]|[\x7f-\x9f]")
+CONTROL = re.compile(r"[^\n\t -\U0010ffff]|[\x7f-\x9f]")
 # What each notebook is for: the cell, and the kind of output that it must have.
 SHOWN = {
     "a_sweep": {"table": "stream", "figure": "image/png", "frame": "text/html"},
