@@ -39,5 +39,5 @@ def test_the_site_is_built_and_has_every_public_name(tmp_path):
         for name in getattr(module, "__all__", vars(module)):
             if callable(value := getattr(module, name)) and not name.startswith("_"):
                 assert f'id="{value.__module__}.{name}"' in modules, name
-    for image in ("docs/results/lenet_mnist/accuracy.png",):
+    for image in ("docs/results/lenet_mnist/accuracy.png", "docs/images/report.png"):
         assert (site / image).exists()

@@ -67,7 +67,7 @@ def _steps(chosen: RoundVerdict) -> Iterator[Fact]:
     ours, dense = (formats.step(each.mean) for each in (steps.ours, steps.theirs))
     at = f"step {ours}, dense {dense}"
     if not gain:
-        yield Fact(name, "0 steps earlier", f"at the same step as dense: {at}")
+        yield Fact(name, "Same step as dense", at)
         return
     word = "earlier" if gain > 0 else "later"
     value = f"{formats.step(abs(gain))} step{'s' * (abs(gain) != 1)} {word}"
