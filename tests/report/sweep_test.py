@@ -126,3 +126,38 @@ def test_the_figure_is_written(tmp_path):
     pytest.importorskip("matplotlib")
     FOUND.plot(tmp_path / "front.png")
     assert (tmp_path / "front.png").stat().st_size > 10_000
+
+
+def lines_of(figure):
+    """The colour and marker of each line of a figure, by its name in a legend."""
+    texts = [text for legend in figure.legends for text in legend.get_texts()]
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    return {
+        name: (lines[name].get_color(), lines[name].get_marker())
+        for name in (text.get_text() for text in texts)
+    }
+
+
+@pytest.mark.parametrize("trials, named", [(2, 2), (12, 12), (15, 12)])
+def test_each_of_the_best_trials_has_a_name_a_colour_and_a_marker(trials, named):
+    pytest.importorskip("matplotlib")
+    found = lines_of(sweep(*[ONE] * trials).plot())
+    looks = [found[name] for name in found if ": pruning_rate" in name]
+    assert len({color for color, _ in looks}) == named
+    assert len({marker for _, marker in looks}) == named
+    assert ("3 more trials" in found) == (trials == 15)
+
+
+def test_a_trial_is_named_by_what_it_chose_otherwise_than_another():
+    pytest.importorskip("matplotlib")
+    shared = {"epochs": 3, "scope": "layerwise"}
+    trials = [
+        Trial(f"{n}", {**shared, "pruning_rate": 0.1 * n, **more}, 0.5, ONE)
+        for n, more in enumerate([{}, {"criterion": "a_name_" * 20}], 1)
+    ]
+    found = list(lines_of(Sweep(tuple(trials), (), "score", 1, 1).plot()))
+    assert "1: pruning_rate 0.1" in found
+    (long,) = (name for name in found if name.startswith("2: pruning_rate 0.2, crit"))
+    assert len(long) == 54 and long.endswith("...")
+    alone = Sweep((trials[0],), (), "score", 1, 1)
+    assert "1" in lines_of(alone.plot())

@@ -19,6 +19,7 @@ from tf_lottery.report.headline import headline
 from tf_lottery.report.layers import draw_layers
 from tf_lottery.report.plots import draw
 from tf_lottery.report.sweep import Sweep, in_words
+from tf_lottery.report.sweep_figure import NAMED
 from tf_lottery.report.table import controls, layers, numbers, rounds, unfinished
 from tf_lottery.report.tabular import PAGE, Cell, Column, Table
 from tf_lottery.verdict import formats
@@ -122,6 +123,8 @@ def _swept(sweep: Sweep) -> dict[str, Any]:
         f"axis, of each of {len(sweep.trials)} trials; and the Pareto front: tickets "
         "that are better than all sparser ones."
     )
+    more = [f"The best {NAMED} trials have colours, the others are grey."]
+    more *= len(sweep.trials) > NAMED
     return {
         "cost": f"{len(sweep.trials)} trials; {sweep.cost()}{sweep.rest()}.",
         "failed": [
@@ -130,7 +133,7 @@ def _swept(sweep: Sweep) -> dict[str, Any]:
         ],
         "objective": sweep.objective,
         "best": f"{sweep.trials[0].name}: {in_words(sweep.trials[0].values)}",
-        "figure": _figure("front", sweep.draw(), about),
+        "figure": _figure("front", sweep.draw(), about, *more),
         "trials": sweep.trial_grid(),
         "front": sweep.front_grid(),
     }

@@ -2,15 +2,15 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike, write_json
 from tf_lottery.core.history import History
-from tf_lottery.report import tabular
-from tf_lottery.report.canvas import ACCENT, GREY, density_axis, new_figure, save, tidy
+from tf_lottery.report import sweep_figure, tabular
+from tf_lottery.report.canvas import save
 from tf_lottery.report.files import rows_to_csv
 from tf_lottery.report.frame import Frame
 from tf_lottery.report.tabular import PAGE, Column, Table, as_text
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NONE = "No trial is finished."
-_TRIAL: dict[str, Any] = {"color": "#7fb2d6", "linewidth": 1, "markersize": 2.5}
-_FRONT: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "markersize": 5}
-_WINS: dict[str, Any] = {"mfc": "none", "mec": "#D55E00", "mew": 1.4, "markersize": 10}
 
 
 @dataclass(frozen=True)
@@ -217,25 +214,20 @@ class Sweep:
 
     def draw(self) -> "Figure":
         """The figure that `plot` writes."""
-        trials, front = [t.verdict for t in self.trials], [r for _, r in self.front()]
-        figure = new_figure(7.2, 4.6)
-        axes = figure.subplots()
-        for number, trial in enumerate(trials):
-            label = None if number else "trials"
-            axes.plot(*_places(trial.rounds), "o-", label=label, **_TRIAL)
-        axes.plot(*_places(front), "o-", label="Pareto front", **_FRONT)
-        if wins := [round for round in front if round.wins]:
-            axes.plot(*_places(wins), "o", label="wins", **_WINS)
-        dense = [trial.rounds[0] for trial in trials]
-        best = (max if dense[0].validation.maximize else min)(
-            round.score.mean for round in dense
-        )
-        axes.axhline(best, color=GREY, linestyle=":", linewidth=1.3, label="best dense")
-        axes.set_ylabel(dense[0].validation.metric)
-        tidy([axes])
-        density_axis(axes, [100 * r.density for trial in trials for r in trial.rounds])
-        figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-        return figure
+        trials = dict(zip(self._labels(), self.trials, strict=True))
+        rounds = {label: trial.verdict.rounds for label, trial in trials.items()}
+        return sweep_figure.draw(rounds, [round for _, round in self.front()])
+
+    def _labels(self) -> Iterator[str]:
+        """Each trial's name, and what it chose otherwise than another trial."""
+        all_ = [trial.values for trial in self.trials]
+        for trial in self.trials:
+            differs = {
+                name: value
+                for name, value in trial.values.items()
+                if any(each.get(name) != value for each in all_)
+            }
+            yield f"{trial.name}: {in_words(differs)}" if differs else trial.name
 
     def _failures(self) -> list[str]:
         lines = [
@@ -257,8 +249,3 @@ def in_words(values: Mapping[str, Any]) -> str:
 def _rank(round: RoundVerdict) -> float:
     """The mean score; more is better."""
     return round.score.mean if round.validation.maximize else -round.score.mean
-
-
-def _places(rounds: Sequence[RoundVerdict]) -> tuple[list[float], list[float]]:
-    """The densities in percent, and the mean scores."""
-    return [100 * round.density for round in rounds], [r.score.mean for r in rounds]
