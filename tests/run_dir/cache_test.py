@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import FakeTrainer, Killed, architecture, manifest
+from tf_lottery.bindings.shared.turns import Turns
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.run_dir import cache
@@ -432,3 +433,30 @@ def test_a_directory_to_share_with_is_made_and_must_be_one(tmp_path):
             Cache(path)
     Cache(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_searches_side_by_side_that_wait_for_each_other_both_end(tmp_path):
+    """While one holds a training, the other holds what the first one needs next."""
+    cache, both, waited, done = Cache(tmp_path), threading.Barrier(2), [], []
+
+    def search(*keys):
+        turns = Turns(2, dict)
+
+        def training(key):
+            with cache.alone(key, lambda: waited.append(keys)):
+                if key == keys[0]:
+                    both.wait(20)  # each search has one
+                for _ in range(3):
+                    turns.ask(key)
+            yield key
+
+        done.append(sorted(turns.run(map(training, keys))))
+
+    orders = ("a", "b"), ("b", "a")
+    searches = [threading.Thread(target=search, args=keys) for keys in orders]
+    for each in searches:
+        each.start()
+    for each in searches:
+        each.join(20)
+    assert done == [["a", "b"]] * 2
+    assert waited

@@ -34,13 +34,10 @@ class SideBySide:
     def _lanes(self) -> Any:
         return self._prepared.searched.lanes
 
-    def check(self, shares: bool = False) -> None:
-        """Raises if the plan asks for what cannot be.
-
-        `shares` says whether the search takes trainings from others.
-        """
+    def check(self) -> None:
+        """Raises if the plan asks for what cannot be."""
         asked = self._session.plan.together
-        if asked not in ("auto", 1) and (lacks := self._lacks(shares)):
+        if asked not in ("auto", 1) and (lacks := self._lacks()):
             raise ValueError(
                 f'`together` must be 1 or "auto", {lacks}. Received: together={asked}.'
             )
@@ -53,14 +50,14 @@ class SideBySide:
     ) -> Together:
         """How many trainings share a program; "auto" may measure it.
 
-        `stored` is what a search that is continued asked for, and its number; for
-        `shares` see `check`. If whole `searches` are to share a program, it is how many
-        there are.
+        `stored` is what a search that is continued asked for, and its number. `shares`
+        says whether the search takes trainings from others. If whole `searches` are to
+        share a program, it is how many there are.
         """
-        self.check(shares)
+        self.check()
         plan, asked = self._session.plan, self._session.plan.together
         if stored is not None and asked in ("auto", *stored):
-            return self._continued(stored[1], shares)
+            return self._continued(stored[1])
         if asked == 1:
             return Together(1)
         if asked != "auto":
@@ -68,9 +65,7 @@ class SideBySide:
         number = searches or max(plan.replicates, number_of_controls(plan))
         if number == 1 or self._lanes is None:
             return Together(1)
-        why = "as a CPU gains nothing by training them side by side"
-        # Asked first: the rows are copied to see whether they fit.
-        if self._prepared.devices.on_cpu or (why := self._lacks(shares)):
+        if why := self._unwanted(shares) or self._lacks():
             return Together(1, f"Trainings run one after another, {why}.")
         return self._measured(min(number, self._lanes.most(), _MOST))
 
@@ -93,9 +88,9 @@ class SideBySide:
             found += f", trainings divided among {self._lanes.devices}"
         return found
 
-    def _continued(self, number: int, shares: bool) -> Together:
+    def _continued(self, number: int) -> Together:
         """The number of a search that goes on, even where fewer would fit now."""
-        if number > 1 and (lacks := self._lacks(shares)):
+        if number > 1 and (lacks := self._lacks()):
             raise ValueError(
                 f"The search that is continued trains {number} tickets in one "
                 f"program, which this call cannot, {lacks}."
@@ -130,15 +125,21 @@ class SideBySide:
             return Together(1, f"Trainings run one after another: {times}.")
         return Together(number, f"Up to {number} trainings run side by side: {times}.")
 
-    def _lacks(self, shares: bool) -> str:
+    def _unwanted(self, shares: bool) -> str:
+        """Why "auto" need not measure, nor copy rows to see whether they fit."""
+        if self._prepared.devices.on_cpu:
+            return "as a CPU gains nothing by training them side by side"
+        if shares:  # what is measured may differ from search to search
+            return "as searches share only trainings of one number, which you can set"
+        return ""
+
+    def _lacks(self) -> str:
         """Why trainings cannot share a program; empty if they can."""
         prepared, plan, data = self._prepared, self._session.plan, self._session.data
         if self._lanes is None:
             return "as only Keras 3 compiles them together, on one JAX device each"
         if callable(prepared.callbacks) or prepared.callbacks:
             return "as callbacks see one training"
-        if shares:  # one that waits for another search would stop those beside it
-            return "as searches that share wait for each other's trainings"
         if data.is_function and plan.replicates > 1:
             return "as the data are a function of the seed"
         if not self._lanes.fits(data):

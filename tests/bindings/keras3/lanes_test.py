@@ -3,6 +3,7 @@
 On a CPU even their bits are equal, so the tests need no tolerance.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 
+import filelock
 import jax
 import keras
 import numpy as np
@@ -18,7 +20,9 @@ import pytest
 from tests.bindings.keras3 import killing, models
 from tests.bindings.keras3.models import BACKEND
 from tf_lottery import Plan, Trainer, find_ticket
+from tf_lottery.core import pausing
 from tf_lottery.core.errors import PlanMismatchError
+from tf_lottery.run_dir.cache import Cache, counted
 from tf_lottery.run_dir.run_dir import RunDir
 from tf_lottery.search import leaving
 from tf_lottery.training import checkpoint
@@ -211,6 +215,72 @@ def test_an_error_of_the_device_says_round_and_steps(tmp_path, programs, monkeyp
         search(tmp_path, together=3)
 
 
+def test_a_search_side_by_side_takes_what_another_one_trained(
+    expected, tmp_path, programs
+):
+    shared = {"share_with": tmp_path, "together": 3}
+    search(tmp_path / "one", **shared)
+    assert files(tmp_path / "one") == expected[1]
+    programs.clear()
+    search(tmp_path / "two", **shared)
+    assert files(tmp_path / "two") == expected[1]
+    assert not programs
+
+
+def test_a_training_that_waits_for_another_search_does_not_stop_those_beside_it(
+    expected, tmp_path, monkeypatch
+):
+    search(tmp_path / "one", together=3, controls=[], control_rounds=None)
+    metrics = tmp_path / "one/replicate_1/round_00/metrics.json"
+    key = json.loads(metrics.read_text())["key"]
+    other = filelock.FileLock(Cache(tmp_path).path / f"{key}.lock")
+    finished = []
+
+    def ends():
+        """Called when all trainings of the search wait."""
+        found = tmp_path.glob("two/replicate_*/round_*/metrics.json")
+        finished.extend(sorted(path.parts[-3][-1] for path in found))
+        other.release()
+
+    monkeypatch.setattr(pausing, "sleep", ends)
+    with other:
+        search(tmp_path / "two", together=3, share_with=tmp_path)
+    assert finished == ["0"] * 3 + ["2"] * 3
+    assert files(tmp_path / "two") == expected[1]
+
+
+AT_ONCE = """
+import sys
+from tests.bindings.keras3 import lanes_test
+lanes_test.search(sys.argv[1], together=3, share_with=sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_searches_at_once_that_share_train_side_by_side(expected, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    runs = [tmp_path / name for name in ("one", "two")]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", AT_ONCE, run, tmp_path], env=environment
+        )
+        for run in runs
+    ]
+    assert [each.wait(300) for each in processes] == [0, 0]
+    assert [files(run) for run in runs] == [expected[1]] * 2
+    # Three replicates have three rounds and two controls each.
+    assert counted(tmp_path) == (15, 30)
+
+
+def test_auto_trains_one_after_another_where_searches_share():
+    """Otherwise what is measured would decide whether trainings are equal."""
+    trainer = Trainer(models.with_state(), DATA, Plan(steps=9, replicates=3), **PARTS)
+    trainer._prepared.devices.on_cpu = False
+    number, why = trainer.side_by_side.chosen(shares=True)
+    assert number == 1
+    assert "searches share only trainings of one number" in why
+
+
 def test_a_lane_does_not_depend_on_what_the_others_hold():
     plan = Plan(steps=9, evaluate_every=3, batch_size=16)
     trainer = Trainer(models.with_state(), DATA, plan, **PARTS)
@@ -231,7 +301,6 @@ def test_a_lane_does_not_depend_on_what_the_others_hold():
     "more, why",
     [
         ({"callbacks": [keras.callbacks.Callback()]}, "callbacks see one training"),
-        ({"share_with": "shared"}, "wait for each other"),
         ({"dataset": lambda seed: models.arrays(64, seed)}, "a function of the seed"),
         ({"validation_data": Batches()}, "not arrays that fit"),
     ],
