@@ -51,11 +51,27 @@ def card():
         rejected={"blocks of 1x4": "is larger, 121,460 bytes"},
         notes=["This sparsity does not make this backend faster."],
         versions={"tensorflow": "2.21.0"},
+        model_density=0.0374,
+        prunable_weights=266_200,
+        parameters=266_610,
     )
 
 
+@pytest.fixture
+def quantized(card):
+    """The card of an int8 file, which is compared with two dense files."""
+    sizes = {
+        "dense": Size(280_000, 250_000),
+        "dense_float32": Size(1_000_000, 900_000),
+        "stripped": Size(280_000, 30_000),
+        "exported": Size(70_000, 20_000),
+    }
+    return dataclasses.replace(card, sizes=sizes)
+
+
 FACTS = [
-    *("ticket.tflite", "round 15", "3.6%", "minimum validation loss", "ab" * 32),
+    *("ticket.tflite", "round 15", "minimum validation loss", "ab" * 32),
+    "3.6% of its 266,200 prunable weights, 3.7% of all 266,610 parameters",
     *("1,000,000", "61,000", "6.1%", "50,000", "300x784", "sparse", "3.8%"),
     *("266,200", "9,537", "227,120", "11 of dense_300", "Double is not followed"),
     *("DENSIFY 1", "1,000 examples of test data", "5.72e-06", "99.90%", "98.10%"),
@@ -96,6 +112,52 @@ def test_json_has_every_field(card):
 def test_a_card_is_read_as_it_was_written(card, tmp_path):
     card.write(tmp_path / card.file)
     assert Card.read(tmp_path / card.file) == card
+
+
+def test_a_card_without_the_density_of_the_model_is_read(card, tmp_path):
+    card.write(tmp_path / card.file)
+    file = tmp_path / f"{card.file}.card.json"
+    values = json.loads(file.read_text())
+    for name in ("model_density", "prunable_weights", "parameters"):
+        del values[name]
+    file.write_text(json.dumps(values))
+    old = Card.read(tmp_path / card.file)
+    assert old.model_density is None
+    for text in (str(old), old.to_markdown(), old._repr_html_()):
+        assert "keeps 3.6% of its prunable weights;" in " ".join(text.split())
+
+
+def rows(card):
+    """The cells of the table of sizes, by the first of each row."""
+    table = card.to_markdown().partition("## Size")[2].partition("##")[0]
+    lines = [line.split("|")[1:-1] for line in table.splitlines() if "|" in line]
+    return {first.strip(): [c.strip() for c in cells] for first, *cells in lines}
+
+
+def test_a_quantized_file_is_compared_with_float32_and_with_its_own_format(quantized):
+    found = rows(quantized)
+    assert found[""] == ["bytes", "gzipped", "of dense", "of float32 dense"]
+    assert found["this file"] == ["70,000", "20,000", "25.0%", "7.0%"]
+    assert found["dense network, float32"][-1] == "100.0%"
+    assert found["dense network, this format"][2:] == ["100.0%", "28.0%"]
+    assert max(map(len, str(quantized).splitlines())) <= 88
+
+
+def test_a_float32_file_is_compared_once(card):
+    found = rows(card)
+    assert found[""] == ["bytes", "gzipped", "of dense"]
+    assert "dense network, float32" not in found
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "noisy"),
+    [(0.9, 1.06, True), (0.96, 1.04, False), (0.2, 0.99, False), (1.01, 3, False)],
+)
+def test_times_that_are_too_noisy_are_said_to_be(card, low, high, noisy):
+    timed = {**card.latency, "ratio_low": low, "ratio": 0.98, "ratio_high": high}
+    noted = dataclasses.replace(card, latency=timed)
+    for text in (str(noted), noted.to_markdown(), noted._repr_html_()):
+        assert ("too noisy to tell" in " ".join(text.split())) == noisy
 
 
 def test_what_was_not_measured_is_not_on_the_card(card):

@@ -13,7 +13,7 @@ from tf_lottery import find_ticket
 from tf_lottery.bindings.tf_keras.layers import named_weights
 from tf_lottery.export import latency
 from tf_lottery.export.options import Options
-from tf_lottery.export.source import source_of
+from tf_lottery.export.source import source_of, strip
 
 pytestmark = pytest.mark.filterwarnings("ignore:No ticket|The ticket matches")
 
@@ -46,6 +46,15 @@ def test_sizes_fall_from_dense_to_packed(tmp_path):
     assert abs(sizes["stripped"].raw - sizes["dense"].raw) < 100
 
 
+def test_the_card_has_the_density_of_the_whole_model(ticket, tmp_path):
+    _, card = exported(ticket, tmp_path, "keras")
+    removed = ticket.masks.size - ticket.masks.kept
+    plain = strip(ticket)
+    assert card.prunable_weights == ticket.masks.size
+    assert card.parameters == plain.count_params()
+    assert card.model_density == 1 - removed / plain.count_params()
+
+
 def test_latency_is_measured(ticket, tmp_path, capsys):
     _, card = exported(ticket, tmp_path, "keras", latency_runs=5, verbose=1)
     assert card.latency["microseconds"] > 0
@@ -63,8 +72,9 @@ def test_without_validation_the_card_says_training_loss(tmp_path):
 @pytest.mark.parametrize(
     ("low", "ratio", "high", "said"),
     [
-        (0.98, 1.02, 1.10, "does not make this backend faster"),
+        (0.98, 1.02, 1.07, "does not make this backend faster"),
         (0.96, 0.97, 0.99, "does not make this backend faster"),
+        (0.98, 1.02, 1.10, "varied too much"),
         (0.10, 0.21, 2.05, "varied too much"),
         (0.21, 1.13, 3.20, "varied too much"),
         (0.10, 0.21, 0.25, ""),

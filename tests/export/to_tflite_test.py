@@ -11,7 +11,7 @@ from tests.export.exporting import ONE_FILE, QUIET, inputs, sparsified, wanted
 from tests.models import arrays, images, keras, layers
 from tf_lottery import ExportError, export
 from tf_lottery.export.sample import Sample
-from tf_lottery.export.tensorflow import conversion, runtime
+from tf_lottery.export.tensorflow import conversion, runtime, tflite
 from tf_lottery.export.tensorflow.conversion import convert
 from tf_lottery.zoo import lenet
 
@@ -35,6 +35,28 @@ def test_the_file_gives_the_outputs_of_the_model(model, written):
     np.testing.assert_allclose(found, wanted(model, x), atol=1e-5)
     assert card.sizes["exported"].raw == path.stat().st_size
     assert card.sizes["exported"].raw < 0.3 * card.sizes["dense"].raw
+
+
+@pytest.mark.parametrize(("quantize", "more"), [(None, 0), ("float16", 1)])
+def test_a_quantized_file_is_compared_with_one_float32_file_of_the_dense_network(
+    model, tmp_path, monkeypatch, quantize, more
+):
+    made = []
+
+    def counted(model, **options):
+        made.append((options.get("quantize"), content := convert(model, **options)))
+        return content
+
+    monkeypatch.setattr(tflite, "convert", counted)
+    path = tmp_path / "model.tflite"
+    card = export.tflite(model, path, quantize=quantize, **ONE_FILE)
+    assert len(made) == 2 + more  # the dense network and the pruned one
+    if more:
+        (float32,) = (content for name, content in made if name is None)
+        assert card.sizes["dense_float32"].raw == len(float32)
+        assert card.sizes["dense"].raw < 0.6 * len(float32)
+    else:
+        assert "dense_float32" not in card.sizes
 
 
 def test_nothing_but_the_file_and_its_card_is_written(written):

@@ -15,6 +15,7 @@ import rich.text
 
 from tf_lottery.core import html
 from tf_lottery.core.archive import write_json
+from tf_lottery.export import latency
 from tf_lottery.export.files import Size, cards_of
 from tf_lottery.export.stored import StoredTensor
 from tf_lottery.report.console import paper
@@ -22,6 +23,14 @@ from tf_lottery.report.console import paper
 Rows = Sequence[Sequence[str]]
 _UNFOLDED = 100_000  # characters, which no row of Markdown reaches
 _FEW = 3  # layers that are named
+# The files of `Card.sizes` as the table calls them, and those others are compared with.
+_SIZES = {
+    "dense_float32": "dense network, float32",
+    "dense": "dense network, this format",
+    "stripped": "pruned only (zeros stored)",
+    "exported": "this file",
+}
+_BASES = {"dense": "of dense", "dense_float32": "of float32 dense"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,8 +46,15 @@ class Card:
         masks: The digest of the ticket's masks, its first 16 digits.
         signature: The inputs and outputs by name: type and shape.
         ticket_density: The fraction of the prunable weights that the ticket keeps.
+        model_density: The fraction of all parameters of the model that is not pruned:
+            what cannot be pruned is kept. None on a card of an earlier version, as are
+            the next two.
+        prunable_weights: How many weights of the model can be pruned.
+        parameters: How many parameters the model has, as Keras' `count_params` says.
         sha256: Of the file; of a directory, over names and contents.
-        sizes: Bytes of "dense", "stripped" and "exported".
+        sizes: Bytes of "dense" (the dense network in this format), "stripped" (the
+            pruned network with its zeros) and "exported" (this file); for a quantized
+            TFLite file also of "dense_float32", the dense network's float32 file.
         tensors: The matrices in the file.
         operators: How often each operator occurs in a TFLite or ONNX file.
         removed: Units removed as "dead" and "constant", and "inputs" dropped, each
@@ -53,6 +69,7 @@ class Card:
             dense network's file of the same format, medians of interleaved runs;
             the median "ratio" of the pairs, with "ratio_low" and "ratio_high" (10th
             and 90th percentile); and "on" what it was measured. None: not measured.
+            Where `latency.is_noisy` says so, the card says "too noisy to tell".
         rejected: Encodings that were tried and not taken, and why.
         notes: What a user must know, in plain sentences.
         versions: The versions of the packages.
@@ -77,6 +94,9 @@ class Card:
     rejected: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    model_density: float | None = None
+    prunable_weights: int | None = None
+    parameters: int | None = None
 
     def write(self, path: Path) -> None:
         """Writes the card next to a file, as JSON and Markdown."""
@@ -151,9 +171,17 @@ class Card:
         how = f" ({options})" if options else ""
         of = "a model" if self.round is None else f"the ticket of round {self.round}"
         return (
-            f"{self.format['format']}{how} of {of}, which keeps "
-            f"{self.ticket_density:.1%} of its prunable weights; weights: "
-            f"{self.weights}."
+            f"{self.format['format']}{how} of {of}, which keeps {self._kept()}; "
+            f"weights: {self.weights}."
+        )
+
+    def _kept(self) -> str:
+        kept = f"{self.ticket_density:.1%} of its"
+        if self.model_density is None:
+            return f"{kept} prunable weights"
+        return (
+            f"{kept} {self.prunable_weights:,} prunable weights, "
+            f"{self.model_density:.1%} of all {self.parameters:,} parameters"
         )
 
     def _tables(self) -> list[tuple[str, list[str], Rows]]:
@@ -162,10 +190,9 @@ class Card:
             shape = "x".join(map(str, each.shape))
             density = f"{each.density:.1%}"
             weights.append((each.name, shape, each.type, each.encoding, density))
-        size_head = ["", "bytes", "gzipped", "of dense"]
         weights_head = ["", "shape", "type", "encoding", "density"]
         tables: list[tuple[str, list[str], Rows]] = [
-            ("Size", size_head, self._size_rows()),
+            ("Size", *self._sizes()),
             ("Weights in the file", weights_head, weights),
             ("Computation", ["", ""], self._computation_rows()),
             ("Checked on the file", ["", ""], self._check_rows()),
@@ -173,17 +200,15 @@ class Card:
         ]
         return [table for table in tables if table[2]]
 
-    def _size_rows(self) -> Rows:
-        names = {
-            "dense": "dense network, this format",
-            "stripped": "pruned only (zeros stored)",
-            "exported": "this file",
-        }
-        dense = self.sizes["dense"].raw
-        return [
-            (names[k], f"{size.raw:,}", f"{size.gz:,}", f"{size.raw / dense:.1%}")
-            for k, size in self.sizes.items()
-        ]
+    def _sizes(self) -> tuple[list[str], Rows]:
+        """The head and the rows of the table of sizes."""
+        found = {key: self.sizes[key] for key in _SIZES if key in self.sizes}
+        bases = {_BASES[key]: found[key].raw for key in _BASES if key in found}
+        rows = []
+        for key, size in found.items():
+            parts = [f"{size.raw / base:.1%}" for base in bases.values()]
+            rows.append([_SIZES[key], f"{size.raw:,}", f"{size.gz:,}", *parts])
+        return ["", "bytes", "gzipped", *bases], rows
 
     def _computation_rows(self) -> Rows:
         names = {
@@ -230,6 +255,7 @@ class Card:
         ]
         if self.latency:
             timed = self.latency
+            noisy = ", too noisy to tell" if latency.is_noisy(timed) else ""
             rows += [
                 (
                     "time of one example",
@@ -239,7 +265,7 @@ class Card:
                 (
                     "ratio",
                     f"{timed['ratio']:.2f} ({timed['ratio_low']:.2f} to "
-                    f"{timed['ratio_high']:.2f}; median and deciles of pairs)",
+                    f"{timed['ratio_high']:.2f}; median and deciles of pairs){noisy}",
                 ),
                 ("timed on", timed["on"]),
             ]

@@ -11,18 +11,17 @@ import numpy as np
 
 from tf_lottery import bindings
 from tf_lottery.core.errors import ExportError
-from tf_lottery.export import latency, sample
+from tf_lottery.export import latency
 from tf_lottery.export.agreement import accuracy, argmax_agreement, largest
 from tf_lottery.export.bound import network
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import Size, placed, sha256, size
 from tf_lottery.export.job import Job, versions
+from tf_lottery.export.notes import notes_of
 from tf_lottery.export.running import Loaded, keras_model
 from tf_lottery.export.stored import StoredTensor
 
 Save = Callable[[Any, Path], None]
-
-_FASTER = 0.95  # of the dense file's time; what is slower is not faster
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,8 @@ def finish(
         write, read: Write the file to a path, and read it back.
         format, rejected: See `Card`.
         dense: The dense network's file of the same format.
-        sizes: Of this file, and of the pruned network's with its zeros.
+        sizes: Of files of the dense network, and of the pruned one with its zeros, see
+            `Card`.
 
     Raises:
         ExportError: The file is not the ticket. Nothing is at its path then.
@@ -91,6 +91,9 @@ def finish(
             masks=source.masks.digest()[:16],
             signature={**_signature(source.model), **exported.signature},
             ticket_density=source.masks.density,
+            model_density=source.model_density,
+            prunable_weights=source.masks.size,
+            parameters=source.parameters,
             sha256=sha256(temporary),
             sizes={**sizes, "exported": size(temporary)},
             tensors=exported.tensors,
@@ -110,7 +113,7 @@ def finish(
             check=check,
             latency=timed,
             rejected=rejected or {},
-            notes=[*exported.notes, *_notes(job, timed, check)],
+            notes=[*exported.notes, *notes_of(job, format, timed, check)],
             versions={
                 **job.versions,
                 **versions(
@@ -192,54 +195,6 @@ def _comparison(job: Job, outputs: Sequence[Any]) -> dict[str, Any]:
         "argmax_agreement": argmax_agreement(outputs, job.wanted),
         "accuracy": {k: v for k, v in scores.items() if v is not None},
     }
-
-
-def _notes(
-    job: Job, timed: Mapping[str, Any] | None, check: Mapping[str, Any]
-) -> list[str]:
-    notes = []
-    if timed and timed["ratio_low"] <= _FASTER and timed["ratio_high"] > 1:
-        notes.append(
-            "Times varied too much here to say whether the file is faster: export it "
-            "again on a machine that does nothing else."
-        )
-    elif timed and timed["ratio"] > _FASTER:
-        notes.append("This sparsity does not make this backend faster.")
-        if timed["ratio_low"] > 1:
-            notes.append(
-                f"The file takes {timed['ratio']:.2f} times as long as the dense "
-                "network's file."
-            )
-    if job.was_in_half:
-        notes.append(
-            "The model computed in half precision; the file computes in float32, and "
-            "is compared with the model in float32."
-        )
-    if job.computed_by:
-        notes.append(
-            "TensorFlow wrote the file, and ran it; the outputs that it is compared "
-            f"with are those of the model on {job.computed_by}."
-        )
-    if not job.source.dense_is_trained:
-        notes.append(
-            "The dense network's trained weights are not available: its file holds "
-            "others, of the same number, and its accuracy is not known."
-        )
-    if job.source.takes_sparse:
-        notes.append(
-            "The model was built for sparse inputs; the file was compared on dense "
-            "ones of the same values."
-        )
-    if job.sample.labels is None:
-        notes.append(
-            "Without labels there is no accuracy: pass `data=(x, y)` (`--recipe`)."
-        )
-    elif check["accuracy"] and len(job.sample) == sample.SIZE:
-        notes.append(
-            f"Accuracies are of the first {len(job.sample):,} examples: if there are "
-            "more, they may be some tenths of a point off the search's."
-        )
-    return notes
 
 
 def _signature(model: Any) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import os
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from tf_lottery.core.machine import processor
 
 _CHUNK = 0.002  # seconds that one measurement lasts at least
+_WIDE = 0.1  # between the deciles of ratios, of the dense file's time
 
 
 def time_pairs(
@@ -37,6 +38,23 @@ def time_pairs(
         "ratio_low": float(low),
         "ratio_high": float(high),
     }
+
+
+def is_noisy(timed: Mapping[str, Any]) -> bool:
+    """Whether times are too noisy to tell which file is faster.
+
+    They are if some pairs say that this file is faster and others that it is slower,
+    and they differ widely: the 10th percentile of the ratios is below 1, the 90th
+    percentile is above 1, and these two are more than 0.1 apart.
+
+    Example:
+        >>> is_noisy({"ratio_low": 0.90, "ratio_high": 1.06})
+        True
+        >>> is_noisy({"ratio_low": 0.97, "ratio_high": 1.02})
+        False
+    """
+    low, high = timed["ratio_low"], timed["ratio_high"]
+    return bool(low < 1 < high and high - low > _WIDE)
 
 
 def cpu() -> str:

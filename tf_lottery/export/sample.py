@@ -14,6 +14,8 @@ from tf_lottery.core.errors import ExportError
 from tf_lottery.export.bound import network
 
 SIZE = 1000  # examples
+CALIBRATION = 500  # examples, on which int8 measures the ranges of activations
+_RANDOM = "random inputs"
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Sample:
     inputs: tuple[NDArray[Any], ...]
     labels: NDArray[Any] | None
     origin: str
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the inputs are random numbers, and no real examples."""
+        return self.origin == _RANDOM
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -88,7 +95,7 @@ def random(
             )
         values = draw.integers(0, largest, shape) if whole else draw.normal(size=shape)
         inputs.append(values.astype(dtype_of(port.dtype)))
-    return Sample(tuple(inputs), None, "random inputs")
+    return Sample(tuple(inputs), None, _RANDOM)
 
 
 def _shape(port: Port, input_shape: Sequence[int] | None) -> tuple[int, ...]:

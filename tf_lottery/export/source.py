@@ -43,6 +43,17 @@ class Source:
         """Whether an input of the model takes sparse tensors."""
         return any(port.is_sparse for port in network(self.model).inputs)
 
+    @functools.cached_property
+    def parameters(self) -> int:
+        """The number of all parameters, as `count_params` of Keras counts them."""
+        arrays = binding_of(self.model).weights_of(self.model).values()
+        return sum(int(array.size) for array in arrays)
+
+    @property
+    def model_density(self) -> float:
+        """The fraction of all parameters that is not pruned."""
+        return 1 - (self.masks.size - self.masks.kept) / self.parameters
+
     def in_float32(self) -> "Source":
         """The same source, with float32 in the place of half precision."""
         plain = functools.partial(binding_of(self.model).plain, in_float32=True)

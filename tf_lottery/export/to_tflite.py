@@ -10,11 +10,10 @@ from tf_lottery.export import by_tensorflow
 from tf_lottery.export.card import Card
 from tf_lottery.export.job import Job
 from tf_lottery.export.options import Options
-from tf_lottery.export.sample import Sample, take
+from tf_lottery.export.sample import CALIBRATION, Sample, take
 
 # By what is quantized, how far outputs may be from the model's.
 TOLERANCES = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
-CALIBRATION = 500  # examples
 
 
 def tflite(

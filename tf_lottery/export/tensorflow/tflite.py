@@ -51,6 +51,10 @@ def write(
     )
     with job.progress.step("writing the dense network"):
         dense = make(job.source.dense, sparse=False)
+        sizes = {"dense": size_of(dense)}
+        if quantize:
+            float32 = convert(job.source.dense, sparse=False, batch_size=batch_size)
+            sizes["dense_float32"] = size_of(float32)
     with job.progress.step("writing the pruned network"):
         stripped = make(job.source.model, sparse=False)
 
@@ -72,7 +76,7 @@ def write(
         functools.partial(_read, model=job.source.model, quantize=quantize),
         format={"format": "TFLite", **kind, "encoding": name},
         dense=runtime.tflite(dense, job.source.model),
-        sizes={"dense": size_of(dense), "stripped": size_of(stripped)},
+        sizes={**sizes, "stripped": size_of(stripped)},
         rejected=rejected,
     )
 
