@@ -11,6 +11,7 @@ from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
+from tf_lottery.core.parameters import density
 from tf_lottery.core.ticket import FoundTicket, Ticket, chosen
 from tf_lottery.export.bound import binding_of, network
 from tf_lottery.export.options import Options
@@ -52,7 +53,7 @@ class Source:
     @property
     def model_density(self) -> float:
         """The fraction of all parameters that is not pruned."""
-        return 1 - (self.masks.size - self.masks.kept) / self.parameters
+        return density(self.masks, self.parameters)
 
     def in_float32(self) -> "Source":
         """The same source, with float32 in the place of half precision."""
