@@ -1,19 +1,22 @@
 """Measures what each export reaches, on a real ticket and on a convolutional network.
 
-The ticket is that of a run directory (LeNet-300-100, compared on 1,000 test images);
-the network is the paper's Conv-6 with random weights, of which 3.6 percent survive.
-The table has the file's bytes, as they are and gzipped, their fraction of the dense
-network's file of the same format, the root mean square of the outputs' difference,
-the accuracy, and the time of one example beside the dense file's: the median of
+The ticket is that of a run directory (LeNet-300-100, compared on 1,000 test images).
+The networks have random weights: the paper's Conv-6, of which 3.6 percent survive, and
+MobileNetV2 (alpha 0.35, 96 x 96 pixels, 10 classes), of which a fifth survives.
+The table has the seconds that an export takes, the file's bytes, as they are and
+gzipped, their fraction of the dense network's file of the same format, the root mean
+square of the outputs' difference, the accuracy, and the time of one example beside the dense file's: the median of
 interleaved pairs with their 10th and 90th percentile; TFLite runs on one thread.
 
-    ./tools/demo && .venv/bin/python tools/bench_export.py          about three minutes
+    ./tools/demo && .venv/bin/python tools/bench_export.py          about five minutes
+    .venv/bin/python tools/bench_export.py --networks=mobilenet     about two minutes
 
 Run it on a machine that does nothing else.
 """
 
 import dataclasses
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +32,14 @@ from tf_lottery.training.data import Given
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("run_dir", "runs/lenet_mnist_demo", "Of the LeNet ticket.")
+flags.DEFINE_list("networks", "lenet,conv,mobilenet", "What is exported.")
 flags.DEFINE_float("density", 0.036, "Of the Conv-6.", lower_bound=0, upper_bound=1)
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "lenet_mnist.py"
+HEAD = (
+    *("network", "format", "seconds", "bytes", "gzipped"),
+    *("of dense", "rms", "accuracy", "latency"),
+)
 FORMATS: list[tuple[str, dict[str, Any]]] = [
     ("tflite", {}),
     ("tflite", {"drop_inputs": True}),
@@ -46,20 +54,27 @@ FORMATS: list[tuple[str, dict[str, Any]]] = [
 
 
 def main(_: Any) -> None:
-    print(
-        "| network | format | bytes | gzipped | of dense | rms | accuracy | latency |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    lenet = lenet_ticket(FLAGS.run_dir)
-    for format, options in FORMATS:
-        show("LeNet", format, options, lenet)
-    conv = conv_6(FLAGS.density)
-    images = np.random.default_rng(0).normal(size=(500, 32, 32, 3)).astype("f4")
-    for format, options in FORMATS:
+    print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}")
+    if "lenet" in FLAGS.networks:
+        lenet = lenet_ticket(FLAGS.run_dir)
+        for format, options in FORMATS:
+            show("LeNet", format, options, lenet)
+    if "conv" in FLAGS.networks:
+        show_all("Conv-6", pruned(conv_6(), FLAGS.density), FORMATS, 32, 100)
+    if "mobilenet" in FLAGS.networks:
+        formats = [each for each in FORMATS if each[0] == "tflite"]
+        show_all("MobileNetV2", pruned(mobilenet(), 0.2), formats, 96, 1_000)
+
+
+def show_all(name: str, model: Any, formats: Any, pixels: int, examples: int) -> None:
+    """Exports a network in all formats, on random images of so many pixels a side."""
+    shape = (max(500, examples), pixels, pixels, 3)
+    images = np.random.default_rng(0).normal(size=shape).astype("f4")
+    for format, options in formats:
         if "drop_inputs" not in options:
             int8 = options.get("quantize") == "int8"
-            more = {"representative_data": images} if int8 else {}
-            show("Conv-6", format, {**options, **more}, conv, data=images[:100])
+            more = {"representative_data": images[:500]} if int8 else {}
+            show(name, format, {**options, **more}, model, data=images[:examples])
 
 
 def lenet_ticket(run_dir: str) -> Any:
@@ -71,8 +86,8 @@ def lenet_ticket(run_dir: str) -> Any:
     return dataclasses.replace(ticket, data=data)
 
 
-def conv_6(density: float) -> Any:
-    """The paper's Conv-6 with weights by chance, of which a fraction survives."""
+def conv_6() -> Any:
+    """The paper's Conv-6."""
     keras.utils.set_random_seed(0)
     layers: list[Any] = [keras.Input((32, 32, 3))]
     for filters in (64, 128, 256):
@@ -84,7 +99,17 @@ def conv_6(density: float) -> Any:
     layers.append(keras.layers.Flatten())
     for units in (256, 256):
         layers.append(keras.layers.Dense(units, activation="relu"))
-    model = keras.Sequential([*layers, keras.layers.Dense(10)])
+    return keras.Sequential([*layers, keras.layers.Dense(10)])
+
+
+def mobilenet() -> Any:
+    """The network of phones, for small images."""
+    keras.utils.set_random_seed(0)
+    return keras.applications.MobileNetV2((96, 96, 3), 0.35, weights=None, classes=10)
+
+
+def pruned(model: Any, density: float) -> Any:
+    """The model with weights by chance, of which a fraction survives."""
     draw = np.random.default_rng(0)
     for weight in model.trainable_weights:
         if len(weight.shape) > 1:
@@ -100,17 +125,20 @@ def show(
     """Exports, and prints a row of a Markdown table."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "file.keras" if format == "keras_file" else "file")
+        started = time.perf_counter()
         try:
             card = getattr(export, format)(source, path, verbose=0, **options, **more)
         except ExportError as error:
             print(f"| {name} | {words(format, options)} | {error} |")
             return
+    seconds = time.perf_counter() - started
     size, dense = card.sizes["exported"], card.sizes["dense"]
     accuracy = card.check["accuracy"].get("file")
     timed, encoding = card.latency, card.format.get("encoding")
     cells = [
         name,
         words(format, options) + (f" ({encoding})" if encoding else ""),
+        f"{seconds:.1f}",
         f"{size.raw:,}",
         f"{size.gz:,}",
         f"{size.raw / dense.raw:.1%}",
