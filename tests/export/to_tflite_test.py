@@ -37,15 +37,18 @@ def test_the_file_gives_the_outputs_of_the_model(model, written):
     assert card.sizes["exported"].raw < 0.3 * card.sizes["dense"].raw
 
 
-@pytest.mark.parametrize(("quantize", "more"), [(None, 0), ("float16", 1)])
+@pytest.mark.parametrize(
+    ("quantize", "more"),
+    [(None, 0), pytest.param("float16", 1, marks=pytest.mark.slow)],
+)
 def test_a_quantized_file_is_compared_with_one_float32_file_of_the_dense_network(
     model, tmp_path, monkeypatch, quantize, more
 ):
     made = []
 
     def counted(model, **options):
-        made.append((options.get("quantize"), content := convert(model, **options)))
-        return content
+        made.append((options.get("quantize"), convert(model, **options)))
+        return made[-1][1]
 
     monkeypatch.setattr(tflite, "convert", counted)
     path = tmp_path / "model.tflite"
