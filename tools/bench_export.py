@@ -5,8 +5,9 @@ The networks have random weights: the paper's Conv-6, of which 3.6 percent survi
 MobileNetV2 (alpha 0.35, 96 x 96 pixels, 10 classes), of which a fifth survives.
 The table has the seconds that an export takes, the file's bytes, as they are and
 gzipped, their fraction of the dense network's file of the same format, the root mean
-square of the outputs' difference, the accuracy, and the time of one example beside the dense file's: the median of
-interleaved pairs with their 10th and 90th percentile; TFLite runs on one thread.
+square of the outputs' difference, the accuracy, and the time of one example beside the
+dense file's: the median of interleaved pairs with their 10th and 90th percentile;
+TFLite runs on one thread.
 
     ./tools/demo && .venv/bin/python tools/bench_export.py          about five minutes
     .venv/bin/python tools/bench_export.py --networks=mobilenet     about two minutes
