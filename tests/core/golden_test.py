@@ -1,7 +1,7 @@
 """The format of files does not change by accident: a ticket of before, byte for byte.
 
-Where the format changes on purpose, `python -m tests.core.golden_test NUMBER` writes the
-ticket of today to a new file, and those of before stay: they must be readable.
+Where the format changes on purpose, `python -m tests.core.golden_test NUMBER` writes
+the ticket of today to a new file, and those of before stay: they must be readable.
 """
 
 import sys
