@@ -154,6 +154,7 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_bits(
     assert files(tmp_path) == expected[1]
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_after_ctrl_c_was_pressed_twice(
     expected, tmp_path, monkeypatch, programs
 ):
@@ -215,6 +216,7 @@ def test_an_error_of_the_device_says_round_and_steps(tmp_path, programs, monkeyp
         search(tmp_path, together=3)
 
 
+@pytest.mark.slow
 def test_a_search_side_by_side_takes_what_another_one_trained(
     expected, tmp_path, programs
 ):

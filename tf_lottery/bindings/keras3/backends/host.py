@@ -8,9 +8,14 @@ import numpy as np
 Replicas = Callable[[Any], list[Any]]
 
 
+def held(replicas: Replicas, value: Any) -> Any:
+    """What can be restored later; `replicas` gives a copy of each replica."""
+    return replicas(value)[0]
+
+
 def snapshot(replicas: Replicas, values: Sequence[Any]) -> list[Any]:
-    """Copies of values; `replicas` gives one of each replica."""
-    return [replicas(value)[0] for value in values]
+    """Copies of values."""
+    return [held(replicas, value) for value in values]
 
 
 def faults(

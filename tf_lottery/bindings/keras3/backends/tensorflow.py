@@ -34,11 +34,7 @@ def average(value: Any) -> None:
         value.assign(tf.convert_to_tensor(value))
 
 
-def held(value: Any) -> Any:
-    """What can be restored later."""
-    return replicas(value)[0]
-
-
+held = functools.partial(host.held, replicas)
 snapshot = functools.partial(host.snapshot, replicas)
 faults = functools.partial(host.faults, replicas)
 all_replicas = functools.partial(host.all_replicas, replicas)

@@ -46,11 +46,7 @@ def average(value: Any) -> None:
     """There is one replica."""
 
 
-def held(value: Any) -> Any:
-    """What can be restored later."""
-    return replicas(value)[0]
-
-
+held = functools.partial(host.held, replicas)
 snapshot = functools.partial(host.snapshot, replicas)
 faults = functools.partial(host.faults, replicas)
 all_replicas = functools.partial(host.all_replicas, replicas)
