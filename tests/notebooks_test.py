@@ -61,7 +61,7 @@ def test_a_notebook_is_kept_small_and_with_its_outputs(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_within_a_minute_in_a_clean_kernel(path, tmp_path, monkeypatch):
+def test_a_notebook_runs_in_a_clean_kernel(path, tmp_path, monkeypatch):
     folder = tmp_path / "examples" / "notebooks"  # nothing is written to the checkout
     folder.mkdir(parents=True)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tf_lottery.export import latency, notes
+from tf_lottery.export.files import Size
 from tf_lottery.export.sample import CALIBRATION, Sample
 
 N = 1000
@@ -60,8 +61,8 @@ def test_a_file_with_both_faults_has_one_note_with_one_remedy():
         ({"quantize": "int8", "io": "int8"}, ["leave `io` out"]),
         ({"quantize": "dynamic"}, ["float16", "leave `quantize` out"]),
         ({"quantize": "float16"}, ["Leave `quantize` out"]),
-        ({"quantize": None}, ["almost equal", "tolerance"]),
-        ({}, ["almost equal", "tolerance"]),
+        ({"quantize": None}, ["almost equal", "compact=False"]),
+        ({}, ["almost equal", "compact=False"]),
     ],
 )
 def test_the_warning_says_what_to_do_in_this_format(format, advice):
@@ -98,3 +99,12 @@ def test_noisy_times_say_neither_faster_nor_slower(ordered):
 
 def test_a_file_that_was_not_timed_has_no_note_of_times():
     assert notes.of_times(None) == []
+
+
+def test_zeros_left_out_are_said_to_be_larger_once_compressed():
+    sizes, tflite = {"stripped": Size(1000, 300)}, {"format": "TFLite"}
+    (note,) = notes.of_sizes(tflite, sizes, Size(500, 400))
+    assert "300 against 400 bytes" in note
+    assert "sparse=False" in note
+    assert notes.of_sizes(tflite, sizes, Size(500, 300)) == []
+    assert notes.of_sizes({"format": "SavedModel"}, sizes, Size(500, 400)) == []

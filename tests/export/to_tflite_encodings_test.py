@@ -74,6 +74,29 @@ def test_blocks_that_are_not_tried_would_not_be_smaller(density, block, quantize
 
 
 @pytest.mark.slow
+def test_the_converter_leaves_zeros_out_where_a_file_of_ours_does_not_run(tmp_path):
+    network = keras.Sequential(
+        [
+            keras.Input((12,), dtype="int32"),
+            layers.Embedding(200, 16),
+            layers.LSTM(48),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    sizes = {}
+    for sparse in ("auto", True, False):
+        path = tmp_path / f"{sparse}.tflite"
+        card = export.tflite(
+            sparsified(network, 0.3), path, sparse=sparse, batch_size=1, **QUIET
+        )
+        sizes[sparse] = card.sizes["exported"].raw
+        assert ("1x4" in card.format["encoding"]) == TFLiteFile(
+            path.read_bytes()
+        ).has_blocks
+    assert sizes["auto"] == sizes[True] < sizes[False]
+
+
+@pytest.mark.slow
 def test_blocks_can_be_asked_for(tmp_path):
     network = sparsified(dense_network(256, (128, 64)), 0.02)
     path = tmp_path / "blocks.tflite"

@@ -61,12 +61,12 @@ def test_it_writes_for_tensorboard_when_asked(run_dir):
 def test_without_a_package_it_writes_what_it_can(run_dir, package, missing):
     printed = report(run_dir, before=f"sys.modules[{package!r}] = None")
     assert {name for name in FILES if not (run_dir / name).exists()} == set(missing)
-    assert "pip install tf-lottery[plots]" in printed
+    assert 'pip install -e ".[plots]"' in printed
 
 
 def test_without_tensorboard_it_fails_in_one_line_when_asked_for(run_dir):
     gone = "sys.modules['tensorboard.plugins.hparams'] = None"
     error = report(run_dir, "--tensorboard", before=gone, fails=True)
     assert len(error.splitlines()) == 1
-    assert "pip install tf-lottery[tensorboard]" in error
+    assert 'pip install -e ".[tensorboard]"' in error
     assert (run_dir / "report.html").exists()

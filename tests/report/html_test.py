@@ -199,5 +199,5 @@ def test_without_its_packages_the_error_says_what_to_install(
     package, monkeypatch, tmp_path
 ):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ImportError, match=r"tf-lottery\[plots\]"):
+    with pytest.raises(ImportError, match=r"the extra `plots`"):
         report.to_html(TWO, tmp_path / "report.html")

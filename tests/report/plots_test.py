@@ -134,5 +134,5 @@ def test_without_matplotlib_the_error_says_what_to_install(
     write, monkeypatch, tmp_path
 ):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"tf-lottery\[plots\]"):
+    with pytest.raises(ImportError, match=r"the extra `plots`"):
         write(TWO, tmp_path / "figure.png")

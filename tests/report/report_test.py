@@ -96,5 +96,5 @@ def test_the_plot_shows_density_on_a_falling_log_axis(monkeypatch, tmp_path):
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"tf-lottery\[plots\]"):
+    with pytest.raises(ImportError, match=r"the extra `plots`"):
         report.plot(history(ROWS), tmp_path / "accuracy.png")

@@ -96,5 +96,5 @@ def test_a_score_that_is_no_number_stays_one(tmp_path):
 
 def test_without_tensorboard_the_error_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboard.plugins.hparams", None)
-    with pytest.raises(ImportError, match=r"tf-lottery\[tensorboard\]"):
+    with pytest.raises(ImportError, match=r"the extra `tensorboard`"):
         report.to_tensorboard(TWO, tmp_path)

@@ -31,7 +31,7 @@ def test_a_search_with_a_run_directory_ends_with_its_report(
 def test_numbers_are_written_where_matplotlib_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     found = Frame(history([(1.0, 0.9, 50), (0.5, 0.9, 40)]))
-    assert "pip install tf-lottery[plots]" in write(found, tmp_path, {})
+    assert 'pip install -e ".[plots]"' in write(found, tmp_path, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         name for name in FILES if name.endswith(("csv", "json"))
     ]

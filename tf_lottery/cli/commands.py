@@ -40,6 +40,7 @@ from tf_lottery.cli.runs import (
     runs_with_rounds,
 )
 from tf_lottery.cli.sweep_flags import check_sweep
+from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.core.words import quiet
@@ -215,12 +216,22 @@ def verify(arguments: Any) -> None:
         Ticket.load(path).verify()
         print(f"{path}: everything holds.")
         return
-    for run_dir in runs_with_rounds(path):
-        for line in verify_run(run_dir, run_code=arguments.run_code):
-            print(line)
+    found, damaged = list(runs_with_rounds(path)), 0
+    for run_dir in found:
+        try:
+            for line in verify_run(run_dir, run_code=arguments.run_code):
+                print(line)
+        except TicketError as error:
+            if len(found) == 1:
+                raise
+            print(f"{run_dir}: {error}")
+            damaged += 1
+            continue
         if left := unfinished(RunDir(run_dir).trainings()):
             print(left)
         print(f"{run_dir}: everything holds.")
+    if damaged:
+        raise TicketError(f"{damaged} of {len(found)} run directories do not hold.")
 
 
 def _check_searching(arguments: Any) -> None:

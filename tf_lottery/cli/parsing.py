@@ -47,7 +47,7 @@ def parse(argv: Sequence[str]) -> Any:
     try:
         words = flags.FLAGS.read_flags_from_files(list(argv[1:]))
     except flags.Error as error:  # such as a flag file that is not there
-        parser.error(str(error))
+        parser.error(str(error).removeprefix("ERROR:: "))
     words = list(map(_named, words))
     if words and not words[0].startswith("-") and words[0] not in COMMANDS:
         parser.error(
@@ -57,7 +57,8 @@ def parse(argv: Sequence[str]) -> Any:
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
         known = [*all_flags(arguments.command), "flagfile", "help"]
-        hint = meant(unknown[0].partition("=")[0], [f"--{name}" for name in known])
+        name, names = unknown[0].partition("=")[0], [f"--{name}" for name in known]
+        hint = " Put flags after the command." if name in names else meant(name, names)
         commands[arguments.command].error(
             f"unrecognized arguments: {' '.join(unknown)}.{hint}"
         )

@@ -48,7 +48,7 @@ _DEFAULTS = {
     "evaluate_every": "the steps of an epoch",
     "layer_rates": "none",
     "block_size": "1,1",
-    "monitor": "the first metric on the validation data, else val_loss",
+    "monitor": "the first metric, else the loss; on validation data if given",
     "controls": "none",
     "control_rounds": "all except round 0",
 }

@@ -20,7 +20,8 @@ def runs_of(path: Path) -> list[Path]:
     """
     if (path / PLAN).exists():
         return [path]
-    depths = ("*", "*/*", "*/*/*")  # a sweep in the folder is deepest
+    # The deepest is a trial of a sweep in a folder in this one.
+    depths = ("/".join("*" * levels) for levels in range(1, 5))
     found = {at.parent for depth in depths for at in path.glob(f"{depth}/{PLAN}")}
     if not found:
         raise TicketError(

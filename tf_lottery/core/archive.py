@@ -203,7 +203,10 @@ class Archive(Mapping[str, Array]):
         try:
             # Others, such as pipes and devices, may never end.
             if not stat.S_ISREG(self.path.stat().st_mode):
-                raise TicketError(f"{self.path} must be a regular file, and it is not.")
+                raise TicketError(
+                    f"{self.path} must be a regular file, such as the "
+                    "ticket.safetensors of a run directory, and it is not."
+                )
             with open(self.path, "rb") as file:
                 yield file
         except TicketError:

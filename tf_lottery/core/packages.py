@@ -1,4 +1,4 @@
-"""Which modules belong to Keras, TensorFlow or this package, not to the user."""
+"""Packages: which are Keras, TensorFlow or this one, and how to install extras."""
 
 KNOWN = (
     *("builtins", "keras", "tf_keras", "tensorflow", "tf_lottery"),
@@ -9,3 +9,11 @@ KNOWN = (
 def is_known(module: str) -> bool:
     """Whether a module belongs to one of these packages: `keras_of_mine` does not."""
     return module.partition(".")[0] in KNOWN
+
+
+def install(extra: str) -> str:
+    """How to install an extra, for an error of what needs it."""
+    return (
+        f'Install the extra `{extra}`: `pip install -e ".[{extra}]"` in the directory '
+        "of tf_lottery."
+    )

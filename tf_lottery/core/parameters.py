@@ -10,16 +10,18 @@ from tf_lottery.core.masks import Masks
 from tf_lottery.core.outcome import State
 
 _NOTICEABLE = 0.01  # of two densities: both are said
+# How names in a state begin that are not those of weights.
+_OTHERS = ("optimizer:", "random:", "state:", "setting:")
 
 
 def count(state: State, masks: Masks) -> int:
     """The number of parameters in a state, as `count_params` of Keras counts them.
 
-    These are all weights, also frozen ones and the statistics of normalisations. Names
-    with a colon are variables of the optimizer, random generators, states of recurrent
-    layers and settings, which are no parameters.
+    These are all weights, also frozen ones and the statistics of normalisations.
+    Variables of the optimizer, random generators, states of recurrent layers and
+    settings are not.
     """
-    others = (name for name in state if ":" not in name and name not in masks)
+    others = (n for n in state if not n.startswith(_OTHERS) and n not in masks)
     # A file knows sizes without reading its arrays.
     entries = getattr(state, "entries", None)
     shapes = ((entries or state)[name].shape for name in others)

@@ -29,12 +29,12 @@ def check() -> None:
 def insist(wait: Callable[[], object]) -> BaseException | None:
     """Calls what must not be left unfinished, again if a signal interrupts it.
 
-    Returns what interrupted it last: it must raise nothing of its own.
+    Returns what interrupted it last. An error of its own is raised.
     """
     interrupted = None
     while True:
         try:
             wait()
             return interrupted
-        except BaseException as error:
+        except (KeyboardInterrupt, SystemExit) as error:  # of the signals' handlers
             interrupted = error

@@ -22,7 +22,7 @@ from tf_lottery.core.masks import Masks, masked_weights
 from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.plan_survivors import miscount
-from tf_lottery.core.spoiled import check_weights, unmasked
+from tf_lottery.core.spoiled import unmasked
 from tf_lottery.core.words import printable
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Ticket:
             TicketError: Something does not hold; it says what and where.
         """
         ticket_file.check_masks("The ticket", self.masks)
-        check_weights("starting weights", self.state, self.masks)
+        ticket_file.check_weights("starting weights", self.state, self.masks)
         if self.plan and (error := miscount(self.plan, self.round, self.masks)):
             raise TicketError(error)
 
@@ -297,7 +297,7 @@ class FoundTicket(Ticket):
 
     def _score(self) -> str:
         """The monitored score, and that of the dense networks on average, in words."""
-        monitor = self.monitor
+        monitor = self.monitor or (self.plan.monitor if self.plan else None)
         if monitor is None or monitor not in self.outcome.metrics:
             return ""
         found = f", {monitor} {self.outcome.metrics[monitor]:.4f}"
@@ -313,7 +313,7 @@ class FoundTicket(Ticket):
         super().verify()
         for kind in ("weights", "best_weights"):
             trained: Weights = getattr(self.outcome, kind)
-            check_weights(kind, trained, self.masks)
+            ticket_file.check_weights(kind, trained, self.masks)
             for path in unmasked(trained, self.masks):
                 raise TicketError(f"Pruned {kind} of {path!r} are not zero.")
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core import fields
 from tf_lottery.core.archive import Archive, PathLike, save
+from tf_lottery.core.arrays import distinct
 from tf_lottery.core.errors import TicketError
 from tf_lottery.core.masks import Masks
-from tf_lottery.core.outcome import Outcome, State
+from tf_lottery.core.outcome import Outcome, State, Weights
 from tf_lottery.core.plan import Plan
+from tf_lottery.core.spoiled import is_finite
 
 if TYPE_CHECKING:
     from tf_lottery.core.ticket import Ticket
@@ -79,6 +81,19 @@ def read(path: PathLike) -> dict[str, Any]:
     if masks.digest() != archive.header["masks_digest"]:
         raise TicketError(f"{path} is damaged: the digest of its masks differs.")
     return {"masks": masks, **values}
+
+
+def check_weights(kind: str, weights: Weights, masks: Masks) -> None:
+    """Raises unless weights have the shapes of their masks and are finite."""
+    for path, mask in masks.items():
+        if path not in weights or weights[path].shape != mask.shape:
+            raise TicketError(
+                f"The ticket has a mask for {path!r}, but its {kind} have no array of "
+                f"that path and shape, {mask.shape}."
+            )
+    for path in weights:
+        if not is_finite(distinct(weights[path])):
+            raise TicketError(f"The {kind} of {path!r} are not finite.")
 
 
 def check_masks(what: object, masks: Masks) -> None:

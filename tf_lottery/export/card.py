@@ -171,11 +171,13 @@ class Card:
         how = f" ({options})" if options else ""
         of = "a model" if self.round is None else f"the ticket of round {self.round}"
         return (
-            f"{self.format['format']}{how} of {of}, which keeps {self._kept()}; "
+            f"{self.format['format']}{how} of {of}, which keeps {self.kept}; "
             f"weights: {self.weights}."
         )
 
-    def _kept(self) -> str:
+    @property
+    def kept(self) -> str:
+        """What is kept of the prunable weights and of all parameters, in words."""
         kept = f"{self.ticket_density:.1%} of its"
         if self.model_density is None:
             return f"{kept} prunable weights"
@@ -192,7 +194,7 @@ class Card:
             weights.append((each.name, shape, each.type, each.encoding, density))
         weights_head = ["", "shape", "type", "encoding", "density"]
         tables: list[tuple[str, list[str], Rows]] = [
-            ("Size", *self._sizes()),
+            ("Size", *self.size_table()),
             ("Weights in the file", weights_head, weights),
             ("Computation", ["", ""], self._computation_rows()),
             ("Checked on the file", ["", ""], self._check_rows()),
@@ -200,7 +202,7 @@ class Card:
         ]
         return [table for table in tables if table[2]]
 
-    def _sizes(self) -> tuple[list[str], Rows]:
+    def size_table(self) -> tuple[list[str], Rows]:
         """The head and the rows of the table of sizes."""
         found = {key: self.sizes[key] for key in _SIZES if key in self.sizes}
         bases = {_BASES[key]: found[key].raw for key in _BASES if key in found}

@@ -17,7 +17,7 @@ from tf_lottery.export.bound import network
 from tf_lottery.export.card import Card
 from tf_lottery.export.files import Size, placed, sha256, size
 from tf_lottery.export.job import Job, versions
-from tf_lottery.export.notes import notes_of
+from tf_lottery.export.notes import notes_of, of_sizes
 from tf_lottery.export.running import Loaded, keras_model
 from tf_lottery.export.stored import StoredTensor
 
@@ -113,7 +113,11 @@ def finish(
             check=check,
             latency=timed,
             rejected=rejected or {},
-            notes=[*exported.notes, *notes_of(job, format, timed, check)],
+            notes=[
+                *exported.notes,
+                *notes_of(job, format, timed, check),
+                *of_sizes(format, sizes, size(temporary)),
+            ],
             versions={
                 **job.versions,
                 **versions(

@@ -22,17 +22,19 @@ class Score:
     examples: str
 
 
-def front_matter(name: str, tags: Sequence[str], scores: Sequence[Score]) -> str:
+def front_matter(
+    name: str, library: str | None, tags: Sequence[str], scores: Sequence[Score]
+) -> str:
     """The front matter, between its lines of `---`.
 
-    The license is a comment, as only the author can choose it. Without scores there is
-    no `model-index`.
+    `library` is what loads the file. The license is a comment, as only the author can
+    choose it. Without scores there is no `model-index`.
     """
     lines = [
         "---",
         "# AUTHOR: choose a license, and remove the # of the next line.",
         "# license: apache-2.0",
-        "library_name: keras",
+        *([f"library_name: {library}"] if library else []),
         "tags:",
         *(f"- {tag}" for tag in (*TAGS, *tags)),
     ]

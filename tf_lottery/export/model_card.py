@@ -13,6 +13,7 @@ from typing import Any
 from tf_lottery.core.archive import atomic
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
+from tf_lottery.export import latency
 from tf_lottery.export.card import Card
 from tf_lottery.export.front_matter import Score, front_matter
 from tf_lottery.export.how_to_run import how_to_run
@@ -58,20 +59,24 @@ def model_card(ticket: Ticket, card: Card, weights: str) -> str:
     """
     scores = _scores(ticket, weights)
     kind = str(card.format["format"])
-    keras = "tf-keras" if "tf_keras" in card.versions else "keras-3"
-    tags = [_TAGS.get(kind, kind.lower()), keras]
+    keras = "tf-keras" if "tf_keras" in card.versions else "keras"
+    library = keras if kind == "Keras file" else None
+    tags = [_TAGS.get(kind, kind.lower()), *([] if library else [keras])]
     sections = {
         "Intended use": _author(
-            "what the model is for, who may use it, and what it must not be used for."
+            "say what the model is for, who may use it, and what it must not be used "
+            "for."
         ),
         "How to run it": how_to_run(card),
         "How it was made": _made(ticket, card),
-        "Evaluation": _evaluation(ticket, card, scores),
+        "Evaluation": _evaluation(ticket, card, scores, weights),
         "Size": _size(card),
         "Limitations": _limitations(ticket, card, scores),
     }
+    if card.notes:
+        sections["Notes of the export"] = _notes(card)
     parts = [
-        front_matter(card.file, tags, _indexed(card, scores)),
+        front_matter(card.file, library, tags, _indexed(card, scores)),
         f"# {plain(card.file)}",
         _what(ticket, card),
         *(f"## {title}\n\n{text}" for title, text in sections.items()),
@@ -83,9 +88,8 @@ def _what(ticket: Ticket, card: Card) -> str:
     of = plain(str((ticket.architecture or {}).get("class_name", "model")))
     return (
         f"A sparse Keras model ({of}), format: {card.format['format']}. It keeps "
-        f"{card.ticket_density:.1%} of the {ticket.masks.size:,} weights that could be "
-        "removed; the others are zero. tf_lottery found it by training, pruning and "
-        "training again (the [Lottery Ticket "
+        f"{card.kept}; the others are zero. tf_lottery found it by training, pruning "
+        "and training again (the [Lottery Ticket "
         "Hypothesis](https://arxiv.org/abs/1803.03635)), wrote the file, ran it, and "
         "compared it with the model."
     )
@@ -103,32 +107,35 @@ def _made(ticket: Ticket, card: Card) -> str:
             rows.append(("verdict of the search", ticket.reason))
     rows.append(("versions", ", ".join(f"{k} {v}" for k, v in card.versions.items())))
     rows += [("digest of the masks", card.masks), ("sha256 of the file", card.sha256)]
-    data = _author("the data that the model was trained on, and their license.")
+    data = _author("describe the training data, and name their license.")
     return f"{table(('', ''), rows)}\n\n{data}"
 
 
 def _planned(plan: Plan, step: int) -> Iterator[tuple[str, str]]:
     others = [f"{path}: {rate:.0%}" for path, rate in plan.layer_rates.items()]
-    rate = f"{plan.pruning_rate:.4g} of the surviving weights a round"
+    rate = f"{plan.pruning_rate:.4g} of the surviving weights per round"
     yield "pruning rate", "; ".join([rate, *others])
     ranked = "all layers together" if plan.scope == "global" else "each layer alone"
     yield "pruned by", f"{plan.to_json()['criterion']}, {ranked}"
     if plan.block_size != (1, 1):
         units, inputs = plan.block_size
         yield "blocks", f"{units} units x {inputs} inputs"
-    epochs, steps = f"{plan.epochs:,} epochs", f"{plan.steps or 0:,} steps"
-    yield "length of a training", epochs if plan.steps is None else steps
+    of = "epoch" if plan.steps is None else "step"
+    length = plan.epochs if plan.steps is None else plan.steps
+    yield "length of a training", f"{length:,} {of}{'s' * (length != 1)}"
     start = "their initial values" if step == 0 else f"their values of step {step:,}"
     rewound = f"survivors get {start} back"
     yield "after pruning", _RETRAIN.get(plan.retrain, rewound)
     yield "searches (replicates)", f"{plan.replicates}, first seed {plan.seed}"
 
 
-def _evaluation(ticket: Ticket, card: Card, scores: Mapping[str, float]) -> str:
+def _evaluation(
+    ticket: Ticket, card: Card, scores: Mapping[str, float], weights: str
+) -> str:
     parts = []
     if scores:
-        dense = _dense(ticket)
-        head = ("the model, before its export", "this model", "dense model")
+        dense = _dense(ticket, weights)
+        head = ("in the search", "this model", "dense model")
         rows = [
             (name, f"{value:.4f}", f"{dense[name]:.4f}" if name in dense else "-")
             for name, value in scores.items()
@@ -145,50 +152,64 @@ def _evaluation(ticket: Ticket, card: Card, scores: Mapping[str, float]) -> str:
 
 
 def _size(card: Card) -> str:
-    dense, own = card.sizes["dense"], card.sizes["exported"]
-    rows = [
-        ("this file", f"{own.raw:,}", f"{own.gz:,}"),
-        ("dense model, same format", f"{dense.raw:,}", f"{dense.gz:,}"),
-    ]
-    sizes = table(("", "bytes", "gzipped"), rows)
-    said = f"This file has {own.raw / dense.raw:.1%} of the dense model's bytes."
-    if card.latency:
-        timed = card.latency
-        said += (
-            f" One example takes {timed['ratio']:.2f} of its time "
-            f"({timed['ratio_low']:.2f} to {timed['ratio_high']:.2f}; "
-            f"{plain(timed['on'])})."
-        )
+    sizes = table(*card.size_table())
+    timed = card.latency
+    if not timed or latency.is_noisy(timed):
+        return sizes
+    said = (
+        f"One example takes {timed['ratio']:.2f} of the time of the dense model's file "
+        f"in this format ({timed['ratio_low']:.2f} to {timed['ratio_high']:.2f}; "
+        f"{plain(timed['on'])})."
+    )
     return f"{sizes}\n\n{said}"
 
 
 def _limitations(ticket: Ticket, card: Card, scores: Mapping[str, float]) -> str:
-    notes = [*card.notes, "Training this file does not keep its zeros."]
-    if not card.latency:
-        notes.append("Speed was not measured. A sparse file is rarely a faster one.")
+    notes = ["Training this file does not keep its zeros."]
+    if not card.latency or latency.is_noisy(card.latency):
+        notes.append("Its speed is not known. A sparse file is rarely a faster one.")
     if not any(name.startswith("test_") for name in scores):
         notes.append("There are no test scores of this model.")
-    if ticket.plan and ticket.plan.replicates == 1:
+    if scores and ticket.plan and ticket.plan.replicates == 1:
         notes.append("One search was made, with one seed: its scores have no interval.")
-    asked = _author("where the model fails, and what its data do not represent.")
+    asked = _author("say where the model fails, and what its data do not represent.")
     return "\n".join(f"- {note}" for note in [*map(plain, notes), asked])
+
+
+def _notes(card: Card) -> str:
+    asked = _author("these are for you. Use what your readers need, remove the rest.")
+    return "\n".join([asked, "", *(f"- {plain(note)}" for note in card.notes)])
 
 
 def _scores(ticket: Ticket, weights: str) -> dict[str, float]:
     """The validation and test metrics of the weights that were exported."""
     if not isinstance(ticket, FoundTicket) or weights == "initial":
         return {}
-    return _of_data(ticket.outcome.metrics, "final_" if weights == "final" else "")
+    return _of_data(ticket.outcome.metrics, _prefix(weights))
 
 
-def _dense(ticket: Ticket) -> dict[str, float]:
-    """The metrics of the dense networks at their best steps, on average."""
+def _dense(ticket: Ticket, weights: str) -> dict[str, float]:
+    """The metrics of the dense network of the ticket's own replicate, if it is known.
+
+    A ticket does not say of which replicate it is: the one that has its metrics.
+    """
     if not isinstance(ticket, FoundTicket):
         return {}
-    rows = ticket.rows or (ticket.history.rows() if ticket.history else ())
-    dense = [_of_data(r) for r in rows if r["round"] == 0 and r["control"] is None]
-    names = set.intersection(*map(set, dense)) if dense else set()
-    return {name: sum(each[name] for each in dense) / len(dense) for name in names}
+    found = ticket.rows or (ticket.history.rows() if ticket.history else ())
+    rows = [row for row in found if row["control"] is None]
+    own = _of_data(ticket.outcome.metrics)
+    mine = {
+        row["replicate"]
+        for row in rows
+        if row["round"] == ticket.round and _of_data(row) == own
+    }
+    dense = [r for r in rows if r["round"] == 0 and mine == {r["replicate"]}]
+    return _of_data(dense[0], _prefix(weights)) if dense else {}
+
+
+def _prefix(weights: str) -> str:
+    """How the metrics of these weights are called."""
+    return "final_" if weights == "final" else ""
 
 
 def _of_data(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -222,4 +243,4 @@ def _indexed(card: Card, scores: Mapping[str, float]) -> list[Score]:
 
 
 def _author(what: str) -> str:
-    return f"**[AUTHOR: say {what}]**"
+    return f"**[AUTHOR: {what}]**"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tf_lottery.export import latency, sample
+from tf_lottery.export.files import Size
 from tf_lottery.export.job import Job
 from tf_lottery.export.sample import Sample
 
@@ -22,8 +23,7 @@ _REMEDIES = {
     "float16": "Leave `quantize` out: the file then computes what the ticket computes.",
     None: (
         "Nothing is quantized: look whether several outputs of the ticket are almost "
-        "equal, as rounding then decides the class. Leave `tolerance` out, or try "
-        "`compact=False`."
+        "equal, as rounding then decides the class. Try `compact=False`."
     ),
 }
 
@@ -101,6 +101,20 @@ def of_decisions(
     if format.get("io") == "int8":
         remedy += " Or leave `io` out, as int8 outputs are rounded to 256 values."
     return [" ".join([*found, remedy])]
+
+
+def of_sizes(
+    format: Mapping[str, Any], sizes: Mapping[str, Size], exported: Size
+) -> list[str]:
+    """What to do if a TFLite file with its zeros stored is smaller once compressed."""
+    stripped = sizes["stripped"]
+    if format["format"] != "TFLite" or exported.gz <= stripped.gz:
+        return []
+    return [
+        f"Compressed, a file with the zeros stored is smaller ({stripped.gz:,} against "
+        f"{exported.gz:,} bytes): for a download pass `sparse=False` "
+        "(`--sparse=false`)."
+    ]
 
 
 def of_times(timed: Mapping[str, Any] | None) -> list[str]:

@@ -11,7 +11,7 @@ from tf_lottery.bindings.parts import Compaction
 from tf_lottery.core.errors import ExportError
 from tf_lottery.core.masks import Masks, masked
 from tf_lottery.core.outcome import State
-from tf_lottery.core.parameters import density
+from tf_lottery.core.parameters import count, density
 from tf_lottery.core.ticket import FoundTicket, Ticket, chosen
 from tf_lottery.export.bound import binding_of, network
 from tf_lottery.export.options import Options
@@ -47,8 +47,7 @@ class Source:
     @functools.cached_property
     def parameters(self) -> int:
         """The number of all parameters, as `count_params` of Keras counts them."""
-        arrays = binding_of(self.model).weights_of(self.model).values()
-        return sum(int(array.size) for array in arrays)
+        return count(binding_of(self.model).weights_of(self.model), self.masks)
 
     @property
     def model_density(self) -> float:

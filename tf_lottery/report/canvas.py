@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tf_lottery.core.archive import PathLike, atomic
+from tf_lottery.core.packages import install
 from tf_lottery.report.frame import DENSE, TICKET, Line
 from tf_lottery.verdict import formats
 
@@ -37,9 +38,7 @@ def new_figure(width: float, height: float) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(
-            'Plots need Matplotlib. Install it with "pip install tf-lottery[plots]".'
-        ) from error
+        raise ImportError(f"Plots need Matplotlib. {install('plots')}") from error
     # A library must not touch the user's figures and backend.
     figure = Figure(figsize=(width, height), layout="constrained")
     # Notebooks know Matplotlib's figures only after pyplot was imported.

@@ -23,14 +23,15 @@ class Fact(NamedTuple):
 def headline(frame: Frame) -> list[Fact]:
     """The facts above all others; none if nothing was pruned.
 
-    They are the score of the ticket on test data (without: on validation data), the
-    most accurate ticket of all rounds, which validation chooses, and how much earlier
+    They are the score of the ticket on test data (without: the monitored score), the
+    most accurate ticket of all rounds by the monitored score, and how much earlier
     the ticket reaches its minimum of validation loss. Several replicates are means.
     """
     chosen = frame.verdict.rounds[frame.verdict.chosen]
     if not chosen.number:
         return []
-    return [*_score(frame, chosen), *_best(frame), *_steps(chosen)]
+    facts = [*_score(frame, chosen), *_best(frame)]
+    return [*facts, *_steps(chosen)] if _is_validated(frame) else facts
 
 
 def _score(frame: Frame, chosen: RoundVerdict) -> Iterator[Fact]:
@@ -56,7 +57,8 @@ def _best(frame: Frame) -> Iterator[Fact]:
     if found and frame.score != monitor:
         score = formats.score(found.ours.mean)
         more.append(f"{frame.score} {score} ({_against_dense(found)})")
-    yield Fact(f"{kind} ticket, by validation", kept(best), ", ".join(more))
+    by = "validation" if _is_validated(frame) else "training"
+    yield Fact(f"{kind} ticket, by {by}", kept(best), ", ".join(more))
 
 
 def _steps(chosen: RoundVerdict) -> Iterator[Fact]:
@@ -78,9 +80,20 @@ def _steps(chosen: RoundVerdict) -> Iterator[Fact]:
 def _against_dense(found: Difference) -> str:
     """The dense network's figure, and the difference from it."""
     dense = formats.figure(found.theirs.mean, found.metric)
+    if not any(found.spread.values):
+        return f"dense {dense}, equal"
     return f"dense {dense}, {formats.change(found)}{_chance(found)}"
 
 
 def _chance(found: Difference) -> str:
-    """Whether the difference may be chance; of one replicate nothing is known."""
-    return ", not resolved" if len(found) > 1 and not found.resolved else ""
+    """Whether the difference may be chance.
+
+    Of one replicate, or of equal differences, nothing is known.
+    """
+    interval = found.spread.interval
+    is_known = interval is not None and interval[0] != interval[1]
+    return ", not resolved" if is_known and not found.resolved else ""
+
+
+def _is_validated(frame: Frame) -> bool:
+    return frame.history.monitor.startswith("val_")

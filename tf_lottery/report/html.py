@@ -8,6 +8,7 @@ from typing import Any
 
 from tf_lottery.core.archive import PathLike, atomic
 from tf_lottery.core.history import History
+from tf_lottery.core.packages import install
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.words import duration
 from tf_lottery.report import reproduce
@@ -50,10 +51,8 @@ def to_html(
     try:
         import jinja2
     except ImportError as error:
-        raise ImportError(
-            "The HTML report needs Jinja2. "
-            'Install it with "pip install tf-lottery[plots]".'
-        ) from error
+        how = install("plots")
+        raise ImportError(f"The HTML report needs Jinja2. {how}") from error
     source = importlib.resources.files("tf_lottery.report") / "report.html.jinja"
     # Names come from files and models of anyone: everything is escaped.
     environment = jinja2.Environment(
@@ -123,7 +122,7 @@ def _swept(sweep: Sweep) -> dict[str, Any]:
         f"axis, of each of {len(sweep.trials)} trials; and the Pareto front: tickets "
         "that are better than all sparser ones."
     )
-    more = [f"The best {NAMED} trials have colours, the others are grey."]
+    more = [f"{NAMED} trials have colours, those on the front first; others are grey."]
     more *= len(sweep.trials) > NAMED
     return {
         "cost": f"{len(sweep.trials)} trials; {sweep.cost()}{sweep.rest()}.",

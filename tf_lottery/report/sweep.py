@@ -214,9 +214,11 @@ class Sweep:
 
     def draw(self) -> "Figure":
         """The figure that `plot` writes."""
-        trials = dict(zip(self._labels(), self.trials, strict=True))
-        rounds = {label: trial.verdict.rounds for label, trial in trials.items()}
-        return sweep_figure.draw(rounds, [round for _, round in self.front()])
+        trials, front = zip(self._labels(), self.trials, strict=True), self.front()
+        on_front = {trial.name for trial, _ in front}
+        first = sorted(trials, key=lambda pair: pair[1].name not in on_front)
+        rounds = {label: trial.verdict.rounds for label, trial in first}
+        return sweep_figure.draw(rounds, [round for _, round in front])
 
     def _labels(self) -> Iterator[str]:
         """Each trial's name, and what it chose otherwise than another trial."""

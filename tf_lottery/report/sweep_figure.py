@@ -1,6 +1,6 @@
 """The figure of a sweep: a line for each trial, and the Pareto front behind them.
 
-The best trials have a colour and a marker of their own, which the legend names. There
+The first trials have a colour and a marker of their own, which the legend names. There
 are no more than `NAMED` that readers can distinguish: other trials are grey.
 """
 
@@ -34,7 +34,8 @@ def draw(
     """The monitored score by density.
 
     Args:
-        trials: The rounds of each trial by its name in the legend, best first.
+        trials: The rounds of each trial by its name in the legend; first those that
+            shall have a colour.
         front: The rounds of the Pareto front.
     """
     rows = -(-min(len(trials), NAMED) // 2)

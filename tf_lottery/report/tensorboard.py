@@ -15,6 +15,7 @@ from typing import Any
 
 from tf_lottery.core.archive import PathLike, atomic
 from tf_lottery.core.history import History, Round
+from tf_lottery.core.packages import install
 from tf_lottery.verdict.difference import STEP, score_name
 
 # TensorBoard reads any file whose name contains "tfevents". With one fixed name,
@@ -32,10 +33,8 @@ def to_tensorboard(history: History, log_dir: PathLike) -> None:
     try:
         from tensorboard.plugins.hparams import summary_v2 as hparams
     except ImportError as error:
-        raise ImportError(
-            "Event files need TensorBoard. "
-            'Install it with "pip install tf-lottery[tensorboard]".'
-        ) from error
+        how = install("tensorboard")
+        raise ImportError(f"Event files need TensorBoard. {how}") from error
     path, trainings = Path(log_dir), history.trainings()
     names = {name for round in trainings for name in _parameters(history, round)}
     shown = dict.fromkeys((score_name(history), history.monitor, STEP))

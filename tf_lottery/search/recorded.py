@@ -59,7 +59,8 @@ class Recorded:
                 "optimizer, in its run directory. Those of the model that was passed "
                 f"differ in {', '.join(map(repr, names[:3]))}"
                 f"{', ...' if names[3:] else ''} and are not used. To start from "
-                "these, pass another `run_dir`, or `overwrite=True`."
+                "these, pass another `run_dir`, or `overwrite=True`. A function that "
+                "builds the model is called under the seed: then they are equal."
             )
         self.trainer.dense(stored.state)
         return stored

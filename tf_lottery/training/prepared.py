@@ -99,8 +99,8 @@ class Prepared:
         if names := self._may_stop():
             warnings.append(
                 f"{', '.join(names)} may end a training early. All tickets of a search "
-                "are trained for the same time, so that is an error. Leave it out, or "
-                "pass `allow_early_stop=True`."
+                "are trained for the same time, so the search fails if that happens. "
+                "Leave it out, or pass `allow_early_stop=True`."
             )
         return Notes(plain, warnings)
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from tf_lottery.core.packages import install
+
 try:
     import keras_tuner as keras_tuner
 except ImportError as error:
-    raise ImportError(
-        'Sweeps need Keras Tuner. Install it with "pip install tf-lottery[tuner]".'
-    ) from error
+    raise ImportError(f"Sweeps need Keras Tuner. {install('tuner')}") from error
 
 
 def describe(oracle: keras_tuner.Oracle) -> dict[str, Any]:

@@ -237,7 +237,7 @@ def _chosen(
     best = max(pruned, key=lambda r: (_rank(history, r.score.mean), r.number))
     chosen = (winners or matches or [best])[-1]
     if history.monitor.startswith("val_"):
-        reason = wording.judgement(chosen, MAX_DENSITY)
+        reason = wording.judgement(chosen, MAX_DENSITY, history.plan.tolerance)
     else:
         reason = "No verdict is possible without validation data."
     claims = chosen.sentence() if wording.has_claims(chosen) else ""

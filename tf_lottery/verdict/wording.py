@@ -24,12 +24,16 @@ _CHANGED = {
 }
 
 
-def judgement(round: "RoundVerdict", max_density: float) -> str:
+def judgement(round: "RoundVerdict", max_density: float, tolerance: float) -> str:
     """Whether the tickets of a round win, by validation, and if not, why not."""
     compared, over = _compared(round), _over(round)
     if not round.matches:
         start = "No ticket matches the dense network; the best has"
-        return f"{start} {compared}{over}."
+        allowed = f"more than {tolerance:g}" if tolerance else "any"
+        hint = f"Train longer, or allow {allowed} loss by `tolerance`"
+        return f"{start} {compared}{over}. {hint}."
+    if round.validation.gain.mean < 0 and tolerance:
+        compared += f", within the tolerance of {tolerance:g}"
     below = _below_on_test(round)
     chose = " by validation" if below else ""
     if round.wins:
@@ -103,8 +107,11 @@ def _below_on_test(round: "RoundVerdict") -> str:
     """By how much the test figure is worse than the dense network's; empty if not."""
     for figure in round.differences:
         is_test = figure.against == "dense" and figure.metric.startswith("test_")
-        if is_test and figure.gain.mean < 0:
-            amount = formats.amount(figure, -figure.gain.mean) + formats.points(figure)
+        if not is_test or figure.gain.mean >= 0:
+            continue
+        amount = formats.amount(figure, -figure.gain.mean)
+        if amount != formats.amount(figure, 0.0):
+            amount += formats.points(figure)
             where = "below" if figure.maximize else "above"
             chance = len(figure) > 1 and not figure.resolved
             resolved = ", which is not resolved" if chance else ""

@@ -3,6 +3,8 @@
 import importlib
 from typing import Any
 
+from tf_lottery.core.packages import install
+
 # tensorflow-datasets imports importlib_resources to prepare a data set, and does not
 # declare it. requests asks whether a data set can be reached, see `prepare`.
 _PACKAGES = ("importlib_resources", "requests", "tensorflow_datasets")
@@ -19,7 +21,6 @@ def tensorflow_datasets() -> Any:
     except ModuleNotFoundError as error:
         raise ImportError(
             "The data sets of `tf_lottery.zoo`, which recipes use, need packages that "
-            f"are not installed (missing: {error.name}). Install them with "
-            '`pip install "tf-lottery[recipes]"`.'
+            f"are not installed (missing: {error.name}). {install('recipes')}"
         ) from error
     return tfds

@@ -143,7 +143,7 @@ def _explained(error: Exception, model: Any, batch_size: int | None) -> str:
     if "TensorList" in text and batch_size is None:
         return (
             "A recurrent layer cannot be converted to TFLite with an open batch size. "
-            "Pass `batch_size=1`."
+            "Pass `batch_size=1` (`--batch_size=1`)."
         )
     missing = sorted({*re.findall(r"'tf\.(\w+)' op is neither", text)})
     if not missing:

@@ -52,6 +52,11 @@ class TFLiteFile:
         self.is_stateful = any(tensor.isVariable for tensor in tensors)
 
     @property
+    def has_blocks(self) -> bool:
+        """Whether a tensor lists blocks of values, not single ones."""
+        return any(tensor.encoding.endswith("blocks") for tensor in self.tensors)
+
+    @property
     def macs(self) -> tuple[int, list[str]]:
         """Multiplications that are executed per example, and operators not counted.
 

@@ -20,6 +20,7 @@ from tf_lottery.export.tensorflow.encoding import (
 from tf_lottery.export.tensorflow.flatbuffer import TFLiteFile
 
 DENSE, SPARSE, BLOCKS = "zeros stored", "zeros left out", "blocks of 1x4"
+CONVERTED = "zeros left out by the converter"  # which decides itself against blocks
 # The encodings to try, by `sparse`.
 _WANTED: dict[bool | str, tuple[str, ...]] = {
     "auto": (DENSE, SPARSE, BLOCKS),
@@ -69,6 +70,8 @@ def write(
     if found is None:
         raise _none_of(rejected, job.sample)
     name, content = found
+    if name == BLOCKS and not TFLiteFile(content).has_blocks:
+        name = CONVERTED
     kind = {"quantize": quantize} | ({"io": io} if io != "float32" else {})
     return finish(
         job,
@@ -100,9 +103,11 @@ def _smallest(
         SPARSE: lambda: leave_zeros_out(stored),
         BLOCKS: lambda: make(model, sparse=True),
     }
+    tried = functools.cache(functools.partial(trial, job=job))
     files, found = dict[str, bytes](), None
     for name in _WANTED[sparse]:
-        if name == BLOCKS and sparse == "auto" and not blocks_may_be_smaller(stored):
+        singly = sparse == "auto" and name == BLOCKS and not tried(files[SPARSE])
+        if singly and not blocks_may_be_smaller(stored):
             rejected[name] = "is not smaller: its blocks would hold too many zeros"
             continue
         try:
@@ -113,7 +118,7 @@ def _smallest(
         reason = f"is not smaller, {len(content):,} bytes"
         if sparse != "auto" and name != DENSE and len(content) >= len(stored):
             rejected[name] = f"{reason} against {len(stored):,} with zeros"
-        elif found or (reason := trial(content, job)):
+        elif found or (reason := tried(content)):
             rejected[name] = reason
         else:
             found = name, content
