@@ -64,6 +64,29 @@ def test_a_run_without_a_finished_round_does_not_stop_the_others(
     assert f"{path / 'sweep/trial_0/search'}" in said
 
 
+def test_verify_looks_at_every_run_also_after_a_damaged_one(folder, tmp_path, capsys):
+    path = shutil.copytree(folder, tmp_path / "runs")
+    ticket = path / "one" / "replicate_0" / "round_01" / "ticket.safetensors"
+    ticket.write_bytes(ticket.read_bytes()[:-1])
+    with pytest.raises(SystemExit, match="1 of 2 run directories do not hold"):
+        run("verify", path)
+    said = capsys.readouterr().out
+    assert f"{path / 'one'}: " in said
+    assert f"{path / 'sweep/trial_0/search'}: everything holds." in said
+
+
+def test_a_sweep_two_folders_below_is_found(folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "all" / "runs")
+    run("show", tmp_path / "all")
+    assert "runs/sweep/trial_0/search: 2 of 2 rounds" in capsys.readouterr().out
+
+
+def test_a_flag_before_the_command_is_sent_behind_it(capsys):
+    with pytest.raises(SystemExit):
+        run("--debug", "show", "x")
+    assert "Put flags after the command." in capsys.readouterr().err
+
+
 def test_export_asks_for_one_of_several(folder, tmp_path, monkeypatch, capsys):
     other = tmp_path / "runs"
     other.mkdir()

@@ -71,6 +71,19 @@ def test_without_test_data_the_monitored_score_is_said():
     )
 
 
+def test_without_validation_data_nothing_is_said_of_it():
+    found = facts(history([(1.0, 0.5, 90), (0.5, 0.6, 80)], monitor="accuracy"))
+    assert [name for name, *_ in found] == [
+        "accuracy of the ticket",
+        "Most accurate ticket, by training",
+    ]
+
+
+def test_equal_scores_are_equal_and_not_unresolved():
+    same = replicated([DENSE, (0.5, 0.95, 0.885, 2900)])
+    assert facts(same)[0][2] == "dense 0.8850, equal"
+
+
 def test_steps_of_trained_weights_are_not_compared():
     tuned = dataclasses.replace(ONE, plan=Plan(retrain="fine_tune"))
     assert len(facts(tuned)) == 2

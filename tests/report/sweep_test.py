@@ -148,6 +148,13 @@ def test_each_of_the_best_trials_has_a_name_a_colour_and_a_marker(trials, named)
     assert ("3 more trials" in found) == (trials == 15)
 
 
+def test_trials_on_the_front_have_a_name_wherever_they_rank():
+    pytest.importorskip("matplotlib")
+    worse = history([(1.0, 0.90, 60), (0.5, 0.91, 50)])
+    found = lines_of(sweep(*[worse] * 15, TWO).plot())
+    assert any(name.startswith("15: ") for name in found)
+
+
 def test_a_trial_is_named_by_what_it_chose_otherwise_than_another():
     pytest.importorskip("matplotlib")
     shared = {"epochs": 3, "scope": "layerwise"}

@@ -216,22 +216,28 @@ def verify(arguments: Any) -> None:
         Ticket.load(path).verify()
         print(f"{path}: everything holds.")
         return
-    found, damaged = list(runs_with_rounds(path)), 0
+    found, damaged = runs_of(path), 0
     for run_dir in found:
         try:
-            for line in verify_run(run_dir, run_code=arguments.run_code):
-                print(line)
+            _verify(run_dir, len(found) == 1, arguments.run_code)
         except TicketError as error:
             if len(found) == 1:
                 raise
             print(f"{run_dir}: {error}")
             damaged += 1
-            continue
-        if left := unfinished(RunDir(run_dir).trainings()):
-            print(left)
-        print(f"{run_dir}: everything holds.")
     if damaged:
         raise TicketError(f"{damaged} of {len(found)} run directories do not hold.")
+
+
+def _verify(run_dir: Path, is_alone: bool, run_code: bool) -> None:
+    if not is_alone and not len(RunDir(run_dir).history()):
+        print(line_of(run_dir))
+        return
+    for line in verify_run(run_dir, run_code=run_code):
+        print(line)
+    if left := unfinished(RunDir(run_dir).trainings()):
+        print(left)
+    print(f"{run_dir}: everything holds.")
 
 
 def _check_searching(arguments: Any) -> None:
