@@ -77,7 +77,10 @@ def test_a_shell_offers(shell, tmp_path, typed, offered):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_shell_offers_every_flag(shell, tmp_path, command):
-    names = [*all_flags(command), "flagfile", "help"]
+    flags = all_flags(command)
+    off = [f"no-{name}" for name in ("compact", "drop_inputs", "model_card")]
+    off *= command == "export"
+    names = [*flags, *off, "flagfile", "help"]
     assert completed(shell, tmp_path, command, "--") == [f"--{name}" for name in names]
 
 

@@ -56,7 +56,8 @@ def script(shell: str) -> str:
     values, words = [], []
     for command, about in COMMANDS.items():
         flags = all_flags(command)
-        names = " ".join(f"--{name}" for name in [*flags, "flagfile", "help"])
+        off = [f"no-{name}" for name, flag in flags.items() if flag.can_be_off]
+        names = " ".join(f"--{name}" for name in [*flags, *off, "flagfile", "help"])
         words.append(f'          "{command} -"*) offered="{names}" ;;')
         for argument in about.arguments.values():
             if argument.choices:

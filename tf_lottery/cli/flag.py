@@ -1,5 +1,6 @@
 """What the command line knows of a flag and of a command, before any parser is made."""
 
+import argparse
 import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -24,6 +25,11 @@ class Flag(NamedTuple):
     def takes_value(self) -> bool:
         """Whether a value follows its name."""
         return "action" not in self.how
+
+    @property
+    def can_be_off(self) -> bool:
+        """Whether `--no-NAME` turns it off."""
+        return self.how.get("action") is argparse.BooleanOptionalAction
 
     @property
     def choices(self) -> tuple[str, ...]:

@@ -145,18 +145,18 @@ def _explained(error: Exception, model: Any, batch_size: int | None) -> str:
             "A recurrent layer cannot be converted to TFLite with an open batch size. "
             "Pass `batch_size=1` (`--batch_size=1`)."
         )
+    adapted = (
+        f" The reason may be {', '.join(layers)}: search a model without such layers, "
+        "whose inputs are what they compute, or keep them."
+    ) * bool(layers)
     missing = sorted({*re.findall(r"'tf\.(\w+)' op is neither", text)})
     if not missing:
-        return f"TFLite cannot hold this model: {_line(error)}"
-    adapted = (
-        f" These may be of {', '.join(layers)}: search a model without such layers, "
-        "whose inputs are what they compute, or keep them."
-    )
+        return f"TFLite cannot hold this model: {_line(error)}.{adapted}"
     # A packed SavedModel holds no lookup table.
     layout = ', layout="dense"' if layers else ""
     return (
         f"TFLite must have every operator of the model. It lacks, for these types, "
-        f"{', '.join(missing)}.{adapted if layers else ''} Export it with "
+        f"{', '.join(missing)}.{adapted} Export it with "
         f'format="saved_model"{layout}.'
     )
 
