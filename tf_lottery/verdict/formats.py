@@ -11,6 +11,8 @@ import numpy as np
 from tf_lottery.verdict.difference import STEP, Difference
 from tf_lottery.verdict.spread import Spread
 
+_NOISE = 1e-9  # below what float32 can tell of a score: a mean of equal values
+
 
 def score(value: float) -> str:
     """A score, or a loss."""
@@ -46,6 +48,7 @@ def extremes(spread: Spread, metric: str) -> str:
 
 def amount(difference: Difference, value: float) -> str:
     """A value of a difference, without sign and unit."""
+    value = 0.0 if abs(value) < _NOISE else value
     if difference.metric == STEP:
         return f"{value:,.0f}"
     if not difference.is_in_points:
@@ -61,7 +64,7 @@ def signed(difference: Difference, value: float) -> str:
     """A value of a difference with its sign, without its unit."""
     if math.isnan(value):
         return "nan"
-    return f"{'-' if value < 0 else '+'}{amount(difference, abs(value))}"
+    return f"{'-' if value <= -_NOISE else '+'}{amount(difference, abs(value))}"
 
 
 def change(difference: Difference) -> str:

@@ -75,8 +75,10 @@ class Ports:
                 "and call it on a batch."
             )
         dtype = self._model.input_dtype
-        return keras.tree.map_shape_structure(
-            lambda shape: keras.KerasTensor((None, *shape[1:]), dtype), shapes
+        return _plain(
+            keras.tree.map_shape_structure(
+                lambda shape: keras.KerasTensor((None, *shape[1:]), dtype), shapes
+            )
         )
 
     @property
@@ -96,3 +98,12 @@ class Ports:
         for _ in tensors:
             names[unique("inputs", names)] = None
         return list(names)
+
+
+def _plain(struct: Any) -> Any:
+    """Dicts and lists of Python: JAX does not know those by which Keras tracks."""
+    if isinstance(struct, dict):
+        return {key: _plain(value) for key, value in struct.items()}
+    if isinstance(struct, list):
+        return [*map(_plain, struct)]
+    return struct
