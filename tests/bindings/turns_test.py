@@ -153,8 +153,8 @@ def test_the_task_whose_turn_it_is_ends_before_the_others():
     assert ended == [(1, 1), (0, 0)]
 
 
-def test_ctrl_c_again_while_tasks_end_leaves_none_of_them_behind():
-    ended, before = [], threading.active_count()
+def interrupted_at_its_end(ended):
+    """A task in whose end Ctrl-C is pressed; it notes that it went on."""
 
     def task(turns):
         try:
@@ -164,10 +164,16 @@ def test_ctrl_c_again_while_tasks_end_leaves_none_of_them_behind():
             interrupt()
             ended.append("is written")
 
+    return task
+
+
+def test_ctrl_c_again_while_tasks_end_leaves_none_of_them_behind():
+    ended, before = [], threading.active_count()
+
     def answer(asked):
         raise KeyboardInterrupt("the first")
 
-    _, made = run([task] * 3, 3, answer)
+    _, made = run([interrupted_at_its_end(ended)] * 3, 3, answer)
     with pytest.raises(KeyboardInterrupt, match="the first"):
         list(made)
     assert ended == ["is written"] * 3
@@ -175,18 +181,11 @@ def test_ctrl_c_again_while_tasks_end_leaves_none_of_them_behind():
 
 
 def test_ctrl_c_while_tasks_end_after_an_error_is_not_lost():
-    def task(turns):
-        try:
-            turns.ask(0)
-            yield
-        finally:
-            interrupt()
-
     def failing(turns):
         raise ValueError("it fails")
         yield
 
-    _, made = run([task, failing], 2)
+    _, made = run([interrupted_at_its_end([]), failing], 2)
     with pytest.raises(KeyboardInterrupt):
         list(made)
 

@@ -64,15 +64,22 @@ def test_a_run_without_a_finished_round_does_not_stop_the_others(
     assert f"{path / 'sweep/trial_0/search'}" in said
 
 
-def test_verify_looks_at_every_run_also_after_a_damaged_one(folder, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "command, said",
+    [("verify", "everything holds."), ("show", "2 of 2 rounds"), ("report", "report")],
+)
+def test_every_run_is_looked_at_also_after_a_damaged_one(
+    folder, tmp_path, capsys, command, said
+):
     path = shutil.copytree(folder, tmp_path / "runs")
     ticket = path / "one" / "replicate_0" / "round_01" / "ticket.safetensors"
     ticket.write_bytes(ticket.read_bytes()[:-1])
-    with pytest.raises(SystemExit, match="1 of 2 run directories do not hold"):
-        run("verify", path)
-    said = capsys.readouterr().out
-    assert f"{path / 'one'}: " in said
-    assert f"{path / 'sweep/trial_0/search'}: everything holds." in said
+    with pytest.raises(SystemExit, match="1 of 2 run directories are damaged"):
+        run(command, path)
+    damaged, other = capsys.readouterr().out.split("\n", 1)
+    assert f"{path / 'one'}: " in damaged
+    assert str(path / "sweep/trial_0/search") in other
+    assert said in other
 
 
 def test_a_sweep_two_folders_below_is_found(folder, tmp_path, capsys):

@@ -33,14 +33,13 @@ from tf_lottery.cli.recipes import (
 )
 from tf_lottery.cli.runs import (
     compared_with,
+    each_run,
     finished,
     line_of,
     one_run,
     runs_of,
-    runs_with_rounds,
 )
 from tf_lottery.cli.sweep_flags import check_sweep
-from tf_lottery.core.errors import TicketError
 from tf_lottery.core.plan import Plan
 from tf_lottery.core.ticket import FoundTicket, Ticket
 from tf_lottery.core.words import quiet
@@ -152,12 +151,10 @@ def show(arguments: Any) -> None:
     if not path.is_dir():
         print(Ticket.load(path).summary())
         return
-    found = runs_of(path)
-    if found == [path]:
+    if runs_of(path) == [path]:
         print_table(reports.Frame(finished(path)), path)
         return
-    for run_dir in found:
-        print(line_of(run_dir))
+    each_run(path, lambda run_dir: print(line_of(run_dir)))
 
 
 def report(arguments: Any) -> None:
@@ -165,11 +162,10 @@ def report(arguments: Any) -> None:
     path = _existing(arguments.run_dir)
     if arguments.compare:
         path = one_run(path, "report --compare")
-    for run_dir in runs_with_rounds(path):
-        _report(run_dir, arguments)
+    each_run(path, functools.partial(_report, arguments=arguments))
 
 
-def _report(run_dir: Path, arguments: Any) -> None:
+def _report(run_dir: Path, *, arguments: Any) -> None:
     found = reports.Frame(finished(run_dir))
     compared = compared_with(found.history, arguments.compare, run_dir)
     print_table(found, run_dir)
@@ -216,23 +212,10 @@ def verify(arguments: Any) -> None:
         Ticket.load(path).verify()
         print(f"{path}: everything holds.")
         return
-    found, damaged = runs_of(path), 0
-    for run_dir in found:
-        try:
-            _verify(run_dir, len(found) == 1, arguments.run_code)
-        except TicketError as error:
-            if len(found) == 1:
-                raise
-            print(f"{run_dir}: {error}")
-            damaged += 1
-    if damaged:
-        raise TicketError(f"{damaged} of {len(found)} run directories do not hold.")
+    each_run(path, functools.partial(_verify, run_code=arguments.run_code))
 
 
-def _verify(run_dir: Path, is_alone: bool, run_code: bool) -> None:
-    if not is_alone and not len(RunDir(run_dir).history()):
-        print(line_of(run_dir))
-        return
+def _verify(run_dir: Path, *, run_code: bool) -> None:
     for line in verify_run(run_dir, run_code=run_code):
         print(line)
     if left := unfinished(RunDir(run_dir).trainings()):

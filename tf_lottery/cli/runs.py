@@ -1,6 +1,6 @@
 """The run directories that a path names, one or several, and what they hold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tf_lottery import report as reports
@@ -43,14 +43,28 @@ def one_run(path: Path, command: str) -> Path:
     )
 
 
-def runs_with_rounds(path: Path) -> Iterator[Path]:
-    """The run directories of `runs_of`; of several, a line names those just begun."""
-    found = runs_of(path)
+def each_run(path: Path, work: Callable[[Path], None]) -> None:
+    """Does the work in each run directory of `runs_of`.
+
+    Of several, a line names those that have just begun or are damaged.
+
+    Raises:
+        TicketError: One is damaged; of several, the others were worked on.
+    """
+    found, damaged = runs_of(path), 0
     for run_dir in found:
-        if len(found) > 1 and not len(RunDir(run_dir).history()):
-            print(line_of(run_dir))
-        else:
-            yield run_dir
+        try:
+            if len(found) == 1 or len(RunDir(run_dir).history()):
+                work(run_dir)
+            else:
+                print(line_of(run_dir))
+        except TicketError as error:
+            if len(found) == 1:
+                raise
+            print(f"{run_dir}: {error}")
+            damaged += 1
+    if damaged:
+        raise TicketError(f"{damaged} of {len(found)} run directories are damaged.")
 
 
 def line_of(run_dir: Path) -> str:

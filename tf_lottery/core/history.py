@@ -83,6 +83,11 @@ class History(Sequence[Round]):
     maximize: bool
     controls: tuple[Round, ...] = ()
 
+    @property
+    def is_validated(self) -> bool:
+        """Whether the monitored score is one of validation data."""
+        return self.monitor.startswith("val_")
+
     def __repr__(self) -> str:
         counts = f"{len(self.replicates)} x {len(self)} rounds"
         return f"<History: {counts}, {len(self.controls)} controls>"

@@ -31,7 +31,7 @@ def headline(frame: Frame) -> list[Fact]:
     if not chosen.number:
         return []
     facts = [*_score(frame, chosen), *_best(frame)]
-    return [*facts, *_steps(chosen)] if _is_validated(frame) else facts
+    return [*facts, *_steps(chosen)] if frame.history.is_validated else facts
 
 
 def _score(frame: Frame, chosen: RoundVerdict) -> Iterator[Fact]:
@@ -57,7 +57,7 @@ def _best(frame: Frame) -> Iterator[Fact]:
     if found and frame.score != monitor:
         score = formats.score(found.ours.mean)
         more.append(f"{frame.score} {score} ({_against_dense(found)})")
-    by = "validation" if _is_validated(frame) else "training"
+    by = "validation" if frame.history.is_validated else "training"
     yield Fact(f"{kind} ticket, by {by}", kept(best), ", ".join(more))
 
 
@@ -93,7 +93,3 @@ def _chance(found: Difference) -> str:
     interval = found.spread.interval
     is_known = interval is not None and interval[0] != interval[1]
     return ", not resolved" if is_known and not found.resolved else ""
-
-
-def _is_validated(frame: Frame) -> bool:
-    return frame.history.monitor.startswith("val_")

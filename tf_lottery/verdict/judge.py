@@ -205,7 +205,7 @@ def _wins(
 ) -> bool:
     is_early = steps.ours.mean <= steps.theirs.mean
     is_small = density <= MAX_DENSITY
-    is_tried = history.monitor.startswith("val_") and _is_rewound(history)
+    is_tried = history.is_validated and _is_rewound(history)
     return is_tried and is_early and is_small and _matches(history, validation)
 
 
@@ -236,7 +236,7 @@ def _chosen(
     # The best mean score; of equal ones, the sparsest.
     best = max(pruned, key=lambda r: (_rank(history, r.score.mean), r.number))
     chosen = (winners or matches or [best])[-1]
-    if history.monitor.startswith("val_"):
+    if history.is_validated:
         reason = wording.judgement(chosen, MAX_DENSITY, history.plan.tolerance)
     else:
         reason = "No verdict is possible without validation data."

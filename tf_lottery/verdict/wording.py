@@ -29,8 +29,8 @@ def judgement(round: "RoundVerdict", max_density: float, tolerance: float) -> st
     compared, over = _compared(round), _over(round)
     if not round.matches:
         start = "No ticket matches the dense network; the best has"
-        allowed = f"more than {tolerance:g}" if tolerance else "any"
-        hint = f"Train longer, or allow {allowed} loss by `tolerance`"
+        loss = f"a loss above {tolerance:g}" if tolerance else "a loss"
+        hint = f"Train longer, or allow {loss} with `tolerance`"
         return f"{start} {compared}{over}. {hint}."
     if round.validation.gain.mean < 0 and tolerance:
         compared += f", within the tolerance of {tolerance:g}"
